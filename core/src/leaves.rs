@@ -1,0 +1,121 @@
+//! The tensors inside structured values, by name.
+
+use burn::tensor::{Bool, Int, Tensor};
+
+use crate::value::AnyTensor;
+
+/// A value made of tensors, each of which has a dotted name.
+///
+/// A layer passes its arguments through a recording as leaves, so that a pair, an optional weight or
+/// a graph travels as what it is.
+///
+/// | value | leaves of `map_leaves("x", ..)` |
+/// |---|---|
+/// | tensor | `x` |
+/// | `Option` | those of the value inside, none if absent |
+/// | tuple, `Vec` | `x.0`, `x.1`, .. |
+/// | [`EdgeIndex`](crate::EdgeIndex) | `x` |
+/// | [`Adjacency`](crate::Adjacency) | `x.rowptr`, `x.col`, `x.value` |
+/// | [`Nodes`](crate::Nodes) | `x`, or `x.0` and `x.1` for a pair |
+/// | a record (see [`leaves!`](crate::leaves)) | the names of its fields |
+pub trait Leaves: Sized {
+    /// Replaces every tensor by what `f` makes of its name and it.
+    fn map_leaves(self, name: &str, f: &mut dyn FnMut(String, AnyTensor) -> AnyTensor) -> Self;
+}
+
+/// Name of a part: `x.0`, or `0` where the whole has no name.
+pub fn part(name: &str, part: impl core::fmt::Display) -> String {
+    if name.is_empty() {
+        part.to_string()
+    } else {
+        format!("{name}.{part}")
+    }
+}
+
+impl<const D: usize> Leaves for Tensor<D> {
+    fn map_leaves(self, name: &str, f: &mut dyn FnMut(String, AnyTensor) -> AnyTensor) -> Self {
+        f(name.to_owned(), AnyTensor::from(self)).float()
+    }
+}
+
+impl<const D: usize> Leaves for Tensor<D, Int> {
+    fn map_leaves(self, name: &str, f: &mut dyn FnMut(String, AnyTensor) -> AnyTensor) -> Self {
+        f(name.to_owned(), AnyTensor::from(self)).int()
+    }
+}
+
+impl<const D: usize> Leaves for Tensor<D, Bool> {
+    fn map_leaves(self, name: &str, f: &mut dyn FnMut(String, AnyTensor) -> AnyTensor) -> Self {
+        f(name.to_owned(), AnyTensor::from(self)).bool()
+    }
+}
+
+impl<T: Leaves> Leaves for Option<T> {
+    fn map_leaves(self, name: &str, f: &mut dyn FnMut(String, AnyTensor) -> AnyTensor) -> Self {
+        self.map(|value| value.map_leaves(name, f))
+    }
+}
+
+impl<T: Leaves> Leaves for Vec<T> {
+    fn map_leaves(self, name: &str, f: &mut dyn FnMut(String, AnyTensor) -> AnyTensor) -> Self {
+        self.into_iter()
+            .enumerate()
+            .map(|(position, value)| value.map_leaves(&part(name, position), f))
+            .collect()
+    }
+}
+
+macro_rules! tuple_leaves {
+    ($($ty:ident $field:tt),+) => {
+        impl<$($ty: Leaves),+> Leaves for ($($ty,)+) {
+            fn map_leaves(
+                self,
+                name: &str,
+                f: &mut dyn FnMut(String, AnyTensor) -> AnyTensor,
+            ) -> Self {
+                ($(self.$field.map_leaves(&part(name, $field), f),)+)
+            }
+        }
+    };
+}
+
+tuple_leaves!(A 0);
+tuple_leaves!(A 0, B 1);
+tuple_leaves!(A 0, B 1, C 2);
+tuple_leaves!(A 0, B 1, C 2, D 3);
+
+/// Implements [`Leaves`] for a struct whose fields all implement it; the leaves have the fields'
+/// names.
+///
+/// ```
+/// use burn::tensor::Tensor;
+///
+/// struct Arguments {
+///     x: Tensor<2>,
+///     edge_weight: Option<Tensor<1>>,
+/// }
+/// kiln_core::leaves!(Arguments { x, edge_weight });
+/// ```
+#[macro_export]
+macro_rules! leaves {
+    ($record:ident { $($field:ident),* $(,)? }) => {
+        impl $crate::Leaves for $record {
+            fn map_leaves(
+                self,
+                name: &str,
+                f: &mut dyn FnMut(
+                    ::std::string::String,
+                    $crate::AnyTensor,
+                ) -> $crate::AnyTensor,
+            ) -> Self {
+                Self {
+                    $($field: $crate::Leaves::map_leaves(
+                        self.$field,
+                        &$crate::leaf_name(name, stringify!($field)),
+                        f,
+                    ),)*
+                }
+            }
+        }
+    };
+}

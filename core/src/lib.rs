@@ -1,0 +1,67 @@
+//! Graphs, batches, dataset readers and typed signatures for the Kiln GNN engine.
+//!
+//! This crate is the vocabulary that the others share. It has no kernels and knows no layer; it says
+//! what a graph is, checks it once where it comes in, and hands it on.
+//!
+//! | type | what it is | in PyG |
+//! |---|---|---|
+//! | [`EdgeIndex`] | edges as `[2, E]`: sources above destinations | `edge_index` |
+//! | [`Adjacency`] | edges sorted by destination, compressed | `SparseTensor`, `adj_t` |
+//! | [`Edges`] | either of them: what a layer takes | `Adj` |
+//! | [`Nodes`] | features of one node set or of a bipartite pair | `Union[Tensor, OptPairTensor]` |
+//! | [`Graph`], [`Batch`] | features, edges, labels and masks | `Data`, `Batch` |
+//! | [`read`] | readers: karate club, safetensors, TU folders | `datasets` |
+//! | [`backend`] | devices by name: `flex`, `cuda:1` | `torch.device` |
+//! | [`signature`], [`Value`] | typed forward variants and their arguments | `@overload` |
+//! | [`Leaves`] | the tensors inside a structured value, by name | |
+//!
+//! In shapes, `N` is the number of nodes, `E` of edges, `F` of features of a node, `D` of features
+//! of an edge. Features are floats. Indices are integers of 32 or 64 bits, whichever the device
+//! prefers; both are accepted everywhere.
+//!
+//! # Examples
+//! ```
+//! use burn::tensor::Device;
+//! use kiln_core::{Batch, read};
+//!
+//! # #[cfg(feature = "flex")] {
+//! let club = read::karate_club(&Device::flex());
+//! assert_eq!((club.num_nodes(), club.num_edges(), club.num_classes()), (34, 156, 4));
+//!
+//! let two = Batch::from_graphs(&[club.clone(), club]).expect("equal graphs go together");
+//! assert_eq!((two.num_graphs(), two.num_nodes()), (2, 68));
+//! # }
+//! ```
+//!
+//! # What is checked, and where
+//! Constructors check what they are given and return a [`GraphError`] that names the edge, the
+//! tensor and the numbers; readers return a [`read::ReadError`] that also names the file and the
+//! line or tensor. What has been built can be trusted: nothing later checks an index again. The
+//! `new_unchecked` constructors leave the check out, for edges that a kernel made and for recordings,
+//! which have no values.
+#![forbid(unsafe_code)]
+
+mod adjacency;
+pub mod backend;
+mod batch;
+mod edge_index;
+mod edges;
+mod error;
+mod graph;
+mod leaves;
+mod nodes;
+pub mod read;
+pub mod signature;
+mod value;
+
+pub use adjacency::Adjacency;
+pub use batch::Batch;
+pub use edge_index::EdgeIndex;
+pub use edges::Edges;
+pub use error::GraphError;
+pub use graph::Graph;
+pub use leaves::{Leaves, part as leaf_name};
+pub use nodes::Nodes;
+pub use read::ReadError;
+pub use signature::{Overload, Overloads, Signature};
+pub use value::{AnyTensor, Kind, Value};

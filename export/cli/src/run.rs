@@ -1,0 +1,366 @@
+//! `kiln run`: a method of a file, on the tensors of another.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use anyhow::{Context as _, anyhow, bail};
+use kiln::{
+    burn::tensor::Device,
+    core::{AnyTensor, backend},
+    ir::{
+        Model, Session, Size, SymbolId,
+        program::{Method, Type},
+    },
+};
+
+use crate::{
+    failure::{WithHint as _, guard},
+    indices::{self, Bound},
+    inspect::load,
+    output::{Spinner, Staged, message, print},
+    tensors::{self, GraphFile, HostTensor, Output, Values},
+    words,
+};
+
+/// Run a .kiln file on a graph
+///
+/// The graph is a safetensors file whose tensors have the names of the method's inputs, as `kiln
+/// inspect` lists them: x, edge_index, edge_weight, batch, ...; the parts of a pair are x.0 and x.1,
+/// those of a graph in CSR form edge_index.rowptr, edge_index.col and edge_index.value, and size is
+/// two integers. Optional inputs may be absent; tensors of other names are ignored. The results are
+/// called output, or output.0, output.1, ... where there are several.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  kiln run gcn.kiln --graph cora.safetensors
+  kiln run gcn.kiln --graph cora.safetensors -o out.safetensors
+  kiln run sage.kiln --graph pair.safetensors --method forward__2 --backend cuda:0")]
+pub(crate) struct Args {
+    /// A .kiln file
+    file: PathBuf,
+
+    /// Inputs: a safetensors file
+    #[arg(long, value_name = "FILE")]
+    graph: PathBuf,
+
+    /// Method to run; of an overloaded one (forward__0, forward__1, ...) the plain name picks the
+    /// first variant for which the graph has the inputs
+    #[arg(long, value_name = "NAME", default_value = "forward")]
+    method: String,
+
+    /// Where to run, such as flex, vulkan or cuda:1 [default: the fastest that is compiled in]
+    #[arg(long, value_name = "NAME", value_parser = backend)]
+    backend: Option<String>,
+
+    /// Where to write the results; without it a summary is printed
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+/// A backend that is compiled in.
+fn backend(name: &str) -> Result<String, backend::BackendError> {
+    backend::device(name).map(|_| name.to_owned())
+}
+
+impl Args {
+    /// Runs the subcommand.
+    pub(crate) fn run(self) -> anyhow::Result<()> {
+        let file = self.output.as_deref().map(Staged::new).transpose()?;
+        let model = load(&self.file)?;
+        let bytes = tensors::read(&self.graph)?;
+        let graph = GraphFile::new(&self.graph, &bytes)?;
+        let method = pick(&model, &self.method, &graph)
+            .with_context(|| format!("cannot run {}", self.file.display()))?;
+        let inputs = Inputs::read(&model, method, &graph)
+            .and_then(|inputs| inputs.check(&model, method).map(|()| inputs))
+            .with_context(|| format!("{} is no input for `{}`", self.graph.display(), method.name))
+            .hint(format!(
+                "`{}` takes {}",
+                words::signature(&model.program, method),
+                words::inputs(method)
+            ))?;
+        let outputs = execute(&model, method, inputs, self.backend.as_deref())?;
+        match (file, self.output) {
+            (Some(file), Some(path)) => {
+                tensors::write(file.temporary(), &outputs)?;
+                let size = file.commit()?;
+                message(&format!(
+                    "wrote {} ({})",
+                    path.display(),
+                    words::bytes(size)
+                ));
+                Ok(())
+            }
+            _ => print(&words::table(
+                &outputs.iter().map(Output::row).collect::<Vec<_>>(),
+            )),
+        }
+    }
+}
+
+/// Runs the method on a device and reads its results.
+fn execute(
+    model: &Model,
+    method: &Method,
+    inputs: Inputs,
+    backend: Option<&str>,
+) -> anyhow::Result<Vec<Output>> {
+    let device = device(backend)?;
+    let _spinner = Spinner::start(format!("running {}", method.name));
+    let session = Session::new(model, &device).context("cannot upload the weights")?;
+    let results = session
+        .run(&method.name, inputs.upload(&device)?)
+        .with_context(|| format!("cannot run `{}`", method.name))?;
+    results
+        .into_iter()
+        .map(|(name, tensor)| Output::read(name, tensor))
+        .collect()
+}
+
+/// The device of a name, opened.
+fn device(name: Option<&str>) -> anyhow::Result<Device> {
+    if backend::available().is_empty() {
+        bail!("this build of kiln has no backend");
+    }
+    let open = || -> anyhow::Result<Device> {
+        let device = match name {
+            Some(name) => backend::device(name)?,
+            None => backend::default_device(),
+        };
+        // The first tensor opens the hardware; a driver that is not there panics.
+        let probe = HostTensor {
+            shape: vec![1],
+            values: Values::F32(vec![0.0]),
+        };
+        Output::read("probe".to_owned(), probe.upload(&device)?)?;
+        Ok(device)
+    };
+    let name = name.unwrap_or("the default");
+    guard(open)
+        .unwrap_or_else(|panic| Err(anyhow!("{panic}")))
+        .with_context(|| format!("backend `{name}` cannot be used on this machine"))
+        .hint(format!(
+            "this build has {}",
+            words::or_none(backend::available())
+        ))
+}
+
+/// The method of a name, or the first of its variants for which the graph has the inputs.
+fn pick<'m>(model: &'m Model, name: &str, graph: &GraphFile<'_>) -> anyhow::Result<&'m Method> {
+    if let Some(method) = model.program.method(name) {
+        return Ok(method);
+    }
+    let methods = model.program.root().map_or(&[][..], |root| &root.methods);
+    let is_variant = |method: &&Method| {
+        method
+            .name
+            .strip_prefix(name)
+            .and_then(|rest| rest.strip_prefix("__"))
+            .is_some_and(|number| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()))
+    };
+    let variants: Vec<&Method> = methods.iter().filter(is_variant).collect();
+    if variants.is_empty() {
+        let known: Vec<&str> = methods.iter().map(|method| method.name.as_str()).collect();
+        return Err(anyhow!(
+            "there is no method `{name}`, expected one of {}",
+            known.join(", ")
+        ))
+        .hint("choose one with --method; `kiln inspect` shows their signatures");
+    }
+    // A flag asks for more than the plain result, so only its name chooses such a variant.
+    let has_flag = |method: &Method| method.params.iter().any(|param| param.ty == Type::Flag);
+    let missing = |method: &Method| -> Vec<String> {
+        let leaves = method.leaves();
+        let absent = leaves
+            .iter()
+            .filter(|leaf| !leaf.optional && !graph.has(&leaf.name));
+        absent.map(|leaf| leaf.name.clone()).collect()
+    };
+    let plain: Vec<&Method> = variants
+        .into_iter()
+        .filter(|method| !has_flag(method))
+        .collect();
+    if let Some(method) = plain.iter().find(|method| missing(method).is_empty()) {
+        return Ok(method);
+    }
+    let lacks: Vec<String> = plain
+        .iter()
+        .map(|method| format!("{} lacks {}", method.name, words::or_none(&missing(method))))
+        .collect();
+    Err(anyhow!(
+        "the graph has the inputs of no variant of `{name}`:\n{}\nit has {}",
+        lacks.join("\n"),
+        graph.contents()
+    ))
+    .hint("name the tensors as the method's inputs, or choose a variant with --method")
+}
+
+/// The inputs of a method, by name.
+#[derive(Debug)]
+struct Inputs(BTreeMap<String, HostTensor>);
+
+impl Inputs {
+    /// Takes the tensors that the method has inputs for.
+    fn read(model: &Model, method: &Method, graph: &GraphFile<'_>) -> anyhow::Result<Self> {
+        let mut inputs = BTreeMap::new();
+        for leaf in method.leaves() {
+            match graph.tensor(&model.program, &leaf)? {
+                Some(tensor) => {
+                    inputs.insert(leaf.name, tensor);
+                }
+                None if leaf.optional => {}
+                None => bail!(
+                    "there is no tensor `{}`; it has {}",
+                    leaf.name,
+                    graph.contents()
+                ),
+            }
+        }
+        for (name, _) in method.sizes() {
+            if let Some(size) = graph.size(name)? {
+                inputs.insert(name.to_owned(), size);
+            }
+        }
+        Ok(Self(inputs))
+    }
+
+    /// Checks that sizes agree and that indices point to something.
+    fn check(&self, model: &Model, method: &Method) -> anyhow::Result<()> {
+        let program = &model.program;
+        let symbols = self.bind(method);
+        let value_of = |size: &Size| size.evaluate(|symbol| symbols.get(&symbol).copied());
+        let leaves = method.leaves();
+        for leaf in &leaves {
+            let Some(tensor) = self.0.get(&leaf.name) else {
+                continue;
+            };
+            let expected: Vec<Option<i64>> = leaf.ty.dims.iter().map(value_of).collect();
+            let fits = expected.iter().zip(&tensor.shape).all(|(expected, &got)| {
+                expected.is_none_or(|expected| usize::try_from(expected) == Ok(got))
+            });
+            if !fits {
+                let expected: Vec<String> = expected
+                    .iter()
+                    .map(|dim| dim.map_or_else(|| "?".to_owned(), |dim| dim.to_string()))
+                    .collect();
+                bail!(
+                    "tensor `{}`: expected {} with sizes {}, got {}",
+                    leaf.name,
+                    words::tensor(program, leaf.ty),
+                    words::shape(&expected),
+                    words::shape(&tensor.shape)
+                );
+            }
+        }
+        let present: Vec<bool> = leaves
+            .iter()
+            .filter(|leaf| leaf.optional)
+            .map(|leaf| self.0.contains_key(&leaf.name))
+            .collect();
+        // A combination of inputs that no case serves is the session's to report.
+        let Some(case) = method.cases.iter().find(|case| case.present == present) else {
+            return Ok(());
+        };
+        let given: Vec<_> = leaves
+            .iter()
+            .filter_map(|leaf| self.0.get_key_value(&leaf.name))
+            .collect();
+        for bound in indices::bounds(program, case.function) {
+            if let Some((name, tensor)) = given.get(bound.input) {
+                check_indices(name, tensor, &bound, &value_of)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The values of the symbols: those that the shapes and `size` show, then the defaults.
+    fn bind(&self, method: &Method) -> BTreeMap<SymbolId, i64> {
+        let mut symbols = BTreeMap::new();
+        for (name, pair) in method.sizes() {
+            if let Some(HostTensor {
+                values: Values::Int(values),
+                ..
+            }) = self.0.get(name)
+            {
+                symbols.extend(pair.into_iter().zip(values.iter().copied()));
+            }
+        }
+        let leaves = method.leaves();
+        loop {
+            let before = symbols.len();
+            let shapes = leaves
+                .iter()
+                .filter_map(|leaf| Some((leaf.ty, self.0.get(&leaf.name)?)));
+            for (dim, &size) in shapes.flat_map(|(ty, tensor)| ty.dims.iter().zip(&tensor.shape)) {
+                let Some((symbol, factor)) = dim.solvable(|id| symbols.contains_key(&id)) else {
+                    continue;
+                };
+                let lookup = |id| {
+                    if id == symbol {
+                        Some(0)
+                    } else {
+                        symbols.get(&id).copied()
+                    }
+                };
+                let rest = dim.evaluate(lookup);
+                let size = i64::try_from(size).ok();
+                let product = size
+                    .zip(rest)
+                    .and_then(|(size, rest)| size.checked_sub(rest));
+                if let Some(value) = product.and_then(|product| product.checked_div(factor)) {
+                    symbols.insert(symbol, value);
+                }
+            }
+            if symbols.len() == before {
+                break;
+            }
+        }
+        for (symbol, other) in &method.defaults {
+            if let (false, Some(&value)) = (symbols.contains_key(symbol), symbols.get(other)) {
+                symbols.insert(*symbol, value);
+            }
+        }
+        symbols
+    }
+
+    fn upload(self, device: &Device) -> anyhow::Result<BTreeMap<String, AnyTensor>> {
+        self.0
+            .into_iter()
+            .map(|(name, tensor)| match tensor.upload(device) {
+                Ok(tensor) => Ok((name, tensor)),
+                Err(error) => Err(error.context(format!("tensor `{name}`"))),
+            })
+            .collect()
+    }
+}
+
+/// Checks the values of one input against one bound.
+fn check_indices(
+    name: &str,
+    tensor: &HostTensor,
+    bound: &Bound,
+    value_of: &dyn Fn(&Size) -> Option<i64>,
+) -> anyhow::Result<()> {
+    let Values::Int(values) = &tensor.values else {
+        return Ok(());
+    };
+    match indices::violation(bound, values, value_of) {
+        None => Ok(()),
+        Some(found) => bail!(
+            "tensor `{name}`: expected {}, got {} at {}",
+            found.expected,
+            found.got,
+            place(found.position, &tensor.shape)
+        ),
+    }
+}
+
+/// A position in row-major order as one index an axis: `[1, 17]`.
+fn place(position: usize, shape: &[usize]) -> String {
+    let mut rest = position;
+    let mut place: Vec<usize> = Vec::new();
+    for &size in shape.iter().rev() {
+        place.push(rest % size.max(1));
+        rest /= size.max(1);
+    }
+    place.reverse();
+    words::shape(&place)
+}

@@ -1,0 +1,252 @@
+//! One `forward` for all overloads.
+//!
+//! A module with the methods `forward__0`, `forward__1`, ... and no `forward` gets one whose
+//! parameters are the unions of theirs. It looks at the arguments' types and calls the overload
+//! that takes them. This is the form of PyG's own `forward(x: Union[Tensor, OptPairTensor], ..)`.
+
+use std::collections::BTreeMap;
+
+use kiln_ir::Method;
+
+use super::{method, types};
+
+/// A parameter of the union: its name, and its type in each overload that has it.
+struct Parameter {
+    name: String,
+    types: Vec<Option<String>>,
+}
+
+impl Parameter {
+    /// The distinct types that are not `Optional`, in order of the overloads.
+    fn choices(&self) -> Vec<&str> {
+        let mut choices = Vec::new();
+        for ty in self.types.iter().flatten() {
+            let ty = types::required(ty);
+            if !choices.contains(&ty) {
+                choices.push(ty);
+            }
+        }
+        choices
+    }
+
+    /// Whether an overload can do without it.
+    fn may_miss(&self, overload: usize) -> bool {
+        match self.types.get(overload) {
+            Some(Some(ty)) => ty.starts_with("Optional["),
+            _ => true,
+        }
+    }
+
+    fn union(&self) -> String {
+        let union = union(&self.choices());
+        if (0..self.types.len()).any(|overload| self.may_miss(overload)) {
+            types::optional(&union)
+        } else {
+            union
+        }
+    }
+}
+
+fn union(types: &[&str]) -> String {
+    match types {
+        [only] => (*only).to_owned(),
+        types => format!("Union[{}]", types.join(", ")),
+    }
+}
+
+/// Base names of overloaded methods that have no method of that very name, with the overloads.
+pub(super) fn overloaded(methods: &[Method]) -> BTreeMap<&str, Vec<&Method>> {
+    let mut groups: BTreeMap<&str, Vec<&Method>> = BTreeMap::new();
+    for method in methods {
+        if let Some((base, number)) = method.name.rsplit_once("__")
+            && number.parse::<u32>().is_ok()
+            && !base.is_empty()
+        {
+            groups.entry(base).or_default().push(method);
+        }
+    }
+    groups.retain(|base, _| methods.iter().all(|method| method.name != *base));
+    groups
+}
+
+/// The definition of the method that chooses among overloads.
+pub(super) fn write(name: &str, overloads: &[&Method]) -> String {
+    let parameters = merge(overloads);
+    let mut results: Vec<String> = Vec::new();
+    for overload in overloads {
+        let result = types::type_text(&overload.result);
+        if !results.contains(&result) {
+            results.push(result);
+        }
+    }
+    let results: Vec<&str> = results.iter().map(String::as_str).collect();
+    let mut dispatch = Dispatch {
+        name,
+        overloads,
+        parameters: &parameters,
+        cast: (results.len() > 1).then(|| union(&results)),
+        result: union(&results),
+        text: String::new(),
+    };
+    let candidates: Vec<usize> = (0..overloads.len()).collect();
+    dispatch.decide(&candidates, 0, 2);
+
+    let mut defaults = true;
+    let mut list: Vec<String> = parameters
+        .iter()
+        .rev()
+        .map(|parameter| {
+            let union = parameter.union();
+            defaults &= union.starts_with("Optional[");
+            let default = if defaults { "=None" } else { "" };
+            format!(",\n    {}: {union}{default}", parameter.name)
+        })
+        .collect();
+    list.reverse();
+    format!(
+        "  def {name}(self{}) -> {}:\n{}    return out_\n",
+        list.concat(),
+        dispatch.result,
+        dispatch.text
+    )
+}
+
+/// All parameters of the overloads, in an order that agrees with each of them.
+fn merge(overloads: &[&Method]) -> Vec<Parameter> {
+    let mut merged: Vec<Parameter> = Vec::new();
+    for (number, overload) in overloads.iter().enumerate() {
+        let mut at = 0;
+        for (name, ty, _) in method::parameters(&overload.params) {
+            let position = merged.iter().position(|parameter| parameter.name == name);
+            let position = position.unwrap_or_else(|| {
+                merged.insert(
+                    at,
+                    Parameter {
+                        name,
+                        types: vec![None; overloads.len()],
+                    },
+                );
+                at
+            });
+            at = position + 1;
+            if let Some(slot) = merged
+                .get_mut(position)
+                .and_then(|found| found.types.get_mut(number))
+            {
+                *slot = Some(ty);
+            }
+        }
+    }
+    merged
+}
+
+struct Dispatch<'a> {
+    name: &'a str,
+    overloads: &'a [&'a Method],
+    parameters: &'a [Parameter],
+    /// Type to which results are cast, where overloads differ.
+    cast: Option<String>,
+    result: String,
+    text: String,
+}
+
+impl Dispatch<'_> {
+    fn line(&mut self, indent: usize, text: &str) {
+        self.text.push_str(&"  ".repeat(indent));
+        self.text.push_str(text);
+        self.text.push('\n');
+    }
+
+    /// Tests the parameters from the given one on, until one overload is left.
+    fn decide(&mut self, candidates: &[usize], position: usize, indent: usize) {
+        let Some(parameter) = self.parameters.get(position) else {
+            return self.call(candidates, indent);
+        };
+        let choices = parameter.choices();
+        let plain = |overload: &usize| {
+            let ty = parameter.types.get(*overload).cloned().flatten();
+            ty.as_deref() == Some(parameter.union().as_str())
+        };
+        if candidates.iter().all(plain) {
+            return self.decide(candidates, position + 1, indent);
+        }
+        let mut indent = indent;
+        if parameter.union().starts_with("Optional[") {
+            let without: Vec<usize> = candidates
+                .iter()
+                .copied()
+                .filter(|&overload| parameter.may_miss(overload))
+                .collect();
+            self.line(indent, &format!("if {} is None:", parameter.name));
+            self.decide_or_raise(&without, position + 1, indent + 1);
+            self.line(indent, "else:");
+            indent += 1;
+        }
+        for (number, choice) in choices.iter().enumerate() {
+            let fitting: Vec<usize> = candidates
+                .iter()
+                .copied()
+                .filter(|&overload| {
+                    let ty = parameter.types.get(overload).cloned().flatten();
+                    ty.is_some_and(|ty| types::required(&ty) == *choice)
+                })
+                .collect();
+            let last = number + 1 == choices.len();
+            if !last {
+                self.line(
+                    indent,
+                    &format!("if isinstance({}, {choice}):", parameter.name),
+                );
+                self.decide_or_raise(&fitting, position + 1, indent + 1);
+                self.line(indent, "else:");
+                indent += 1;
+            } else {
+                self.decide_or_raise(&fitting, position + 1, indent);
+            }
+        }
+    }
+
+    fn decide_or_raise(&mut self, candidates: &[usize], position: usize, indent: usize) {
+        if candidates.is_empty() {
+            let message = format!("no overload of {} takes these arguments", self.name);
+            self.line(indent, &method::raise(&message));
+            let result = self.result.clone();
+            self.line(indent, &format!("out_ = uninitialized({result})"));
+        } else {
+            self.decide(candidates, position, indent);
+        }
+    }
+
+    fn call(&mut self, candidates: &[usize], indent: usize) {
+        let Some((number, overload)) = candidates
+            .first()
+            .and_then(|&number| Some((number, *self.overloads.get(number)?)))
+        else {
+            return;
+        };
+        let arguments: Vec<String> = method::parameters(&overload.params)
+            .into_iter()
+            .map(|(name, ty, _)| {
+                let parameter = self
+                    .parameters
+                    .iter()
+                    .find(|parameter| parameter.name == name);
+                match parameter {
+                    Some(parameter) if parameter.union() != ty => {
+                        debug_assert!(parameter.types.len() > number);
+                        format!("unchecked_cast({ty}, {name})")
+                    }
+                    _ => name,
+                }
+            })
+            .collect();
+        let call = format!("self.{}({})", overload.name, arguments.join(", "));
+        match &self.cast {
+            Some(cast) => {
+                let line = format!("out_ = unchecked_cast({cast}, {call})");
+                self.line(indent, &line);
+            }
+            None => self.line(indent, &format!("out_ = {call}")),
+        }
+    }
+}

@@ -1,0 +1,329 @@
+//! Functions of a program as methods of their module's class: one statement for each operation.
+
+use kiln_ir::{
+    Arguments, Function, FunctionId, Op, SymbolId, TensorType, ValueId, ValueType, WeightId,
+    WeightRole,
+};
+
+use super::{
+    super::error::Error,
+    library::Library,
+    module::Classes,
+    ops::{self, Operands},
+    scope::{Context, Extra, Scope, attribute},
+    types,
+};
+
+/// How a written function is called.
+#[derive(Clone, Debug)]
+pub(super) struct Interface {
+    /// Name of the method.
+    pub(super) name: String,
+    /// Parameters beyond the function's inputs.
+    pub(super) extras: Vec<Extra>,
+    /// Class of the record that holds all arguments, if they are passed as one.
+    pub(super) record: Option<String>,
+}
+
+impl Interface {
+    /// A call on the given module with the given arguments.
+    pub(super) fn call(&self, module: &str, arguments: &[String]) -> String {
+        let arguments = arguments.join(", ");
+        match &self.record {
+            Some(record) => format!("{module}.{}({record}({arguments}))", self.name),
+            None => format!("{module}.{}({arguments})", self.name),
+        }
+    }
+}
+
+/// A function as text.
+pub(super) struct Written {
+    /// How to call it.
+    pub(super) interface: Interface,
+    /// Its definition.
+    pub(super) text: String,
+}
+
+/// What writing one function needs to know.
+pub(super) struct Writer<'a, 'b> {
+    /// The program.
+    pub(super) context: &'a Context<'a>,
+    /// The functions before this one.
+    pub(super) written: &'b [Written],
+    /// Where records are declared.
+    pub(super) classes: &'b mut Classes,
+    /// Where the functions used are noted.
+    pub(super) library: &'b mut Library,
+}
+
+impl<'a> Writer<'a, '_> {
+    /// Writes a function under a method name.
+    pub(super) fn write(&mut self, function: &'a Function, name: String) -> Result<Written, Error> {
+        let mut body = Body::new(self.context, function);
+        let record = match &function.arguments {
+            Arguments::Plain => None,
+            Arguments::Record(class) => Some((class, body.scope.names.fresh("args"))),
+        };
+        let mut inputs = Vec::new();
+        for (position, &value) in function.inputs.iter().enumerate() {
+            let label = function
+                .input_names
+                .get(position)
+                .map_or("x", String::as_str);
+            let name = body.scope.names.fresh(label);
+            let ty = match body.value_type(value)? {
+                ValueType::Tensor(_) => "Tensor",
+                ValueType::Int(_) => "int",
+            };
+            body.define(value, name.clone())?;
+            inputs.push((name, ty));
+        }
+        for node in &function.nodes {
+            self.statement(&mut body, &node.op, &node.inputs, &node.outputs)?;
+        }
+        let outputs = body.names_of(&function.outputs)?;
+        if outputs.is_empty() {
+            return Err(body.malformed("no outputs".to_owned()));
+        }
+        body.scope
+            .line(&format!("return {}", types::tuple(&outputs)));
+
+        let extras = body.scope.extras.take().unwrap_or_default();
+        inputs.extend(
+            extras
+                .iter()
+                .map(|(extra, name)| (name.clone(), extra.type_text())),
+        );
+        let result = match outputs.len() {
+            1 => "Tensor".to_owned(),
+            count => format!("Tuple[{}]", vec!["Tensor"; count].join(", ")),
+        };
+        let body_text = body.scope.text();
+        let (record, parameters, unpack) = match record {
+            None => {
+                let list = |(name, ty): &(String, &str)| format!(",\n    {name}: {ty}");
+                (
+                    None,
+                    inputs.iter().map(list).collect::<String>(),
+                    String::new(),
+                )
+            }
+            Some((class, variable)) => {
+                let fields: Vec<(&str, &str)> = inputs
+                    .iter()
+                    .map(|(name, ty)| (name.as_str(), *ty))
+                    .collect();
+                let class = self.classes.record(class, &fields);
+                let unpack = |(name, _): &(&str, &str)| format!("    {name} = {variable}.{name}\n");
+                (
+                    Some(class.clone()),
+                    format!(",\n    {variable}: {class}"),
+                    fields.iter().map(unpack).collect(),
+                )
+            }
+        };
+        let text = format!("  def {name}(self{parameters}) -> {result}:\n{unpack}{body_text}");
+        let extras = extras.into_iter().map(|(extra, _)| extra).collect();
+        Ok(Written {
+            interface: Interface {
+                name,
+                extras,
+                record,
+            },
+            text,
+        })
+    }
+
+    fn statement(
+        &mut self,
+        body: &mut Body<'a>,
+        op: &Op,
+        inputs: &[ValueId],
+        outputs: &[ValueId],
+    ) -> Result<(), Error> {
+        if let (Op::Symbol(symbol), [output]) = (op, outputs) {
+            let name = body.scope.symbol(*symbol)?;
+            return body.define(*output, name);
+        }
+        let (expression, label) = match op {
+            Op::Weight(weight) => {
+                let label = match self.context.program.weights.get(weight.index()) {
+                    Some(found) if found.role == WeightRole::Constant => "constant".to_owned(),
+                    _ => attribute(self.context.program, *weight),
+                };
+                (body.weight(*weight)?, Some(label))
+            }
+            Op::Call(callee) => (self.call(body, *callee, inputs)?, None),
+            _ => {
+                let operands = Operands {
+                    inputs: body.operands(inputs)?,
+                };
+                (
+                    ops::expression(&mut body.scope, self.library, op, &operands)?,
+                    None,
+                )
+            }
+        };
+        let first = inputs.first().and_then(|value| body.tensor(*value));
+        let mut names = Vec::new();
+        for position in 0..outputs.len() {
+            let label = label
+                .clone()
+                .unwrap_or_else(|| ops::output_name(op, position, first.clone()));
+            names.push(body.scope.names.fresh(&label));
+        }
+        let targets = match names.as_slice() {
+            [name] => name.clone(),
+            names => format!("{},", names.join(", ")),
+        };
+        body.scope.line(&format!("{targets} = {expression}"));
+        for (&value, name) in outputs.iter().zip(names) {
+            body.define(value, name)?;
+        }
+        Ok(())
+    }
+
+    fn call(
+        &self,
+        body: &mut Body<'a>,
+        callee: FunctionId,
+        inputs: &[ValueId],
+    ) -> Result<String, Error> {
+        let (Some(written), Some(function)) = (
+            self.written.get(callee.index()),
+            self.context.program.functions.get(callee.index()),
+        ) else {
+            return Err(body.malformed(format!("a call of function {} before it", callee.0)));
+        };
+        let module = self
+            .context
+            .module_expr(body.function.module, function.module)
+            .ok_or_else(|| body.outside(format!("function {}", function.name)))?;
+        let mut arguments = body.names_of(inputs)?;
+        for &extra in &written.interface.extras {
+            arguments.push(body.scope.pass(extra)?);
+        }
+        Ok(written.interface.call(&module, &arguments))
+    }
+}
+
+/// A function in the making.
+struct Body<'a> {
+    function: &'a Function,
+    scope: Scope<'a>,
+    values: Vec<Option<String>>,
+}
+
+impl<'a> Body<'a> {
+    fn new(context: &'a Context<'a>, function: &'a Function) -> Self {
+        let path = context
+            .program
+            .modules
+            .get(function.module.index())
+            .map_or("", |module| module.path.as_str());
+        let place = if path.is_empty() {
+            function.name.clone()
+        } else {
+            format!("{path}.{}", function.name)
+        };
+        let mut scope = Scope::new(context, function.module, place);
+        scope.extras = Some(Vec::new());
+        Self {
+            function,
+            scope,
+            values: vec![None; function.values.len()],
+        }
+    }
+
+    fn value_type(&self, value: ValueId) -> Result<&'a ValueType, Error> {
+        self.function
+            .values
+            .get(value.index())
+            .ok_or_else(|| self.malformed(format!("no value %{}", value.0)))
+    }
+
+    fn define(&mut self, value: ValueId, name: String) -> Result<(), Error> {
+        match self.value_type(value)? {
+            ValueType::Tensor(ty) => self.scope.define(&name, ty),
+            ValueType::Int(symbol) => self.scope.bind(*symbol, &name),
+        }
+        if let Some(slot) = self.values.get_mut(value.index()) {
+            *slot = Some(name);
+        }
+        Ok(())
+    }
+
+    fn name(&self, value: ValueId) -> Option<String> {
+        self.values.get(value.index()).cloned().flatten()
+    }
+
+    fn tensor(&self, value: ValueId) -> Option<(String, &'a TensorType)> {
+        match self.function.values.get(value.index())? {
+            ValueType::Tensor(ty) => Some((self.name(value)?, ty)),
+            ValueType::Int(_) => None,
+        }
+    }
+
+    fn names_of(&self, values: &[ValueId]) -> Result<Vec<String>, Error> {
+        let name = |value: &ValueId| {
+            self.name(*value)
+                .ok_or_else(|| self.malformed(format!("%{} is used before it is defined", value.0)))
+        };
+        values.iter().map(name).collect()
+    }
+
+    fn operands(&self, values: &[ValueId]) -> Result<Vec<(String, &'a TensorType)>, Error> {
+        self.names_of(values)?
+            .into_iter()
+            .zip(values)
+            .map(|(name, &value)| match self.value_type(value)? {
+                ValueType::Tensor(ty) => Ok((name, ty)),
+                ValueType::Int(SymbolId(_)) => {
+                    Err(self.malformed(format!("an operation on the integer %{}", value.0)))
+                }
+            })
+            .collect()
+    }
+
+    fn weight(&mut self, id: WeightId) -> Result<String, Error> {
+        let context = self.scope.context;
+        let Some(weight) = context.program.weights.get(id.index()) else {
+            return Err(self.malformed(format!("no weight {}", id.0)));
+        };
+        if weight.role != WeightRole::Constant {
+            return context
+                .weight_expr(self.function.module, id)
+                .ok_or_else(|| self.outside(format!("weight {}", weight.name)));
+        }
+        // Constants stay on the processor and keep their type when a model is moved or converted.
+        let position = context
+            .constants
+            .iter()
+            .position(|&constant| constant == id)
+            .unwrap_or(0);
+        let device = self.scope.device();
+        let dtype = self.scope.dtype(weight.elem);
+        Ok(format!(
+            "torch.to(CONSTANTS.c{position}, {device}, {dtype})"
+        ))
+    }
+
+    fn malformed(&self, what: String) -> Error {
+        Error::Malformed {
+            place: self.scope.place.clone(),
+            what,
+        }
+    }
+
+    fn outside(&self, what: String) -> Error {
+        let modules = &self.scope.context.program.modules;
+        let module = modules
+            .get(self.function.module.index())
+            .map_or_else(String::new, |module| module.path.clone());
+        Error::OutsideModule {
+            place: self.scope.place.clone(),
+            what,
+            module,
+        }
+    }
+}

@@ -1,0 +1,340 @@
+//! The functions that archives bring along: message passing in terms of PyTorch's operators.
+//!
+//! Generated code calls `__torch__.kiln.ops.scatter_sum(x, index, N)` where the program has
+//! `scatter`, so that it reads like the model and each operation is spelled out once. Only the
+//! functions that an archive uses are written. Every operator here has the same schema in PyTorch
+//! 1.13 and 2.x. Numerics and gradients are those of PyG's `scatter`, `softmax` and `degree`.
+
+use std::collections::BTreeSet;
+
+/// A function of the library, or one that must be written before it.
+struct Function {
+    /// Its name below `__torch__.kiln.ops`.
+    name: &'static str,
+    /// Functions that it calls.
+    uses: &'static [&'static str],
+    /// Its text.
+    text: &'static str,
+}
+
+/// All functions; one stands after those that it calls.
+const FUNCTIONS: &[Function] = &[
+    Function {
+        name: "check_shape",
+        uses: &[],
+        text: r#"def check_shape(x: Tensor, name: str, shape: List[int]) -> NoneType:
+  # Sizes of -1 are arbitrary.
+  if torch.dim(x) != torch.len(shape):
+    ops.prim.RaiseException(torch.format("expected {} to have {} dimensions, got shape {}", name, torch.len(shape), torch.size(x)), "builtins.ValueError")
+  for axis in range(torch.len(shape)):
+    if shape[axis] != -1 and shape[axis] != torch.size(x, axis):
+      ops.prim.RaiseException(torch.format("expected size {} in dimension {} of {}, got shape {}", shape[axis], axis, name, torch.size(x)), "builtins.ValueError")
+  return None
+"#,
+    },
+    Function {
+        name: "check_nodes",
+        uses: &[],
+        text: r#"def check_nodes(size: Optional[Tuple[int, int]], name: str, src: int, dst: int) -> NoneType:
+  if size is not None:
+    if size[0] != src or size[1] != dst:
+      ops.prim.RaiseException(torch.format("expected {} to be ({}, {}) as the inputs show, got {}", name, src, dst, size), "builtins.ValueError")
+  return None
+"#,
+    },
+    Function {
+        name: "broadcast",
+        uses: &[],
+        text: "def broadcast(index: Tensor, x: Tensor) -> Tensor:
+  # index [E] as a view of the shape of x [E, ..]
+  if torch.size(index, 0) != torch.size(x, 0):
+    ops.prim.RaiseException(torch.format(\"expected as many rows as indices, got {} and {}\", torch.size(x, 0), torch.size(index, 0)), \"builtins.ValueError\")
+  ones = torch.mul([1], torch.dim(x) - 1)
+  return torch.expand_as(torch.view(index, torch.add([-1], ones)), x)
+",
+    },
+    Function {
+        name: "rows",
+        uses: &[],
+        text: "def rows(x: Tensor, size: int) -> List[int]:
+  # the shape of x [E, ..] with `size` rows
+  return torch.add([size], torch.slice(torch.size(x), 1))
+",
+    },
+    Function {
+        name: "scatter_sum",
+        uses: &["broadcast", "rows"],
+        text: "def scatter_sum(x: Tensor, index: Tensor, size: int) -> Tensor:
+  out = torch.new_zeros(x, __torch__.kiln.ops.rows(x, size))
+  return torch.scatter_add_(out, 0, __torch__.kiln.ops.broadcast(index, x), x)
+",
+    },
+    Function {
+        name: "scatter_mean",
+        uses: &["broadcast", "scatter_sum"],
+        text: "def scatter_mean(x: Tensor, index: Tensor, size: int) -> Tensor:
+  out = __torch__.kiln.ops.scatter_sum(x, index, size)
+  ones = torch.new_ones(x, [torch.size(x, 0)])
+  count = torch.clamp(__torch__.kiln.ops.scatter_sum(ones, index, size), min=1, max=None)
+  return torch.div(out, __torch__.kiln.ops.broadcast(count, out))
+",
+    },
+    Function {
+        name: "scatter_max",
+        uses: &["broadcast", "rows"],
+        text: "def scatter_max(x: Tensor, index: Tensor, size: int) -> Tensor:
+  out = torch.new_zeros(x, __torch__.kiln.ops.rows(x, size))
+  return torch.scatter_reduce_(out, 0, __torch__.kiln.ops.broadcast(index, x), x, \"amax\", include_self=False)
+",
+    },
+    Function {
+        name: "scatter_min",
+        uses: &["broadcast", "rows"],
+        text: "def scatter_min(x: Tensor, index: Tensor, size: int) -> Tensor:
+  out = torch.new_zeros(x, __torch__.kiln.ops.rows(x, size))
+  return torch.scatter_reduce_(out, 0, __torch__.kiln.ops.broadcast(index, x), x, \"amin\", include_self=False)
+",
+    },
+    Function {
+        name: "scatter_mul",
+        uses: &["broadcast", "rows"],
+        text: "def scatter_mul(x: Tensor, index: Tensor, size: int) -> Tensor:
+  out = torch.new_ones(x, __torch__.kiln.ops.rows(x, size))
+  return torch.scatter_reduce_(out, 0, __torch__.kiln.ops.broadcast(index, x), x, \"prod\", include_self=True)
+",
+    },
+    Function {
+        name: "ptr_to_index",
+        uses: &[],
+        text: "def ptr_to_index(ptr: Tensor, entries: int) -> Tensor:
+  rows = torch.arange(torch.size(ptr, 0) - 1, dtype=4, layout=None, device=ops.prim.device(ptr))
+  index = torch.repeat_interleave(rows, torch.diff(ptr), 0)
+  if torch.size(index, 0) != entries:
+    ops.prim.RaiseException(torch.format(\"expected row pointers up to {}, got {}\", entries, torch.size(index, 0)), \"builtins.ValueError\")
+  return index
+",
+    },
+    Function {
+        name: "segment_sum",
+        uses: &["ptr_to_index", "scatter_sum"],
+        text: "def segment_sum(x: Tensor, ptr: Tensor) -> Tensor:
+  return __torch__.kiln.ops.scatter_sum(x, __torch__.kiln.ops.ptr_to_index(ptr, torch.size(x, 0)), torch.size(ptr, 0) - 1)
+",
+    },
+    Function {
+        name: "segment_mean",
+        uses: &["ptr_to_index", "scatter_mean"],
+        text: "def segment_mean(x: Tensor, ptr: Tensor) -> Tensor:
+  return __torch__.kiln.ops.scatter_mean(x, __torch__.kiln.ops.ptr_to_index(ptr, torch.size(x, 0)), torch.size(ptr, 0) - 1)
+",
+    },
+    Function {
+        name: "segment_max",
+        uses: &["ptr_to_index", "scatter_max"],
+        text: "def segment_max(x: Tensor, ptr: Tensor) -> Tensor:
+  return __torch__.kiln.ops.scatter_max(x, __torch__.kiln.ops.ptr_to_index(ptr, torch.size(x, 0)), torch.size(ptr, 0) - 1)
+",
+    },
+    Function {
+        name: "segment_min",
+        uses: &["ptr_to_index", "scatter_min"],
+        text: "def segment_min(x: Tensor, ptr: Tensor) -> Tensor:
+  return __torch__.kiln.ops.scatter_min(x, __torch__.kiln.ops.ptr_to_index(ptr, torch.size(x, 0)), torch.size(ptr, 0) - 1)
+",
+    },
+    Function {
+        name: "segment_mul",
+        uses: &["ptr_to_index", "scatter_mul"],
+        text: "def segment_mul(x: Tensor, ptr: Tensor) -> Tensor:
+  return __torch__.kiln.ops.scatter_mul(x, __torch__.kiln.ops.ptr_to_index(ptr, torch.size(x, 0)), torch.size(ptr, 0) - 1)
+",
+    },
+    Function {
+        name: "segment_softmax",
+        uses: &["scatter_max", "scatter_sum"],
+        text: "def segment_softmax(x: Tensor, index: Tensor, size: int) -> Tensor:
+  peak = __torch__.kiln.ops.scatter_max(torch.detach(x), index, size)
+  out = torch.exp(torch.sub(x, torch.index_select(peak, 0, index)))
+  total = torch.add(__torch__.kiln.ops.scatter_sum(out, index, size), 1e-16)
+  return torch.div(out, torch.index_select(total, 0, index))
+",
+    },
+    Function {
+        name: "messages",
+        uses: &[],
+        text: "def messages(x: Tensor, src: Tensor, weight: Optional[Tensor]) -> Tensor:
+  x_j = torch.index_select(x, 0, src)
+  if weight is None:
+    out = x_j
+  else:
+    out = torch.mul(torch.unsqueeze(weight, 1), x_j)
+  return out
+",
+    },
+    Function {
+        name: "spmm_sum",
+        uses: &["messages", "scatter_sum"],
+        text: "def spmm_sum(x: Tensor, src: Tensor, dst: Tensor, weight: Optional[Tensor], size: int) -> Tensor:
+  return __torch__.kiln.ops.scatter_sum(__torch__.kiln.ops.messages(x, src, weight), dst, size)
+",
+    },
+    Function {
+        name: "spmm_mean",
+        uses: &["messages", "scatter_mean"],
+        text: "def spmm_mean(x: Tensor, src: Tensor, dst: Tensor, weight: Optional[Tensor], size: int) -> Tensor:
+  return __torch__.kiln.ops.scatter_mean(__torch__.kiln.ops.messages(x, src, weight), dst, size)
+",
+    },
+    Function {
+        name: "spmm_max",
+        uses: &["messages", "scatter_max"],
+        text: "def spmm_max(x: Tensor, src: Tensor, dst: Tensor, weight: Optional[Tensor], size: int) -> Tensor:
+  return __torch__.kiln.ops.scatter_max(__torch__.kiln.ops.messages(x, src, weight), dst, size)
+",
+    },
+    Function {
+        name: "spmm_min",
+        uses: &["messages", "scatter_min"],
+        text: "def spmm_min(x: Tensor, src: Tensor, dst: Tensor, weight: Optional[Tensor], size: int) -> Tensor:
+  return __torch__.kiln.ops.scatter_min(__torch__.kiln.ops.messages(x, src, weight), dst, size)
+",
+    },
+    Function {
+        name: "spmm_mul",
+        uses: &["messages", "scatter_mul"],
+        text: "def spmm_mul(x: Tensor, src: Tensor, dst: Tensor, weight: Optional[Tensor], size: int) -> Tensor:
+  return __torch__.kiln.ops.scatter_mul(__torch__.kiln.ops.messages(x, src, weight), dst, size)
+",
+    },
+    Function {
+        name: "spmm_csr_sum",
+        uses: &["messages", "segment_sum"],
+        text: "def spmm_csr_sum(x: Tensor, rowptr: Tensor, col: Tensor, value: Optional[Tensor]) -> Tensor:
+  return __torch__.kiln.ops.segment_sum(__torch__.kiln.ops.messages(x, col, value), rowptr)
+",
+    },
+    Function {
+        name: "spmm_csr_mean",
+        uses: &["messages", "segment_mean"],
+        text: "def spmm_csr_mean(x: Tensor, rowptr: Tensor, col: Tensor, value: Optional[Tensor]) -> Tensor:
+  return __torch__.kiln.ops.segment_mean(__torch__.kiln.ops.messages(x, col, value), rowptr)
+",
+    },
+    Function {
+        name: "spmm_csr_max",
+        uses: &["messages", "segment_max"],
+        text: "def spmm_csr_max(x: Tensor, rowptr: Tensor, col: Tensor, value: Optional[Tensor]) -> Tensor:
+  return __torch__.kiln.ops.segment_max(__torch__.kiln.ops.messages(x, col, value), rowptr)
+",
+    },
+    Function {
+        name: "spmm_csr_min",
+        uses: &["messages", "segment_min"],
+        text: "def spmm_csr_min(x: Tensor, rowptr: Tensor, col: Tensor, value: Optional[Tensor]) -> Tensor:
+  return __torch__.kiln.ops.segment_min(__torch__.kiln.ops.messages(x, col, value), rowptr)
+",
+    },
+    Function {
+        name: "spmm_csr_mul",
+        uses: &["messages", "segment_mul"],
+        text: "def spmm_csr_mul(x: Tensor, rowptr: Tensor, col: Tensor, value: Optional[Tensor]) -> Tensor:
+  return __torch__.kiln.ops.segment_mul(__torch__.kiln.ops.messages(x, col, value), rowptr)
+",
+    },
+    Function {
+        name: "degree",
+        uses: &["scatter_sum"],
+        text: "def degree(index: Tensor, size: int, dtype: int) -> Tensor:
+  ones = torch.ones([torch.size(index, 0)], dtype=dtype, layout=None, device=ops.prim.device(index))
+  return __torch__.kiln.ops.scatter_sum(ones, index, size)
+",
+    },
+    Function {
+        name: "coo_to_csr",
+        uses: &["scatter_sum"],
+        text: "def coo_to_csr(index: Tensor, size: int) -> Tuple[Tensor, Tensor]:
+  # row pointers, and the stable permutation that sorts by index
+  values, perm, = torch.sort(index, stable=True, dim=0, descending=False)
+  count = __torch__.kiln.ops.scatter_sum(torch.ones_like(index), index, size)
+  rowptr = torch.cat([torch.new_zeros(index, [1]), torch.cumsum(count, 0)], 0)
+  return (rowptr, perm)
+",
+    },
+    Function {
+        name: "self_loop_position",
+        uses: &[],
+        text: "def self_loop_position(src: Tensor, dst: Tensor, size: int) -> Tensor:
+  # for each node the position of its last self loop, or the number of edges
+  edges = torch.size(src, 0)
+  numbers = torch.arange(edges, dtype=4, layout=None, device=ops.prim.device(src))
+  loops = torch.where(torch.eq(src, dst), numbers, torch.full_like(numbers, -1))
+  none = torch.full([size], -1, dtype=4, layout=None, device=ops.prim.device(src))
+  last = torch.scatter_reduce_(none, 0, dst, loops, \"amax\", include_self=True)
+  return torch.masked_fill(last, torch.lt(last, 0), edges)
+",
+    },
+];
+
+/// The functions of the library that an archive uses.
+#[derive(Debug, Default)]
+pub(super) struct Library {
+    used: BTreeSet<&'static str>,
+}
+
+impl Library {
+    /// The qualified name of a function, which the archive will contain.
+    pub(super) fn function(&mut self, name: &str) -> String {
+        self.mark(name);
+        format!("__torch__.kiln.ops.{name}")
+    }
+
+    /// The text of the file with all functions used, or nothing if there are none.
+    pub(super) fn text(&self) -> Option<String> {
+        let text: String = FUNCTIONS
+            .iter()
+            .filter(|function| self.used.contains(function.name))
+            .map(|function| function.text)
+            .collect();
+        (!text.is_empty()).then_some(text)
+    }
+
+    fn mark(&mut self, name: &str) {
+        if let Some(function) = FUNCTIONS.iter().find(|function| function.name == name)
+            && self.used.insert(function.name)
+        {
+            function.uses.iter().for_each(|name| self.mark(name));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn functions_stand_after_those_they_call_and_list_them_all() {
+        for (position, function) in FUNCTIONS.iter().enumerate() {
+            assert!(
+                function
+                    .text
+                    .starts_with(&format!("def {}(", function.name))
+            );
+            let mut called: Vec<&str> = function
+                .text
+                .split("__torch__.kiln.ops.")
+                .skip(1)
+                .filter_map(|rest| rest.split('(').next())
+                .collect();
+            called.sort_unstable();
+            called.dedup();
+            assert_eq!(called, function.uses, "{}", function.name);
+            for name in called {
+                assert!(
+                    FUNCTIONS[..position]
+                        .iter()
+                        .any(|earlier| earlier.name == name)
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,556 @@
+//! Methods that a user calls: structured arguments, checked and taken apart.
+//!
+//! A method tests which optional arguments are present, checks shapes, finds the integers that
+//! the chosen function wants, calls it, and puts the results into their structure:
+//!
+//! ```text
+//! def forward(self, x: Tensor, edge_index: Tensor, edge_weight: Optional[Tensor]=None) -> Tensor:
+//!     __torch__.kiln.ops.check_shape(x, "x", [-1, 16])
+//!     if edge_weight is None:
+//!       out = self._forward(x, edge_index)
+//!     else:
+//!       ...
+//!     return out
+//! ```
+
+use std::collections::VecDeque;
+
+use kiln_ir::{Case, Method, ModuleId, Param, SymbolId, TensorType, Type, ValueType};
+
+use super::{
+    super::error::Error,
+    function::Written,
+    library::Library,
+    scope::{Context, Extra, Scope, Visible},
+    types,
+};
+
+/// What writing the methods of a module needs to know.
+pub(super) struct Writer<'a, 'b> {
+    /// The program.
+    pub(super) context: &'a Context<'a>,
+    /// All functions.
+    pub(super) written: &'b [Written],
+    /// Where the functions used are noted.
+    pub(super) library: &'b mut Library,
+}
+
+/// An argument, or a part of one, that is not taken apart yet.
+#[derive(Clone)]
+struct Item<'a> {
+    /// Expression.
+    name: String,
+    /// Name in messages.
+    label: String,
+    part: Part<'a>,
+    /// Whether it lies in an optional value; then its tensors count for the choice of the case.
+    optional: bool,
+}
+
+/// What an [`Item`] is.
+#[derive(Clone, Copy)]
+enum Part<'a> {
+    /// A value of a type.
+    Whole(&'a Type),
+    /// A tensor.
+    Tensor(&'a TensorType),
+    /// A tensor that may be absent: the values of an adjacency.
+    Maybe(&'a TensorType),
+}
+
+/// What is known about the arguments on one path through the tests.
+#[derive(Clone, Default)]
+struct Found {
+    /// For each optional tensor so far, whether it is present.
+    present: Vec<bool>,
+    /// Expressions of the present tensors.
+    tensors: Vec<String>,
+    /// Sizes: expression and symbols.
+    sizes: Vec<(String, [SymbolId; 2])>,
+}
+
+/// Parameters of a method in order: name, type, and whether `None` is the default.
+pub(super) fn parameters(params: &[Param]) -> Vec<(String, String, &'static str)> {
+    let mut all_default = true;
+    let mut list: Vec<_> = params
+        .iter()
+        .rev()
+        .map(|param| {
+            let default = match &param.ty {
+                Type::Optional(_) | Type::Size(_) => Some("=None"),
+                Type::Flag => Some("=True"),
+                Type::Tensor(_) | Type::Adjacency(_) | Type::Tuple(_) => None,
+            };
+            all_default &= default.is_some();
+            let default = if all_default {
+                default.unwrap_or("")
+            } else {
+                ""
+            };
+            (
+                types::identifier(&param.name),
+                types::type_text(&param.ty),
+                default,
+            )
+        })
+        .collect();
+    list.reverse();
+    list
+}
+
+impl<'a> Writer<'a, '_> {
+    /// The definition of a method.
+    pub(super) fn write(&mut self, module: ModuleId, method: &'a Method) -> Result<String, Error> {
+        let path = self
+            .context
+            .program
+            .modules
+            .get(module.index())
+            .map_or("", |module| &module.path);
+        let place = if path.is_empty() {
+            method.name.clone()
+        } else {
+            format!("{path}.{}", method.name)
+        };
+        if !types::is_identifier(&method.name) {
+            return Err(Error::Unsupported {
+                place,
+                what: "a method of this name".to_owned(),
+            });
+        }
+        let mut scope = Scope::new(self.context, module, place);
+        let parameters = parameters(&method.params);
+        for (name, ..) in &parameters {
+            scope.names.fresh(name);
+        }
+        let items = parameters
+            .iter()
+            .zip(&method.params)
+            .map(|((name, ..), param)| Item {
+                name: name.clone(),
+                label: param.name.clone(),
+                part: Part::Whole(&param.ty),
+                optional: false,
+            })
+            .collect();
+        let out = scope.names.fresh("out");
+        let result = types::type_text(&method.result);
+        let task = Task {
+            method,
+            module,
+            out: out.clone(),
+            result: result.clone(),
+        };
+        self.take_apart(&mut scope, &task, items, Found::default())?;
+        scope.line(&format!("return {out}"));
+        let list =
+            |(name, ty, default): &(String, String, &str)| format!(",\n    {name}: {ty}{default}");
+        let list: String = parameters.iter().map(list).collect();
+        Ok(format!(
+            "  def {}(self{list}) -> {result}:\n{}",
+            method.name,
+            scope.text()
+        ))
+    }
+
+    /// Takes the arguments apart, checks the tensors inside, and chooses the case.
+    fn take_apart(
+        &mut self,
+        scope: &mut Scope<'a>,
+        task: &Task<'a>,
+        mut items: VecDeque<Item<'a>>,
+        mut found: Found,
+    ) -> Result<(), Error> {
+        while let Some(item) = items.pop_front() {
+            let Item {
+                name,
+                label,
+                part,
+                optional,
+            } = item;
+            match part {
+                Part::Whole(Type::Tensor(ty)) | Part::Tensor(ty) => {
+                    self.tensor(scope, &mut found, name, &label, ty, optional)?;
+                }
+                Part::Whole(Type::Size(symbols)) => found.sizes.push((name, *symbols)),
+                Part::Whole(Type::Flag) => {}
+                Part::Whole(Type::Tuple(types)) => {
+                    let labels: Vec<String> = (0..types.len())
+                        .map(|position| format!("{label}.{position}"))
+                        .collect();
+                    let names: Vec<String> = labels
+                        .iter()
+                        .map(|label| scope.names.fresh(label))
+                        .collect();
+                    scope.line(&format!("{}, = {name}", names.join(", ")));
+                    for ((ty, label), name) in types.iter().zip(labels).zip(names).rev() {
+                        items.push_front(Item {
+                            name,
+                            label,
+                            part: Part::Whole(ty),
+                            optional,
+                        });
+                    }
+                }
+                Part::Whole(Type::Adjacency(parts)) => {
+                    let [rowptr, col, values] = &**parts;
+                    let names = ["rowptr", "col", "value"].map(|part| scope.names.fresh(part));
+                    scope.line(&format!("{}, = {name}", names.join(", ")));
+                    let [rowptr_name, col_name, value_name] = names;
+                    let rowptr_label = format!("{label}.rowptr");
+                    self.tensor(
+                        scope,
+                        &mut found,
+                        rowptr_name,
+                        &rowptr_label,
+                        rowptr,
+                        optional,
+                    )?;
+                    let col_label = format!("{label}.col");
+                    self.tensor(scope, &mut found, col_name, &col_label, col, optional)?;
+                    items.push_front(Item {
+                        name: value_name,
+                        label: format!("{label}.value"),
+                        part: Part::Maybe(values),
+                        optional,
+                    });
+                }
+                Part::Whole(Type::Optional(inner)) => {
+                    let leaves = inner.leaves("").len();
+                    let given = Item {
+                        name,
+                        label,
+                        part: Part::Whole(inner),
+                        optional: true,
+                    };
+                    return self.branch(scope, task, items, found, leaves, given);
+                }
+                Part::Maybe(ty) => {
+                    let given = Item {
+                        name,
+                        label,
+                        part: Part::Tensor(ty),
+                        optional: true,
+                    };
+                    return self.branch(scope, task, items, found, 1, given);
+                }
+            }
+        }
+        self.case(scope, task, &found)
+    }
+
+    /// Goes on in two branches: one where a value is `None` and its tensors are absent, and one
+    /// where it is given.
+    fn branch(
+        &mut self,
+        scope: &mut Scope<'a>,
+        task: &Task<'a>,
+        mut items: VecDeque<Item<'a>>,
+        found: Found,
+        leaves: usize,
+        given: Item<'a>,
+    ) -> Result<(), Error> {
+        let visible: Visible = scope.visible.clone();
+        let mut absent = found.clone();
+        absent.present.extend((0..leaves).map(|_| false));
+        scope.line(&format!("if {} is None:", given.name));
+        scope.indent += 1;
+        self.take_apart(scope, task, items.clone(), absent)?;
+        scope.indent -= 1;
+        scope.visible.clone_from(&visible);
+        scope.line("else:");
+        scope.indent += 1;
+        items.push_front(given);
+        self.take_apart(scope, task, items, found)?;
+        scope.indent -= 1;
+        scope.visible = visible;
+        Ok(())
+    }
+
+    /// Checks the sizes of a tensor that are fixed, or shown by earlier arguments, and makes it
+    /// known.
+    fn tensor(
+        &mut self,
+        scope: &mut Scope<'a>,
+        found: &mut Found,
+        name: String,
+        label: &str,
+        ty: &TensorType,
+        optional: bool,
+    ) -> Result<(), Error> {
+        let mut shape = Vec::new();
+        for size in &ty.dims {
+            let known = size.symbols().iter().all(|symbol| scope.shows(*symbol));
+            shape.push(if known {
+                scope.size(size)?
+            } else {
+                "-1".to_owned()
+            });
+        }
+        let check = self.library.function("check_shape");
+        scope.line(&format!(
+            "{check}({name}, {}, {})",
+            types::string(label),
+            types::list(&shape)
+        ));
+        scope.define(&name, ty);
+        if optional {
+            found.present.push(true);
+        }
+        found.tensors.push(name);
+        Ok(())
+    }
+
+    /// Checks, calls the function of a case, and assigns its result; or raises.
+    fn case(&mut self, scope: &mut Scope<'a>, task: &Task<'a>, found: &Found) -> Result<(), Error> {
+        let Some(case) = task
+            .method
+            .cases
+            .iter()
+            .find(|case| case.present == found.present)
+        else {
+            scope.line(&raise(&unknown_case(task.method)));
+            scope.line(&format!("{} = uninitialized({})", task.out, task.result));
+            return Ok(());
+        };
+        let (Some(function), Some(written)) = (
+            self.context.program.functions.get(case.function.index()),
+            self.written.get(case.function.index()),
+        ) else {
+            return Err(malformed(scope, format!("no function {}", case.function.0)));
+        };
+        let inputs: Vec<&ValueType> = function
+            .inputs
+            .iter()
+            .filter_map(|value| function.values.get(value.index()))
+            .collect();
+        let extras = &written.interface.extras;
+        let wanted = inputs.iter().filter_map(|ty| match ty {
+            ValueType::Int(symbol) => Some(*symbol),
+            ValueType::Tensor(_) => None,
+        });
+        let wanted = wanted.chain(extras.iter().filter_map(|extra| match extra {
+            Extra::Symbol(symbol) => Some(*symbol),
+            Extra::Dtype(_) | Extra::Device => None,
+        }));
+        for symbol in wanted.collect::<Vec<_>>() {
+            bind(scope, task.method, found, symbol)?;
+        }
+        for (name, [src, dst]) in &found.sizes {
+            if scope.shows(*src) && scope.shows(*dst) {
+                let (src, dst) = (scope.symbol(*src)?, scope.symbol(*dst)?);
+                let check = self.library.function("check_nodes");
+                scope.line(&format!(
+                    "{check}({name}, {}, {src}, {dst})",
+                    types::string(name)
+                ));
+            }
+        }
+
+        let mut tensors = found.tensors.iter().cloned();
+        let mut arguments = Vec::new();
+        for ty in inputs {
+            arguments.push(match ty {
+                ValueType::Int(symbol) => scope.symbol(*symbol)?,
+                ValueType::Tensor(_) => tensors
+                    .next()
+                    .ok_or_else(|| malformed(scope, "fewer tensors than inputs".to_owned()))?,
+            });
+        }
+        for &extra in extras {
+            arguments.push(scope.pass(extra)?);
+        }
+        let module = self
+            .context
+            .module_expr(task.module, function.module)
+            .ok_or_else(|| malformed(scope, format!("{} is elsewhere", function.name)))?;
+        let call = written.interface.call(&module, &arguments);
+        assign(scope, task, case, function.outputs.len(), &call)
+    }
+}
+
+/// A method in the making.
+struct Task<'a> {
+    method: &'a Method,
+    module: ModuleId,
+    /// Variable of the result.
+    out: String,
+    /// Type of the result.
+    result: String,
+}
+
+/// Makes sure that a symbol has a value: by the tensors, else by a size argument, else by the
+/// method's defaults.
+fn bind(
+    scope: &mut Scope<'_>,
+    method: &Method,
+    found: &Found,
+    symbol: SymbolId,
+) -> Result<(), Error> {
+    if scope.shows(symbol) {
+        return Ok(());
+    }
+    let default = method
+        .defaults
+        .iter()
+        .find(|(from, _)| *from == symbol)
+        .map(|(_, to)| *to);
+    let label = scope.context.program.symbol_name(symbol).into_owned();
+    let given = found.sizes.iter().find_map(|(name, symbols)| {
+        symbols
+            .iter()
+            .position(|other| *other == symbol)
+            .map(|position| (name.clone(), position))
+    });
+    let default = match default {
+        Some(other) if scope.shows(other) => Some(scope.symbol(other)?),
+        _ => None,
+    };
+    let Some((size, position)) = given else {
+        let default = default.ok_or_else(|| Error::UnknownSymbol {
+            place: scope.place.clone(),
+            symbol: label,
+        })?;
+        scope.bind(symbol, &default);
+        return Ok(());
+    };
+    let name = scope.names.fresh(&label);
+    scope.line(&format!("if {size} is None:"));
+    if let Some(default) = default {
+        scope.line(&format!("  {name} = {default}"));
+    } else {
+        let kind = if position == 0 {
+            "source"
+        } else {
+            "destination"
+        };
+        scope.line(&format!(
+            "  {}",
+            raise(&format!(
+                "{size} is needed: no other argument shows the number of {kind} nodes"
+            ))
+        ));
+        scope.line(&format!("  {name} = uninitialized(int)"));
+    }
+    scope.line("else:");
+    scope.line(&format!("  {name} = {size}[{position}]"));
+    scope.bind(symbol, &name);
+    Ok(())
+}
+
+/// Assigns the results of a call, in the method's structure.
+fn assign(
+    scope: &mut Scope<'_>,
+    task: &Task<'_>,
+    case: &Case,
+    outputs: usize,
+    call: &str,
+) -> Result<(), Error> {
+    let leaves = task.method.result_leaves();
+    let all = outputs == leaves.len();
+    if !all && outputs != leaves.iter().filter(|leaf| !leaf.optional).count() {
+        let what = format!(
+            "function {} has {outputs} outputs for {} leaves",
+            case.function.0,
+            leaves.len()
+        );
+        return Err(malformed(scope, what));
+    }
+    let out = &task.out;
+    if let (Type::Tensor(_), 1) = (&task.method.result, outputs) {
+        scope.line(&format!("{out} = {call}"));
+        return Ok(());
+    }
+    let parts: Vec<String> = (0..outputs)
+        .map(|position| scope.names.fresh(&format!("{out}_{position}")))
+        .collect();
+    match parts.as_slice() {
+        [part] => scope.line(&format!("{part} = {call}")),
+        parts => scope.line(&format!("{}, = {call}", parts.join(", "))),
+    }
+    let value = structure(&task.method.result, &mut parts.into_iter(), all, false)
+        .ok_or_else(|| malformed(scope, "a result that is not made of tensors".to_owned()))?;
+    scope.line(&format!("{out} = {value}"));
+    Ok(())
+}
+
+/// An expression of the given type from its tensors. Optional ones are taken if `all`.
+fn structure(
+    ty: &Type,
+    parts: &mut impl Iterator<Item = String>,
+    all: bool,
+    optional: bool,
+) -> Option<String> {
+    if optional && !all {
+        return Some("None".to_owned());
+    }
+    match ty {
+        Type::Tensor(_) => parts.next(),
+        Type::Adjacency(_) => {
+            let (rowptr, col) = (parts.next()?, parts.next()?);
+            let value = if all {
+                parts.next()?
+            } else {
+                "None".to_owned()
+            };
+            Some(format!("({rowptr}, {col}, {value})"))
+        }
+        Type::Optional(inner) => structure(inner, parts, all, true),
+        Type::Tuple(items) => {
+            let items = items
+                .iter()
+                .map(|item| structure(item, parts, all, false))
+                .collect::<Option<Vec<_>>>()?;
+            Some(format!("({},)", items.join(", ")))
+        }
+        Type::Size(_) | Type::Flag => None,
+    }
+}
+
+/// A statement that raises a `ValueError`.
+pub(super) fn raise(message: &str) -> String {
+    format!(
+        "ops.prim.RaiseException({}, \"builtins.ValueError\")",
+        types::string(message)
+    )
+}
+
+/// The message for optional arguments that no case takes.
+fn unknown_case(method: &Method) -> String {
+    let leaves: Vec<String> = method
+        .leaves()
+        .into_iter()
+        .filter(|leaf| leaf.optional)
+        .map(|leaf| leaf.name)
+        .collect();
+    let cases: Vec<String> = method
+        .cases
+        .iter()
+        .map(|case| {
+            let given: Vec<&str> = leaves
+                .iter()
+                .zip(&case.present)
+                .filter(|(_, present)| **present)
+                .map(|(name, _)| name.as_str())
+                .collect();
+            if given.is_empty() {
+                "none of them".to_owned()
+            } else {
+                given.join(" and ")
+            }
+        })
+        .collect();
+    format!(
+        "{} was not exported for this choice of {}; it takes {}",
+        method.name,
+        leaves.join(", "),
+        cases.join(", or ")
+    )
+}
+
+fn malformed(scope: &Scope<'_>, what: String) -> Error {
+    Error::Malformed {
+        place: scope.place.clone(),
+        what,
+    }
+}

@@ -1,0 +1,395 @@
+#!/usr/bin/env python3
+"""Checks TorchScript archives with a real PyTorch (1.13 or newer; nothing else is needed).
+
+usage: check.py FOLDER [NAME...]
+       check.py --calls FOLDER FILE     (writes all calls for load.cpp, checks nothing)
+
+FOLDER holds, for each archive NAME.pt, the files NAME.json and NAME.safetensors:
+
+    {"calls": [{"method": "forward__0",
+                "args": [["x", "0.in.x"], ["edge_index", "0.in.edge_index"], ["size", null]],
+                "out": "0.out"}],
+     "parameters": [["lin.weight", [4, 8]]],
+     "buffers": [["norm.running_mean", [8]]]}
+
+An argument or a result is the name of a tensor in the safetensors file, a list for a tuple,
+{"ints": [5, 3]} for a tuple of integers, a boolean, or null for None. "args" has names in the
+order of the method's parameters; trailing ones that have defaults may be left out.
+"parameters" and "buffers" may be replaced by one list "state_dict" where roles do not matter.
+
+For each archive: load; state_dict keys, order within a module, shapes; each call by position and
+by keyword, through the method itself and, for `forward__k`, through `forward`; freeze;
+optimize_for_inference; double; train and eval; save and load again; gradients; wrong arguments.
+The last line is `N passed, N failed`; the exit code is 1 if anything failed.
+"""
+import io
+import json
+import os
+import struct
+import sys
+import traceback
+import warnings
+
+warnings.filterwarnings("ignore")
+import torch
+
+RTOL, ATOL = 1e-5, 1e-6
+DTYPES = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16,
+          "I64": torch.int64, "I32": torch.int32, "U8": torch.uint8, "BOOL": torch.bool}
+
+
+def read_safetensors(path):
+    """All tensors of a safetensors file, by name."""
+    with open(path, "rb") as file:
+        data = file.read()
+    (length,) = struct.unpack("<Q", data[:8])
+    header = json.loads(data[8:8 + length])
+    tensors = {}
+    for name, entry in header.items():
+        if name == "__metadata__":
+            continue
+        start, end = (8 + length + offset for offset in entry["data_offsets"])
+        dtype = DTYPES[entry["dtype"]]
+        if start == end:
+            tensors[name] = torch.empty(entry["shape"], dtype=dtype)
+        else:
+            raw = torch.frombuffer(bytearray(data[start:end]), dtype=dtype)
+            tensors[name] = raw.reshape(entry["shape"])
+    return tensors
+
+
+class Checks:
+    """Counts what passed and reports what did not."""
+
+    def __init__(self):
+        self.passed, self.failed = 0, 0
+
+    def run(self, name, check, *args):
+        try:
+            check(*args)
+        except Exception as error:  # any failure is reported and counted
+            self.failed += 1
+            print(f"FAILED {name}: {type(error).__name__}: {error}")
+            if os.environ.get("KILN_TORCH_TRACE"):
+                traceback.print_exc()
+        else:
+            self.passed += 1
+
+
+class Archive:
+    """An archive and what it should do."""
+
+    def __init__(self, folder, name):
+        self.path = os.path.join(folder, name + ".pt")
+        with open(os.path.join(folder, name + ".json")) as file:
+            self.spec = json.load(file)
+        self.tensors = read_safetensors(os.path.join(folder, name + ".safetensors"))
+
+    def load(self):
+        return torch.jit.load(self.path)
+
+    def value(self, form, convert=lambda tensor: tensor):
+        if isinstance(form, str):
+            return convert(self.tensors[form])
+        if isinstance(form, list):
+            return tuple(self.value(item, convert) for item in form)
+        if isinstance(form, dict):
+            return tuple(form["ints"])
+        return form
+
+    def args(self, call, convert=lambda tensor: tensor):
+        return {name: self.value(form, convert) for name, form in call["args"]}
+
+    def positional(self, module, call, convert=lambda tensor: tensor):
+        """The arguments in the order of the method, with None where one is left out."""
+        args = self.args(call, convert)
+        schema = module._c._get_method(call["method"]).schema
+        names = [argument.name for argument in schema.arguments[1:]]
+        last = max([names.index(name) for name in args], default=-1)
+        return [args.get(name) for name in names[:last + 1]]
+
+    def methods(self):
+        return sorted({call["method"] for call in self.spec["calls"]})
+
+
+def compare(got, expected, rtol=RTOL, atol=ATOL, place="output"):
+    """Raises unless two results have the same structure and nearly the same values."""
+    if isinstance(expected, tuple):
+        if not isinstance(got, tuple) or len(got) != len(expected):
+            raise AssertionError(f"{place}: expected a tuple of {len(expected)}, got {type(got).__name__}")
+        for position, (left, right) in enumerate(zip(got, expected)):
+            compare(left, right, rtol, atol, f"{place}.{position}")
+    elif isinstance(expected, torch.Tensor):
+        if not isinstance(got, torch.Tensor):
+            raise AssertionError(f"{place}: expected a tensor, got {type(got).__name__}")
+        if got.dtype != expected.dtype or got.shape != expected.shape:
+            raise AssertionError(f"{place}: expected {expected.dtype} {tuple(expected.shape)}, "
+                                 f"got {got.dtype} {tuple(got.shape)}")
+        if not torch.allclose(got, expected, rtol=rtol, atol=atol, equal_nan=True):
+            worst = (got.double() - expected.double()).abs().max().item()
+            raise AssertionError(f"{place}: values differ by up to {worst}")
+    elif got != expected:
+        raise AssertionError(f"{place}: expected {expected}, got {got}")
+
+
+def double(tensor):
+    return tensor.double() if tensor.is_floating_point() else tensor
+
+
+def run_calls(archive, module, checks, label, convert=lambda tensor: tensor, keywords=False, rtol=RTOL,
+              atol=ATOL, methods=None):
+    """All calls, or those of some methods, through their methods."""
+    for number, call in enumerate(archive.spec["calls"]):
+        if methods is not None and call["method"] not in methods:
+            continue
+
+        def check(call=call):
+            args = archive.args(call, convert)
+            in_order = archive.positional(module, call, convert)
+            expected = archive.value(call["out"], convert)
+            method = getattr(module, call["method"])
+            # Three times: PyTorch specialises and fuses code after the first runs.
+            for _ in range(3):
+                got = method(**args) if keywords else method(*in_order)
+                compare(got, expected, rtol, atol)
+        checks.run(f"{label}: call {number} of {call['method']}", check)
+
+
+def run_union(archive, module, checks, label):
+    """Calls of `forward__k`, through `forward`, which finds the overload by the arguments."""
+    for number, call in enumerate(archive.spec["calls"]):
+        base, _, overload = call["method"].rpartition("__")
+        if not base or not overload.isdigit():
+            continue
+
+        def check(call=call, base=base):
+            args = archive.args(call)
+            expected = archive.value(call["out"])
+            compare(getattr(module, base)(**args), expected)
+            if base == "forward":
+                compare(module(**args), expected)
+        checks.run(f"{label}: call {number} of {call['method']} through {base}", check)
+
+
+def check_state_dict(archive, module):
+    spec = archive.spec
+    got = [[name, list(tensor.shape)] for name, tensor in module.state_dict().items()]
+    if "state_dict" in spec:
+        expected = spec["state_dict"]
+    else:
+        expected = spec["parameters"] + spec["buffers"]
+        for kind in ("parameters", "buffers"):
+            found = sorted(name for name, _ in getattr(module, "named_" + kind)())
+            if found != sorted(name for name, _ in spec[kind]):
+                raise AssertionError(f"{kind}: {found}")
+        for name, parameter in module.named_parameters():
+            if parameter.requires_grad != parameter.is_floating_point():
+                raise AssertionError(f"{name} has requires_grad {parameter.requires_grad}")
+    if sorted(got) != sorted(expected):
+        raise AssertionError(f"expected {sorted(expected)}, got {sorted(got)}")
+    module.load_state_dict(module.state_dict(), strict=True)
+
+
+def check_double(archive, checks, label):
+    module = archive.load().double()
+    for name, tensor in module.state_dict().items():
+        if tensor.is_floating_point() and tensor.dtype != torch.float64:
+            raise AssertionError(f"{name} is {tensor.dtype}")
+    run_calls(archive, module, checks, label, convert=double, rtol=1e-4, atol=1e-5)
+
+
+def has_dropout(module):
+    found = any("dropout" in str(getattr(part, name).graph)
+                for part in module.modules()
+                for name in part._c._method_names())
+    return found
+
+
+def check_train(archive):
+    """After train() gradients flow to all parameters used, and dropout acts where there is some."""
+    module = archive.load().train()
+    if not module.training or any(not part.training for part in module.modules() if hasattr(part, "training")):
+        raise AssertionError("train() leaves a module in eval mode")
+    dropout = has_dropout(module)
+    reached, differs = set(), False
+    for call in archive.spec["calls"]:
+        args = archive.args(call)
+        torch.manual_seed(0)
+        out = getattr(module, call["method"])(**args)
+        torch.manual_seed(1)
+        other = getattr(module, call["method"])(**args)
+        while isinstance(out, tuple):
+            out, other = out[0], other[0]
+        differs |= not torch.equal(out, other)
+        if out.requires_grad:
+            module.zero_grad()
+            (out * torch.linspace(0.5, 1.5, out.numel()).reshape(out.shape)).sum().backward()
+            for name, parameter in module.named_parameters():
+                if parameter.grad is not None:
+                    if not torch.isfinite(parameter.grad).all():
+                        raise AssertionError(f"the gradient of {name} is not finite")
+                    reached.add(name)
+    missing = {name for name, _ in module.named_parameters()} - reached
+    if missing:
+        raise AssertionError(f"no gradient reaches {sorted(missing)}")
+    if differs != dropout and not all(p.numel() == 0 for p in module.parameters()):
+        raise AssertionError(f"dropout: {dropout}, but results of two runs differ: {differs}")
+    module.eval()
+    if module.training:
+        raise AssertionError("eval() has no effect")
+
+
+def check_input_gradients(archive):
+    """Float inputs get the gradient that finite differences give, in double precision."""
+    module = archive.load().double()
+    for call in archive.spec["calls"]:
+        leaf = []
+
+        def convert(tensor):
+            if tensor.is_floating_point() and tensor.numel() and not leaf:
+                leaf.append(tensor.double().clone().requires_grad_())
+                return leaf[0]
+            return double(tensor)
+
+        args = archive.args(call, convert)
+        method = getattr(module, call["method"])
+
+        def first():
+            out = method(**args)
+            while isinstance(out, tuple):
+                out = out[0]
+            return out
+
+        out = first()
+        if not leaf or not out.is_floating_point() or not out.requires_grad or not out.numel():
+            continue
+        if not torch.isfinite(out).all():
+            continue
+        weights = torch.linspace(0.5, 1.5, out.numel(), dtype=torch.float64).reshape(out.shape)
+        (grad,) = torch.autograd.grad((out * weights).sum(), leaf[0], allow_unused=True)
+        if grad is None:
+            continue
+        flat, step = leaf[0].detach().view(-1), 1e-6
+        for position in range(min(flat.numel(), 6)):
+            with torch.no_grad():
+                value = flat[position].item()
+                flat[position] = value + step
+                above = (first() * weights).sum().item()
+                flat[position] = value - step
+                below = (first() * weights).sum().item()
+                flat[position] = value
+            expected = (above - below) / (2 * step)
+            # One-sided slopes differ at kinks (relu, max at ties), and steps have none (floor, sign).
+            at = (out * weights).sum().item()
+            if abs(above + below - 2 * at) > 1e-8 * max(1.0, abs(at)) or abs(above - below) > 1e-2:
+                continue
+            got = grad.reshape(-1)[position].item()
+            if abs(got - expected) > 1e-4 * max(1.0, abs(expected)):
+                raise AssertionError(f"{call['method']}: gradient {got}, finite difference {expected}")
+
+
+def check_wrong_arguments(archive):
+    """A tensor of another rank is refused where it comes in, with a message that names it."""
+    module = archive.load()
+    for call in archive.spec["calls"]:
+        args = archive.args(call)
+        name = next((name for name, value in args.items() if isinstance(value, torch.Tensor)), None)
+        if name is None:
+            continue
+        args[name] = args[name].unsqueeze(0).unsqueeze(0)
+        try:
+            getattr(module, call["method"])(**args)
+        except Exception as error:
+            if name not in str(error) or "dimensions" not in str(error):
+                raise AssertionError(f"the message does not name {name}: {error}")
+        else:
+            raise AssertionError(f"{call['method']} takes {name} with a wrong rank")
+
+
+def check_save(archive, module):
+    buffer = io.BytesIO()
+    torch.jit.save(module, buffer)
+    buffer.seek(0)
+    return torch.jit.load(buffer)
+
+
+def check_archive(archive, name, checks):
+    try:
+        module = archive.load().eval()
+    except Exception as error:
+        checks.failed += 1
+        print(f"FAILED {name}: load: {error}")
+        return
+    checks.passed += 1
+    checks.run(f"{name}: state_dict", check_state_dict, archive, module)
+    run_calls(archive, module, checks, name)
+    run_calls(archive, module, checks, f"{name} by keyword", keywords=True)
+    run_union(archive, module, checks, name)
+    checks.run(f"{name}: double", check_double, archive, checks, f"{name} as double")
+    checks.run(f"{name}: train and eval", check_train, archive)
+    checks.run(f"{name}: gradients of inputs", check_input_gradients, archive)
+    checks.run(f"{name}: wrong arguments", check_wrong_arguments, archive)
+
+    def again():
+        saved = check_save(archive, check_save(archive, archive.load()))
+        run_calls(archive, saved, checks, f"{name} saved again")
+        run_union(archive, saved, checks, f"{name} saved again")
+        check_state_dict(archive, saved)
+    checks.run(f"{name}: save and load", again)
+
+    def frozen():
+        methods = [method for method in archive.methods() if method != "forward"]
+        module = archive.load().eval()
+        module = torch.jit.freeze(module, preserved_attrs=methods)
+        run_calls(archive, module, checks, f"{name} frozen")
+        run_union(archive, module, checks, f"{name} frozen")
+        saved = check_save(archive, module)
+        run_calls(archive, saved, checks, f"{name} frozen and saved")
+        plain = torch.jit.freeze(archive.load().eval()) if hasattr(archive.load(), "forward") else None
+        if plain is not None:
+            run_calls(archive, plain, checks, f"{name} frozen to forward", methods=["forward"])
+            run_union(archive, plain, checks, f"{name} frozen to forward")
+    checks.run(f"{name}: freeze", frozen)
+
+    def optimized():
+        if not hasattr(archive.load(), "forward") and int(torch.__version__.split(".")[0]) < 2:
+            print(f"skipped {name}: optimize_for_inference (this PyTorch wants a forward, and it has none)")
+            return
+        methods = [method for method in archive.methods() if method != "forward"]
+        module = torch.jit.optimize_for_inference(archive.load().eval(), other_methods=methods)
+        with torch.no_grad():
+            run_calls(archive, module, checks, f"{name} optimized for inference", rtol=1e-4, atol=1e-5)
+    checks.run(f"{name}: optimize_for_inference", optimized)
+
+
+def write_calls(folder, path):
+    """All calls as a list of (archive, method, arguments in order, result), for C++."""
+    calls = []
+    for entry in sorted(os.listdir(folder)):
+        if entry.endswith(".pt"):
+            archive = Archive(folder, entry[:-3])
+            module = archive.load()
+            for call in archive.spec["calls"]:
+                arguments = tuple(archive.positional(module, call))
+                calls.append((archive.path, call["method"], arguments, archive.value(call["out"])))
+    torch.save(calls, path)
+
+
+def main():
+    if sys.argv[1] == "--calls":
+        return write_calls(*sys.argv[2:])
+    folder, names = sys.argv[1], sys.argv[2:]
+    names = names or sorted(entry[:-3] for entry in os.listdir(folder) if entry.endswith(".pt"))
+    torch.set_num_threads(2)
+    checks = Checks()
+    if not names:
+        checks.failed += 1
+        print(f"FAILED {folder}: no archives")
+    for name in names:
+        check_archive(Archive(folder, name), name, checks)
+    print(f"torch {torch.__version__}: {len(names)} archives, {checks.passed} passed, {checks.failed} failed")
+    sys.exit(1 if checks.failed else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,72 @@
+// Loads TorchScript archives in C++ and compares what their methods give with what they should.
+//
+// usage: load CALLS
+//
+// CALLS is written by `check.py --calls FOLDER CALLS`: a pickled list of tuples
+// (archive, method, arguments, result). The last line is `N passed, N failed`.
+
+#include <torch/script.h>
+#include <torch/torch.h>
+
+#include <fstream>
+#include <iostream>
+#include <iterator>
+#include <string>
+#include <vector>
+
+static bool same(const c10::IValue& got, const c10::IValue& expected) {
+  if (expected.isTuple()) {
+    if (!got.isTuple()) return false;
+    const auto& left = got.toTupleRef().elements();
+    const auto& right = expected.toTupleRef().elements();
+    if (left.size() != right.size()) return false;
+    for (size_t i = 0; i < left.size(); ++i) {
+      if (!same(left[i], right[i])) return false;
+    }
+    return true;
+  }
+  if (expected.isTensor()) {
+    if (!got.isTensor()) return false;
+    const auto& left = got.toTensor();
+    const auto& right = expected.toTensor();
+    return left.sizes() == right.sizes() && left.scalar_type() == right.scalar_type() &&
+           torch::allclose(left, right, 1e-5, 1e-6, true);
+  }
+  return got.isNone() && expected.isNone();
+}
+
+int main(int argc, char** argv) {
+  if (argc != 2) {
+    std::cerr << "usage: " << argv[0] << " CALLS\n";
+    return 2;
+  }
+  std::ifstream file(argv[1], std::ios::binary);
+  std::vector<char> bytes((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  int passed = 0, failed = 0;
+  std::string path;
+  torch::jit::Module module;
+  const c10::IValue calls = torch::pickle_load(bytes);
+  for (const c10::IValue& item : calls.toListRef()) {
+    const auto& call = item.toTupleRef().elements();
+    const std::string method = call[1].toStringRef();
+    try {
+      if (call[0].toStringRef() != path) {
+        path = call[0].toStringRef();
+        module = torch::jit::load(path);
+        module.eval();
+      }
+      std::vector<c10::IValue> arguments(call[2].toTupleRef().elements().begin(),
+                                         call[2].toTupleRef().elements().end());
+      if (same(module.get_method(method)(arguments), call[3])) {
+        ++passed;
+        continue;
+      }
+      std::cout << "FAILED " << path << ": " << method << ": results differ\n";
+    } catch (const std::exception& error) {
+      std::cout << "FAILED " << path << ": " << method << ": " << error.what() << "\n";
+    }
+    ++failed;
+  }
+  std::cout << "libtorch " << TORCH_VERSION << ": " << passed << " passed, " << failed << " failed\n";
+  return failed == 0 && passed > 0 ? 0 : 1;
+}

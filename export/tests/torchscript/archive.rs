@@ -1,0 +1,136 @@
+//! The archive as a file: container, alignment, determinism, errors.
+
+use std::io::{Cursor, Read as _};
+
+use kiln_export::torchscript::{self, Error};
+use kiln_ir::{ModuleId, Op, Type, WeightRole};
+use zip::{CompressionMethod, ZipArchive};
+
+use crate::{
+    builder::{Builder, float},
+    expectation::Data,
+    models::{network, overloads},
+};
+
+fn entries(bytes: &[u8]) -> ZipArchive<Cursor<&[u8]>> {
+    ZipArchive::new(Cursor::new(bytes)).unwrap()
+}
+
+#[test]
+fn the_same_model_gives_the_same_bytes() {
+    let first = torchscript::to_bytes(&network().0.model()).unwrap();
+    let second = torchscript::to_bytes(&network().0.model()).unwrap();
+    assert_eq!(first, second);
+}
+
+#[test]
+fn entries_are_stored_under_one_folder_and_tensors_aligned() {
+    let bytes = torchscript::to_bytes(&network().0.model()).unwrap();
+    let mut archive = entries(&bytes);
+    let mut names = Vec::new();
+    for position in 0..archive.len() {
+        let entry = archive.by_index(position).unwrap();
+        assert_eq!(entry.compression(), CompressionMethod::Stored);
+        let name = entry
+            .name()
+            .unwrap()
+            .strip_prefix("kiln/")
+            .unwrap()
+            .to_owned();
+        if name.starts_with("data/") || name.starts_with("constants/") {
+            assert_eq!(entry.data_start().unwrap() % 64, 0, "{name}");
+        }
+        names.push(name);
+    }
+    let data: Vec<String> = (0..9).map(|number| format!("data/{number}")).collect();
+    let rest = [
+        "data.pkl",
+        "code/__torch__/kiln.py",
+        "code/__torch__/kiln/___torch_mangle_0.py",
+        "code/__torch__/kiln/ops.py",
+        "constants/0",
+        "constants.pkl",
+        "version",
+    ];
+    let expected: Vec<&str> = data.iter().map(String::as_str).chain(rest).collect();
+    assert_eq!(names, expected);
+}
+
+#[test]
+fn tensors_are_raw_little_endian_elements() {
+    let (builder, _) = network();
+    let gamma = builder.values["norm.weight"].bytes();
+    let steps = builder.values["norm.num_batches_tracked"].bytes();
+    let bytes = torchscript::to_bytes(&builder.model()).unwrap();
+    let mut archive = entries(&bytes);
+    let mut all = Vec::new();
+    for number in 0..9 {
+        let mut data = Vec::new();
+        archive
+            .by_name(&format!("kiln/data/{number}"))
+            .unwrap()
+            .read_to_end(&mut data)
+            .unwrap();
+        all.push(data);
+    }
+    assert!(all.contains(&gamma));
+    assert!(all.contains(&steps));
+}
+
+#[test]
+fn a_written_file_holds_the_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("net.pt");
+    let model = overloads().0.model();
+    std::fs::write(&path, "an older file").unwrap();
+    torchscript::write(&model, &path).unwrap();
+    assert_eq!(
+        std::fs::read(&path).unwrap(),
+        torchscript::to_bytes(&model).unwrap()
+    );
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn nothing_is_left_where_a_file_cannot_be_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("missing").join("net.pt");
+    let error = torchscript::write(&network().0.model(), &path).unwrap_err();
+    assert!(matches!(error, Error::Io { .. }), "{error}");
+    assert!(error.to_string().contains("net.pt"), "{error}");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+/// A program whose root function reads a weight of a sibling module.
+fn sibling_weight() -> Builder {
+    let mut builder = Builder::new("Net");
+    let root = ModuleId(0);
+    let (a, b) = (
+        builder.module(Some(root), "a", "A"),
+        builder.module(Some(root), "b", "B"),
+    );
+    let weight = builder.weight(
+        b,
+        "b.weight",
+        WeightRole::Parameter,
+        Data::float(&[2], &[1.0, 2.0]),
+    );
+    let ty = float(vec![2.into()]);
+    let mut body = builder.function(a, "forward");
+    let out = body.weight(weight);
+    let inner = body.finish(&[out]);
+    let mut body = builder.function(root, "forward");
+    let out = body.op(Op::Call(inner), &[], &ty);
+    let outer = body.finish(&[out]);
+    builder.method("forward", vec![], Type::Tensor(ty), vec![(vec![], outer)]);
+    builder
+}
+
+#[test]
+fn a_weight_of_another_branch_is_an_error_that_names_both() {
+    let error = torchscript::to_bytes(&sibling_weight().model()).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "a.forward: weight b.weight is not inside the module \"a\""
+    );
+}

@@ -1,0 +1,175 @@
+//! Archives with inputs and expected results, as `torch/check.py` reads them.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use kiln_ir::{ElemType, Model, WeightRole};
+use safetensors::{Dtype, tensor::TensorView};
+use serde_json::{Value, json};
+
+/// Values of a tensor.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Values {
+    Float(Vec<f32>),
+    Int(Vec<i64>),
+    Bool(Vec<bool>),
+}
+
+/// A tensor.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Data {
+    pub(crate) shape: Vec<usize>,
+    pub(crate) values: Values,
+}
+
+impl Data {
+    pub(crate) fn float(shape: &[usize], values: &[f32]) -> Self {
+        assert_eq!(shape.iter().product::<usize>(), values.len());
+        Self {
+            shape: shape.to_vec(),
+            values: Values::Float(values.to_vec()),
+        }
+    }
+
+    pub(crate) fn int(shape: &[usize], values: &[i64]) -> Self {
+        assert_eq!(shape.iter().product::<usize>(), values.len());
+        Self {
+            shape: shape.to_vec(),
+            values: Values::Int(values.to_vec()),
+        }
+    }
+
+    pub(crate) fn bool(shape: &[usize], values: &[bool]) -> Self {
+        assert_eq!(shape.iter().product::<usize>(), values.len());
+        Self {
+            shape: shape.to_vec(),
+            values: Values::Bool(values.to_vec()),
+        }
+    }
+
+    pub(crate) fn elem(&self) -> ElemType {
+        match self.values {
+            Values::Float(_) => ElemType::F32,
+            Values::Int(_) => ElemType::I64,
+            Values::Bool(_) => ElemType::Bool,
+        }
+    }
+
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        match &self.values {
+            Values::Float(values) => values
+                .iter()
+                .flat_map(|value| value.to_le_bytes())
+                .collect(),
+            Values::Int(values) => values
+                .iter()
+                .flat_map(|value| value.to_le_bytes())
+                .collect(),
+            Values::Bool(values) => values.iter().map(|&value| u8::from(value)).collect(),
+        }
+    }
+}
+
+/// An argument or a result.
+#[derive(Clone, Debug)]
+pub(crate) enum Arg {
+    Tensor(Data),
+    Tuple(Vec<Arg>),
+    Ints(Vec<usize>),
+    Flag(bool),
+    None,
+}
+
+impl From<Data> for Arg {
+    fn from(data: Data) -> Self {
+        Self::Tensor(data)
+    }
+}
+
+/// One call of a method.
+pub(crate) struct Call {
+    pub(crate) method: &'static str,
+    pub(crate) args: Vec<(&'static str, Arg)>,
+    pub(crate) out: Arg,
+}
+
+/// Writes `<name>.pt`, `<name>.safetensors` and `<name>.json`.
+pub(crate) fn write(name: &str, model: &Model, calls: &[Call]) {
+    let folder = match std::env::var_os("KILN_TORCH_OUT") {
+        Some(folder) => PathBuf::from(folder),
+        None => PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("torch"),
+    };
+    std::fs::create_dir_all(&folder).unwrap();
+    kiln_export::torchscript::write(model, folder.join(format!("{name}.pt"))).unwrap();
+
+    let mut tensors = BTreeMap::new();
+    let mut list = Vec::new();
+    for (number, call) in calls.iter().enumerate() {
+        let args: Vec<Value> = call
+            .args
+            .iter()
+            .map(|(name, arg)| {
+                json!([
+                    name,
+                    store(arg, &format!("{number}.in.{name}"), &mut tensors)
+                ])
+            })
+            .collect();
+        let out = store(&call.out, &format!("{number}.out"), &mut tensors);
+        list.push(json!({ "method": call.method, "args": args, "out": out }));
+    }
+    let keys = |role: WeightRole| {
+        let weights = model
+            .program
+            .weights
+            .iter()
+            .filter(move |weight| weight.role == role);
+        weights
+            .map(|weight| json!([weight.name, weight.shape]))
+            .collect::<Vec<Value>>()
+    };
+    let json = json!({
+        "calls": list,
+        "parameters": keys(WeightRole::Parameter),
+        "buffers": keys(WeightRole::Buffer),
+    });
+    let json = serde_json::to_string_pretty(&json).unwrap();
+    std::fs::write(folder.join(format!("{name}.json")), json).unwrap();
+
+    let bytes: BTreeMap<&String, Vec<u8>> = tensors
+        .iter()
+        .map(|(name, data): (&String, &Data)| (name, data.bytes()))
+        .collect();
+    let views = tensors.iter().map(|(name, data)| {
+        let dtype = match data.elem() {
+            ElemType::F32 => Dtype::F32,
+            ElemType::I64 => Dtype::I64,
+            ElemType::Bool => Dtype::BOOL,
+            other => panic!("{other}"),
+        };
+        (
+            name,
+            TensorView::new(dtype, data.shape.clone(), &bytes[name]).unwrap(),
+        )
+    });
+    let file = folder.join(format!("{name}.safetensors"));
+    safetensors::serialize_to_file(views, None, &file).unwrap();
+}
+
+/// The JSON form of an argument: the name of a tensor, a list for a tuple, `{"ints": [..]}`, a
+/// boolean, or null.
+fn store(arg: &Arg, name: &str, tensors: &mut BTreeMap<String, Data>) -> Value {
+    match arg {
+        Arg::Tensor(data) => {
+            tensors.insert(name.to_owned(), data.clone());
+            json!(name)
+        }
+        Arg::Tuple(items) => items
+            .iter()
+            .enumerate()
+            .map(|(position, item)| store(item, &format!("{name}.{position}"), tensors))
+            .collect(),
+        Arg::Ints(ints) => json!({ "ints": ints }),
+        Arg::Flag(flag) => json!(flag),
+        Arg::None => Value::Null,
+    }
+}

@@ -1,0 +1,166 @@
+//! The tensors inside structured types: names of leaves, and the flat form of types in files.
+//!
+//! A method takes pairs, optional values and graphs; a function takes flat tensors. The *leaves* of
+//! a method's parameters, in order, connect the two. They have dotted names, which are those that a
+//! caller of [`Session::run`](crate::Session::run) uses:
+//!
+//! | parameter | leaves |
+//! |---|---|
+//! | `x: f32[$N, 8]` | `x` |
+//! | `x: (f32[$N, 8], f32[$M, 8]?)` | `x.0`, `x.1` (optional) |
+//! | `edge_index: csr(i64[$N + 1], i64[$E], f32[$E])` | `edge_index.rowptr`, `edge_index.col`, `edge_index.value` (optional) |
+//! | `size: size($N, $M)` and `flag` | none |
+
+use serde::{Deserialize, Serialize};
+
+use crate::program::{Method, Param, SymbolId, TensorType, Type};
+
+/// Deepest nesting of a parameter's type in a valid program.
+pub const MAX_TYPE_DEPTH: usize = 16;
+
+/// A tensor inside a parameter or a result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Leaf<'a> {
+    /// Dotted name, such as `x.0` or `edge_index.rowptr`.
+    pub name: String,
+    /// Type.
+    pub ty: &'a TensorType,
+    /// Whether it may be absent.
+    pub optional: bool,
+}
+
+impl Type {
+    /// The tensors inside, in order, with names that start with `name`. Values nested deeper than
+    /// [`MAX_TYPE_DEPTH`] are left out; a valid program has none.
+    pub fn leaves(&self, name: &str) -> Vec<Leaf<'_>> {
+        let mut leaves = Vec::new();
+        self.collect(name, false, MAX_TYPE_DEPTH, &mut leaves);
+        leaves
+    }
+
+    fn collect<'a>(&'a self, name: &str, optional: bool, depth: usize, leaves: &mut Vec<Leaf<'a>>) {
+        let Some(below) = depth.checked_sub(1) else { return };
+        let mut leaf = |name: String, ty, optional| leaves.push(Leaf { name, ty, optional });
+        match self {
+            Self::Tensor(ty) => leaf(name.to_owned(), ty, optional),
+            Self::Adjacency(parts) => {
+                let [rowptr, col, value] = &**parts;
+                leaf(format!("{name}.rowptr"), rowptr, optional);
+                leaf(format!("{name}.col"), col, optional);
+                leaf(format!("{name}.value"), value, true);
+            }
+            Self::Optional(inner) => inner.collect(name, true, below, leaves),
+            Self::Tuple(items) => {
+                for (position, item) in items.iter().enumerate() {
+                    item.collect(&format!("{name}.{position}"), optional, below, leaves);
+                }
+            }
+            Self::Size(_) | Self::Flag => {}
+        }
+    }
+
+    /// Whether types nest at most [`MAX_TYPE_DEPTH`] levels.
+    pub(crate) fn is_shallow(&self) -> bool {
+        fn within(ty: &Type, depth: usize) -> bool {
+            let Some(below) = depth.checked_sub(1) else { return false };
+            match ty {
+                Type::Tensor(_) | Type::Adjacency(_) | Type::Size(_) | Type::Flag => true,
+                Type::Optional(inner) => within(inner, below),
+                Type::Tuple(items) => items.iter().all(|item| within(item, below)),
+            }
+        }
+        within(self, MAX_TYPE_DEPTH)
+    }
+}
+
+impl Method {
+    /// The tensors of all parameters, in order.
+    pub fn leaves(&self) -> Vec<Leaf<'_>> {
+        self.params.iter().flat_map(|param| param.ty.leaves(&param.name)).collect()
+    }
+
+    /// The tensors of the result, in order, with names that start with `output`.
+    pub fn result_leaves(&self) -> Vec<Leaf<'_>> {
+        self.result.leaves("output")
+    }
+
+    /// Names and symbols of the parameters of type [`Type::Size`].
+    pub fn sizes(&self) -> impl Iterator<Item = (&str, [SymbolId; 2])> {
+        self.params.iter().filter_map(|Param { name, ty }| match ty {
+            Type::Size(symbols) => Some((name.as_str(), *symbols)),
+            Type::Tensor(_)
+            | Type::Adjacency(_)
+            | Type::Optional(_)
+            | Type::Tuple(_)
+            | Type::Flag => None,
+        })
+    }
+}
+
+/// A type as the list of its parts in preorder.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct FlatType(Vec<Part>);
+
+#[derive(Serialize, Deserialize)]
+enum Part {
+    Tensor(TensorType),
+    Adjacency(Box<[TensorType; 3]>),
+    Optional,
+    Tuple(u32),
+    Size([SymbolId; 2]),
+    Flag,
+}
+
+impl From<Type> for FlatType {
+    fn from(ty: Type) -> Self {
+        fn push(ty: Type, parts: &mut Vec<Part>) {
+            match ty {
+                Type::Tensor(ty) => parts.push(Part::Tensor(ty)),
+                Type::Adjacency(types) => parts.push(Part::Adjacency(types)),
+                Type::Optional(inner) => {
+                    parts.push(Part::Optional);
+                    push(*inner, parts);
+                }
+                Type::Tuple(items) => {
+                    parts.push(Part::Tuple(u32::try_from(items.len()).unwrap_or(u32::MAX)));
+                    items.into_iter().for_each(|item| push(item, parts));
+                }
+                Type::Size(symbols) => parts.push(Part::Size(symbols)),
+                Type::Flag => parts.push(Part::Flag),
+            }
+        }
+        let mut parts = Vec::new();
+        push(ty, &mut parts);
+        Self(parts)
+    }
+}
+
+impl TryFrom<FlatType> for Type {
+    type Error = &'static str;
+
+    fn try_from(flat: FlatType) -> Result<Self, &'static str> {
+        fn take(
+            parts: &mut impl Iterator<Item = Part>,
+            depth: usize,
+        ) -> Result<Type, &'static str> {
+            let below = depth.checked_sub(1).ok_or("a type nests too deep")?;
+            Ok(match parts.next().ok_or("a type ends early")? {
+                Part::Tensor(ty) => Type::Tensor(ty),
+                Part::Adjacency(types) => Type::Adjacency(types),
+                Part::Optional => Type::Optional(Box::new(take(parts, below)?)),
+                Part::Tuple(count) => {
+                    let items = (0..count).map(|_| take(parts, below)).collect::<Result<_, _>>();
+                    Type::Tuple(items?)
+                }
+                Part::Size(symbols) => Type::Size(symbols),
+                Part::Flag => Type::Flag,
+            })
+        }
+        let mut parts = flat.0.into_iter();
+        let ty = take(&mut parts, MAX_TYPE_DEPTH)?;
+        if parts.next().is_some() {
+            return Err("a type has parts after its end");
+        }
+        Ok(ty)
+    }
+}

@@ -1,0 +1,217 @@
+//! The reader. Whatever the bytes, it gives a model that fits together or an error.
+
+use std::{
+    collections::{HashMap, HashSet},
+    fs::File,
+    path::Path,
+    sync::Arc,
+};
+
+use bincode::config::standard;
+use memmap2::Mmap;
+use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
+
+use super::{
+    FORMAT, FORMAT_KEY, MAX_PROGRAM_BYTES, NativeError, PROGRAM, VERSION, VERSION_KEY, checksum,
+    checksum_key, elem,
+};
+use crate::{model::Model, program::Program, validate::validate, weights::Weights};
+
+/// Maps a file and reads the program; weights are read when they are used.
+pub(crate) fn read(path: &Path) -> Result<Model, NativeError> {
+    let map = map(path)?;
+    let contents = Contents::new(&map)?;
+    let program = contents.program()?;
+    let mut weights = Weights::new();
+    for (name, tensor) in contents.weights() {
+        let (elem, shape) = weight_type(name, &tensor)?;
+        let start = tensor.data().as_ptr().addr().checked_sub(map.as_ptr().addr());
+        // The tensor is a part of the map; an empty one may lie anywhere.
+        let start = start.unwrap_or_default();
+        let range = start..start.saturating_add(tensor.data().len());
+        weights.insert_mapped(name, elem, shape, Arc::clone(&map), range)?;
+    }
+    Ok(Model::new(validate(program)?, weights)?)
+}
+
+/// Reads a file and verifies all checksums.
+pub(crate) fn check(path: &Path) -> Result<(), NativeError> {
+    from_bytes(&map(path)?).map(drop)
+}
+
+/// The model in the bytes of a file, with all checksums verified.
+pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Model, NativeError> {
+    let contents = Contents::new(bytes)?;
+    let program = validate(contents.program()?)?;
+    let mut weights = Weights::new();
+    for (name, tensor) in contents.weights() {
+        contents.verify(name, &tensor)?;
+        let (elem, shape) = weight_type(name, &tensor)?;
+        weights.insert(name, elem, shape, tensor.data())?;
+    }
+    Ok(Model::new(program, weights)?)
+}
+
+#[expect(unsafe_code, reason = "a file can only be mapped so; the alternative is to copy it")]
+fn map(path: &Path) -> Result<Arc<Mmap>, NativeError> {
+    let io = |action| move |source| NativeError::Io { action, source };
+    let file = File::open(path).map_err(io("open"))?;
+    // SAFETY: the map is only read. Should another process shorten or change the file meanwhile,
+    // reads see other bytes or the process gets a signal, as documented at `Model::load`; Kiln itself
+    // never changes a file in place.
+    let map = unsafe { Mmap::map(&file) }.map_err(io("map"))?;
+    Ok(Arc::new(map))
+}
+
+/// A safetensors file that says it is Kiln's.
+struct Contents<'a> {
+    tensors: SafeTensors<'a>,
+    metadata: HashMap<String, String>,
+}
+
+impl<'a> Contents<'a> {
+    fn new(bytes: &'a [u8]) -> Result<Self, NativeError> {
+        let (length, header) = SafeTensors::read_metadata(bytes)?;
+        let end = length.saturating_add(8);
+        unique_names(bytes.get(8..end).unwrap_or_default())?;
+        let metadata = header.metadata().clone().unwrap_or_default();
+        let format = metadata.get(FORMAT_KEY);
+        if format.is_none_or(|format| format != FORMAT) {
+            return Err(NativeError::NotKiln { got: format.cloned() });
+        }
+        let version = metadata.get(VERSION_KEY);
+        match version.and_then(|version| version.parse::<u32>().ok()) {
+            Some(got) if got > VERSION => return Err(NativeError::Newer { got, known: VERSION }),
+            Some(VERSION) => {}
+            Some(_) | None => {
+                let key = VERSION_KEY.to_owned();
+                let expected = "a version";
+                return Err(NativeError::Metadata { key, expected, got: version.cloned() });
+            }
+        }
+        Ok(Self { tensors: SafeTensors::deserialize(bytes)?, metadata })
+    }
+
+    fn program(&self) -> Result<Program, NativeError> {
+        let tensor = self.tensors.tensor(PROGRAM).map_err(|_| NativeError::NoProgram)?;
+        if tensor.dtype() != Dtype::U8 || tensor.shape().len() != 1 {
+            let got = format!("{:?}{:?}", tensor.dtype(), tensor.shape());
+            return Err(NativeError::ProgramType { got });
+        }
+        let bytes = tensor.data();
+        if bytes.len() > MAX_PROGRAM_BYTES {
+            return Err(NativeError::ProgramSize { bytes: bytes.len(), limit: MAX_PROGRAM_BYTES });
+        }
+        self.verify(PROGRAM, &tensor)?;
+        let ((version, program), used) = decode(bytes)?;
+        if version != VERSION {
+            return Err(NativeError::Newer { got: version, known: VERSION });
+        }
+        match bytes.len().saturating_sub(used) {
+            0 => Ok(program),
+            bytes => Err(NativeError::Trailing { bytes }),
+        }
+    }
+
+    fn weights(&self) -> impl Iterator<Item = (&str, TensorView<'a>)> {
+        self.tensors.iter().filter(|(name, _)| *name != PROGRAM)
+    }
+
+    fn verify(&self, name: &str, tensor: &TensorView<'_>) -> Result<(), NativeError> {
+        let key = checksum_key(name);
+        let Some(expected) = self.metadata.get(&key) else {
+            let expected = "a checksum";
+            return Err(NativeError::Metadata { key, expected, got: None });
+        };
+        let got = checksum(tensor.data());
+        if *expected == got {
+            return Ok(());
+        }
+        let (tensor, expected) = (name.to_owned(), expected.clone());
+        Err(NativeError::Checksum { tensor, expected, got })
+    }
+}
+
+type Decoded = ((u32, Program), usize);
+
+/// Decodes with a limit on memory in proportion to the length.
+fn decode(bytes: &[u8]) -> Result<Decoded, bincode::error::DecodeError> {
+    const SMALL: usize = 1 << 16;
+    const MEDIUM: usize = 1 << 20;
+    const FACTOR: usize = 16;
+    match bytes.len() {
+        0..=SMALL => decode_within::<{ SMALL * FACTOR }>(bytes),
+        0..=MEDIUM => decode_within::<{ MEDIUM * FACTOR }>(bytes),
+        _ => decode_within::<{ MAX_PROGRAM_BYTES * FACTOR }>(bytes),
+    }
+}
+
+fn decode_within<const LIMIT: usize>(bytes: &[u8]) -> Result<Decoded, bincode::error::DecodeError> {
+    bincode::serde::decode_from_slice(bytes, standard().with_limit::<LIMIT>())
+}
+
+fn weight_type(
+    name: &str,
+    tensor: &TensorView<'_>,
+) -> Result<(crate::program::ElemType, Vec<u64>), NativeError> {
+    let found = elem(tensor.dtype()).ok_or_else(|| NativeError::WeightType {
+        tensor: name.to_owned(),
+        got: format!("{:?}", tensor.dtype()),
+    })?;
+    let shape = tensor.shape().iter().map(|&dim| u64::try_from(dim).unwrap_or(u64::MAX)).collect();
+    Ok((found, shape))
+}
+
+/// Refuses headers in which a name stands twice, of which the library keeps one at random.
+fn unique_names(header: &[u8]) -> Result<(), NativeError> {
+    let mut duplicate = None;
+    let mut deserializer = serde_json::Deserializer::from_slice(header);
+    let outcome = Names { duplicate: &mut duplicate, depth: 0 }.deserialize(&mut deserializer);
+    match (duplicate, outcome) {
+        (Some(name), _) => Err(NativeError::DuplicateName { name }),
+        (None, Ok(())) => Ok(()),
+        (None, Err(error)) => {
+            Err(safetensors::SafeTensorError::InvalidHeaderDeserialization(error).into())
+        }
+    }
+}
+
+/// Looks for duplicates among the keys of a JSON object and of the objects right inside.
+struct Names<'d> {
+    duplicate: &'d mut Option<String>,
+    depth: u8,
+}
+
+impl<'de> DeserializeSeed<'de> for Names<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Names<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let mut seen = HashSet::new();
+        while let Some(name) = map.next_key::<String>()? {
+            if self.depth == 0 {
+                map.next_value_seed(Names { duplicate: &mut *self.duplicate, depth: 1 })?;
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+            if seen.contains(&name) {
+                *self.duplicate = Some(name);
+                return Err(A::Error::custom("a duplicate name"));
+            }
+            seen.insert(name);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,106 @@
+//! Drops nodes whose results nothing reads, and functions that no method runs.
+//!
+//! Operations have no effects, so a node lives only through its outputs, or through a data-dependent
+//! symbol that it binds and that a size in a living node needs.
+
+use std::collections::HashSet;
+
+use super::rebuild::Rebuild;
+use crate::{
+    op::Op,
+    program::{Function, FunctionId, Node, Program, SymbolId, ValueId, ValueType},
+    size::Size,
+    validate::Valid,
+};
+
+pub(super) fn drop_dead_code(program: &Valid) -> Program {
+    let mut result = Program::clone(program);
+    for function in &mut result.functions {
+        *function = sweep(program, function);
+    }
+    drop_functions(&mut result);
+    result
+}
+
+/// The function without dead nodes.
+fn sweep(program: &Valid, function: &Function) -> Function {
+    let mut values: HashSet<ValueId> = function.outputs.iter().copied().collect();
+    let mut symbols: HashSet<SymbolId> = HashSet::new();
+    let mut live = Vec::with_capacity(function.nodes.len());
+    for node in function.nodes.iter().rev() {
+        let is_live = node.outputs.iter().any(|output| values.contains(output))
+            || binds(program, function, node).iter().any(|symbol| symbols.contains(symbol));
+        if is_live {
+            values.extend(&node.inputs);
+            symbols.extend(node.op.sizes().into_iter().flat_map(Size::symbols));
+            match node.op {
+                Op::Symbol(symbol) => {
+                    symbols.insert(symbol);
+                }
+                Op::Call(callee) => symbols.extend(program.needs(callee)),
+                _ => {}
+            }
+        }
+        live.push(is_live);
+    }
+    let mut rebuild = Rebuild::new(function);
+    for (node, is_live) in function.nodes.iter().zip(live.into_iter().rev()) {
+        if is_live {
+            rebuild.copy(function, node);
+        }
+    }
+    rebuild.finish(function)
+}
+
+/// Data-dependent symbols that a node binds.
+fn binds(program: &Valid, function: &Function, node: &Node) -> Vec<SymbolId> {
+    match node.op {
+        Op::Call(callee) => program.binds(callee).to_vec(),
+        Op::Nonzero => {
+            let types = node.outputs.iter().filter_map(|id| function.values.get(id.index()));
+            let dims = types.flat_map(|ty| match ty {
+                ValueType::Tensor(ty) => ty.dims.as_slice(),
+                ValueType::Int(_) => &[],
+            });
+            dims.flat_map(Size::symbols).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// Removes functions that no case runs, directly or through calls.
+fn drop_functions(program: &mut Program) {
+    let methods = program.modules.iter().flat_map(|module| &module.methods);
+    let cases = methods.flat_map(|method| &method.cases);
+    let mut live: HashSet<FunctionId> = cases.map(|case| case.function).collect();
+    let all = || (0..).map(FunctionId);
+    // Callers stand after callees.
+    for (id, function) in all().zip(&program.functions).collect::<Vec<_>>().into_iter().rev() {
+        if live.contains(&id) {
+            live.extend(function.nodes.iter().filter_map(|node| match node.op {
+                Op::Call(callee) => Some(callee),
+                _ => None,
+            }));
+        }
+    }
+    let mut kept: Vec<FunctionId> = live.into_iter().collect();
+    kept.sort_unstable();
+    let renumbered = |id: FunctionId| {
+        let position = kept.binary_search(&id).unwrap_or_default();
+        FunctionId(u32::try_from(position).unwrap_or(u32::MAX))
+    };
+    let mut ids = all();
+    program.functions.retain(|_| ids.next().is_some_and(|id| kept.binary_search(&id).is_ok()));
+    for function in &mut program.functions {
+        for node in &mut function.nodes {
+            if let Op::Call(callee) = &mut node.op {
+                *callee = renumbered(*callee);
+            }
+        }
+    }
+    for module in &mut program.modules {
+        for case in module.methods.iter_mut().flat_map(|method| &mut method.cases) {
+            case.function = renumbered(case.function);
+        }
+    }
+}

@@ -1,0 +1,292 @@
+//! The program: modules, methods, functions, values. See `docs/ir.md` for the whole picture.
+//!
+//! - A [`Program`] is an arena. Ids are typed, print as in the text form (`%3`, `@conv1.lin.weight`,
+//!   `$N`) and refer backward only: a [`Node`] reads values defined before it.
+//! - A [`Module`] keeps the layer structure of what was recorded. It has parameters, children and
+//!   [`Method`]s.
+//! - A [`Method`] is what a user calls: named parameters with structured types (optional, pair, edge
+//!   index, adjacency). It has one [`Case`] for each combination of optional inputs that are present.
+//!   A case runs one function.
+//! - A [`Function`] is a straight line of [`Node`]s over flat tensors. Its sizes are polynomials
+//!   ([`Size`]) in the symbols of the method it was recorded for; functions reached by calls share
+//!   those symbols.
+
+use core::fmt;
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{leaf::FlatType, op::Op, size::Size};
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        pub struct $name(pub u32);
+
+        impl $name {
+            /// Position in its table.
+            pub fn index(self) -> usize {
+                self.0 as usize
+            }
+        }
+    };
+}
+
+id!(/** A value of a [`Function`]; prints as `%3`. */ ValueId);
+id!(/** A weight of the program; prints as `@conv1.lin.weight`. */ WeightId);
+id!(/** A [`Module`] of the program. */ ModuleId);
+id!(/** A [`Function`] of the program. */ FunctionId);
+id!(/** A symbolic size of the program; prints as `$N`. */ SymbolId);
+
+/// Element type of a tensor in a program.
+///
+/// Integers are `I64` as in PyTorch. An executor may hold them in the integer type of its device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum ElemType {
+    /// 32-bit float.
+    F32,
+    /// 64-bit float.
+    F64,
+    /// 16-bit float.
+    F16,
+    /// Brain float.
+    BF16,
+    /// 64-bit signed integer.
+    I64,
+    /// Boolean.
+    Bool,
+}
+
+impl ElemType {
+    /// Whether this is a floating point type.
+    pub fn is_float(self) -> bool {
+        matches!(self, Self::F32 | Self::F64 | Self::F16 | Self::BF16)
+    }
+
+    /// Bytes of an element in a file; a boolean takes one.
+    pub fn size_bytes(self) -> u64 {
+        match self {
+            Self::F64 | Self::I64 => 8,
+            Self::F32 => 4,
+            Self::F16 | Self::BF16 => 2,
+            Self::Bool => 1,
+        }
+    }
+
+    /// The name in the text form: `f32`, `i64`, `bool`, ...
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::F64 => "f64",
+            Self::F16 => "f16",
+            Self::BF16 => "bf16",
+            Self::I64 => "i64",
+            Self::Bool => "bool",
+        }
+    }
+}
+
+impl fmt::Display for ElemType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Type of a tensor value: element type and one symbolic size an axis.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct TensorType {
+    /// Element type.
+    pub elem: ElemType,
+    /// Sizes of the axes.
+    pub dims: Vec<Size>,
+}
+
+/// Type of a value of a function: a tensor or an integer.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum ValueType {
+    /// A tensor.
+    Tensor(TensorType),
+    /// An integer that is the value of a symbol: a function input, or the result of
+    /// [`Op::Symbol`](crate::op::Op::Symbol).
+    Int(SymbolId),
+}
+
+/// Whether a weight is trained or only saved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum WeightRole {
+    /// A trainable parameter (`nn.Parameter`).
+    Parameter,
+    /// A persistent buffer (`register_buffer`), such as running statistics.
+    Buffer,
+    /// A constant tensor that the recording met; not part of the `state_dict`.
+    Constant,
+}
+
+/// A weight: its name and type. The values live beside the program, in [`Weights`](crate::Weights).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Weight {
+    /// `state_dict` key, such as `conv1.lin.weight`; layout as PyTorch has it (`[out, in]`).
+    pub name: String,
+    /// What it is.
+    pub role: WeightRole,
+    /// Element type.
+    pub elem: ElemType,
+    /// Sizes of the axes.
+    pub shape: Vec<u64>,
+}
+
+/// A symbolic size.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Symbol {
+    /// Name, such as `N`; sizes that depend on data are named `K0`, `K1`, ...
+    pub name: String,
+}
+
+/// Type of a method's parameter or result. In files it is a flat list, so that reading one never
+/// recurses deeper than [`MAX_TYPE_DEPTH`](crate::leaf::MAX_TYPE_DEPTH).
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(into = "FlatType", try_from = "FlatType")]
+pub enum Type {
+    /// A tensor.
+    Tensor(TensorType),
+    /// `(rowptr, col, value)`: a graph in CSR form by destination. Leaves in that order; `value` is
+    /// an optional leaf. Types are those of the leaves.
+    Adjacency(Box<[TensorType; 3]>),
+    /// A value that may be absent.
+    Optional(Box<Type>),
+    /// Several values.
+    Tuple(Vec<Type>),
+    /// `(int, int)`: number of source and destination nodes. A parameter of this type is optional
+    /// and binds the two symbols.
+    Size([SymbolId; 2]),
+    /// A boolean parameter that is `true` for this method; it only selects among overloads.
+    Flag,
+}
+
+/// A named parameter of a method.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Param {
+    /// Name.
+    pub name: String,
+    /// Type.
+    pub ty: Type,
+}
+
+/// One combination of present optional leaves, and the function that serves it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Case {
+    /// For each optional tensor leaf of the method's parameters, in order, whether it is present.
+    pub present: Vec<bool>,
+    /// The function. Its inputs are the present tensor leaves in order, followed by the integer
+    /// inputs (symbols that no leaf's dimensions show by themselves).
+    pub function: FunctionId,
+}
+
+/// What a user calls: `forward`, or `forward__0`, `forward__1`, ... for an overloaded one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Method {
+    /// Name.
+    pub name: String,
+    /// Parameters.
+    pub params: Vec<Param>,
+    /// Structure of the result; its leaves are the outputs of every case's function.
+    pub result: Type,
+    /// One entry for each combination of optional leaves.
+    pub cases: Vec<Case>,
+    /// Pairs `(a, b)`: when nothing shows the value of symbol `a`, it equals `b` (PyG: a pair
+    /// without destination features and without `size` has as many destinations as sources).
+    pub defaults: Vec<(SymbolId, SymbolId)>,
+}
+
+/// A module: a layer, or the whole model.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Module {
+    /// Path from the root, such as `convs.0`; the root's is empty.
+    pub path: String,
+    /// Class name, such as `GCNConv`; the Rust type's name for modules that are not layers.
+    pub kind: String,
+    /// Child modules, in order; the last component of their paths is their attribute name.
+    pub children: Vec<ModuleId>,
+    /// Parameters and buffers that are direct attributes, in `state_dict` order.
+    pub weights: Vec<WeightId>,
+    /// Methods a user can call. Empty for modules that hold only weights.
+    pub methods: Vec<Method>,
+}
+
+/// How a function takes its arguments.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Arguments {
+    /// One by one.
+    Plain,
+    /// As a record of the given type name (a `NamedTuple` in TorchScript): the arguments of `propagate`.
+    Record(String),
+}
+
+/// A straight-line function over flat values.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Function {
+    /// Name, unique within its module: `forward`, `forward_1`, `propagate`, ...
+    pub name: String,
+    /// The module it belongs to.
+    pub module: ModuleId,
+    /// How the arguments are passed.
+    pub arguments: Arguments,
+    /// Names of the inputs, for printing; as many as `inputs`.
+    pub input_names: Vec<String>,
+    /// Inputs; they are values `%0`, `%1`, ... in order.
+    pub inputs: Vec<ValueId>,
+    /// Types of all values, inputs first, in order of definition.
+    pub values: Vec<ValueType>,
+    /// Operations, in order.
+    pub nodes: Vec<Node>,
+    /// Results.
+    pub outputs: Vec<ValueId>,
+}
+
+/// One operation of a function.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Node {
+    /// What it does, with its attributes.
+    pub op: Op,
+    /// What it reads.
+    pub inputs: Vec<ValueId>,
+    /// What it defines.
+    pub outputs: Vec<ValueId>,
+}
+
+/// A recorded model: modules, functions and the types of its weights.
+///
+/// Everything here is plain data that may be wrong; [`validate`](crate::validate) turns it into a
+/// [`Valid`](crate::Valid) program, which executor and writers demand.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Default)]
+pub struct Program {
+    /// Symbolic sizes.
+    pub symbols: Vec<Symbol>,
+    /// Weights.
+    pub weights: Vec<Weight>,
+    /// Modules; the first is the root.
+    pub modules: Vec<Module>,
+    /// Functions; one calls only functions that stand before it.
+    pub functions: Vec<Function>,
+}
+
+impl Program {
+    /// The root module.
+    pub fn root(&self) -> Option<&Module> {
+        self.modules.first()
+    }
+
+    /// The root's method of the given name.
+    pub fn method(&self, name: &str) -> Option<&Method> {
+        self.root()?.methods.iter().find(|method| method.name == name)
+    }
+
+    /// Name of a symbol, or its number where there is none.
+    pub fn symbol_name(&self, id: SymbolId) -> Cow<'_, str> {
+        match self.symbols.get(id.index()) {
+            Some(symbol) => Cow::Borrowed(&symbol.name),
+            None => Cow::Owned(id.0.to_string()),
+        }
+    }
+}

@@ -1,0 +1,441 @@
+//! Functions from a merged recording: one for the method, one for each layer scope in it.
+//!
+//! Scopes nest, so the steps are read once with a stack of frames. When a scope closes, its frame
+//! becomes a function and the frame around it gets a call. What a scope uses without having it
+//! passed (a tensor computed outside, a size that none of its tensors shows) becomes a further
+//! input.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use kiln_ops::scope::ScopeInfo;
+
+use super::{
+    merge::{Constant, Merged, MergedStep, MergedTensor},
+    tree::Tree,
+};
+use crate::{
+    op::Op,
+    program::{
+        Arguments, ElemType, Function, FunctionId, ModuleId, Node, Program, SymbolId, TensorType, ValueId,
+        ValueType, WeightId,
+    },
+    size::Size,
+};
+
+/// A function for one case of a method, and the structure of its result.
+#[derive(Debug)]
+pub(super) struct Built {
+    pub(super) function: FunctionId,
+    pub(super) outputs: Vec<TensorType>,
+}
+
+/// A function under construction. Its values are numbered in order of definition; `finish` puts
+/// inputs first.
+#[derive(Debug)]
+struct Frame {
+    module: ModuleId,
+    name: String,
+    arguments: Arguments,
+    values: Vec<ValueType>,
+    inputs: Vec<(String, ValueId)>,
+    /// What the caller passes for each input: tensors of the recording.
+    operands: Vec<usize>,
+    nodes: Vec<Node>,
+    /// Value of each tensor of the recording in this frame.
+    known: HashMap<usize, ValueId>,
+    outputs: Vec<ValueId>,
+    /// The tensors of the caller that the outputs become.
+    results: Vec<usize>,
+    /// Names that the layer gave to its arguments.
+    names: Vec<String>,
+}
+
+impl Frame {
+    fn new(module: ModuleId, name: &str, arguments: Arguments) -> Self {
+        Self {
+            module,
+            name: name.to_owned(),
+            arguments,
+            values: Vec::new(),
+            inputs: Vec::new(),
+            operands: Vec::new(),
+            nodes: Vec::new(),
+            known: HashMap::new(),
+            outputs: Vec::new(),
+            results: Vec::new(),
+            names: Vec::new(),
+        }
+    }
+
+    fn value(&mut self, ty: ValueType) -> ValueId {
+        let id = ValueId(u32::try_from(self.values.len()).unwrap_or(u32::MAX));
+        self.values.push(ty);
+        id
+    }
+
+    fn input(&mut self, name: String, ty: TensorType) -> ValueId {
+        let id = self.value(ValueType::Tensor(ty));
+        self.inputs.push((name, id));
+        id
+    }
+
+    fn node(&mut self, op: Op, inputs: Vec<ValueId>, types: Vec<ValueType>) -> Vec<ValueId> {
+        let outputs: Vec<ValueId> = types.into_iter().map(|ty| self.value(ty)).collect();
+        self.nodes.push(Node { op, inputs, outputs: outputs.clone() });
+        outputs
+    }
+
+    fn tensor_type(&self, value: ValueId) -> TensorType {
+        match &self.values[value.index()] {
+            ValueType::Tensor(ty) => ty.clone(),
+            ValueType::Int(_) => unreachable!("tensors of a recording are tensors"),
+        }
+    }
+}
+
+/// Builds functions into a program.
+pub(super) struct Builder<'a> {
+    program: &'a mut Program,
+    tree: &'a mut Tree,
+    frames: Vec<Frame>,
+    /// Tensors that are other tensors: arguments and results of scopes that are inlined.
+    same: HashMap<usize, usize>,
+    /// Weight of a tensor, and whether the program holds it transposed.
+    weights: HashMap<usize, (WeightId, bool)>,
+    aranges: HashMap<usize, Size>,
+    /// Symbols that operations define: sizes that depend on data.
+    fresh: &'a [SymbolId],
+}
+
+impl<'a> Builder<'a> {
+    /// A builder that adds to a program and a module tree. `fresh` are the symbols of sizes that
+    /// depend on data.
+    pub(super) fn new(
+        program: &'a mut Program,
+        tree: &'a mut Tree,
+        fresh: &'a [SymbolId],
+    ) -> Self {
+        Self {
+            program,
+            tree,
+            fresh,
+            frames: Vec::new(),
+            same: HashMap::new(),
+            weights: HashMap::new(),
+            aranges: HashMap::new(),
+        }
+    }
+
+    /// Builds the function of one case. `inputs` are the names and types of its tensor inputs.
+    ///
+    /// `None` would mean that the recording contradicts itself: a defect of the recorder.
+    pub(super) fn build(
+        mut self,
+        name: &str,
+        inputs: Vec<(String, TensorType)>,
+        merged: Merged,
+    ) -> Option<Built> {
+        for (tensor, param) in &merged.params {
+            if let Some(&weight) = self.tree.params.get(param) {
+                self.weights.insert(*tensor, weight);
+            }
+        }
+        for (tensor, constant) in &merged.constants {
+            match constant {
+                Constant::Data(data) => {
+                    let weight = self.tree.constant(data)?;
+                    self.weights.insert(*tensor, (weight, false));
+                }
+                Constant::Arange(end) => {
+                    self.aranges.insert(*tensor, end.clone());
+                }
+            }
+        }
+        self.frames.push(Frame::new(ModuleId(0), name, Arguments::Plain));
+        let mut declared = inputs.into_iter();
+        // For each open scope, whether it has a frame of its own.
+        let mut open = Vec::new();
+        for step in merged.steps {
+            match step {
+                MergedStep::Data => {}
+                MergedStep::Input { tensor } => {
+                    let (name, ty) = declared.next()?;
+                    let frame = self.frames.last_mut()?;
+                    let value = frame.input(name, ty);
+                    frame.known.insert(tensor, value);
+                }
+                MergedStep::Output { tensor } => {
+                    let value = self.resolve(self.frames.len() - 1, tensor)?;
+                    self.frames.last_mut()?.outputs.push(value);
+                }
+                MergedStep::Op { op, inputs, outputs } => self.op(op, &inputs, outputs)?,
+                MergedStep::Begin { scope } => open.push(self.begin(merged.scopes.get(scope)?)),
+                MergedStep::Enter { outer, inner } if *open.last()? => self.enter(outer, inner)?,
+                MergedStep::Enter { outer, inner } => {
+                    self.same.insert(inner, outer);
+                }
+                MergedStep::Leave { inner, outer } if *open.last()? => {
+                    let value = self.resolve(self.frames.len() - 1, inner)?;
+                    let frame = self.frames.last_mut()?;
+                    frame.outputs.push(value);
+                    frame.results.push(outer);
+                }
+                MergedStep::Leave { inner, outer } => {
+                    self.same.insert(outer, inner);
+                }
+                MergedStep::End => {
+                    if open.pop()? {
+                        self.end()?;
+                    }
+                }
+            }
+        }
+        let frame = self.frames.pop()?;
+        let outputs = frame.outputs.iter().map(|&value| frame.tensor_type(value)).collect();
+        let finished = self.finish(frame);
+        Some(Built { function: finished.function, outputs })
+    }
+
+    /// Opens a scope and tells whether it gets a frame of its own. The scope of the method that is
+    /// being recorded does not, nor does one without parameters: it belongs to no instance.
+    fn begin(&mut self, scope: &ScopeInfo) -> bool {
+        let (Some(path), Some(around)) = (self.tree.instance(&scope.params), self.frames.last())
+        else {
+            return false;
+        };
+        let module = self.tree.module(&path, scope.kind);
+        let arguments = match scope.record {
+            Some(record) => Arguments::Record(record.to_owned()),
+            None => {
+                self.tree.modules[module.index()].kind = scope.kind.to_owned();
+                if module == around.module {
+                    return false;
+                }
+                Arguments::Plain
+            }
+        };
+        let mut frame = Frame::new(module, scope.method, arguments);
+        frame.names = scope.inputs.clone();
+        self.frames.push(frame);
+        true
+    }
+
+    fn enter(&mut self, outer: usize, inner: usize) -> Option<()> {
+        let around = self.frames.len().checked_sub(2)?;
+        let value = self.resolve(around, outer)?;
+        let ty = self.frames[around].tensor_type(value);
+        let frame = self.frames.last_mut()?;
+        let name = frame.names.get(frame.inputs.len()).cloned();
+        let name = name.unwrap_or_else(|| format!("input_{}", frame.inputs.len()));
+        let value = frame.input(name, ty);
+        frame.operands.push(outer);
+        frame.known.insert(inner, value);
+        Some(())
+    }
+
+    fn end(&mut self) -> Option<()> {
+        let frame = self.frames.pop()?;
+        let results = frame.results.clone();
+        let types = frame
+            .outputs
+            .iter()
+            .map(|&value| ValueType::Tensor(frame.tensor_type(value)))
+            .collect();
+        let Finished { function, operands, symbols } = self.finish(frame);
+        let around = self.frames.len().checked_sub(1)?;
+        let mut inputs = Vec::with_capacity(operands.len() + symbols.len());
+        for operand in operands {
+            inputs.push(self.resolve(around, operand)?);
+        }
+        let caller = self.frames.last_mut()?;
+        for symbol in symbols {
+            inputs.extend(caller.node(Op::Symbol(symbol), vec![], vec![ValueType::Int(symbol)]));
+        }
+        let outputs = caller.node(Op::Call(function), inputs, types);
+        caller.known.extend(results.into_iter().zip(outputs));
+        Some(())
+    }
+
+    fn op(&mut self, op: Op, inputs: &[usize], outputs: Vec<MergedTensor>) -> Option<()> {
+        let current = self.frames.len().checked_sub(1)?;
+        let mut values = Vec::with_capacity(inputs.len());
+        for &input in inputs {
+            values.push(self.resolve(current, input)?);
+        }
+        let frame = self.frames.last_mut()?;
+        let is_transpose = |op: &Op| matches!(op, Op::Permute(axes) if axes.as_slice() == [1, 0]);
+        if is_transpose(&op)
+            && let [value] = values.as_slice()
+            && let Some(before) = frame.nodes.iter().find(|node| node.outputs.contains(value))
+            && is_transpose(&before.op)
+        {
+            // The transpose of a transpose: the layout that the weight is stored in.
+            let original = *before.inputs.first()?;
+            frame.known.insert(outputs.first()?.number, original);
+            return Some(());
+        }
+        let numbers: Vec<usize> = outputs.iter().map(|output| output.number).collect();
+        let types = outputs
+            .into_iter()
+            .map(|output| ValueType::Tensor(TensorType { elem: output.elem, dims: output.dims }))
+            .collect();
+        let defined = frame.node(op, values, types);
+        frame.known.extend(numbers.into_iter().zip(defined));
+        Some(())
+    }
+
+    /// The value of a tensor in a frame; what is defined outside comes in as a further input.
+    fn resolve(&mut self, depth: usize, tensor: usize) -> Option<ValueId> {
+        let mut tensor = tensor;
+        while let Some(&other) = self.same.get(&tensor) {
+            tensor = other;
+        }
+        if let Some(&value) = self.frames.get(depth)?.known.get(&tensor) {
+            return Some(value);
+        }
+        let value = if let Some(&(weight, transposed)) = self.weights.get(&tensor) {
+            let described = self.tree.weights.get(weight.index())?;
+            let fixed = |&n: &u64| Size::fixed(i64::try_from(n).unwrap_or(i64::MAX));
+            let mut dims: Vec<Size> = described.shape.iter().map(fixed).collect();
+            let elem = described.elem;
+            let frame = self.frames.get_mut(depth)?;
+            let ty = |dims| vec![ValueType::Tensor(TensorType { elem, dims })];
+            let value = *frame.node(Op::Weight(weight), vec![], ty(dims.clone())).first()?;
+            if transposed {
+                dims.reverse();
+                *frame.node(Op::Permute(vec![1, 0]), vec![value], ty(dims)).first()?
+            } else {
+                value
+            }
+        } else if let Some(end) = self.aranges.get(&tensor) {
+            let op = Op::Arange { start: Size::fixed(0), end: end.clone() };
+            let ty = TensorType { elem: ElemType::I64, dims: vec![end.clone()] };
+            let frame = self.frames.get_mut(depth)?;
+            *frame.node(op, vec![], vec![ValueType::Tensor(ty)]).first()?
+        } else {
+            let around = depth.checked_sub(1)?;
+            let outside = self.resolve(around, tensor)?;
+            let ty = self.frames[around].tensor_type(outside);
+            let frame = self.frames.get_mut(depth)?;
+            let name = format!("captured_{}", frame.inputs.len());
+            frame.operands.push(tensor);
+            frame.input(name, ty)
+        };
+        self.frames.get_mut(depth)?.known.insert(tensor, value);
+        Some(value)
+    }
+
+    /// Turns a frame into a function: drops what nothing uses, adds sizes that its tensors do not
+    /// show as inputs, numbers inputs first. An equal function of the module is used again.
+    fn finish(&mut self, frame: Frame) -> Finished {
+        let mut live: HashSet<ValueId> = frame.outputs.iter().copied().collect();
+        let mut nodes = Vec::with_capacity(frame.nodes.len());
+        for node in frame.nodes.into_iter().rev() {
+            if node.outputs.iter().any(|output| live.contains(output)) {
+                live.extend(&node.inputs);
+                nodes.push(node);
+            }
+        }
+        nodes.reverse();
+
+        let dims_of = |value: &ValueId| match &frame.values[value.index()] {
+            ValueType::Tensor(ty) => ty.dims.as_slice(),
+            ValueType::Int(_) => &[],
+        };
+        let mut used = BTreeSet::new();
+        let mut shown = BTreeSet::new();
+        for (_, input) in &frame.inputs {
+            used.extend(dims_of(input).iter().flat_map(Size::symbols));
+            shown.extend(dims_of(input).iter().filter_map(Size::as_symbol));
+        }
+        for node in &nodes {
+            used.extend(node.op.sizes().into_iter().flat_map(Size::symbols));
+            if let Op::Symbol(symbol) = node.op {
+                used.insert(symbol);
+            }
+            for output in &node.outputs {
+                used.extend(dims_of(output).iter().flat_map(Size::symbols));
+                let defined = dims_of(output).iter().filter_map(Size::as_symbol);
+                if matches!(node.op, Op::Nonzero | Op::Call(_)) {
+                    shown.extend(defined.filter(|symbol| self.fresh.contains(symbol)));
+                }
+            }
+        }
+        let symbols: Vec<SymbolId> = used.difference(&shown).copied().collect();
+
+        let mut values = Vec::new();
+        let mut renamed = HashMap::new();
+        let mut rename = |old: Option<ValueId>, ty: ValueType, values: &mut Vec<ValueType>| {
+            let new = ValueId(u32::try_from(values.len()).unwrap_or(u32::MAX));
+            values.push(ty);
+            if let Some(old) = old {
+                renamed.insert(old, new);
+            }
+            new
+        };
+        let mut input_names = Vec::new();
+        let mut inputs = Vec::new();
+        for (name, value) in &frame.inputs {
+            let ty = frame.values[value.index()].clone();
+            inputs.push(rename(Some(*value), ty, &mut values));
+            input_names.push(name.clone());
+        }
+        for &symbol in &symbols {
+            inputs.push(rename(None, ValueType::Int(symbol), &mut values));
+            input_names.push(self.program.symbol_name(symbol).into_owned());
+        }
+        for node in &nodes {
+            for &output in &node.outputs {
+                rename(Some(output), frame.values[output.index()].clone(), &mut values);
+            }
+        }
+        for value in nodes.iter_mut().flat_map(|node| node.inputs.iter_mut().chain(&mut node.outputs)) {
+            *value = renamed[value];
+        }
+        let outputs = frame.outputs.iter().map(|value| renamed[value]).collect();
+        let function = Function {
+            name: frame.name,
+            module: frame.module,
+            arguments: frame.arguments,
+            input_names,
+            inputs,
+            values,
+            nodes,
+            outputs,
+        };
+        Finished { function: self.add(function), operands: frame.operands, symbols }
+    }
+
+    fn add(&mut self, mut function: Function) -> FunctionId {
+        let id = |position: usize| FunctionId(u32::try_from(position).unwrap_or(u32::MAX));
+        let base = function.name.clone();
+        let mut number = 0;
+        loop {
+            let existing = self
+                .program
+                .functions
+                .iter()
+                .position(|other| other.module == function.module && other.name == function.name);
+            match existing {
+                Some(position) if self.program.functions[position] == function => {
+                    return id(position);
+                }
+                Some(_) => {
+                    number += 1;
+                    function.name = format!("{base}_{number}");
+                }
+                None => {
+                    self.program.functions.push(function);
+                    return id(self.program.functions.len() - 1);
+                }
+            }
+        }
+    }
+}
+
+/// A function in the program, what its callers pass, and the symbols whose values follow.
+struct Finished {
+    function: FunctionId,
+    operands: Vec<usize>,
+    symbols: Vec<SymbolId>,
+}

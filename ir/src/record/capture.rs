@@ -1,0 +1,303 @@
+//! One recording: runs a forward pass on a capture device and brings what Burn captured into a form
+//! that can be compared with other recordings.
+
+use std::collections::{BTreeMap, HashMap};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use burn::{
+    backend::ir::{OperationIr, ScalarIr, TensorId},
+    module::{Module, ModuleVisitor, Param, ParamId},
+    tensor::{Bool, Device, Int, Shape, Tensor, TensorData},
+};
+use kiln_core::{
+    AnyTensor, Kind, Value,
+    signature::{Dim, Signature, Type},
+};
+use kiln_ops::scope::{self, Notes, marker};
+
+use super::{
+    error::{Place, RecordError},
+    lift::{self, Numbering, Raw},
+    panic_message,
+};
+
+/// Structure of a method's result; the numbers count its tensors.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Structure {
+    Tensor,
+    Adjacency { value: bool },
+    Tuple(Vec<Structure>),
+}
+
+/// One step of a recording.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Step {
+    /// An operation.
+    Op(Raw),
+    /// A tensor that was initialised with data: a weight or a constant.
+    Data { tensor: usize },
+    /// A declared input.
+    Input { tensor: usize },
+    /// A result.
+    Output { tensor: usize },
+    /// A scope opens.
+    Begin { scope: usize },
+    /// An argument enters a scope: `inner` is the name of `outer` inside.
+    Enter { outer: usize, inner: usize },
+    /// A result leaves a scope.
+    Leave { inner: usize, outer: usize },
+    /// A scope closes.
+    End,
+}
+
+/// One recording at given sizes.
+#[derive(Debug)]
+pub(super) struct Recording {
+    pub(super) steps: Vec<Step>,
+    pub(super) notes: Notes,
+    /// Data of initialised tensors.
+    pub(super) data: BTreeMap<usize, TensorData>,
+    /// Which parameter of the module a tensor is.
+    pub(super) params: HashMap<usize, ParamId>,
+    pub(super) result: Structure,
+}
+
+/// What to record: a signature, which of its optional leaves are present, and values for symbols.
+pub(super) struct Request<'a, M> {
+    pub(super) module: &'a M,
+    pub(super) method: &'a str,
+    pub(super) signature: &'a Signature,
+    pub(super) call: &'a dyn Fn(&M, Vec<Value>) -> Value,
+    pub(super) present: &'a [bool],
+    /// Value of each symbol, by name.
+    pub(super) size_of: &'a dyn Fn(&str) -> usize,
+}
+
+/// Records one forward pass.
+pub(super) fn record<M: Module>(
+    request: &Request<'_, M>,
+    fresh: impl Iterator<Item = usize> + 'static,
+) -> Result<Recording, RecordError> {
+    let device = Device::capture();
+    let mut params = Vec::new();
+    let mut result = None;
+    let outcome = catch_unwind(AssertUnwindSafe(|| {
+        device.capture_scope(|capture| {
+            let guard = scope::begin(&device, fresh);
+            // A snapshot of its own: running statistics are shared among plain clones, and moving
+            // them would take them away from the caller's module.
+            let module = request.module.valid().to_device(&device);
+            let mut ids = ParamTensors::default();
+            module.visit(&mut ids);
+            params = ids.0;
+            let mut present = request.present.iter().copied();
+            let arguments = request
+                .signature
+                .params
+                .iter()
+                .map(|param| argument(&param.ty, request.size_of, &mut present, false))
+                .collect();
+            let value = (request.call)(&module, arguments);
+            let mut outputs = Vec::new();
+            result = Some(results(value, &mut outputs));
+            let ids: Vec<TensorId> = outputs.into_iter().map(|t| scope::unwrap(t).id()).collect();
+            drop(guard);
+            capture.complete([], ids)
+        })
+    }));
+    let notes = scope::take_notes();
+    let place = || place(request.method, &notes);
+    let captured = match outcome {
+        Ok(Ok(captured)) => captured,
+        Ok(Err(error)) => {
+            return Err(RecordError::Capture { place: place(), message: error.to_string() });
+        }
+        Err(payload) => {
+            let message = panic_message(&*payload);
+            return Err(if message.contains("no concrete value")
+                || message.contains("no initialized value")
+            {
+                RecordError::ReadsValue { place: place() }
+            } else {
+                RecordError::Panicked { place: place(), message }
+            });
+        }
+    };
+    let Some(result) = result else {
+        return Err(RecordError::Capture { place: place(), message: "no result".to_owned() });
+    };
+
+    let mut numbering = Numbering::default();
+    let mut steps = Vec::with_capacity(captured.graph.operations.len());
+    let mut open = Vec::new();
+    for operation in &captured.graph.operations {
+        match marker_step(operation, &mut numbering) {
+            Some(step) => {
+                match &step {
+                    Step::Begin { scope } => open.push(*scope),
+                    Step::End => {
+                        open.pop();
+                    }
+                    _ => {}
+                }
+                steps.push(step);
+            }
+            None => {
+                let lifted = lift::lift(operation, &mut numbering).map_err(|operation| {
+                    let notes = Notes { open: open.clone(), ..notes.clone() };
+                    RecordError::Unsupported { place: self::place(request.method, &notes), operation }
+                })?;
+                steps.extend(lifted.into_iter().map(Step::Op));
+            }
+        }
+    }
+    let data = captured
+        .values
+        .into_iter()
+        .filter_map(|(id, data)| Some((numbering.existing(id)?, data)))
+        .collect();
+    let params = params
+        .into_iter()
+        .filter_map(|(param, tensor)| Some((numbering.existing(tensor)?, param)))
+        .collect();
+    Ok(Recording { steps, notes, data, params, result })
+}
+
+/// The place that the open scopes of a recording describe.
+pub(super) fn place(method: &str, notes: &Notes) -> Place {
+    let layers = notes
+        .open
+        .iter()
+        .filter_map(|&number| notes.scopes.get(number))
+        .map(|scope| format!("{}.{}", scope.kind, scope.method))
+        .collect();
+    Place { method: method.to_owned(), layers }
+}
+
+fn marker_step(operation: &OperationIr, numbering: &mut Numbering) -> Option<Step> {
+    match operation {
+        OperationIr::Init(desc) => Some(Step::Data { tensor: numbering.define(desc.out.id) }),
+        OperationIr::Custom(desc) => {
+            let input = desc.inputs.first().map(|tensor| tensor.id);
+            let output = desc.outputs.first().map(|tensor| tensor.id);
+            let step = match (desc.id.as_str(), input, output) {
+                (marker::INPUT, None, Some(out)) => Step::Input { tensor: numbering.define(out) },
+                (marker::OUTPUT, Some(input), Some(out)) => {
+                    numbering.define(out);
+                    Step::Output { tensor: numbering.get(input) }
+                }
+                (marker::SCOPE_BEGIN, ..) => match desc.scalars.first() {
+                    Some(ScalarIr::UInt(scope)) => {
+                        Step::Begin { scope: usize::try_from(*scope).unwrap_or(usize::MAX) }
+                    }
+                    _ => return None,
+                },
+                (marker::SCOPE_INPUT, Some(input), Some(out)) => Step::Enter {
+                    outer: numbering.get(input),
+                    inner: numbering.define(out),
+                },
+                (marker::SCOPE_OUTPUT, Some(input), Some(out)) => Step::Leave {
+                    inner: numbering.get(input),
+                    outer: numbering.define(out),
+                },
+                (marker::SCOPE_END, ..) => Step::End,
+                _ => return None,
+            };
+            Some(step)
+        }
+        _ => None,
+    }
+}
+
+/// Builds an argument of the given type from inputs without data.
+fn argument(
+    ty: &Type,
+    size_of: &dyn Fn(&str) -> usize,
+    present: &mut dyn Iterator<Item = bool>,
+    optional: bool,
+) -> Value {
+    let size = |dim: &Dim| match dim {
+        Dim::Symbol(name) => size_of(name),
+        Dim::Fixed(size) => *size,
+    };
+    let is_present = |present: &mut dyn Iterator<Item = bool>| !optional || present.next() == Some(true);
+    let tensor = |kind, dims: &[usize]| scope::input(kind, Shape::from(dims.to_vec()));
+    match ty {
+        Type::Tensor { kind, dims } => {
+            if !is_present(present) {
+                return Value::None;
+            }
+            let dims: Vec<usize> = dims.iter().map(size).collect();
+            Value::Tensor(tensor(*kind, &dims))
+        }
+        Type::EdgeIndex { src, dst, edges } => {
+            if !is_present(present) {
+                return Value::None;
+            }
+            let index = tensor(Kind::Int, &[2, size(edges)]).int::<2>();
+            Value::EdgeIndex(kiln_core::EdgeIndex::new_unchecked(index, size(src), size(dst)))
+        }
+        Type::Adjacency { src, dst, edges } => {
+            let rowptr = tensor(Kind::Int, &[size(dst) + 1]).int::<1>();
+            let col = tensor(Kind::Int, &[size(edges)]).int::<1>();
+            let value = (present.next() == Some(true))
+                .then(|| tensor(Kind::Float, &[size(edges)]).float::<1>());
+            Value::Adjacency(kiln_core::Adjacency::new_unchecked(rowptr, col, value, size(src)))
+        }
+        Type::Optional(inner) => argument(inner, size_of, present, true),
+        Type::Tuple(items) => {
+            Value::Tuple(items.iter().map(|item| argument(item, size_of, present, optional)).collect())
+        }
+        Type::Size { .. } | Type::Flag => Value::None,
+    }
+}
+
+/// Marks the tensors of a result, in order, and notes its structure.
+fn results(value: Value, outputs: &mut Vec<AnyTensor>) -> Structure {
+    let mut push = |tensor: AnyTensor| outputs.push(scope::output(tensor));
+    match value {
+        Value::Tensor(tensor) => {
+            push(tensor);
+            Structure::Tensor
+        }
+        Value::EdgeIndex(edges) => {
+            push(AnyTensor::from_dispatch(edges.tensor().into_dispatch()));
+            Structure::Tensor
+        }
+        Value::Adjacency(adjacency) => {
+            push(AnyTensor::from_dispatch(adjacency.rowptr().into_dispatch()));
+            push(AnyTensor::from_dispatch(adjacency.col().into_dispatch()));
+            let value = adjacency.value();
+            let has_value = value.is_some();
+            if let Some(value) = value {
+                push(AnyTensor::from_dispatch(value.into_dispatch()));
+            }
+            Structure::Adjacency { value: has_value }
+        }
+        Value::Tuple(items) => {
+            Structure::Tuple(items.into_iter().map(|item| results(item, outputs)).collect())
+        }
+        Value::None => Structure::Tuple(Vec::new()),
+    }
+}
+
+/// Which captured tensor each parameter of a module is.
+#[derive(Default)]
+struct ParamTensors(Vec<(ParamId, TensorId)>);
+
+impl ModuleVisitor for ParamTensors {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let tensor = AnyTensor::from_dispatch(param.val().into_dispatch());
+        self.0.push((param.id, scope::unwrap(tensor).id()));
+    }
+
+    fn visit_int<const D: usize>(&mut self, param: &Param<Tensor<D, Int>>) {
+        let tensor = AnyTensor::from_dispatch(param.val().into_dispatch());
+        self.0.push((param.id, scope::unwrap(tensor).id()));
+    }
+
+    fn visit_bool<const D: usize>(&mut self, param: &Param<Tensor<D, Bool>>) {
+        let tensor = AnyTensor::from_dispatch(param.val().into_dispatch());
+        self.0.push((param.id, scope::unwrap(tensor).id()));
+    }
+}

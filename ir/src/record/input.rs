@@ -1,0 +1,281 @@
+//! Declaring the inputs of a method: `tensor!(f32["N", 1433])`, `edge_index!("N", "E")`.
+
+use core::marker::PhantomData;
+
+use burn::tensor::{Bool, Float, Int, Tensor};
+use kiln_core::{
+    Adjacency, EdgeIndex, Kind, Value,
+    signature::{Dim, Param, Signature, Type},
+};
+
+/// An input of a method: its type in the program and in Rust.
+pub trait Input {
+    /// What the closure given to [`Recorder::overload`](crate::Recorder::overload) receives.
+    type Value;
+
+    /// Name, if one was given, and type.
+    fn declare(&self) -> (Option<String>, Type);
+
+    /// The name where none was given.
+    fn default_name(&self) -> &'static str;
+
+    /// The value of the declared type.
+    ///
+    /// # Panics
+    /// If the value has another type, which a recorder never passes.
+    fn take(value: Value) -> Self::Value;
+}
+
+/// All inputs of a method: a tuple of [`Input`]s.
+pub trait Inputs {
+    /// What the closure receives.
+    type Values;
+
+    /// The signature.
+    fn signature(&self) -> Signature;
+
+    /// The values of the declared types.
+    fn take(values: Vec<Value>) -> Self::Values;
+}
+
+/// A dense tensor; see [`tensor!`](crate::tensor).
+#[derive(Clone, Debug)]
+pub struct TensorInput<const D: usize, K> {
+    name: Option<String>,
+    dims: [Dim; D],
+    kind: PhantomData<K>,
+}
+
+impl<const D: usize, K> TensorInput<D, K> {
+    /// A tensor of the given dimensions.
+    pub fn new(dims: [Dim; D]) -> Self {
+        Self { name: None, dims, kind: PhantomData }
+    }
+
+    /// Names the input; without a name it is called `x`.
+    pub fn named(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+}
+
+macro_rules! tensor_input {
+    ($kind:ident, $take:ident, $name:literal) => {
+        impl<const D: usize> Input for TensorInput<D, $kind> {
+            type Value = Tensor<D, $kind>;
+
+            fn declare(&self) -> (Option<String>, Type) {
+                let dims = self.dims.to_vec();
+                (self.name.clone(), Type::Tensor { kind: Kind::$kind, dims })
+            }
+
+            fn default_name(&self) -> &'static str {
+                $name
+            }
+
+            fn take(value: Value) -> Self::Value {
+                match value {
+                    Value::Tensor(tensor) => tensor.$take(),
+                    other => panic!("expected a tensor, got {other:?}"),
+                }
+            }
+        }
+    };
+}
+
+tensor_input!(Float, float, "x");
+tensor_input!(Int, int, "index");
+tensor_input!(Bool, bool, "mask");
+
+/// Edges in COO form; see [`edge_index!`](crate::edge_index).
+#[derive(Clone, Debug)]
+pub struct EdgeIndexInput {
+    name: Option<String>,
+    src: Dim,
+    dst: Dim,
+    edges: Dim,
+}
+
+impl EdgeIndexInput {
+    /// Edges from `src` to `dst` nodes.
+    pub fn new(src: impl Into<Dim>, dst: impl Into<Dim>, edges: impl Into<Dim>) -> Self {
+        Self { name: None, src: src.into(), dst: dst.into(), edges: edges.into() }
+    }
+
+    /// Names the input; without a name it is called `edge_index`.
+    pub fn named(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+}
+
+impl Input for EdgeIndexInput {
+    type Value = EdgeIndex;
+
+    fn declare(&self) -> (Option<String>, Type) {
+        let (src, dst, edges) = (self.src.clone(), self.dst.clone(), self.edges.clone());
+        (self.name.clone(), Type::EdgeIndex { src, dst, edges })
+    }
+
+    fn default_name(&self) -> &'static str {
+        "edge_index"
+    }
+
+    fn take(value: Value) -> Self::Value {
+        match value {
+            Value::EdgeIndex(edges) => edges,
+            other => panic!("expected an edge index, got {other:?}"),
+        }
+    }
+}
+
+/// Edges in CSR form; see [`adjacency!`](crate::adjacency).
+#[derive(Clone, Debug)]
+pub struct AdjacencyInput(EdgeIndexInput);
+
+impl AdjacencyInput {
+    /// Edges from `src` to `dst` nodes, sorted by destination.
+    pub fn new(src: impl Into<Dim>, dst: impl Into<Dim>, edges: impl Into<Dim>) -> Self {
+        Self(EdgeIndexInput::new(src, dst, edges))
+    }
+
+    /// Names the input; without a name it is called `adj_t`.
+    pub fn named(self, name: impl Into<String>) -> Self {
+        Self(self.0.named(name))
+    }
+}
+
+impl Input for AdjacencyInput {
+    type Value = Adjacency;
+
+    fn declare(&self) -> (Option<String>, Type) {
+        let EdgeIndexInput { name, src, dst, edges } = self.0.clone();
+        (name, Type::Adjacency { src, dst, edges })
+    }
+
+    fn default_name(&self) -> &'static str {
+        "adj_t"
+    }
+
+    fn take(value: Value) -> Self::Value {
+        match value {
+            Value::Adjacency(adjacency) => adjacency,
+            other => panic!("expected an adjacency, got {other:?}"),
+        }
+    }
+}
+
+/// An input that may be absent.
+#[derive(Clone, Debug)]
+pub struct Optional<I>(pub I);
+
+impl<I: Input> Input for Optional<I> {
+    type Value = Option<I::Value>;
+
+    fn declare(&self) -> (Option<String>, Type) {
+        let (name, ty) = self.0.declare();
+        (name, ty.optional())
+    }
+
+    fn default_name(&self) -> &'static str {
+        self.0.default_name()
+    }
+
+    fn take(value: Value) -> Self::Value {
+        match value {
+            Value::None => None,
+            value => Some(I::take(value)),
+        }
+    }
+}
+
+macro_rules! inputs {
+    ($($input:ident $field:tt),+) => {
+        impl<$($input: Input),+> Inputs for ($($input,)+) {
+            type Values = ($($input::Value,)+);
+
+            fn signature(&self) -> Signature {
+                let mut signature = Signature::new();
+                $(push(&mut signature, &self.$field);)+
+                signature
+            }
+
+            fn take(values: Vec<Value>) -> Self::Values {
+                let mut values = values.into_iter();
+                ($($input::take(values.next().unwrap_or(Value::None)),)+)
+            }
+        }
+    };
+}
+
+inputs!(A 0);
+inputs!(A 0, B 1);
+inputs!(A 0, B 1, C 2);
+inputs!(A 0, B 1, C 2, D 3);
+inputs!(A 0, B 1, C 2, D 3, E 4);
+inputs!(A 0, B 1, C 2, D 3, E 4, F 5);
+
+/// Adds an input under its name, or under its default name with a number if that is taken.
+fn push(signature: &mut Signature, input: &impl Input) {
+    let (name, ty) = input.declare();
+    let name = name.unwrap_or_else(|| {
+        let base = input.default_name();
+        let taken = |name: &str| signature.params.iter().any(|param| param.name == name);
+        (0_usize..)
+            .map(|n| if n == 0 { base.to_owned() } else { format!("{base}_{n}") })
+            .find(|name| !taken(name))
+            .unwrap_or_else(|| base.to_owned())
+    });
+    signature.params.push(Param { name, ty });
+}
+
+/// Declares a tensor input: element type (`f32`, `i64` or `bool`) and sizes, where a string is a
+/// symbol and a number a fixed size.
+///
+/// ```
+/// let x = kiln_ir::tensor!(f32["N", 1433]);
+/// let batch = kiln_ir::tensor!(i64["N"]).named("batch");
+/// ```
+#[macro_export]
+macro_rules! tensor {
+    (f32[$($dim:expr),* $(,)?]) => {
+        $crate::record::TensorInput::<_, $crate::record::Float>::new([$($crate::record::Dim::from($dim)),*])
+    };
+    (i64[$($dim:expr),* $(,)?]) => {
+        $crate::record::TensorInput::<_, $crate::record::Int>::new([$($crate::record::Dim::from($dim)),*])
+    };
+    (bool[$($dim:expr),* $(,)?]) => {
+        $crate::record::TensorInput::<_, $crate::record::Bool>::new([$($crate::record::Dim::from($dim)),*])
+    };
+}
+
+/// Declares edges in COO form: nodes and edges, or sources, destinations and edges.
+///
+/// ```
+/// let one_node_set = kiln_ir::edge_index!("N", "E");
+/// let bipartite = kiln_ir::edge_index!("N", "M", "E");
+/// ```
+#[macro_export]
+macro_rules! edge_index {
+    ($nodes:expr, $edges:expr) => {
+        $crate::record::EdgeIndexInput::new($nodes, $nodes, $edges)
+    };
+    ($src:expr, $dst:expr, $edges:expr) => {
+        $crate::record::EdgeIndexInput::new($src, $dst, $edges)
+    };
+}
+
+/// Declares edges in CSR form: nodes and edges, or sources, destinations and edges.
+///
+/// ```
+/// let adjacency = kiln_ir::adjacency!("N", "E");
+/// ```
+#[macro_export]
+macro_rules! adjacency {
+    ($nodes:expr, $edges:expr) => {
+        $crate::record::AdjacencyInput::new($nodes, $nodes, $edges)
+    };
+    ($src:expr, $dst:expr, $edges:expr) => {
+        $crate::record::AdjacencyInput::new($src, $dst, $edges)
+    };
+}

@@ -1,0 +1,356 @@
+//! Recording: from a Burn module to a program.
+//!
+//! A module's forward pass is run on Burn's capture device, which executes nothing and notes every
+//! operation. It is run several times, each time with other sizes for the declared symbols; what
+//! differs between the recordings is written as a polynomial of the symbols, and what cannot be is
+//! an error that names the layer and the operation.
+//!
+//! ```text
+//!   input.rs    declares inputs               capture.rs  one recording: Burn's operations, scopes
+//!   lift.rs     Burn's operation → Op         witness.rs  numbers → polynomials
+//!   merge.rs    recordings → symbolic steps   build.rs    steps → functions, one a layer scope
+//!   tree.rs     modules and weights           error.rs    what can go wrong, and where
+//! ```
+
+mod build;
+mod capture;
+mod error;
+mod input;
+mod lift;
+mod merge;
+mod numbers;
+mod tree;
+mod witness;
+
+use core::any::{Any, type_name};
+use std::collections::HashSet;
+
+pub use burn::tensor::{Bool, Float, Int};
+pub use error::{Place, RecordError};
+pub use input::{AdjacencyInput, EdgeIndexInput, Input, Inputs, Optional, TensorInput};
+pub use kiln_core::signature::Dim;
+
+use burn::module::Module as BurnModule;
+use kiln_core::{
+    Kind, Overload, Overloads, Signature, Value,
+    signature::{Param as InputParam, Type as InputType},
+};
+
+use self::{
+    build::Builder,
+    capture::{Request, Structure},
+    tree::Tree,
+    witness::{RECORDINGS, Witnesses},
+};
+use crate::{
+    Model,
+    program::{
+        Case, ElemType, Method, Param, Program, Symbol, SymbolId, TensorType, Type,
+    },
+    size::Size,
+    validate::validate,
+};
+
+/// Records the forward passes of a Burn module.
+///
+/// ```text
+/// let model = Recorder::new(&net)
+///     .overload("forward", (tensor!(f32["N", 34]), edge_index!("N", "E")), |net, (x, edges)| {
+///         net.forward(x, &edges)
+///     })
+///     .finish()?;
+/// model.save("net.kiln")?;
+/// ```
+#[derive(Debug)]
+pub struct Recorder<'m, M> {
+    module: &'m M,
+    kind: String,
+    overloads: Vec<Overload<M>>,
+}
+
+impl<'m, M: BurnModule> Recorder<'m, M> {
+    /// A recorder for a module, in its present state and as it behaves outside training.
+    pub fn new(module: &'m M) -> Self {
+        let name = type_name::<M>();
+        let name = name.split('<').next().unwrap_or(name);
+        let kind = name.rsplit("::").next().unwrap_or(name).to_owned();
+        Self { module, kind, overloads: Vec::new() }
+    }
+
+    /// Names the class in exported programs; without this it is the Rust type's name.
+    pub fn kind(mut self, kind: impl Into<String>) -> Self {
+        self.kind = kind.into();
+        self
+    }
+
+    /// Adds a method: its name, its inputs, and how to call it.
+    pub fn overload<I: Inputs, R: Into<Value>>(
+        mut self,
+        name: impl Into<String>,
+        inputs: I,
+        forward: impl Fn(&M, I::Values) -> R + Send + Sync + 'static,
+    ) -> Self {
+        self.overloads.push(Overload::new(name, inputs.signature(), move |module, values| {
+            forward(module, I::take(values)).into()
+        }));
+        self
+    }
+
+    /// Adds all typed variants of a layer.
+    pub fn overloads(mut self) -> Self
+    where
+        M: Overloads,
+    {
+        self.module.kind().clone_into(&mut self.kind);
+        self.overloads.extend(self.module.overloads());
+        self
+    }
+
+    /// Records every method.
+    ///
+    /// # Errors
+    /// If a forward pass reads values, uses an operation that the IR lacks, depends on sizes in a
+    /// way that is no polynomial, or panics; the error names layer and operation.
+    pub fn finish(self) -> Result<Model, RecordError> {
+        if self.overloads.is_empty() {
+            return Err(RecordError::NoMethods);
+        }
+        let mut names = HashSet::new();
+        if let Some(twice) = self.overloads.iter().find(|o| !names.insert(o.name.as_str())) {
+            return Err(RecordError::DuplicateMethod(twice.name.clone()));
+        }
+        let mut tree = Tree::new(self.module, &self.kind);
+        let mut program = Program::default();
+        let mut methods = Vec::with_capacity(self.overloads.len());
+        for overload in &self.overloads {
+            methods.push(record_method(self.module, overload, &mut program, &mut tree)?);
+        }
+        if let Some(root) = tree.modules.first_mut() {
+            root.methods = methods;
+        }
+        program.modules = tree.modules;
+        program.weights = tree.weights;
+        Ok(Model::new(validate(program)?, tree.values)?)
+    }
+}
+
+/// Records one method: all its cases.
+fn record_method<M: BurnModule>(
+    module: &M,
+    overload: &Overload<M>,
+    program: &mut Program,
+    tree: &mut Tree,
+) -> Result<Method, RecordError> {
+    let signature = &overload.signature;
+    let problem =
+        |problem: String| RecordError::Signature { method: overload.name.clone(), problem };
+    let mut symbols = Vec::new();
+    for name in symbol_names(signature) {
+        let id = symbol(program, &name);
+        symbols.push((name, id));
+    }
+    let lookup = |name: &str| symbols.iter().find(|(n, _)| n == name).map(|&(_, id)| id);
+    let size = |dim: &Dim| match dim {
+        Dim::Fixed(n) => Size::fixed(i64::try_from(*n).unwrap_or(i64::MAX)),
+        Dim::Symbol(name) => lookup(name).map_or_else(Size::default, Size::symbol),
+    };
+    let params: Vec<Param> = signature
+        .params
+        .iter()
+        .map(|InputParam { name, ty }| Param {
+            name: name.clone(),
+            ty: parameter_type(ty, &size, &lookup),
+        })
+        .collect();
+    let method = Method {
+        name: overload.name.clone(),
+        params,
+        result: Type::Tuple(Vec::new()),
+        cases: Vec::new(),
+        defaults: Vec::new(),
+    };
+    let leaves = method.leaves();
+    let optional = leaves.iter().filter(|leaf| leaf.optional).count();
+    if optional > 8 {
+        return Err(problem(format!("{optional} optional inputs are too many, at most 8")));
+    }
+    let ids: Vec<SymbolId> = symbols.iter().map(|&(_, id)| id).collect();
+    let witnesses = Witnesses::new(&ids);
+
+    let mut cases = Vec::new();
+    let mut result: Option<Type> = None;
+    for bits in 0..1_usize << optional {
+        let present: Vec<bool> = (0..optional).map(|bit| bits >> bit & 1 == 1).collect();
+        let mut recordings = Vec::with_capacity(RECORDINGS);
+        for recording in 0..RECORDINGS {
+            let size_of = |name: &str| {
+                lookup(name)
+                    .and_then(|id| witnesses.value(recording, id))
+                    .and_then(|value| usize::try_from(value).ok())
+                    .unwrap_or_default()
+            };
+            let request = Request {
+                module,
+                method: &overload.name,
+                signature,
+                call: &*overload.call,
+                present: &present,
+                size_of: &size_of,
+            };
+            recordings.push(capture::record(&request, Witnesses::fresh(recording))?);
+        }
+        let fresh: Vec<SymbolId> = (0..recordings.first().map_or(0, |r| r.notes.fresh.len()))
+            .map(|position| symbol(program, &format!("K{position}")))
+            .collect();
+        let merged = merge::merge(&overload.name, recordings, witnesses.clone(), |position| {
+            fresh.get(position).copied().unwrap_or(SymbolId(u32::MAX))
+        })?;
+        let structure = merged.result.clone();
+
+        let mut flags = present.iter();
+        let mut inputs = Vec::new();
+        let mut name = format!("{}_impl", overload.name);
+        for leaf in &leaves {
+            let given = !leaf.optional || flags.next() == Some(&true);
+            if given {
+                inputs.push((leaf.name.clone(), leaf.ty.clone()));
+                if leaf.optional {
+                    name.push('_');
+                    name.push_str(&leaf.name.replace('.', "_"));
+                }
+            }
+        }
+        let built = Builder::new(program, tree, &fresh)
+            .build(&name, inputs, merged)
+            .ok_or_else(|| problem("the recording contradicts itself".to_owned()))?;
+        let ty = result_type(&structure, &mut built.outputs.into_iter());
+        match &result {
+            Some(first) if *first != ty => {
+                return Err(problem(
+                    "the result has another type when an optional input is present".to_owned(),
+                ));
+            }
+            _ => result = Some(ty),
+        }
+        cases.push(Case { present, function: built.function });
+    }
+    let defaults = defaults(signature, &lookup);
+    drop(leaves);
+    Ok(Method { result: result.unwrap_or(Type::Tuple(Vec::new())), cases, defaults, ..method })
+}
+
+/// Names of the symbols of a signature, in order of appearance.
+fn symbol_names(signature: &Signature) -> Vec<String> {
+    fn collect(ty: &InputType, names: &mut Vec<String>) {
+        let push = &mut |dim: &Dim| {
+            if let Some(name) = dim.symbol()
+                && !names.iter().any(|other| other == name)
+            {
+                names.push(name.to_owned());
+            }
+        };
+        match ty {
+            InputType::Tensor { kind: _, dims } => dims.iter().for_each(push),
+            InputType::EdgeIndex { src, dst, edges } | InputType::Adjacency { src, dst, edges } => {
+                [src, dst, edges].into_iter().for_each(push);
+            }
+            InputType::Size { src, dst } => [src, dst].into_iter().for_each(push),
+            InputType::Optional(inner) => collect(inner, names),
+            InputType::Tuple(items) => items.iter().for_each(|item| collect(item, names)),
+            InputType::Flag => {}
+        }
+    }
+    let mut names = Vec::new();
+    for param in &signature.params {
+        collect(&param.ty, &mut names);
+    }
+    names
+}
+
+/// The program's symbol of a name, made if it is new.
+fn symbol(program: &mut Program, name: &str) -> SymbolId {
+    let position = program.symbols.iter().position(|symbol| symbol.name == name);
+    let position = position.unwrap_or_else(|| {
+        program.symbols.push(Symbol { name: name.to_owned() });
+        program.symbols.len() - 1
+    });
+    SymbolId(u32::try_from(position).unwrap_or(u32::MAX))
+}
+
+/// A declared input's type in the program.
+fn parameter_type(
+    ty: &InputType,
+    size: &dyn Fn(&Dim) -> Size,
+    lookup: &dyn Fn(&str) -> Option<SymbolId>,
+) -> Type {
+    let tensor = |elem, dims| TensorType { elem, dims };
+    match ty {
+        InputType::Tensor { kind, dims } => {
+            let elem = match kind {
+                Kind::Float => ElemType::F32,
+                Kind::Int => ElemType::I64,
+                Kind::Bool => ElemType::Bool,
+            };
+            Type::Tensor(tensor(elem, dims.iter().map(size).collect()))
+        }
+        InputType::EdgeIndex { src: _, dst: _, edges } => {
+            Type::Tensor(tensor(ElemType::I64, vec![Size::fixed(2), size(edges)]))
+        }
+        InputType::Adjacency { src: _, dst, edges } => Type::Adjacency(Box::new([
+            tensor(ElemType::I64, vec![&size(dst) + &Size::fixed(1)]),
+            tensor(ElemType::I64, vec![size(edges)]),
+            tensor(ElemType::F32, vec![size(edges)]),
+        ])),
+        InputType::Optional(inner) => {
+            Type::Optional(Box::new(parameter_type(inner, size, lookup)))
+        }
+        InputType::Tuple(items) => {
+            Type::Tuple(items.iter().map(|item| parameter_type(item, size, lookup)).collect())
+        }
+        InputType::Size { src, dst } => {
+            let id = |dim: &Dim| dim.symbol().and_then(lookup).unwrap_or(SymbolId(u32::MAX));
+            Type::Size([id(src), id(dst)])
+        }
+        InputType::Flag => Type::Flag,
+    }
+}
+
+fn result_type(structure: &Structure, outputs: &mut dyn Iterator<Item = TensorType>) -> Type {
+    let empty = || Type::Tuple(Vec::new());
+    match structure {
+        Structure::Tensor => outputs.next().map_or_else(empty, Type::Tensor),
+        Structure::Adjacency { value } => {
+            let count = if *value { 3 } else { 2 };
+            Type::Tuple(outputs.take(count).map(Type::Tensor).collect())
+        }
+        Structure::Tuple(items) => {
+            Type::Tuple(items.iter().map(|item| result_type(item, outputs)).collect())
+        }
+    }
+}
+
+/// Destinations that nothing counts are as many as sources, as in PyG.
+fn defaults(
+    signature: &Signature,
+    lookup: &dyn Fn(&str) -> Option<SymbolId>,
+) -> Vec<(SymbolId, SymbolId)> {
+    signature
+        .params
+        .iter()
+        .filter_map(|param| match &param.ty {
+            InputType::EdgeIndex { src, dst, edges: _ } if src != dst => {
+                Some((lookup(dst.symbol()?)?, lookup(src.symbol()?)?))
+            }
+            _ => None,
+        })
+        .collect()
+}
+
+/// The text of a panic.
+fn panic_message(payload: &(dyn Any + Send)) -> String {
+    payload
+        .downcast_ref::<String>()
+        .cloned()
+        .or_else(|| payload.downcast_ref::<&str>().map(|text| (*text).to_owned()))
+        .unwrap_or_else(|| "no message".to_owned())
+}

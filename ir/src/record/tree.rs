@@ -1,0 +1,219 @@
+//! The module tree: weights under their `state_dict` names, and the modules that hold them.
+
+use std::collections::HashMap;
+
+use burn::{
+    module::{Module as BurnModule, ModuleVisitor, Param, ParamId},
+    tensor::{Bool, Int, Tensor, TensorData},
+};
+
+use super::lift;
+use crate::{
+    program::{ElemType, Module, ModuleId, Weight, WeightId, WeightRole},
+    weights::Weights,
+};
+
+/// Modules and weights of a program under construction.
+#[derive(Debug, Default)]
+pub(super) struct Tree {
+    pub(super) modules: Vec<Module>,
+    pub(super) weights: Vec<Weight>,
+    pub(super) values: Weights,
+    /// Weight of each parameter, and whether the program holds it transposed.
+    pub(super) params: HashMap<ParamId, (WeightId, bool)>,
+    /// Path of each parameter in the module's own names.
+    paths: HashMap<ParamId, String>,
+    by_path: HashMap<String, ModuleId>,
+}
+
+impl Tree {
+    /// The tree of a Burn module whose class name is `kind`.
+    pub(super) fn new<M: BurnModule>(module: &M, kind: &str) -> Self {
+        let mut tree = Self::default();
+        tree.module("", kind);
+        // Which parameters are trained shows only with gradients on; values are read without.
+        let mut trained = Trained::default();
+        module.clone().train().visit(&mut trained);
+        let mut collector =
+            Collector { tree: &mut tree, trained: trained.0, path: Vec::new(), kinds: Vec::new() };
+        module.valid().visit(&mut collector);
+        tree
+    }
+
+    /// The module at a path, made with its ancestors if it is new. `kind` names its class unless it
+    /// has one that a layer gave it.
+    pub(super) fn module(&mut self, path: &str, kind: &str) -> ModuleId {
+        if let Some(&id) = self.by_path.get(path) {
+            return id;
+        }
+        let id = ModuleId(u32::try_from(self.modules.len()).unwrap_or(u32::MAX));
+        self.modules.push(Module {
+            path: path.to_owned(),
+            kind: kind.to_owned(),
+            children: Vec::new(),
+            weights: Vec::new(),
+            methods: Vec::new(),
+        });
+        self.by_path.insert(path.to_owned(), id);
+        if !path.is_empty() {
+            let parent = path.rsplit_once('.').map_or("", |(parent, _)| parent);
+            let parent = self.module(parent, "Module");
+            self.modules[parent.index()].children.push(id);
+        }
+        id
+    }
+
+    /// Path of the module instance that has the given parameters (with their paths inside it).
+    pub(super) fn instance(&self, params: &[(ParamId, String)]) -> Option<String> {
+        params.iter().find_map(|(id, inside)| {
+            let path = self.paths.get(id)?.strip_suffix(inside.as_str())?;
+            Some(path.strip_suffix('.').unwrap_or(path).to_owned())
+        })
+    }
+
+    /// Adds a constant tensor.
+    pub(super) fn constant(&mut self, data: &TensorData) -> Option<WeightId> {
+        let count = self.weights.iter().filter(|w| w.role == WeightRole::Constant).count();
+        self.push(format!("constant.{count}"), WeightRole::Constant, data, false)
+    }
+
+    fn push(
+        &mut self,
+        name: String,
+        role: WeightRole,
+        data: &TensorData,
+        transposed: bool,
+    ) -> Option<WeightId> {
+        let elem = lift::elem(data.dtype())?;
+        let mut shape: Vec<u64> =
+            data.shape().iter().map(|&n| u64::try_from(n).unwrap_or(u64::MAX)).collect();
+        let mut bytes = encode(data, elem)?;
+        if transposed {
+            bytes = transpose(&bytes, data.shape()[0], data.shape()[1]);
+            shape.reverse();
+        }
+        let id = WeightId(u32::try_from(self.weights.len()).ok()?);
+        self.values.insert(name.clone(), elem, shape.clone(), bytes).ok()?;
+        self.weights.push(Weight { name, role, elem, shape });
+        Some(id)
+    }
+}
+
+/// Little-endian bytes in PyTorch's element types: integers as 64 bits, booleans as one byte.
+fn encode(data: &TensorData, elem: ElemType) -> Option<Vec<u8>> {
+    Some(match elem {
+        ElemType::I64 => data.iter::<i64>().flat_map(i64::to_le_bytes).collect(),
+        ElemType::Bool => data.iter::<bool>().map(u8::from).collect(),
+        ElemType::F32 => data.iter::<f32>().flat_map(f32::to_le_bytes).collect(),
+        ElemType::F64 => data.iter::<f64>().flat_map(f64::to_le_bytes).collect(),
+        ElemType::F16 | ElemType::BF16 => data.bytes().to_vec(),
+    })
+}
+
+/// Swaps rows and columns of a matrix of 4-byte or other equal-sized elements.
+fn transpose(bytes: &[u8], rows: usize, columns: usize) -> Vec<u8> {
+    let Some(width) = bytes.len().checked_div(rows * columns) else { return bytes.to_vec() };
+    let mut out = Vec::with_capacity(bytes.len());
+    for column in 0..columns {
+        for row in 0..rows {
+            let start = (row * columns + column) * width;
+            out.extend_from_slice(&bytes[start..start + width]);
+        }
+    }
+    out
+}
+
+/// Ids of the parameters that require gradients.
+#[derive(Default)]
+struct Trained(Vec<ParamId>);
+
+impl ModuleVisitor for Trained {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if param.val().is_require_grad() {
+            self.0.push(param.id);
+        }
+    }
+}
+
+struct Collector<'a> {
+    tree: &'a mut Tree,
+    trained: Vec<ParamId>,
+    path: Vec<String>,
+    /// Class name of each open module; `Vec` and tuples have PyTorch's names for them.
+    kinds: Vec<String>,
+}
+
+impl Collector<'_> {
+    /// Adds a parameter under its `state_dict` name: that of burn-store's PyTorch adapter.
+    fn push(&mut self, id: ParamId, data: &TensorData) {
+        // The last component is the parameter; the container's kind stands with each of them.
+        let Some((own, modules)) = self.path.split_last() else { return };
+        let owner = self.kinds.last().map(String::as_str).unwrap_or_default();
+        let is_norm = owner.ends_with("Norm");
+        let name = match own.as_str() {
+            "gamma" if is_norm => "weight",
+            "beta" if is_norm => "bias",
+            other => other,
+        };
+        let transposed = owner == "Linear" && own == "weight" && data.shape().num_dims() == 2;
+        let role = if self.trained.contains(&id) { WeightRole::Parameter } else { WeightRole::Buffer };
+        let mut path = String::new();
+        for (depth, component) in modules.iter().enumerate() {
+            if depth > 0 {
+                path.push('.');
+            }
+            path.push_str(component);
+            // The kind of a module is announced with its members: one level further in.
+            let kind = self.kinds.get(depth + 1).map_or("Module", String::as_str).to_owned();
+            self.tree.module(&path, &kind);
+        }
+        let module = self.tree.module(&path, owner);
+        let full = |name: &str| kiln_core::leaf_name(&path, name);
+        self.tree.paths.insert(id, self.path.join("."));
+        let full_name = full(name);
+        if let Some(position) = self.tree.weights.iter().position(|w| w.name == full_name) {
+            let weight = WeightId(u32::try_from(position).unwrap_or(u32::MAX));
+            self.tree.params.insert(id, (weight, transposed));
+            return;
+        }
+        let Some(weight) = self.tree.push(full_name, role, data, transposed) else { return };
+        self.tree.params.insert(id, (weight, transposed));
+        self.tree.modules[module.index()].weights.push(weight);
+        if owner == "BatchNorm" && own == "running_var" {
+            // PyTorch counts batches in a buffer that Burn does not have.
+            let count = TensorData::new(vec![0_i64], burn::tensor::Shape::from(Vec::<usize>::new()));
+            let name = full("num_batches_tracked");
+            if let Some(weight) = self.tree.push(name, WeightRole::Buffer, &count, false) {
+                self.tree.modules[module.index()].weights.push(weight);
+            }
+        }
+    }
+}
+
+impl ModuleVisitor for Collector<'_> {
+    fn enter_module(&mut self, name: &str, container: &str) {
+        self.path.push(name.to_owned());
+        self.kinds.push(match container {
+            "Vec" | "Array" => "ModuleList".to_owned(),
+            "Tuple" => "Sequential".to_owned(),
+            other => other.rsplit(':').next().unwrap_or(other).to_owned(),
+        });
+    }
+
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.path.pop();
+        self.kinds.pop();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        self.push(param.id, &param.val().to_data());
+    }
+
+    fn visit_int<const D: usize>(&mut self, param: &Param<Tensor<D, Int>>) {
+        self.push(param.id, &param.val().to_data());
+    }
+
+    fn visit_bool<const D: usize>(&mut self, param: &Param<Tensor<D, Bool>>) {
+        self.push(param.id, &param.val().to_data());
+    }
+}

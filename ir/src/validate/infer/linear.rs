@@ -1,0 +1,90 @@
+//! Matrix products and normalisations.
+
+use super::{Infer, Problem, one};
+use crate::{op::Float, program::TensorType, size::Size};
+
+type Types = Result<Vec<TensorType>, Problem>;
+
+impl Infer<'_> {
+    pub(super) fn matmul(&self, inputs: &[&TensorType]) -> Types {
+        let &[a, b] = inputs else { return Ok(Vec::new()) };
+        let elem = Self::float("a", a)?;
+        Self::exact("b", b, elem)?;
+        let ([batch @ .., rows, inner], [other @ .., depth, columns]) =
+            (a.dims.as_slice(), b.dims.as_slice())
+        else {
+            let short = if a.dims.len() < 2 { a } else { b };
+            return Err(self.shape("operands", "rank 2 or more", short));
+        };
+        if inner != depth {
+            let expected = format!("{} rows", self.words().size(inner));
+            return Err(self.shape("b", expected, b));
+        }
+        let left = TensorType { elem, dims: batch.to_vec() };
+        let right = TensorType { elem, dims: other.to_vec() };
+        let mut dims = self.broadcast("batches of b", &left, &right)?;
+        dims.extend([rows.clone(), columns.clone()]);
+        Ok(one(elem, dims))
+    }
+
+    pub(super) fn linear(&self, inputs: &[&TensorType]) -> Types {
+        let (&[x, weight, ref rest @ ..], Some(elem)) = (inputs, inputs.first()) else {
+            return Ok(Vec::new());
+        };
+        let elem = Self::float("x", elem)?;
+        Self::exact("the weight", weight, elem)?;
+        let Some((features, batch)) = x.dims.split_last() else {
+            return Err(self.shape("x", "rank 1 or more", x));
+        };
+        let [outputs, inner] = weight.dims.as_slice() else {
+            return Err(self.shape("the weight", "rank 2", weight));
+        };
+        if inner != features {
+            let expected = format!("{} columns", self.words().size(features));
+            return Err(self.shape("the weight", expected, weight));
+        }
+        for bias in rest {
+            self.vector("the bias", bias, elem, outputs)?;
+        }
+        let mut dims = batch.to_vec();
+        dims.push(outputs.clone());
+        Ok(one(elem, dims))
+    }
+
+    pub(super) fn layer_norm(&self, epsilon: Float, inputs: &[&TensorType]) -> Types {
+        let &[x, ref rest @ ..] = inputs else { return Ok(Vec::new()) };
+        let elem = Self::float("x", x)?;
+        Self::epsilon(epsilon)?;
+        let Some(features) = x.dims.last() else {
+            return Err(self.shape("x", "rank 1 or more", x));
+        };
+        rest.iter().try_for_each(|ty| self.vector("weight and bias", ty, elem, features))?;
+        Ok(vec![x.clone()])
+    }
+
+    pub(super) fn batch_norm(&self, epsilon: Float, inputs: &[&TensorType]) -> Types {
+        let &[x, ref rest @ ..] = inputs else { return Ok(Vec::new()) };
+        let elem = Self::float("x", x)?;
+        Self::epsilon(epsilon)?;
+        let Some(channels) = x.dims.get(1) else {
+            return Err(self.shape("x", "rank 2 or more", x));
+        };
+        rest.iter().try_for_each(|ty| self.vector("weights and statistics", ty, elem, channels))?;
+        Ok(vec![x.clone()])
+    }
+
+    /// Checks for a vector of the given size.
+    fn vector(
+        &self,
+        what: &'static str,
+        ty: &TensorType,
+        elem: crate::program::ElemType,
+        size: &Size,
+    ) -> Result<(), Problem> {
+        Self::exact(what, ty, elem)?;
+        match ty.dims.as_slice() {
+            [own] if own == size => Ok(()),
+            _ => Err(self.shape(what, format!("shape [{}]", self.words().size(size)), ty)),
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! Invariants 6, 7 and 22 to 24: methods, their cases, and how inputs bind symbols.
+
+use std::collections::HashSet;
+
+use super::{Check, Kind, Place, Symbols, ids};
+use crate::{
+    leaf::Leaf,
+    program::{Case, Function, Method, ModuleId, Param, SymbolId, TensorType, Type, ValueType},
+    size::Size,
+    text::Words,
+};
+
+impl Check<'_> {
+    /// Invariants 6 and 7.
+    pub(super) fn methods(&mut self) {
+        let program = self.program;
+        for (id, module) in ids(&program.modules) {
+            let module_id = ModuleId(id);
+            if module.kind.is_empty() {
+                let expected = "a class name";
+                let kind = Kind::Name { what: "kind of module", expected, name: String::new() };
+                self.report(Place::Module(module_id), 6, kind);
+            }
+            let mut seen = HashSet::new();
+            for (position, method) in module.methods.iter().enumerate() {
+                let place = Place::Method(module_id, position);
+                self.identifier(place, 6, "method", &method.name, &mut seen);
+                let mut names = HashSet::new();
+                for param in &method.params {
+                    self.identifier(place, 6, "parameter", &param.name, &mut names);
+                }
+                self.cases(module_id, position, method);
+                if self.is_full() {
+                    return;
+                }
+            }
+        }
+    }
+
+    fn cases(&mut self, module: ModuleId, position: usize, method: &Method) {
+        let leaves = method.leaves();
+        let optional = leaves.iter().filter(|leaf| leaf.optional).count();
+        if method.cases.is_empty() {
+            let expected = "at least 1".to_owned();
+            let kind = Kind::Count { what: "cases", expected, got: 0 };
+            self.report(Place::Method(module, position), 7, kind);
+        }
+        let mut seen = HashSet::new();
+        for (number, case) in method.cases.iter().enumerate() {
+            let place = Place::Case(module, position, number);
+            let Case { present, function } = case;
+            if present.len() == optional {
+                let mut flags = present.iter().copied();
+                for param in &method.params {
+                    self.groups(place, param, &mut flags);
+                }
+            } else {
+                let expected = optional.to_string();
+                let what = "presence flags, one for each optional input";
+                self.report(place, 7, Kind::Count { what, expected, got: present.len() });
+            }
+            if !seen.insert(present) {
+                self.report(place, 7, Kind::DuplicateCase);
+            }
+            match self.program.functions.get(function.index()) {
+                Some(target) if target.module == module => {}
+                Some(_) => {
+                    let function = Words(self.program).function(*function);
+                    self.report(place, 7, Kind::ForeignFunction { function });
+                }
+                None => self.report(place, 7, Kind::Missing { what: "function", id: function.0 }),
+            }
+        }
+    }
+
+    /// Takes the flags of a parameter's optional leaves; those of an optional tuple must agree.
+    fn groups(&mut self, place: Place, param: &Param, flags: &mut impl Iterator<Item = bool>) {
+        let leaves = param.ty.leaves(&param.name);
+        let own: Vec<(&Leaf<'_>, bool)> = leaves
+            .iter()
+            .filter(|leaf| leaf.optional)
+            .filter_map(|leaf| Some((leaf, flags.next()?)))
+            .collect();
+        if let Type::Optional(_) = param.ty {
+            // The value of a graph is optional in its own right, whether or not the graph is.
+            let mut outer = own.iter().filter(|(leaf, _)| !leaf.name.ends_with(".value"));
+            let first = outer.next().map(|&(_, present)| present);
+            let split = outer.any(|&(_, present)| Some(present) != first)
+                || (first == Some(false) && own.iter().any(|&(_, present)| present));
+            if split {
+                self.report(place, 7, Kind::SplitOptional { name: param.name.clone() });
+            }
+        }
+    }
+
+    /// Invariants 12 and 22 to 24.
+    pub(super) fn signatures(&mut self, symbols: &[Symbols]) {
+        let program = self.program;
+        for (id, module) in ids(&program.modules) {
+            for (position, method) in module.methods.iter().enumerate() {
+                let place = Place::Method(ModuleId(id), position);
+                let types = method.leaves().into_iter().chain(method.result_leaves());
+                let known = types.fold(true, |all, leaf| self.tensor_type(place, leaf.ty) && all);
+                let pairs = method.sizes().map(|(_, pair)| pair);
+                let pairs = pairs.chain(method.defaults.iter().map(|&(a, b)| [a, b]));
+                let pairs: Vec<_> = pairs.flatten().collect();
+                let missing =
+                    pairs.into_iter().find(|symbol| symbol.index() >= program.symbols.len());
+                if let Some(symbol) = missing {
+                    self.report(place, 12, Kind::Missing { what: "symbol", id: symbol.0 });
+                }
+                if !known || missing.is_some() {
+                    continue;
+                }
+                self.result_type(place, &method.result);
+                self.defaults(place, method);
+                for (number, case) in method.cases.iter().enumerate() {
+                    let place = Place::Case(ModuleId(id), position, number);
+                    let function = program.functions.get(case.function.index());
+                    let symbols = symbols.get(case.function.index());
+                    if let (Some(function), Some(symbols)) = (function, symbols) {
+                        let leaves = case.present_leaves(method);
+                        self.outputs(place, method, function, symbols);
+                        if let Some(ints) = self.inputs(place, &leaves, function) {
+                            self.bound(place, method, &leaves, ints, symbols);
+                        }
+                    }
+                }
+                if self.is_full() {
+                    return;
+                }
+            }
+        }
+    }
+
+    fn result_type(&mut self, place: Place, ty: &Type) {
+        match ty {
+            Type::Tensor(_) | Type::Adjacency(_) => {}
+            Type::Tuple(items) => items.iter().for_each(|item| self.result_type(place, item)),
+            Type::Optional(_) => {
+                self.report(place, 23, Kind::ResultType { what: "an optional value" });
+            }
+            Type::Size(_) => self.report(place, 23, Kind::ResultType { what: "a size" }),
+            Type::Flag => self.report(place, 23, Kind::ResultType { what: "a flag" }),
+        }
+    }
+
+    fn defaults(&mut self, place: Place, method: &Method) {
+        let mut seen = HashSet::new();
+        for &(symbol, other) in &method.defaults {
+            if symbol == other || !seen.insert(symbol) {
+                let name = self.program.symbol_name(symbol).into_owned();
+                self.report(place, 24, Kind::DuplicateName { what: "default", name });
+            }
+        }
+    }
+
+    /// Invariant 22; gives the symbols of the integer inputs if it holds.
+    fn inputs(
+        &mut self,
+        place: Place,
+        leaves: &[Leaf<'_>],
+        function: &Function,
+    ) -> Option<Vec<SymbolId>> {
+        let words = Words(self.program);
+        let mut ints = Vec::new();
+        let types = function.inputs.iter().map(|input| function.values.get(input.index()));
+        let mut problems = Vec::new();
+        let mut count = 0_usize;
+        for (position, ty) in types.enumerate() {
+            match (leaves.get(position), ty) {
+                (Some(leaf), Some(ValueType::Tensor(ty))) if leaf.ty == ty => {}
+                (Some(leaf), Some(ty)) => problems.push(Kind::Type {
+                    what: format!("input {position} of @{}, for {}", words.name(function), leaf.name),
+                    expected: words.tensor_type(leaf.ty),
+                    got: words.value_type(ty),
+                }),
+                (None, Some(ValueType::Int(symbol))) if !ints.contains(symbol) => ints.push(*symbol),
+                (None, Some(ty)) => problems.push(Kind::Type {
+                    what: format!("input {position} of @{}", words.name(function)),
+                    expected: "an integer of its own".to_owned(),
+                    got: words.value_type(ty),
+                }),
+                (_, None) => {}
+            }
+            count = position.saturating_add(1);
+        }
+        if count < leaves.len() {
+            let expected = format!("at least {}", leaves.len());
+            problems.push(Kind::Count { what: "inputs of the function", expected, got: count });
+        }
+        let holds = problems.is_empty();
+        for problem in problems {
+            self.report(place, 22, problem);
+        }
+        holds.then_some(ints)
+    }
+
+    /// Invariant 23.
+    fn outputs(&mut self, place: Place, method: &Method, function: &Function, symbols: &Symbols) {
+        let leaves = method.result_leaves();
+        if leaves.len() != function.outputs.len() {
+            let expected = leaves.len().to_string();
+            let what = "outputs of the function";
+            self.report(place, 23, Kind::Count { what, expected, got: function.outputs.len() });
+            return;
+        }
+        let depends = |size: &Size| size.symbols().iter().any(|one| symbols.data.contains(one));
+        let same = |a: &TensorType, b: &TensorType| {
+            a.elem == b.elem
+                && a.dims.len() == b.dims.len()
+                && a.dims.iter().zip(&b.dims).all(|(a, b)| a == b || depends(b))
+        };
+        for (leaf, output) in leaves.iter().zip(&function.outputs) {
+            let ty = function.values.get(output.index());
+            let fits = matches!(ty, Some(ValueType::Tensor(ty)) if same(leaf.ty, ty));
+            if !fits {
+                let words = Words(self.program);
+                let kind = Kind::Type {
+                    what: format!("%{} of @{}, for {}", output.0, words.name(function), leaf.name),
+                    expected: words.tensor_type(leaf.ty),
+                    got: ty.map(|ty| words.value_type(ty)).unwrap_or_default(),
+                };
+                self.report(place, 23, kind);
+            }
+        }
+    }
+
+    /// Invariant 24.
+    fn bound(
+        &mut self,
+        place: Place,
+        method: &Method,
+        leaves: &[Leaf<'_>],
+        ints: Vec<SymbolId>,
+        symbols: &Symbols,
+    ) {
+        let mut bound: HashSet<SymbolId> = HashSet::new();
+        bound.extend(method.sizes().flat_map(|(_, pair)| pair));
+        let dims: Vec<&Size> = leaves.iter().flat_map(|leaf| &leaf.ty.dims).collect();
+        bound.extend(dims.iter().filter_map(|dim| dim.as_symbol()));
+        // Each round binds at least one of at most `MAX_SYMBOLS` symbols.
+        loop {
+            let solved = dims.iter().find_map(|dim| dim.solvable(|one| bound.contains(&one)));
+            let default = || {
+                let free = |pair: &&(SymbolId, SymbolId)| {
+                    !bound.contains(&pair.0) && bound.contains(&pair.1)
+                };
+                method.defaults.iter().find(free).map(|pair| pair.0)
+            };
+            match solved.map(|(symbol, _)| symbol).or_else(default) {
+                Some(symbol) => bound.insert(symbol),
+                None => break,
+            };
+        }
+        let mut needed = ints;
+        needed.extend(&symbols.needs);
+        needed.extend(dims.iter().flat_map(|dim| dim.symbols()));
+        needed.sort_unstable();
+        needed.dedup();
+        for symbol in needed {
+            if !bound.contains(&symbol) {
+                let symbol = self.program.symbol_name(symbol).into_owned();
+                self.report(place, 24, Kind::Unbound { symbol });
+            }
+        }
+    }
+}
+
+impl Case {
+    /// The leaves of a method's parameters that are present in this case, in order.
+    pub fn present_leaves<'m>(&self, method: &'m Method) -> Vec<Leaf<'m>> {
+        let mut flags = self.present.iter();
+        method
+            .leaves()
+            .into_iter()
+            .filter(|leaf| !leaf.optional || flags.next() == Some(&true))
+            .collect()
+    }
+}

@@ -1,0 +1,141 @@
+//! What the text form cannot express: broken tables, sizes out of normal form, growth. All other
+//! invariants have files in `tests/files/validate`.
+
+use super::*;
+use crate::{
+    op::Op,
+    parse,
+    program::{Type, ValueId, ValueType, WeightId},
+    size::Term,
+};
+
+const TEXT: &str = "kiln 1
+symbols $N
+weight @w: parameter f32[4]
+module @ = Net {
+  weight @w
+  method forward(x: f32[$N, 4]) -> f32[$N, 4] {
+    case () -> @forward
+  }
+}
+fn @forward(x %0: f32[$N, 4]) -> (%2) {
+  %1: f32[4] = weight @w
+  %2: f32[$N, 4] = layer_norm{epsilon=1e-5}(%0, %1)
+}
+";
+
+fn broken(change: impl FnOnce(&mut Program)) -> Vec<(u8, String)> {
+    let mut program = parse(TEXT).unwrap();
+    change(&mut program);
+    let Invalid(found) = validate(program).unwrap_err();
+    found.into_iter().map(|one| (one.invariant, one.kind.to_string())).collect()
+}
+
+#[test]
+fn the_unchanged_program_is_valid() {
+    let valid = validate(parse(TEXT).unwrap()).unwrap();
+    assert!(valid.needs(FunctionId(0)).is_empty());
+    assert!(valid.binds(FunctionId(0)).is_empty());
+}
+
+#[test]
+fn values_are_defined_once_and_in_order() {
+    let found = broken(|program| program.functions[0].nodes[1].outputs = vec![ValueId(1)]);
+    assert_eq!(found[0], (9, "expected the definition of %2, got %1".to_owned()));
+    let found = broken(|program| program.functions[0].inputs = vec![ValueId(2)]);
+    assert_eq!(found[0], (9, "expected the definition of %0, got %2".to_owned()));
+    let extra = ValueType::Tensor(TensorType { elem: crate::program::ElemType::F32, dims: vec![] });
+    let found = broken(|program| program.functions[0].values.push(extra));
+    assert_eq!(found, [(9, "expected 3 types of values, got 4".to_owned())]);
+}
+
+#[test]
+fn ids_name_entries() {
+    let found = broken(|program| program.functions[0].nodes[0].op = Op::Weight(WeightId(7)));
+    assert_eq!(found, [(11, "there is no weight 7".to_owned())]);
+    let found = broken(|program| program.functions[0].nodes[0].op = Op::Call(FunctionId(7)));
+    assert_eq!(found, [(11, "there is no function 7".to_owned())]);
+    let found = broken(|program| program.functions[0].nodes[0].op = Op::Symbol(SymbolId(7)));
+    assert_eq!(found, [(11, "there is no symbol 7".to_owned())]);
+    let found = broken(|program| program.functions[0].module = ModuleId(7));
+    assert_eq!(found[0], (8, "there is no module 7".to_owned()));
+    let found = broken(|program| program.modules[0].children.push(ModuleId(7)));
+    assert_eq!(found, [(4, "there is no module 7".to_owned())]);
+    let found = broken(|program| program.modules[0].weights.push(WeightId(7)));
+    assert_eq!(found, [(5, "there is no weight 7".to_owned())]);
+    let found = broken(|program| program.modules[0].methods[0].cases[0].function = FunctionId(7));
+    assert_eq!(found, [(7, "there is no function 7".to_owned())]);
+    let found = broken(|program| program.modules.clear());
+    assert_eq!(found[0], (4, "expected a root module, got none".to_owned()));
+    let found = broken(|program| {
+        program.modules[0].methods[0].defaults.push((SymbolId(7), SymbolId(0)));
+    });
+    assert_eq!(found, [(12, "there is no symbol 7".to_owned())]);
+}
+
+#[test]
+fn sizes_are_in_normal_form() {
+    let size = |terms: Vec<Term>| -> Size {
+        let config = bincode::config::standard();
+        let bytes = bincode::serde::encode_to_vec((terms,), config).unwrap();
+        bincode::serde::decode_from_slice(&bytes, config).unwrap().0
+    };
+    let term = |symbols: &[u32], coefficient| Term {
+        symbols: symbols.iter().map(|&symbol| SymbolId(symbol)).collect(),
+        coefficient,
+    };
+    let change = |size: Size| {
+        broken(|program| {
+            let ValueType::Tensor(ty) = &mut program.functions[0].values[0] else { unreachable!() };
+            ty.dims[0] = size;
+        })
+    };
+    let twice = change(size(vec![term(&[0], 1), term(&[0], 1)]));
+    assert_eq!(twice[0], (12, "a size is not in normal form".to_owned()));
+    let zero = change(size(vec![term(&[0], 0)]));
+    assert_eq!(zero[0], (12, "a size is not in normal form".to_owned()));
+    let unknown = change(size(vec![term(&[9], 1)]));
+    assert_eq!(unknown[0], (12, "there is no symbol 9".to_owned()));
+    let degree = change(size(vec![term(&[0; 9], 1)]));
+    assert_eq!(degree[0], (1, "degree 9 is above the limit of 8".to_owned()));
+    let long = change(size((0..65).map(|_| term(&[0], 1)).collect()));
+    assert_eq!(long[0], (1, "number of terms 65 is above the limit of 64".to_owned()));
+}
+
+#[test]
+fn types_nest_within_the_limit() {
+    let found = broken(|program| {
+        let mut ty = Type::Flag;
+        for _ in 0..1000 {
+            ty = Type::Optional(Box::new(ty));
+        }
+        program.modules[0].methods[0].params[0].ty = ty;
+    });
+    assert_eq!(found, [(1, "depth of a type 17 is above the limit of 16".to_owned())]);
+}
+
+#[test]
+fn inlining_stays_within_the_limit() {
+    let mut text = String::from("kiln 1\nsymbols $N\nmodule @ = Net {\n}\n");
+    text += "fn @f0(x %0: f32[$N]) -> (%1) {\n  %1: f32[$N] = exp(%0)\n}\n";
+    for level in 1..=40 {
+        let below = level - 1;
+        text += &format!(
+            "fn @f{level}(x %0: f32[$N]) -> (%2) {{\n  %1: f32[$N] = call @f{below}(%0)\n  \
+             %2: f32[$N] = call @f{below}(%1)\n}}\n"
+        );
+    }
+    let Invalid(found) = validate(parse(&text).unwrap()).unwrap_err();
+    assert!(found.iter().all(|one| one.invariant == 1));
+    assert_eq!(found[0].at, "@f19");
+}
+
+#[test]
+fn diagnostics_are_limited() {
+    let mut text = String::from("kiln 1\nmodule @ = Net {\n}\nfn @f(x %0: f32[4]) -> (%0) {\n");
+    for value in 1..500 {
+        text += &format!("  %{value}: f32[5] = exp(%0)\n");
+    }
+    let Invalid(found) = validate(parse(&(text + "}\n")).unwrap()).unwrap_err();
+    assert_eq!(found.len(), MAX_DIAGNOSTICS);
+}

@@ -1,0 +1,78 @@
+//! Passes keep programs valid and make them smaller.
+
+use kiln_ir::{parse, pass, print, validate};
+
+/// The functions of a program after passes, as text.
+fn after(text: &str, passes: &[pass::Pass]) -> String {
+    let program = validate(parse(text).unwrap()).unwrap();
+    let text = print(&pass::run(program, passes).unwrap());
+    text.split_once("\nfn").map_or_else(String::new, |(_, functions)| format!("fn{functions}"))
+}
+
+const TEXT: &str = "kiln 1
+symbols $N, $K
+module @ = Net {
+  method forward(x: f32[$N], mask: bool[$N]) -> f32[$K] {
+    case () -> @forward
+  }
+}
+fn @unused(x %0: f32[$N]) -> (%0) {
+}
+fn @select(x %0: f32[$N], mask %1: bool[$N], n %2: int $N) -> (%4, %3) {
+  %3: i64[$K] = nonzero(%1)
+  %4: f32[$K] = gather(%0, %3)
+}
+fn @forward(x %0: f32[$N], mask %1: bool[$N]) -> (%8) {
+  %2: int $N = symbol $N
+  %3: f32[$K], %4: i64[$K] = call @select(%0, %1, %2)
+  %5: f32[$K] = exp(%3)
+  %6: f32[$K] = exp(%3)
+  %7: f32[$K] = log(%5)
+  %8: f32[$K] = add(%5, %6)
+}
+";
+
+#[test]
+fn inlining_common_nodes_and_dead_code() {
+    insta::assert_snapshot!(after(TEXT, &pass::EXECUTION), @"");
+}
+
+#[test]
+fn a_symbol_that_a_living_size_needs_keeps_its_node() {
+    let text = "kiln 1
+symbols $N, $K
+module @ = Net {
+  method forward(mask: bool[$N]) -> f32[$K] {
+    case () -> @forward
+  }
+}
+fn @forward(mask %0: bool[$N]) -> (%3) {
+  %1: bool[$N] = not(%0)
+  %2: i64[$K] = nonzero(%1)
+  %3: f32[$K] = full{value=1.0, elem=f32, dims=[$K]}()
+}
+";
+    let unchanged = text.split_once("fn").unwrap().1;
+    assert_eq!(after(text, &[pass::DCE]), format!("fn{unchanged}"));
+}
+
+#[test]
+fn dropout_and_nonzero_are_not_merged() {
+    let text = "kiln 1
+symbols $N, $K0, $K1
+module @ = Net {
+  method forward(x: f32[$N], mask: bool[$N]) -> (f32[$N], i64[$K0], i64[$K1]) {
+    case () -> @forward
+  }
+}
+fn @forward(x %0: f32[$N], mask %1: bool[$N]) -> (%6, %4, %5) {
+  %2: f32[$N] = dropout{prob=0.5}(%0)
+  %3: f32[$N] = dropout{prob=0.5}(%0)
+  %4: i64[$K0] = nonzero(%1)
+  %5: i64[$K1] = nonzero(%1)
+  %6: f32[$N] = add(%2, %3)
+}
+";
+    let unchanged = text.split_once("fn").unwrap().1;
+    assert_eq!(after(text, &pass::EXECUTION), format!("fn{unchanged}"));
+}

@@ -1,0 +1,231 @@
+//! `parse(print(program)) == program`, for programs with every operation and attribute, valid or not.
+
+use kiln_ir::{
+    Arguments, Binary, Case, ElemType, Float, Function, FunctionId, Method, Module, ModuleId, Node,
+    Op, Param, Program, Reduce, Reduction, Scalar, Size, Symbol, SymbolId, TensorType, Term, Type,
+    Unary, ValueId, ValueType, Weight, WeightId, WeightRole, parse, print,
+};
+use proptest::{collection::vec, prelude::*, sample::select};
+
+const SYMBOLS: u32 = 3;
+const WEIGHTS: u32 = 3;
+
+fn symbol() -> impl Strategy<Value = SymbolId> {
+    (0..SYMBOLS).prop_map(SymbolId)
+}
+
+fn size() -> impl Strategy<Value = Size> {
+    let term = (vec(symbol(), 0..3), prop_oneof![-9_i64..9, any::<i64>()])
+        .prop_map(|(symbols, coefficient)| Term { symbols, coefficient });
+    vec(term, 0..4).prop_map(Size::from_terms)
+}
+
+fn sizes() -> impl Strategy<Value = Vec<Size>> {
+    vec(size(), 0..4)
+}
+
+fn float() -> impl Strategy<Value = Float> {
+    prop_oneof![
+        any::<f64>().prop_map(Float),
+        any::<u64>().prop_map(|bits| Float(f64::from_bits(bits))),
+        select(vec![0.0, -0.0, 1.0, 1e-16, 1e300, f64::INFINITY, f64::NEG_INFINITY, f64::NAN])
+            .prop_map(Float),
+    ]
+}
+
+fn scalar() -> impl Strategy<Value = Scalar> {
+    prop_oneof![
+        float().prop_map(Scalar::Float),
+        size().prop_map(Scalar::Int),
+        any::<bool>().prop_map(Scalar::Bool),
+    ]
+}
+
+fn elem() -> impl Strategy<Value = ElemType> {
+    select(vec![
+        ElemType::F32,
+        ElemType::F64,
+        ElemType::F16,
+        ElemType::BF16,
+        ElemType::I64,
+        ElemType::Bool,
+    ])
+}
+
+fn tensor_type() -> impl Strategy<Value = TensorType> {
+    (elem(), sizes()).prop_map(|(elem, dims)| TensorType { elem, dims })
+}
+
+fn ty() -> impl Strategy<Value = Type> {
+    let leaf = prop_oneof![
+        tensor_type().prop_map(Type::Tensor),
+        [tensor_type(), tensor_type(), tensor_type()]
+            .prop_map(|parts| Type::Adjacency(Box::new(parts))),
+        [symbol(), symbol()].prop_map(Type::Size),
+        Just(Type::Flag),
+    ];
+    leaf.prop_recursive(4, 12, 3, |inner| {
+        prop_oneof![
+            inner.clone().prop_map(|inner| Type::Optional(Box::new(inner))),
+            vec(inner, 0..3).prop_map(Type::Tuple),
+        ]
+    })
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    let reduce = || select(Reduce::ALL.to_vec());
+    let axes = || vec(any::<u32>(), 0..3);
+    let dim = any::<u32>;
+    prop_oneof![
+        (0..WEIGHTS).prop_map(|id| Op::Weight(WeightId(id))),
+        (0_u32..2).prop_map(|id| Op::Call(FunctionId(id))),
+        symbol().prop_map(Op::Symbol),
+        (scalar(), elem(), sizes()).prop_map(|(value, elem, dims)| Op::Full { value, elem, dims }),
+        (size(), size()).prop_map(|(start, end)| Op::Arange { start, end }),
+        select(Unary::ALL.to_vec()).prop_map(Op::Unary),
+        select(Binary::ALL.to_vec()).prop_map(Op::Binary),
+        (select(Binary::ALL.to_vec()), scalar()).prop_map(|(op, rhs)| Op::BinaryScalar(op, rhs)),
+        float().prop_map(Op::LeakyRelu),
+        (proptest::option::of(scalar()), proptest::option::of(scalar()))
+            .prop_map(|(min, max)| Op::Clamp { min, max }),
+        elem().prop_map(Op::Cast),
+        select(vec![Op::MaskWhere, Op::Matmul, Op::Linear, Op::Gather, Op::Nonzero]),
+        scalar().prop_map(Op::MaskFill),
+        float().prop_map(Op::Dropout),
+        sizes().prop_map(Op::Reshape),
+        axes().prop_map(Op::Permute),
+        sizes().prop_map(Op::Expand),
+        vec((size(), size()), 0..3).prop_map(Op::Slice),
+        select(vec![Op::Cat as fn(u32) -> Op, Op::Select, Op::GatherElements, Op::ArgMax])
+            .prop_flat_map(move |op| dim().prop_map(op)),
+        select(vec![Op::Softmax as fn(u32) -> Op, Op::LogSoftmax])
+            .prop_flat_map(move |op| dim().prop_map(op)),
+        (dim(), size()).prop_map(|(dim, times)| Op::RepeatDim { dim, times }),
+        (select(Reduction::ALL.to_vec()), axes()).prop_map(|(op, axes)| Op::Reduce(op, axes)),
+        float().prop_map(|epsilon| Op::LayerNorm { epsilon }),
+        float().prop_map(|epsilon| Op::BatchNorm { epsilon }),
+        (reduce(), size()).prop_map(|(reduce, size)| Op::Scatter { reduce, size }),
+        reduce().prop_map(Op::SegmentReduce),
+        size().prop_map(|size| Op::SegmentSoftmax { size }),
+        (reduce(), size()).prop_map(|(reduce, size)| Op::Spmm { reduce, size }),
+        reduce().prop_map(|reduce| Op::SpmmCsr { reduce }),
+        (size(), elem()).prop_map(|(size, elem)| Op::Degree { size, elem }),
+        size().prop_map(|entries| Op::PtrToIndex { entries }),
+        size().prop_map(|size| Op::CooToCsr { size }),
+        size().prop_map(|size| Op::SelfLoopPosition { size }),
+    ]
+}
+
+fn value_type() -> impl Strategy<Value = ValueType> {
+    prop_oneof![
+        4 => tensor_type().prop_map(ValueType::Tensor),
+        1 => symbol().prop_map(ValueType::Int),
+    ]
+}
+
+/// Names of weights, kinds and inputs may be any text.
+fn name() -> impl Strategy<Value = String> {
+    prop_oneof!["[a-z_][a-z0-9_.]{0,6}", any::<String>()]
+}
+
+fn function(number: u32) -> impl Strategy<Value = Function> {
+    let operands = || vec((0_u32..9).prop_map(ValueId), 0..3);
+    (
+        vec((name(), value_type()), 0..3),
+        vec((op(), operands(), vec(value_type(), 0..3)), 0..8),
+        operands(),
+        proptest::option::of(name()),
+    )
+        .prop_map(move |(inputs, nodes, outputs, record)| {
+            let mut next = (0..).map(ValueId);
+            let (input_names, mut values): (Vec<_>, Vec<_>) = inputs.into_iter().unzip();
+            let inputs = values.iter().filter_map(|_| next.next()).collect();
+            let nodes = nodes.into_iter().map(|(op, mut inputs, types)| {
+                if let Op::Weight(_) | Op::Symbol(_) = op {
+                    inputs.clear();
+                }
+                let outputs = types.iter().filter_map(|_| next.next()).collect();
+                values.extend(types);
+                Node { op, inputs, outputs }
+            });
+            let nodes = nodes.collect();
+            Function {
+                name: format!("f{number}"),
+                module: ModuleId(number % 2),
+                arguments: record.map_or(Arguments::Plain, Arguments::Record),
+                input_names,
+                inputs,
+                values,
+                nodes,
+                outputs,
+            }
+        })
+}
+
+fn method() -> impl Strategy<Value = Method> {
+    let case = (vec(any::<bool>(), 0..3), 0_u32..2)
+        .prop_map(|(present, function)| Case { present, function: FunctionId(function) });
+    let param = (name(), ty()).prop_map(|(name, ty)| Param { name, ty });
+    (name(), vec(param, 0..3), ty(), vec(case, 0..3), vec((symbol(), symbol()), 0..2)).prop_map(
+        |(name, params, result, cases, defaults)| Method { name, params, result, cases, defaults },
+    )
+}
+
+fn program() -> impl Strategy<Value = Program> {
+    let roles = vec![WeightRole::Parameter, WeightRole::Buffer, WeightRole::Constant];
+    let weight = (name(), select(roles), elem(), vec(any::<u64>(), 0..3));
+    let weights = vec(weight, WEIGHTS as usize).prop_map(|weights| {
+        let numbered = weights.into_iter().enumerate();
+        numbered
+            .map(|(number, (name, role, elem, shape))| {
+                Weight { name: format!("{name}{number}"), role, elem, shape }
+            })
+            .collect::<Vec<_>>()
+    });
+    let methods = || vec(method(), 0..3);
+    (weights, methods(), methods(), name(), function(0), function(1)).prop_map(
+        |(weights, first, second, kind, f, g)| {
+            let module = |path: &str, children, methods| Module {
+                path: path.to_owned(),
+                kind: kind.clone(),
+                children,
+                weights: vec![WeightId(1)],
+                methods,
+            };
+            let modules = vec![
+                module("", vec![ModuleId(1)], first),
+                module("convs.0", Vec::new(), second),
+            ];
+            let symbols = ["N", "E", "K0"].map(|name| Symbol { name: name.to_owned() }).to_vec();
+            Program { symbols, weights, modules, functions: vec![f, g] }
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn printed_programs_parse_to_themselves(program in program()) {
+        let text = print(&program);
+        prop_assert_eq!(parse(&text), Ok(program), "{}", text);
+    }
+
+    #[test]
+    fn validation_never_panics(program in program()) {
+        let _ = kiln_ir::validate(program);
+    }
+
+    #[test]
+    fn parsing_never_panics(text in ".{0,200}", tail in "[%$@a-z0-9(){}\\[\\],.:=*+?> -]{0,80}") {
+        let _ = parse(&text);
+        let _ = parse(&format!("kiln 1\n{tail}"));
+        let _ = parse(&format!("kiln 1\nsymbols $N\nmodule @ = A {{}}\nfn @f(x %0: f32[{tail}"));
+    }
+}
+
+#[test]
+fn the_normal_form_is_as_recorded() {
+    let program = parse(include_str!("files/parse/sample.kir")).unwrap();
+    insta::assert_snapshot!(print(&program));
+}

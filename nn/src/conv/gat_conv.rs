@@ -1,0 +1,719 @@
+//! Graph attention: neighbours weighted by learned scores.
+//!
+//! ```text
+//! s_ji = LeakyReLU( a_src · W x_j + a_dst · W x_i + a_edge · W_e e_ji )
+//! α_ji = softmax over j of s_ji
+//! x_i' = Σ_j α_ji W x_j + b
+//! ```
+//!
+//! # Self loops
+//! Loops that are there already are ignored and one loop is appended for each node. The number of
+//! ignored loops depends on data, so they stay in the list with a score that makes their weight
+//! zero, and sizes stay what they are: `E + N` edges. In a bipartite graph only nodes that both
+//! sides have get a loop; there the appended loops of the others are ignored in the same way. Only
+//! [`GatConv::forward_with_attention`] removes ignored edges, because it returns the list.
+
+use burn::{
+    config::Config,
+    module::{Module, Param},
+    nn::Linear,
+    tensor::{Bool, DType, Device, Tensor, activation::leaky_relu},
+};
+use kiln_core::{
+    Adjacency, EdgeIndex, Edges, Nodes, Value, leaves,
+    signature::{Dim, Overload, Overloads, Signature, Type},
+};
+use kiln_ops::{Reduce, scope};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    aggr::Aggregation,
+    dropout::Dropout,
+    init,
+    message_passing::{Endpoints, Flow, Message, MessagePassing},
+    overload::{Arguments, GraphForm, edge_attr, int_value, value},
+};
+
+/// Features of the appended self loops.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum FillValue {
+    /// The same number everywhere.
+    Constant(f64),
+    /// The same row for each loop; as wide as the edges' features.
+    Row(Vec<f32>),
+    /// The features of the node's incoming edges, reduced; zeros (ones for a product) without any.
+    Incoming(Reduce),
+}
+
+/// Configuration of a [`GatConv`].
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent options, as PyG has them"
+)]
+#[derive(Config, Debug)]
+pub struct GatConvConfig {
+    /// Width of the source nodes' features (PyG: `in_channels`, or its first entry).
+    pub d_input: usize,
+    /// Width of the output features of each head (PyG: `out_channels`).
+    pub d_output: usize,
+    /// Width of the destination nodes' features; gives sources and destinations maps of their own
+    /// (PyG: `in_channels` as a tuple).
+    #[config(default = "None")]
+    pub d_dst: Option<usize>,
+    /// Number of heads.
+    #[config(default = 1)]
+    pub heads: usize,
+    /// Whether heads are concatenated; otherwise they are averaged.
+    #[config(default = true)]
+    pub concat: bool,
+    /// Slope of the leaky ReLU for negative scores.
+    #[config(default = 0.2)]
+    pub negative_slope: f64,
+    /// Probability with which an attention weight is dropped while training.
+    #[config(default = 0.0)]
+    pub dropout: f64,
+    /// Whether to add self loops.
+    #[config(default = true)]
+    pub add_self_loops: bool,
+    /// Width of the edges' features (PyG: `edge_dim`); without it they have no effect.
+    #[config(default = "None")]
+    pub d_edge: Option<usize>,
+    /// Features of the appended self loops.
+    #[config(default = "FillValue::Incoming(Reduce::Mean)")]
+    pub fill_value: FillValue,
+    /// Whether to add a learned bias.
+    #[config(default = true)]
+    pub bias: bool,
+    /// Whether to add a linear map of the node's own features.
+    #[config(default = false)]
+    pub residual: bool,
+    /// Which way messages run.
+    #[config(default = "Flow::SourceToTarget")]
+    pub flow: Flow,
+}
+
+impl GatConvConfig {
+    /// Creates the layer.
+    ///
+    /// # Panics
+    /// If the dropout probability is not in `[0, 1)`.
+    pub fn init(&self, device: &Device) -> GatConv {
+        let (heads, channels) = (self.heads, self.d_output);
+        let width = heads * channels;
+        let d_output = if self.concat { width } else { channels };
+        let map = |d_input| init::glorot_linear(d_input, width, device);
+        let (lin, lin_src, lin_dst) = match self.d_dst {
+            None => (Some(map(self.d_input)), None, None),
+            Some(d_dst) => (None, Some(map(self.d_input)), Some(map(d_dst))),
+        };
+        let d_dst = self.d_dst.unwrap_or(self.d_input);
+        GatConv {
+            lin,
+            lin_src,
+            lin_dst,
+            att_src: init::glorot_heads(heads, channels, device),
+            att_dst: init::glorot_heads(heads, channels, device),
+            lin_edge: self.d_edge.map(map),
+            att_edge: self
+                .d_edge
+                .map(|_| init::glorot_heads(heads, channels, device)),
+            res: self
+                .residual
+                .then(|| init::glorot_linear(d_dst, d_output, device)),
+            bias: self.bias.then(|| init::zeros(d_output, device)),
+            dropout: Dropout::new(self.dropout),
+            in_channels: [self.d_input, d_dst],
+            heads,
+            channels,
+            concat: self.concat,
+            negative_slope: self.negative_slope,
+            add_self_loops: self.add_self_loops,
+            fill_value: self.fill_value.clone(),
+            flow: self.flow,
+        }
+    }
+}
+
+/// Weighs each neighbour by learned attention, with several heads.
+///
+/// ```text
+/// x_i' = ‖_h  Σ_{j ∈ N(i) ∪ {i}} α_ji,h W_h x_j  + b
+/// α_ji = softmax_j( LeakyReLU( a_src · W x_j + a_dst · W x_i + a_edge · W_e e_ji ) )
+/// ```
+///
+/// Source: Veličković et al., Graph Attention Networks, 2018, arXiv:1710.10903. Matches
+/// `torch_geometric.nn.GATConv` (2.8). Departs: edge features together with self loops work for an
+/// adjacency too (PyG raises an error); with messages from target to source, `lin_src` and
+/// `att_src` belong to the senders, and loops take the features of the edges whose messages arrive.
+///
+/// # Shapes
+/// x: `[N, d_input]`, or a pair `([N, d_input], [M, d_dst])` whose second entry may be absent ·
+/// edges: `E` from `N` to `M` nodes · edge_attr: `[E, d_edge]` · output: `[M, heads · d_output]`, or
+/// `[M, d_output]` if heads are averaged
+///
+/// # Numerics
+/// The softmax subtracts the largest score of a node and adds 1e-16 to the sum.
+///
+/// # Examples
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use kiln_core::EdgeIndex;
+/// use kiln_nn::conv::GatConvConfig;
+///
+/// let device = Device::flex();
+/// let edges = EdgeIndex::from_arrays(&[0, 1, 1], &[1, 0, 1], 2, 2, &device).unwrap();
+/// let conv = GatConvConfig::new(3, 4).with_heads(2).init(&device);
+/// let x = Tensor::<2>::ones([2, 3], &device);
+/// let (out, attention) = conv.forward_with_attention(x, &edges, None);
+/// assert_eq!(out.dims(), [2, 8]);
+/// assert_eq!(attention.alpha.dims(), [4, 2]); // 0→1, 1→0 and two loops
+/// ```
+#[derive(Module, Debug)]
+pub struct GatConv {
+    /// Map of all nodes, `[d_input, heads · d_output]`.
+    pub lin: Option<Linear>,
+    /// Map of the sources, if the sides have maps of their own.
+    pub lin_src: Option<Linear>,
+    /// Map of the destinations, if the sides have maps of their own.
+    pub lin_dst: Option<Linear>,
+    /// Attention vector of the sender, `[1, heads, d_output]`.
+    pub att_src: Param<Tensor<3>>,
+    /// Attention vector of the receiver, `[1, heads, d_output]`.
+    pub att_dst: Param<Tensor<3>>,
+    /// Map of the edges' features, `[d_edge, heads · d_output]`.
+    pub lin_edge: Option<Linear>,
+    /// Attention vector of the edge, `[1, heads, d_output]`.
+    pub att_edge: Option<Param<Tensor<3>>>,
+    /// Map of the node itself, added to the output.
+    pub res: Option<Linear>,
+    /// The bias, as wide as the output.
+    pub bias: Option<Param<Tensor<1>>>,
+    /// Dropout of attention weights.
+    pub dropout: Dropout,
+    /// Widths of source and destination features.
+    pub in_channels: [usize; 2],
+    /// Number of heads.
+    pub heads: usize,
+    /// Width of each head's output.
+    pub channels: usize,
+    /// Whether heads are concatenated.
+    pub concat: bool,
+    /// Slope of the leaky ReLU.
+    pub negative_slope: f64,
+    /// Whether self loops are added.
+    pub add_self_loops: bool,
+    /// Features of the appended self loops.
+    #[module(skip)]
+    pub fill_value: FillValue,
+    /// Which way messages run.
+    #[module(skip)]
+    pub flow: Flow,
+}
+
+/// The edges that took part in the attention and their weights.
+#[derive(Clone, Debug)]
+pub struct Attention {
+    /// The edges in the form in which they were passed, with self loops if the layer adds them: for
+    /// an edge index behind the other edges, for an adjacency in their places.
+    pub edges: Edges,
+    /// Weight of each edge and head, `[E', heads]`.
+    pub alpha: Tensor<2>,
+}
+
+leaves!(Attention { edges, alpha });
+
+/// What [`GatConv`] propagates.
+#[derive(Clone, Debug)]
+pub struct GatConvArgs {
+    /// Transformed features of the senders, `[N, heads, d_output]`.
+    pub x: Tensor<3>,
+    /// Weight of each edge and head, `[E, heads]`.
+    pub alpha: Tensor<2>,
+}
+
+leaves!(GatConvArgs { x, alpha });
+
+/// Result of the attention before ignored edges are removed.
+struct Attended {
+    out: Tensor<2>,
+    edges: Edges,
+    alpha: Tensor<2>,
+    loops: Option<Loops>,
+}
+
+/// The self loops of a list of `E` edges with `n` loops appended.
+struct Loops {
+    /// Whether each of the `E` edges is a loop, and so ignored.
+    existing: Tensor<1, Bool>,
+    /// Whether each of the `n` appended loops is ignored; absent if none is.
+    ignored: Option<Tensor<1, Bool>>,
+}
+
+impl GatConv {
+    /// The convolution on a graph without edge features.
+    ///
+    /// # Panics
+    /// If the widths of the features are not those of the layer.
+    pub fn forward(&self, x: impl Into<Nodes>, edges: impl Into<Edges>) -> Tensor<2> {
+        self.forward_with(x, edges, None)
+    }
+
+    /// The convolution with features of edges, `[E, d_edge]`.
+    ///
+    /// # Panics
+    /// If the widths of the features are not those of the layer.
+    pub fn forward_with(
+        &self,
+        x: impl Into<Nodes>,
+        edges: impl Into<Edges>,
+        edge_attr: Option<Tensor<2>>,
+    ) -> Tensor<2> {
+        let scope = scope::layer(self, Self::KIND, "forward");
+        let x = scope.input("x", x.into());
+        let edges = scope.input("edge_index", edges.into());
+        let edge_attr = scope.input("edge_attr", edge_attr);
+        let out = self.attend(x, edges, edge_attr).out;
+        scope.exit(out)
+    }
+
+    /// The convolution, and the attention that it paid to each edge.
+    ///
+    /// # Panics
+    /// If the widths of the features are not those of the layer.
+    pub fn forward_with_attention(
+        &self,
+        x: impl Into<Nodes>,
+        edges: impl Into<Edges>,
+        edge_attr: Option<Tensor<2>>,
+    ) -> (Tensor<2>, Attention) {
+        let scope = scope::layer(self, Self::KIND, "forward");
+        let x = scope.input("x", x.into());
+        let edges = scope.input("edge_index", edges.into());
+        let edge_attr = scope.input("edge_attr", edge_attr);
+
+        let csr = matches!(edges, Edges::Csr(_));
+        let Attended {
+            out,
+            edges,
+            alpha,
+            loops,
+        } = self.attend(x, edges, edge_attr);
+        let attention = match (edges, loops) {
+            (Edges::Coo(edges), Some(loops)) => compact(&edges, &alpha, loops, csr),
+            (edges, _) => Attention { edges, alpha },
+        };
+        scope.exit((out, attention))
+    }
+
+    fn attend(&self, x: Nodes, edges: Edges, edge_attr: Option<Tensor<2>>) -> Attended {
+        let is_pair = x.is_pair();
+        let residual = match (&self.res, self.flow.ends(x.clone()).1) {
+            (Some(res), Some(x_i)) => Some(res.forward(x_i)),
+            _ => None,
+        };
+        let (x_j, x_i) = self.transform(x);
+        let alpha_j = heads_dot(&x_j, &self.att_src);
+        let alpha_i = x_i.map(|x_i| heads_dot(&x_i, &self.att_dst));
+        let edge_attr = edge_attr.filter(|_| self.lin_edge.is_some());
+
+        let ends = Endpoints::new(edges, self.flow);
+        let mut scores = ends.lift_j(alpha_j.clone());
+        if let Some(alpha_i) = &alpha_i {
+            scores = scores + ends.lift_i(alpha_i.clone());
+        }
+        if let Some(edge_attr) = &edge_attr {
+            scores = scores + self.edge_scores(edge_attr.clone());
+        }
+        let activate = |scores| leaky_relu(scores, self.negative_slope);
+        let (ends, scores, loops) = if self.add_self_loops {
+            let (looped, mut own, loops) = append_loops(&ends, alpha_j, alpha_i, is_pair);
+            if let Some(edge_attr) = edge_attr {
+                own = own + self.edge_scores(self.loop_attr(edge_attr, &ends, &loops));
+            }
+            // A finite score, so that a node all of whose edges are ignored does not get NaN.
+            let lowest = if scores.dtype() == DType::F16 {
+                -6e4
+            } else {
+                -1e30
+            };
+            let scores = fill_rows(activate(scores), loops.existing.clone(), lowest);
+            let own = match &loops.ignored {
+                Some(ignored) => fill_rows(activate(own), ignored.clone(), lowest),
+                None => activate(own),
+            };
+            (looped, Tensor::cat(vec![scores, own], 0), Some(loops))
+        } else {
+            (ends, activate(scores), None)
+        };
+        let mut alpha = ends.softmax(scores);
+        if let Some(Loops {
+            existing,
+            ignored: Some(ignored),
+        }) = &loops
+        {
+            // Where all edges are ignored, the softmax has shared its weight among them.
+            let ignored = Tensor::cat(vec![existing.clone(), ignored.clone()], 0);
+            alpha = fill_rows(alpha, ignored, 0.0);
+        }
+        let alpha = self.dropout.forward(alpha);
+
+        let edges = ends.edges().clone();
+        let out = self.propagate(
+            edges.clone(),
+            GatConvArgs {
+                x: x_j,
+                alpha: alpha.clone(),
+            },
+        );
+        let out = if self.concat {
+            out
+        } else {
+            let num_nodes = out.dims()[0];
+            out.reshape([num_nodes, self.heads, self.channels])
+                .mean_dim(1)
+                .squeeze_dim(1)
+        };
+        let out = match residual {
+            Some(residual) => out + residual,
+            None => out,
+        };
+        let out = match &self.bias {
+            Some(bias) => out + bias.val().unsqueeze(),
+            None => out,
+        };
+        Attended {
+            out,
+            edges,
+            alpha,
+            loops,
+        }
+    }
+
+    /// Transformed features of senders and receivers, `[N, H, C]` each.
+    fn transform(&self, x: Nodes) -> (Tensor<3>, Option<Tensor<3>>) {
+        let heads = |lin: &Linear, x: Tensor<2>| {
+            let num_nodes = x.dims()[0];
+            lin.forward(x)
+                .reshape([num_nodes, self.heads, self.channels])
+        };
+        let is_pair = x.is_pair();
+        let (x_j, x_i) = self.flow.ends(x);
+        match (&self.lin, &self.lin_src, &self.lin_dst) {
+            (Some(lin), _, _) if !is_pair => {
+                let x = heads(lin, x_j);
+                (x.clone(), Some(x))
+            }
+            (Some(lin), _, _) => (heads(lin, x_j), x_i.map(|x_i| heads(lin, x_i))),
+            (None, Some(src), Some(dst)) => (heads(src, x_j), x_i.map(|x_i| heads(dst, x_i))),
+            _ => panic!("expected either `lin` or both `lin_src` and `lin_dst`"),
+        }
+    }
+
+    /// `a_edge · W_e e`, `[E, d_edge]` to `[E, H]`. The attention vector is multiplied into the map
+    /// first, so that the edges' transformed features, `[E, H · C]`, are never made.
+    fn edge_scores(&self, edge_attr: Tensor<2>) -> Tensor<2> {
+        let (Some(lin), Some(att)) = (&self.lin_edge, &self.att_edge) else {
+            panic!("expected `lin_edge` and `att_edge`");
+        };
+        let weight = lin.weight.val();
+        let [d_edge, _] = weight.dims();
+        let weight = weight.reshape([d_edge, self.heads, self.channels]);
+        edge_attr.matmul(heads_dot(&weight, att))
+    }
+
+    /// Features of the appended loops, `[n, d_edge]`.
+    fn loop_attr(&self, edge_attr: Tensor<2>, ends: &Endpoints, loops: &Loops) -> Tensor<2> {
+        let num_loops = ends.num_receivers();
+        let [_, d_edge] = edge_attr.dims();
+        let options = (&edge_attr.device(), edge_attr.dtype());
+        match &self.fill_value {
+            FillValue::Constant(value) => Tensor::full([num_loops, d_edge], *value, options),
+            FillValue::Row(row) => {
+                assert!(
+                    row.len() == d_edge,
+                    "expected a fill value of width {d_edge}, got {}",
+                    row.len()
+                );
+                Tensor::<1>::from_data(row.as_slice(), options)
+                    .unsqueeze_dim::<2>(0)
+                    .expand([num_loops, d_edge])
+            }
+            FillValue::Incoming(reduce) => {
+                // Loops that were there go to a row of their own, which is cut off.
+                let last = i64::try_from(num_loops).unwrap_or(i64::MAX);
+                let index = ends.receiver().mask_fill(loops.existing.clone(), last);
+                let all = kiln_ops::scatter(edge_attr, index, num_loops + 1, *reduce);
+                all.slice([0..num_loops, 0..d_edge])
+            }
+        }
+    }
+}
+
+/// The edges with a loop appended for each receiver, and the scores of those loops, `[n, H]`.
+fn append_loops(
+    ends: &Endpoints,
+    alpha_j: Tensor<2>,
+    alpha_i: Option<Tensor<2>>,
+    is_pair: bool,
+) -> (Endpoints, Tensor<2>, Loops) {
+    let (sender, receiver) = (ends.sender(), ends.receiver());
+    let existing = sender.clone().equal(receiver.clone());
+    let node = kiln_ops::arange(0..ends.num_receivers(), &ends.device()).cast(sender.dtype());
+    let (own_sender, own, ignored) = if is_pair {
+        let num_senders = i64::try_from(ends.num_senders()).unwrap_or(i64::MAX);
+        let ignored = node.clone().greater_equal_elem(num_senders);
+        let own_sender = node.clone().mask_fill(ignored.clone(), 0);
+        (
+            own_sender.clone(),
+            kiln_ops::gather(alpha_j, own_sender),
+            Some(ignored),
+        )
+    } else {
+        (node.clone(), alpha_j, None)
+    };
+    let own = match alpha_i {
+        Some(alpha_i) => own + alpha_i,
+        None => own,
+    };
+
+    let sender = Tensor::cat(vec![sender, own_sender], 0);
+    let receiver = Tensor::cat(vec![receiver, node], 0);
+    let (src, dst) = match ends.flow() {
+        Flow::SourceToTarget => (sender, receiver),
+        Flow::TargetToSource => (receiver, sender),
+    };
+    let (num_src, num_dst) = (ends.edges().num_src(), ends.edges().num_dst());
+    let edges = EdgeIndex::new_unchecked(Tensor::stack(vec![src, dst], 0), num_src, num_dst);
+    (
+        Endpoints::new(edges, ends.flow()),
+        own,
+        Loops { existing, ignored },
+    )
+}
+
+/// `x: [E, H]` with the rows for which `rows: [E]` is true set to `value`.
+fn fill_rows(x: Tensor<2>, rows: Tensor<1, Bool>, value: f64) -> Tensor<2> {
+    let shape = x.dims();
+    x.mask_fill(rows.unsqueeze_dim::<2>(1).expand(shape), value)
+}
+
+/// Removes ignored edges; sorts by destination and source if the result is to be an adjacency.
+fn compact(edges: &EdgeIndex, alpha: &Tensor<2>, loops: Loops, csr: bool) -> Attention {
+    let (num_src, num_dst) = (edges.num_src(), edges.num_dst());
+    let [num_edges] = loops.existing.dims();
+    let kept = kiln_ops::nonzero(loops.existing.bool_not());
+    let added = match loops.ignored {
+        Some(ignored) => {
+            let first = i64::try_from(num_edges).unwrap_or(i64::MAX);
+            kiln_ops::nonzero(ignored.bool_not()).add_scalar(first)
+        }
+        None => kiln_ops::arange(num_edges..edges.num_edges(), &edges.device()).cast(kept.dtype()),
+    };
+    let kept = Tensor::cat(vec![kept, added], 0);
+    if !csr {
+        let alpha = kiln_ops::gather(alpha.clone(), kept.clone());
+        let index = edges.tensor().select(1, kept);
+        return Attention {
+            edges: EdgeIndex::new_unchecked(index, num_src, num_dst).into(),
+            alpha,
+        };
+    }
+    let src = edges.src().select(0, kept.clone());
+    let dst = edges.dst().select(0, kept.clone());
+    let (_, by_src) = kiln_ops::coo_to_csr(src.clone(), num_src);
+    let (rowptr, by_dst) = kiln_ops::coo_to_csr(dst.select(0, by_src.clone()), num_dst);
+    let order = by_src.select(0, by_dst);
+    let col = src.select(0, order.clone());
+    let alpha = kiln_ops::gather(alpha.clone(), kept.select(0, order));
+    Attention {
+        edges: Adjacency::new_unchecked(rowptr, col, None, num_src).into(),
+        alpha,
+    }
+}
+
+/// `Σ_c x[.., h, c] · att[h, c]`, `[N, H, C]` to `[N, H]`.
+fn heads_dot(x: &Tensor<3>, att: &Param<Tensor<3>>) -> Tensor<2> {
+    (x.clone() * att.val()).sum_dim(2).squeeze_dim(2)
+}
+
+impl MessagePassing for GatConv {
+    type Args = GatConvArgs;
+
+    const KIND: &'static str = "GATConv";
+    const RECORD: &'static str = "GATConvPropagate";
+
+    fn message(&self, args: &GatConvArgs, _ends: &Endpoints) -> Message {
+        Message::Heads {
+            x: args.x.clone(),
+            weight: args.alpha.clone(),
+        }
+    }
+
+    fn aggregation(&self) -> Aggregation {
+        Reduce::Sum.into()
+    }
+
+    fn flow(&self) -> Flow {
+        self.flow
+    }
+}
+
+/// As in PyG: `(x, edges)` without attention and with it, first for one node set, then for a pair.
+const VARIANTS: [(GraphForm, bool); 8] = {
+    let [coo, csr, pair_coo, pair_csr] = GraphForm::ALL;
+    [
+        (coo, false),
+        (csr, false),
+        (coo, true),
+        (csr, true),
+        (pair_coo, false),
+        (pair_csr, false),
+        (pair_coo, true),
+        (pair_csr, true),
+    ]
+};
+
+impl Overloads for GatConv {
+    fn overloads(&self) -> Vec<Overload<Self>> {
+        let [d_src, d_dst] = self.in_channels;
+        let d_edge = self
+            .lin_edge
+            .as_ref()
+            .map_or_else(|| Dim::from("D"), |lin| lin.weight.dims()[0].into());
+        VARIANTS
+            .into_iter()
+            .enumerate()
+            // Two widths leave no single node set to call the layer with.
+            .filter(|(_, (form, _))| form.pair || d_src == d_dst)
+            .map(|(i, (form, with_attention))| {
+                let signature = Signature::new()
+                    .with("x", form.x(d_src, d_dst))
+                    .with("edge_index", form.edges())
+                    .with("edge_attr", edge_attr(d_edge.clone()))
+                    .with("size", form.size());
+                let name = format!("forward__{i}");
+                if with_attention {
+                    let signature = signature.with("return_attention_weights", Type::Flag);
+                    Overload::new(name, signature, |conv: &Self, args| {
+                        let mut args = Arguments::new(args);
+                        let (x, edges) = (args.nodes(), args.edges());
+                        let (out, attention) =
+                            conv.forward_with_attention(x, edges, args.optional());
+                        Value::Tuple(vec![value(out), attention.into_value()])
+                    })
+                } else {
+                    Overload::new(name, signature, |conv: &Self, args| {
+                        let mut args = Arguments::new(args);
+                        let (x, edges) = (args.nodes(), args.edges());
+                        value(conv.forward_with(x, edges, args.optional()))
+                    })
+                }
+            })
+            .collect()
+    }
+
+    fn kind(&self) -> &'static str {
+        Self::KIND
+    }
+}
+
+impl Attention {
+    /// `(edge_index, alpha)`, or `(rowptr, col, alpha)` for an adjacency.
+    fn into_value(self) -> Value {
+        let alpha = value(self.alpha);
+        Value::Tuple(match self.edges {
+            Edges::Coo(edges) => vec![int_value(edges.tensor()), alpha],
+            Edges::Csr(adjacency) => {
+                vec![
+                    int_value(adjacency.rowptr()),
+                    int_value(adjacency.col()),
+                    alpha,
+                ]
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::{TensorData, Tolerance};
+
+    use super::*;
+
+    /// Attention vectors of zero make all scores equal, so the output is the mean.
+    fn mean(config: &GatConvConfig, device: &Device) -> GatConv {
+        let mut conv = config.init(device);
+        conv.att_src = conv.att_src.map(|att| att.zeros_like());
+        conv.att_dst = conv.att_dst.map(|att| att.zeros_like());
+        conv.lin = conv.lin.map(|mut lin| {
+            lin.weight = lin.weight.map(|weight| weight.ones_like());
+            lin
+        });
+        conv
+    }
+
+    /// Node 0 hears 1, 2 and itself; its own loop in the list counts once.
+    #[test]
+    fn equal_scores_give_the_mean() {
+        let device = Device::flex();
+        let conv = mean(&GatConvConfig::new(1, 1), &device);
+        let edges = EdgeIndex::from_arrays(&[1, 0, 2], &[0, 0, 0], 3, 3, &device).unwrap();
+        let x = Tensor::<2>::from_floats([[3.0], [6.0], [9.0]], &device);
+        let (out, attention) = conv.forward_with_attention(x.clone(), &edges, None);
+        let expected = TensorData::from([[6.0_f32], [6.0], [9.0]]);
+        out.into_data()
+            .assert_approx_eq::<f32>(&expected, Tolerance::default());
+
+        let Edges::Coo(used) = attention.edges else {
+            panic!("expected an edge index")
+        };
+        let used = used.tensor().into_data();
+        let used: Vec<i64> = used.iter().collect();
+        assert_eq!(used, [1, 2, 0, 1, 2, 0, 0, 0, 1, 2]);
+        let third = 1.0 / 3.0;
+        let expected = TensorData::from([[third], [third], [third], [1.0_f32], [1.0]]);
+        attention
+            .alpha
+            .into_data()
+            .assert_approx_eq::<f32>(&expected, Tolerance::default());
+
+        let (adjacency, _) = kiln_ops::to_adjacency(&edges, None);
+        let (out, attention) = conv.forward_with_attention(x, &adjacency, None);
+        let expected = TensorData::from([[6.0_f32], [6.0], [9.0]]);
+        out.into_data()
+            .assert_approx_eq::<f32>(&expected, Tolerance::default());
+        let Edges::Csr(used) = attention.edges else {
+            panic!("expected an adjacency")
+        };
+        let rowptr: Vec<i64> = used.rowptr().into_data().iter().collect();
+        let col: Vec<i64> = used.col().into_data().iter().collect();
+        assert_eq!(
+            (rowptr.as_slice(), col.as_slice()),
+            (&[0, 3, 4, 5][..], &[0, 1, 2, 1, 2][..])
+        );
+    }
+
+    /// Destinations 1 and 2 have no source of their number, and 2 has no edge at all.
+    #[test]
+    fn bipartite_nodes_without_a_partner_get_no_loop() {
+        let device = Device::flex();
+        let conv = mean(&GatConvConfig::new(1, 1), &device);
+        let edges = EdgeIndex::from_arrays(&[0], &[1], 1, 3, &device).unwrap();
+        let pair = (
+            Tensor::<2>::full([1, 1], 5.0, &device),
+            Tensor::<2>::zeros([3, 1], &device),
+        );
+        let (out, attention) = conv.forward_with_attention(pair, &edges, None);
+        assert_eq!(out.into_data().as_slice::<f32>().unwrap(), [5.0, 5.0, 0.0]);
+        assert_eq!(attention.alpha.dims(), [2, 1]);
+    }
+
+    #[test]
+    fn without_edges_a_node_sees_itself() {
+        let device = Device::flex();
+        let conv = mean(&GatConvConfig::new(1, 2).with_heads(2), &device);
+        let edges = EdgeIndex::from_arrays(&[], &[], 1, 1, &device).unwrap();
+        let out = conv.forward(Tensor::<2>::full([1, 1], 3.0, &device), &edges);
+        assert_eq!(out.into_data().as_slice::<f32>().unwrap(), [3.0; 4]);
+    }
+}

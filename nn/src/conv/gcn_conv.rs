@@ -1,0 +1,423 @@
+//! The graph convolution of Kipf and Welling.
+//!
+//! ```text
+//! X' = D̂^(-1/2) Â D̂^(-1/2) X W + b        Â = A + I,  D̂ the diagonal of the row sums of Â
+//! ```
+//!
+//! Features are transformed first and propagated second, as in PyG.
+//!
+//! # Self loops
+//! The appended loops are not put into the edge list. A node's own contribution is one scaled copy
+//! of its row, so it is added to the result of the propagation, and the edges keep their number and
+//! order. Loops that are there already get coefficient zero; in an edge index their weight (the last
+//! one's, if there are several) becomes that of the node's loop, and in an adjacency it is replaced
+//! by the fill value. That is PyG's behaviour for `Tensor` and `SparseTensor` respectively.
+
+use burn::{
+    config::Config,
+    module::{Module, Param},
+    nn::Linear,
+    tensor::{Device, Tensor, assert_shape},
+};
+use kiln_core::{
+    Edges, leaves,
+    signature::{Overload, Overloads, Signature},
+};
+use kiln_ops::{Reduce, scope};
+
+use crate::{
+    aggr::Aggregation,
+    init,
+    message_passing::{Endpoints, Flow, Message, MessagePassing},
+    overload::{Arguments, GraphForm, edge_weight, nodes, value},
+};
+
+/// Configuration of a [`GcnConv`].
+#[derive(Config, Debug)]
+pub struct GcnConvConfig {
+    /// Width of the input features (PyG: `in_channels`).
+    pub d_input: usize,
+    /// Width of the output features (PyG: `out_channels`).
+    pub d_output: usize,
+    /// Gives self loops the weight 2 instead of 1. As in PyG this has no effect on an edge index
+    /// without weights.
+    #[config(default = false)]
+    pub improved: bool,
+    /// Whether to add self loops; by default, if `normalize` is set.
+    #[config(default = "None")]
+    pub add_self_loops: Option<bool>,
+    /// Whether to normalise symmetrically by degree. Without it edge weights are used as they are.
+    #[config(default = true)]
+    pub normalize: bool,
+    /// Whether to add a learned bias.
+    #[config(default = true)]
+    pub bias: bool,
+    /// Which way messages run.
+    #[config(default = "Flow::SourceToTarget")]
+    pub flow: Flow,
+}
+
+impl GcnConvConfig {
+    /// Creates the layer.
+    ///
+    /// # Panics
+    /// If self loops are asked for without normalisation.
+    pub fn init(&self, device: &Device) -> GcnConv {
+        let add_self_loops = self.add_self_loops.unwrap_or(self.normalize);
+        assert!(
+            self.normalize || !add_self_loops,
+            "self loops are part of the normalisation: expected `add_self_loops` unset without `normalize`"
+        );
+        GcnConv {
+            lin: init::glorot_linear(self.d_input, self.d_output, device),
+            bias: self.bias.then(|| init::zeros(self.d_output, device)),
+            improved: self.improved,
+            add_self_loops,
+            normalize: self.normalize,
+            flow: self.flow,
+        }
+    }
+}
+
+/// Averages each node's neighbours, weighted by `1 / √(d_i d_j)`, after a linear map.
+///
+/// ```text
+/// x_i' = Wᵀ Σ_{j ∈ N(i) ∪ {i}}  e_ji / √(d̂_j d̂_i)  x_j  + b        d̂_i = 1 + Σ_j e_ji
+/// ```
+///
+/// Source: Kipf, Welling, Semi-Supervised Classification with Graph Convolutional Networks, 2017,
+/// arXiv:1609.02907. Matches `torch_geometric.nn.GCNConv` (2.8). Departs: nothing is cached inside
+/// the layer (PyG's `cached`); compute the coefficients once with [`normalize`](Self::normalize)
+/// and pass them to [`forward_normalized`](Self::forward_normalized).
+///
+/// # Shapes
+/// x: `[N, d_input]` · edges: `E` among `N` nodes · edge_weight: `[E]` · output: `[N, d_output]`
+///
+/// # Numerics
+/// A node of degree zero has coefficient zero.
+///
+/// # Examples
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use kiln_core::EdgeIndex;
+/// use kiln_nn::conv::GcnConvConfig;
+///
+/// let device = Device::flex();
+/// let edges = EdgeIndex::from_arrays(&[0, 1], &[1, 0], 2, 2, &device).unwrap();
+/// let conv = GcnConvConfig::new(3, 4).init(&device);
+/// let out = conv.forward(Tensor::ones([2, 3], &device), &edges);
+/// assert_eq!(out.dims(), [2, 4]);
+/// ```
+#[derive(Module, Debug)]
+pub struct GcnConv {
+    /// The linear map, `[d_input, d_output]`.
+    pub lin: Linear,
+    /// The bias, `[d_output]`.
+    pub bias: Option<Param<Tensor<1>>>,
+    /// Weight 2 instead of 1 for self loops.
+    pub improved: bool,
+    /// Whether self loops are added.
+    pub add_self_loops: bool,
+    /// Whether to normalise.
+    pub normalize: bool,
+    /// Which way messages run.
+    #[module(skip)]
+    pub flow: Flow,
+}
+
+/// The normalised coefficients of a graph, made by [`GcnConv::normalize`].
+#[derive(Clone, Debug)]
+pub struct GcnNorm {
+    /// Coefficient of each edge, `[E]`; zero for edges that are self loops, if loops are added.
+    pub weight: Tensor<1>,
+    /// Coefficient of each node's own row, `[N]`, if loops are added.
+    pub self_loop: Option<Tensor<1>>,
+}
+
+leaves!(GcnNorm { weight, self_loop });
+
+/// What [`GcnConv`] propagates.
+#[derive(Clone, Debug)]
+pub struct GcnConvArgs {
+    /// Transformed features, `[N, d_output]`.
+    pub x: Tensor<2>,
+    /// Coefficient of each edge, `[E]`.
+    pub edge_weight: Option<Tensor<1>>,
+}
+
+leaves!(GcnConvArgs { x, edge_weight });
+
+impl GcnConv {
+    /// The convolution on a graph without edge weights; an adjacency's values are its weights.
+    ///
+    /// # Panics
+    /// If the features are not `[N, d_input]`, or the graph is bipartite.
+    pub fn forward(&self, x: Tensor<2>, edges: impl Into<Edges>) -> Tensor<2> {
+        self.forward_weighted(x, edges, None)
+    }
+
+    /// The convolution with one weight an edge.
+    ///
+    /// The weights of an adjacency are its values; as in PyG, `edge_weight` has no effect then.
+    ///
+    /// # Panics
+    /// If the features are not `[N, d_input]`, the weights are not `[E]`, or the graph is bipartite.
+    pub fn forward_weighted(
+        &self,
+        x: Tensor<2>,
+        edges: impl Into<Edges>,
+        edge_weight: Option<Tensor<1>>,
+    ) -> Tensor<2> {
+        let scope = scope::layer(self, Self::KIND, "forward");
+        let x = scope.input("x", x);
+        let edges = scope.input("edge_index", edges.into());
+        let edge_weight = scope.input("edge_weight", edge_weight);
+
+        let out = if self.normalize {
+            let norm = self.coefficients(&edges, edge_weight, &x);
+            self.convolve(x, edges, Some(norm.weight), norm.self_loop)
+        } else {
+            let weight = weights(&edges, edge_weight);
+            self.convolve(x, edges, weight, None)
+        };
+        scope.exit(out)
+    }
+
+    /// The normalised coefficients of a graph, to be used for several calls of
+    /// [`forward_normalized`](Self::forward_normalized) on the same graph.
+    ///
+    /// # Panics
+    /// If the weights are not `[E]`, or the graph is bipartite.
+    pub fn normalize(&self, edges: impl Into<Edges>, edge_weight: Option<Tensor<1>>) -> GcnNorm {
+        let weight = self.lin.weight.val();
+        self.coefficients(&edges.into(), edge_weight, &weight)
+    }
+
+    /// The convolution with coefficients that [`normalize`](Self::normalize) made for these edges.
+    ///
+    /// # Panics
+    /// If the features are not `[N, d_input]`, or the coefficients are not `[E]` and `[N]`.
+    pub fn forward_normalized(
+        &self,
+        x: Tensor<2>,
+        edges: impl Into<Edges>,
+        norm: GcnNorm,
+    ) -> Tensor<2> {
+        let scope = scope::layer(self, Self::KIND, "forward_normalized");
+        let x = scope.input("x", x);
+        let edges = scope.input("edge_index", edges.into());
+        let norm = scope.input("norm", norm);
+        let out = self.convolve(x, edges, Some(norm.weight), norm.self_loop);
+        scope.exit(out)
+    }
+
+    fn convolve(
+        &self,
+        x: Tensor<2>,
+        edges: Edges,
+        edge_weight: Option<Tensor<1>>,
+        self_loop: Option<Tensor<1>>,
+    ) -> Tensor<2> {
+        let x = self.lin.forward(x);
+        let out = self.propagate(
+            edges,
+            GcnConvArgs {
+                x: x.clone(),
+                edge_weight,
+            },
+        );
+        let out = match self_loop {
+            Some(weight) => out + x * weight.unsqueeze_dim(1),
+            None => out,
+        };
+        match &self.bias {
+            Some(bias) => out + bias.val().unsqueeze(),
+            None => out,
+        }
+    }
+
+    /// `like` is any tensor of the device and element type to compute with.
+    fn coefficients(
+        &self,
+        edges: &Edges,
+        edge_weight: Option<Tensor<1>>,
+        like: &Tensor<2>,
+    ) -> GcnNorm {
+        let num_nodes = edges.num_src();
+        assert!(
+            num_nodes == edges.num_dst(),
+            "expected a graph of one node set, got {num_nodes} sources and {} destinations",
+            edges.num_dst()
+        );
+        let options = (&like.device(), like.dtype());
+        let fill = if self.improved { 2.0 } else { 1.0 };
+        let ends = Endpoints::new(edges.clone(), self.flow);
+        let (src, dst) = (ends.src(), ends.dst());
+        let given = weights(edges, edge_weight);
+        let weight = given
+            .clone()
+            .unwrap_or_else(|| Tensor::ones([ends.num_edges()], options));
+
+        let (weight, self_loop) = if self.add_self_loops {
+            let self_loop = match (edges, given) {
+                (Edges::Coo(_), Some(given)) => {
+                    // Nodes without a loop point at the entry behind the last edge.
+                    let position =
+                        kiln_ops::self_loop_position(src.clone(), dst.clone(), num_nodes);
+                    let padded = Tensor::cat(vec![given, Tensor::full([1], fill, options)], 0);
+                    kiln_ops::gather(padded, position)
+                }
+                (Edges::Coo(_), None) => Tensor::ones([num_nodes], options),
+                (Edges::Csr(_), _) => Tensor::full([num_nodes], fill, options),
+            };
+            let is_loop = src.clone().equal(dst.clone());
+            (weight.mask_fill(is_loop, 0.0), Some(self_loop))
+        } else {
+            (weight, None)
+        };
+
+        let degree = kiln_ops::scatter(weight.clone(), ends.receiver(), num_nodes, Reduce::Sum);
+        let degree = match &self_loop {
+            Some(self_loop) => degree + self_loop.clone(),
+            None => degree,
+        };
+        let isolated = degree.clone().equal_elem(0.0);
+        let scale = degree
+            .mask_fill(isolated.clone(), 1.0)
+            .sqrt()
+            .recip()
+            .mask_fill(isolated, 0.0);
+
+        let scale_src = kiln_ops::gather(scale.clone(), src);
+        let scale_dst = kiln_ops::gather(scale.clone(), dst);
+        GcnNorm {
+            weight: scale_src * weight * scale_dst,
+            self_loop: self_loop.map(|self_loop| scale.clone() * self_loop * scale),
+        }
+    }
+}
+
+/// An edge index is weighted by the argument, an adjacency by its values.
+fn weights(edges: &Edges, edge_weight: Option<Tensor<1>>) -> Option<Tensor<1>> {
+    let weight = match edges {
+        Edges::Coo(_) => edge_weight,
+        Edges::Csr(adjacency) => adjacency.value(),
+    };
+    if let Some(weight) = &weight {
+        let num_edges = edges.num_edges();
+        assert_shape!(weight, [num_edges]);
+    }
+    weight
+}
+
+impl MessagePassing for GcnConv {
+    type Args = GcnConvArgs;
+
+    const KIND: &'static str = "GCNConv";
+    const RECORD: &'static str = "GCNConvPropagate";
+
+    fn message(&self, args: &GcnConvArgs, _ends: &Endpoints) -> Message {
+        let x = args.x.clone();
+        match args.edge_weight.clone() {
+            Some(weight) => Message::Weighted { x, weight },
+            None => Message::Source(x),
+        }
+    }
+
+    fn aggregation(&self) -> Aggregation {
+        Reduce::Sum.into()
+    }
+
+    fn flow(&self) -> Flow {
+        self.flow
+    }
+}
+
+impl Overloads for GcnConv {
+    fn overloads(&self) -> Vec<Overload<Self>> {
+        let [d_input, _] = self.lin.weight.dims();
+        let forms = GraphForm::ALL.into_iter().filter(|form| !form.pair);
+        forms
+            .enumerate()
+            .map(|(i, form)| {
+                let signature = Signature::new()
+                    .with("x", nodes(d_input))
+                    .with("edge_index", form.edges())
+                    .with("edge_weight", edge_weight());
+                Overload::new(format!("forward__{i}"), signature, |conv: &Self, args| {
+                    let mut args = Arguments::new(args);
+                    let (x, edges) = (args.tensor(), args.edges());
+                    value(conv.forward_weighted(x, edges, args.optional()))
+                })
+            })
+            .collect()
+    }
+
+    fn kind(&self) -> &'static str {
+        Self::KIND
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Tolerance;
+    use kiln_core::EdgeIndex;
+
+    use super::*;
+
+    /// A layer with the identity as its map.
+    fn identity(config: &GcnConvConfig, device: &Device) -> GcnConv {
+        let mut conv = config.init(device);
+        conv.lin.weight = conv
+            .lin
+            .weight
+            .map(|weight| Tensor::eye(weight.dims()[0], device));
+        conv
+    }
+
+    fn assert_rows<const N: usize>(out: Tensor<2>, expected: [f32; N]) {
+        let expected = burn::tensor::TensorData::from(expected.map(|value| [value]));
+        out.into_data()
+            .assert_approx_eq::<f32>(&expected, Tolerance::default());
+    }
+
+    /// 0 → 1 → 2, degrees with loops 1, 2, 2.
+    #[test]
+    fn path_of_three_nodes() {
+        let device = Device::flex();
+        let conv = identity(&GcnConvConfig::new(1, 1), &device);
+        let edges = EdgeIndex::from_arrays(&[0, 1], &[1, 2], 3, 3, &device).unwrap();
+        let x = Tensor::<2>::from_floats([[1.0], [2.0], [4.0]], &device);
+        let root = 0.5_f32.sqrt();
+        assert_rows(
+            conv.forward(x.clone(), &edges),
+            [1.0, root + 1.0, 1.0 + 2.0],
+        );
+
+        let norm = conv.normalize(&edges, None);
+        assert_rows(
+            conv.forward_normalized(x, &edges, norm),
+            [1.0, root + 1.0, 1.0 + 2.0],
+        );
+    }
+
+    #[test]
+    fn without_edges_a_node_sees_itself() {
+        let device = Device::flex();
+        let edges = EdgeIndex::from_arrays(&[], &[], 2, 2, &device).unwrap();
+        let x = Tensor::<2>::from_floats([[3.0], [-1.0]], &device);
+        let conv = identity(&GcnConvConfig::new(1, 1), &device);
+        assert_rows(conv.forward(x.clone(), &edges), [3.0, -1.0]);
+        let config = GcnConvConfig::new(1, 1).with_add_self_loops(Some(false));
+        assert_rows(identity(&config, &device).forward(x, &edges), [0.0, 0.0]);
+    }
+
+    #[test]
+    #[should_panic(expected = "expected a graph of one node set, got 2 sources and 1 destinations")]
+    fn rejects_bipartite_graphs() {
+        let device = Device::flex();
+        let edges = EdgeIndex::from_arrays(&[1], &[0], 2, 1, &device).unwrap();
+        let conv = GcnConvConfig::new(1, 1).init(&device);
+        drop(conv.forward(Tensor::ones([2, 1], &device), &edges));
+    }
+}

@@ -1,0 +1,19 @@
+//! Tests of the layers as their users see them.
+//!
+//! Run on another backend by its name: `KILN_TEST_BACKEND=vulkan cargo test -p kiln-nn --features vulkan`.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
+
+mod build;
+mod custom_layer;
+mod invariance;
+mod parity;
+mod state_dict;
+
+use burn::tensor::Device;
+
+/// The device that the tests run on.
+fn device() -> Device {
+    let name = std::env::var("KILN_TEST_BACKEND").unwrap_or_else(|_| "flex".to_owned());
+    kiln_core::backend::device(&name).unwrap()
+}

@@ -1,0 +1,409 @@
+//! Results and gradients equal PyG's on every fixture of `pyg/data`; `pyg/generate.py` says what is
+//! in them.
+//!
+//! Every fixture runs twice: on the plain device, and in evaluation mode on the autodiff device,
+//! where the gradients by all inputs and parameters are compared too. Layers are built from PyG's
+//! arguments and called through their typed forward variants.
+
+use std::{
+    collections::BTreeMap,
+    fmt::Write as _,
+    path::{Path, PathBuf},
+};
+
+use burn::{
+    module::{Module, ModuleMapper, Param},
+    tensor::{Device, Gradients, Int, Shape, Tensor, TensorData},
+};
+use kiln_core::{
+    Adjacency, AnyTensor, EdgeIndex, Kind, Overloads, Value,
+    signature::{Signature, Type},
+};
+use kiln_nn::{
+    build::{AnyModel, from_args},
+    pool::{global_add_pool, global_max_pool, global_mean_pool},
+    store::StateDict,
+};
+
+/// Largest difference, relative to the largest number of the expected tensor, or, for gradients, of
+/// all gradients of the fixture: the gradient of a softmax is a difference of numbers of that size.
+const TOLERANCE: f64 = 1e-5;
+
+pub(crate) fn data() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pyg/data")
+}
+
+/// One fixture: its description and its tensors.
+pub(crate) struct Fixture {
+    pub(crate) name: String,
+    conv: String,
+    kwargs: serde_json::Value,
+    variant: String,
+    size: Vec<usize>,
+    tensors: BTreeMap<String, TensorData>,
+}
+
+impl Fixture {
+    fn read(path: &Path) -> Self {
+        let bytes = std::fs::read(path).unwrap();
+        let (_, metadata) = safetensors::SafeTensors::read_metadata(&bytes).unwrap();
+        let case = &metadata.metadata().as_ref().unwrap()["case"];
+        let case: serde_json::Value = serde_json::from_str(case).unwrap();
+        let text = |key: &str| case[key].as_str().unwrap().to_owned();
+        let size = match &case["size"] {
+            serde_json::Value::Array(sizes) => sizes.clone(),
+            size => vec![size.clone()],
+        };
+        Self {
+            name: path.file_stem().unwrap().to_str().unwrap().to_owned(),
+            conv: text("conv"),
+            kwargs: case["kwargs"].clone(),
+            variant: text("variant"),
+            size: size
+                .iter()
+                .map(|n| usize::try_from(n.as_u64().unwrap()).unwrap())
+                .collect(),
+            tensors: StateDict::read(path).unwrap().tensors,
+        }
+    }
+
+    /// The fixtures of a layer, model or pooling function.
+    pub(crate) fn all(conv: &str) -> Vec<Self> {
+        let manifest = std::fs::read_to_string(data().join("manifest.json")).unwrap();
+        let manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap();
+        let files = manifest["files"].as_array().unwrap().iter();
+        files
+            .filter(|entry| entry["case"]["conv"] == conv)
+            .map(|entry| Self::read(&data().join(entry["file"].as_str().unwrap())))
+            .collect()
+    }
+
+    /// The tensors below a prefix.
+    fn below(&self, prefix: &str) -> BTreeMap<String, TensorData> {
+        self.tensors
+            .iter()
+            .filter_map(|(name, tensor)| {
+                Some((name.strip_prefix(prefix)?.to_owned(), tensor.clone()))
+            })
+            .collect()
+    }
+
+    /// The module with the fixture's parameters.
+    pub(crate) fn module(&self, device: &Device) -> AnyModel {
+        let module = from_args(&self.conv, &self.kwargs, device).unwrap();
+        StateDict {
+            tensors: self.below("param."),
+        }
+        .load_into(module)
+        .unwrap()
+    }
+}
+
+/// The inputs of a fixture on a device; on an autodiff device those with a gradient are tracked.
+struct Inputs {
+    device: Device,
+    tensors: BTreeMap<String, TensorData>,
+    /// Tracked inputs by name.
+    tracked: Vec<(String, AnyTensor)>,
+}
+
+impl Inputs {
+    fn new(fixture: &Fixture, device: &Device) -> Self {
+        Self {
+            device: device.clone(),
+            tensors: fixture.below("in."),
+            tracked: Vec::new(),
+        }
+    }
+
+    fn float<const D: usize>(&mut self, name: &str) -> Option<Tensor<D>> {
+        let mut tensor = Tensor::from_data(self.tensors.get(name)?.clone(), &self.device);
+        if self.device.is_autodiff() {
+            tensor = tensor.require_grad();
+            self.tracked
+                .push((name.to_owned(), AnyTensor::from(tensor.clone())));
+        }
+        Some(tensor)
+    }
+
+    fn int<const D: usize>(&self, name: &str) -> Option<Tensor<D, Int>> {
+        Some(Tensor::from_data(
+            self.tensors.get(name)?.clone(),
+            &self.device,
+        ))
+    }
+
+    /// The argument of the given name and type.
+    fn argument(&mut self, name: &str, ty: &Type, size: &[usize]) -> Value {
+        let optional = |tensor: Option<AnyTensor>| tensor.map_or(Value::None, Value::Tensor);
+        match (name, ty) {
+            ("x", Type::Tuple(_)) => {
+                let src = AnyTensor::from(self.float::<2>("x_src").unwrap());
+                let dst = self.float::<2>("x_dst").map(AnyTensor::from);
+                Value::Tuple(vec![Value::Tensor(src), optional(dst)])
+            }
+            ("x", _) => Value::Tensor(AnyTensor::from(self.float::<2>("x").unwrap())),
+            (_, Type::EdgeIndex { .. }) => {
+                let edges = self.int("edge_index").unwrap();
+                Value::EdgeIndex(EdgeIndex::new(edges, size[0], size[1]).unwrap())
+            }
+            (_, Type::Adjacency { .. }) => {
+                let value = self.float::<1>("value");
+                let (rowptr, col) = (self.int("rowptr").unwrap(), self.int("col").unwrap());
+                Value::Adjacency(Adjacency::new(rowptr, col, value, size[0]).unwrap())
+            }
+            ("edge_weight", _) => optional(self.float::<1>("edge_weight").map(AnyTensor::from)),
+            ("edge_attr", _) => optional(self.float::<2>("edge_attr").map(AnyTensor::from)),
+            (_, Type::Size { .. } | Type::Flag) => Value::None,
+            other => panic!("no input for {other:?}"),
+        }
+    }
+}
+
+/// Whether a forward variant is the one that a fixture names.
+fn matches(signature: &Signature, variant: &str) -> bool {
+    let ty = |name: &str| {
+        signature
+            .params
+            .iter()
+            .find(|param| param.name == name)
+            .map(|param| &param.ty)
+    };
+    let pair = matches!(ty("x"), Some(Type::Tuple(_)));
+    let csr = matches!(ty("edge_index"), Some(Type::Adjacency { .. }));
+    let attention = ty("return_attention_weights").is_some();
+    pair == variant.starts_with("pair_")
+        && csr == variant.contains("adj")
+        && attention == variant.ends_with("_attention")
+}
+
+/// The tensors in a result, in order.
+fn leaves(value: Value) -> Vec<AnyTensor> {
+    match value {
+        Value::Tensor(tensor) => vec![tensor],
+        Value::Tuple(values) => values.into_iter().flat_map(leaves).collect(),
+        other => panic!("not a result: {other:?}"),
+    }
+}
+
+pub(crate) fn forward(fixture: &Fixture, module: &AnyModel, device: &Device) -> Vec<AnyTensor> {
+    run(fixture, module, &mut Inputs::new(fixture, device))
+}
+
+fn run(fixture: &Fixture, module: &AnyModel, inputs: &mut Inputs) -> Vec<AnyTensor> {
+    let overloads = module.overloads();
+    let overload = overloads
+        .iter()
+        .find(|overload| matches(&overload.signature, &fixture.variant))
+        .unwrap_or_else(|| panic!("{}: no variant {}", fixture.name, fixture.variant));
+    let params = overload.signature.params.iter();
+    let arguments = params
+        .map(|param| inputs.argument(&param.name, &param.ty, &fixture.size))
+        .collect();
+    leaves((overload.call)(module, arguments))
+}
+
+fn pooled(fixture: &Fixture, inputs: &mut Inputs) -> Vec<AnyTensor> {
+    let pool = match fixture.conv.as_str() {
+        "global_add_pool" => global_add_pool,
+        "global_mean_pool" => global_mean_pool,
+        _ => global_max_pool,
+    };
+    let x = inputs.float("x").unwrap();
+    vec![AnyTensor::from(pool(
+        x,
+        inputs.int("batch"),
+        fixture.size[0],
+    ))]
+}
+
+fn to_data(tensor: AnyTensor) -> TensorData {
+    fn read<const D: usize>(tensor: AnyTensor) -> TensorData {
+        match tensor.kind() {
+            Kind::Float => tensor.float::<D>().into_data(),
+            Kind::Int => tensor.int::<D>().into_data(),
+            Kind::Bool => tensor.bool::<D>().into_data(),
+        }
+    }
+    match tensor.shape().num_dims() {
+        1 => read::<1>(tensor),
+        2 => read::<2>(tensor),
+        rank => panic!("a tensor of rank {rank}"),
+    }
+}
+
+/// Largest absolute value, at least 0.01.
+fn scale<'a>(tensors: impl IntoIterator<Item = &'a TensorData>) -> f64 {
+    let values = tensors
+        .into_iter()
+        .flat_map(|tensor| tensor.iter::<f64>().collect::<Vec<_>>());
+    values.fold(1e-2, |scale, value| value.abs().max(scale))
+}
+
+/// Adds a line to `report` if the tensors differ by more than the tolerance times `scale`.
+fn compare(report: &mut String, name: &str, got: &TensorData, expected: &TensorData, scale: f64) {
+    if got.shape() != expected.shape() {
+        writeln!(
+            report,
+            "{name}: shape {:?}, PyG {:?}",
+            got.shape(),
+            expected.shape()
+        )
+        .unwrap();
+        return;
+    }
+    let (got, expected): (Vec<f64>, Vec<f64>) = (got.iter().collect(), expected.iter().collect());
+    for (i, (got, expected)) in got.iter().zip(&expected).enumerate() {
+        let difference = (got - expected).abs() / scale;
+        if difference.is_nan() || difference > TOLERANCE {
+            writeln!(
+                report,
+                "{name}[{i}]: {got}, PyG {expected}, relative to {scale}"
+            )
+            .unwrap();
+            return;
+        }
+    }
+}
+
+/// Replaces every parameter by its gradient.
+struct ToGradients<'a>(&'a Gradients);
+
+impl ModuleMapper for ToGradients<'_> {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let value = param.val();
+        let gradient = value
+            .grad(self.0)
+            .unwrap_or_else(|| Tensor::zeros(value.shape(), &value.device().inner()));
+        Param::initialized(param.id, gradient)
+    }
+}
+
+fn gradient<const D: usize>(tensor: AnyTensor, gradients: &Gradients) -> Option<TensorData> {
+    tensor.float::<D>().grad(gradients).map(Tensor::into_data)
+}
+
+/// The sum of all outputs, each times its cotangent.
+fn loss(outputs: Vec<AnyTensor>, fixture: &Fixture, device: &Device) -> Tensor<1> {
+    let cotangents = fixture.below("cot.");
+    let mut loss = Tensor::zeros([1], device);
+    for (i, output) in outputs.into_iter().enumerate() {
+        if let Some(cotangent) = cotangents.get(&i.to_string()) {
+            let cotangent = Tensor::<2>::from_data(cotangent.clone(), device);
+            loss = loss + (output.float::<2>() * cotangent).sum();
+        }
+    }
+    loss
+}
+
+fn check(fixture: &Fixture, device: &Device) -> String {
+    let mut report = String::new();
+    let is_pool = fixture.conv.starts_with("global_");
+    let autodiff = device.clone().autodiff();
+    let expected = fixture.below("out.");
+
+    for device in [device, &autodiff] {
+        let mut inputs = Inputs::new(fixture, device);
+        let module = (!is_pool).then(|| {
+            // Evaluation mode, but with gradients.
+            fixture
+                .module(device)
+                .freeze()
+                .set_require_grad(device.is_autodiff())
+        });
+        let outputs = match &module {
+            Some(module) => run(fixture, module, &mut inputs),
+            None => pooled(fixture, &mut inputs),
+        };
+        if outputs.len() != expected.len() {
+            writeln!(report, "{} outputs, PyG {}", outputs.len(), expected.len()).unwrap();
+            return report;
+        }
+        for (i, output) in outputs.iter().enumerate() {
+            let (got, expected) = (to_data(output.clone()), &expected[&i.to_string()]);
+            let scale = scale([expected]);
+            compare(&mut report, &format!("out.{i}"), &got, expected, scale);
+        }
+        if !device.is_autodiff() {
+            continue;
+        }
+        let gradients = loss(outputs, fixture, device).backward();
+        let grad_scale = scale(fixture.below("grad.").values());
+        for (name, expected) in fixture.below("grad.in.") {
+            let zeros = || TensorData::zeros::<f32, Shape>(expected.shape().clone());
+            let tracked = inputs.tracked.iter().find(|(tracked, _)| *tracked == name);
+            let got = tracked.and_then(|(_, tensor)| match expected.shape().num_dims() {
+                1 => gradient::<1>(tensor.clone(), &gradients),
+                _ => gradient::<2>(tensor.clone(), &gradients),
+            });
+            compare(
+                &mut report,
+                &format!("grad.in.{name}"),
+                &got.unwrap_or_else(zeros),
+                &expected,
+                grad_scale,
+            );
+        }
+        if let Some(module) = module {
+            let got = StateDict::of(&module.map(&mut ToGradients(&gradients))).unwrap();
+            for (name, expected) in fixture.below("grad.param.") {
+                compare(
+                    &mut report,
+                    &format!("grad.param.{name}"),
+                    &got.tensors[&name],
+                    &expected,
+                    grad_scale,
+                );
+            }
+        }
+    }
+    report
+}
+
+fn check_all(conv: &str) {
+    let fixtures = Fixture::all(conv);
+    assert!(!fixtures.is_empty(), "no fixtures of {conv}");
+    let device = crate::device();
+    let mut failed = String::new();
+    for fixture in &fixtures {
+        let report = check(fixture, &device);
+        if !report.is_empty() {
+            writeln!(failed, "{}\n{report}", fixture.name).unwrap();
+        }
+    }
+    assert!(failed.is_empty(), "differs from PyG:\n{failed}");
+}
+
+macro_rules! parity {
+    ($($name:ident: $conv:literal),+ $(,)?) => {
+        $(#[test]
+        fn $name() {
+            check_all($conv);
+        })+
+
+        /// No fixture is left out.
+        #[test]
+        fn every_fixture_belongs_to_a_test() {
+            let manifest = std::fs::read_to_string(data().join("manifest.json")).unwrap();
+            let manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap();
+            for entry in manifest["files"].as_array().unwrap() {
+                let conv = entry["case"]["conv"].as_str().unwrap();
+                assert!([$($conv),+].contains(&conv), "no test for the fixtures of {conv}");
+            }
+        }
+    };
+}
+
+parity! {
+    gcn_conv: "GCNConv",
+    sage_conv: "SAGEConv",
+    gat_conv: "GATConv",
+    gin_conv: "GINConv",
+    gcn: "GCN",
+    graph_sage: "GraphSAGE",
+    gat: "GAT",
+    gin: "GIN",
+    add_pool: "global_add_pool",
+    mean_pool: "global_mean_pool",
+    max_pool: "global_max_pool",
+}

@@ -1,0 +1,137 @@
+//! PyG checkpoints: what is read, what is written, and what is refused.
+
+use burn::tensor::TensorData;
+use kiln_nn::{
+    build::{AnyModel, from_args},
+    store::{StateDict, StateDictError, load_state_dict, save_state_dict},
+};
+use serde_json::json;
+
+use crate::parity::{self, Fixture, data};
+
+fn sage() -> AnyModel {
+    let args = json!({"in_channels": 8, "out_channels": 6});
+    from_args("SAGEConv", &args, &crate::device()).unwrap()
+}
+
+/// PyTorch's own format and safetensors hold the same checkpoint.
+#[test]
+fn reads_what_pyg_saved() {
+    let expected = StateDict::read(data().join("sage_state_dict.safetensors")).unwrap();
+    for file in ["sage_state_dict.pt", "sage_state_dict.safetensors"] {
+        let module = load_state_dict(sage(), data().join(file)).unwrap();
+        assert_eq!(StateDict::of(&module).unwrap(), expected, "{file}");
+    }
+}
+
+/// Every fixture's parameters come back as they were read, but for the counter of batches. With
+/// `KILN_STATE_DICTS` set to a folder the files stay there, for `generate.py --check-state-dicts`.
+#[test]
+fn writes_what_pyg_reads() {
+    let temporary = tempfile::tempdir().unwrap();
+    let folder = std::env::var_os("KILN_STATE_DICTS")
+        .map_or_else(|| temporary.path().to_owned(), std::path::PathBuf::from);
+    let device = crate::device();
+    for conv in [
+        "GCNConv",
+        "SAGEConv",
+        "GATConv",
+        "GINConv",
+        "GCN",
+        "GraphSAGE",
+        "GAT",
+        "GIN",
+    ] {
+        for fixture in Fixture::all(conv) {
+            let module = fixture.module(&device);
+            let path = folder.join(format!("{}.safetensors", fixture.name));
+            save_state_dict(&module, &path).unwrap();
+            let read = StateDict::read(&path).unwrap();
+            assert_eq!(read, StateDict::of(&module).unwrap(), "{}", fixture.name);
+            let expected = parity::forward(&fixture, &module, &device).swap_remove(0);
+            let module = load_state_dict(module, &path).unwrap();
+            let got = parity::forward(&fixture, &module, &device).swap_remove(0);
+            assert_eq!(
+                got.float::<2>().into_data(),
+                expected.float::<2>().into_data()
+            );
+        }
+    }
+}
+
+#[test]
+fn names_everything_that_does_not_fit() {
+    let mut state = StateDict::of(&sage()).unwrap();
+    state.tensors.remove("lin_r.weight");
+    state
+        .tensors
+        .insert("lin_l.bias".into(), TensorData::zeros::<f32, _>([5]));
+    state
+        .tensors
+        .insert("lin_s.weight".into(), TensorData::zeros::<f32, _>([6, 8]));
+    let error = state.load_into(sage()).unwrap_err();
+    let StateDictError::Mismatch {
+        missing,
+        unexpected,
+        misshapen,
+    } = &error
+    else {
+        panic!("expected a mismatch, got {error}");
+    };
+    assert_eq!(*missing, [("lin_r.weight".to_owned(), vec![6, 8])]);
+    assert_eq!(*unexpected, [("lin_s.weight".to_owned(), vec![6, 8])]);
+    assert_eq!(*misshapen, [("lin_l.bias".to_owned(), vec![6], vec![5])]);
+    assert_eq!(
+        error.to_string(),
+        "the tensors are not those of the module\n  missing: lin_r.weight [6, 8]\n  \
+         unexpected: lin_s.weight [6, 8]\n  shape of lin_l.bias: expected [6], got [5]"
+    );
+}
+
+/// PyG 2.0 to 2.4 stored GATConv's shared map twice.
+#[test]
+fn reads_old_names_of_gat_conv() {
+    let args = json!({"in_channels": 8, "out_channels": 3, "heads": 2});
+    let module = from_args("GATConv", &args, &crate::device()).unwrap();
+    let expected = StateDict::of(&module).unwrap();
+    let mut old = expected.clone();
+    let shared = old.tensors.remove("lin.weight").unwrap();
+    old.tensors.insert("lin_src.weight".into(), shared.clone());
+    old.tensors.insert("lin_dst.weight".into(), shared);
+    let fresh = from_args("GATConv", &args, &crate::device()).unwrap();
+    let module = old.clone().load_into(fresh).unwrap();
+    assert_eq!(StateDict::of(&module).unwrap(), expected);
+
+    // Two different maps are not one.
+    old.tensors
+        .insert("lin_dst.weight".into(), TensorData::zeros::<f32, _>([6, 8]));
+    let fresh = from_args("GATConv", &args, &crate::device()).unwrap();
+    assert!(matches!(
+        old.load_into(fresh),
+        Err(StateDictError::Mismatch { .. })
+    ));
+}
+
+#[test]
+fn converts_the_float_type() {
+    let mut state = StateDict::of(&sage()).unwrap();
+    let expected = state.clone();
+    for tensor in state.tensors.values_mut() {
+        *tensor = tensor.clone().convert::<f64>();
+    }
+    assert_eq!(
+        StateDict::of(&state.load_into(sage()).unwrap()).unwrap(),
+        expected
+    );
+}
+
+#[test]
+fn refuses_other_files() {
+    let error = load_state_dict(sage(), "model.onnx").unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "model.onnx: expected a file named .pt, .pth or .safetensors"
+    );
+    let error = load_state_dict(sage(), data().join("absent.safetensors")).unwrap_err();
+    assert!(matches!(error, StateDictError::Read { .. }), "{error}");
+}

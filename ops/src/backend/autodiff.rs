@@ -1,0 +1,132 @@
+//! Gradients on top of any backend. Indices, counts and positions have none.
+
+use burn::backend::{
+    AutodiffBackend as _,
+    autodiff::{Autodiff, checkpoint::strategy::CheckpointStrategy},
+    tensor::{BoolTensor, FloatTensor, IntTensor},
+};
+use burn::tensor::FloatDType;
+
+use crate::{
+    GraphOps, Reduce, dropout, gather, scatter, segment_reduce, segment_softmax,
+    spmm::{self, backward::Form},
+};
+
+impl<B: GraphOps, C: CheckpointStrategy> GraphOps for Autodiff<B, C> {
+    fn gather(x: FloatTensor<Self>, index: IntTensor<Self>) -> FloatTensor<Self> {
+        gather::backward::gather::<B, C>(x, index)
+    }
+
+    fn scatter(
+        x: FloatTensor<Self>,
+        index: IntTensor<Self>,
+        size: usize,
+        reduce: Reduce,
+    ) -> FloatTensor<Self> {
+        scatter::backward::scatter::<B, C>(x, index, size, reduce)
+    }
+
+    fn segment_reduce(
+        x: FloatTensor<Self>,
+        ptr: IntTensor<Self>,
+        reduce: Reduce,
+    ) -> FloatTensor<Self> {
+        segment_reduce::backward::segment_reduce::<B, C>(x, ptr, reduce)
+    }
+
+    fn segment_softmax(
+        x: FloatTensor<Self>,
+        index: IntTensor<Self>,
+        size: usize,
+    ) -> FloatTensor<Self> {
+        segment_softmax::backward::segment_softmax::<B, C>(x, index, size)
+    }
+
+    fn spmm(
+        x: FloatTensor<Self>,
+        src: IntTensor<Self>,
+        dst: IntTensor<Self>,
+        size: usize,
+        reduce: Reduce,
+    ) -> FloatTensor<Self> {
+        spmm::backward::product::<B, C>(x, Form::Coo { src, dst, size }, None, reduce)
+    }
+
+    fn spmm_weighted(
+        x: FloatTensor<Self>,
+        src: IntTensor<Self>,
+        dst: IntTensor<Self>,
+        weight: FloatTensor<Self>,
+        size: usize,
+        reduce: Reduce,
+    ) -> FloatTensor<Self> {
+        spmm::backward::product::<B, C>(x, Form::Coo { src, dst, size }, Some(weight), reduce)
+    }
+
+    fn spmm_csr(
+        x: FloatTensor<Self>,
+        rowptr: IntTensor<Self>,
+        col: IntTensor<Self>,
+        reduce: Reduce,
+    ) -> FloatTensor<Self> {
+        spmm::backward::product::<B, C>(x, Form::Csr { rowptr, col }, None, reduce)
+    }
+
+    fn spmm_csr_weighted(
+        x: FloatTensor<Self>,
+        rowptr: IntTensor<Self>,
+        col: IntTensor<Self>,
+        value: FloatTensor<Self>,
+        reduce: Reduce,
+    ) -> FloatTensor<Self> {
+        spmm::backward::product::<B, C>(x, Form::Csr { rowptr, col }, Some(value), reduce)
+    }
+
+    fn edge_dot(
+        a: FloatTensor<Self>,
+        b: FloatTensor<Self>,
+        row: IntTensor<Self>,
+        col: IntTensor<Self>,
+    ) -> FloatTensor<Self> {
+        spmm::backward::edge_dot::<B, C>(a, b, row, col)
+    }
+
+    fn match_sum(
+        a: FloatTensor<Self>,
+        b: FloatTensor<Self>,
+        v: FloatTensor<Self>,
+        row: IntTensor<Self>,
+        col: IntTensor<Self>,
+    ) -> FloatTensor<Self> {
+        let [a, b, v] = [a, b, v].map(Self::inner);
+        Self::from_inner(B::match_sum(a, b, v, row, col))
+    }
+
+    fn degree(index: IntTensor<Self>, size: usize, dtype: FloatDType) -> FloatTensor<Self> {
+        Self::from_inner(B::degree(index, size, dtype))
+    }
+
+    fn coo_to_csr(index: IntTensor<Self>, size: usize) -> (IntTensor<Self>, IntTensor<Self>) {
+        B::coo_to_csr(index, size)
+    }
+
+    fn ptr_to_index(ptr: IntTensor<Self>, entries: usize) -> IntTensor<Self> {
+        B::ptr_to_index(ptr, entries)
+    }
+
+    fn nonzero(mask: BoolTensor<Self>) -> IntTensor<Self> {
+        B::nonzero(mask)
+    }
+
+    fn self_loop_position(
+        src: IntTensor<Self>,
+        dst: IntTensor<Self>,
+        size: usize,
+    ) -> IntTensor<Self> {
+        B::self_loop_position(src, dst, size)
+    }
+
+    fn dropout(x: FloatTensor<Self>, prob: f64) -> FloatTensor<Self> {
+        dropout::backward::dropout::<B, C>(x, prob)
+    }
+}

@@ -1,0 +1,150 @@
+//! The CPU backend. Half-precision features are widened to `f32`, so sums do not lose bits.
+
+use burn::backend::{
+    Flex,
+    ops::FloatTensorOps as _,
+    tensor::{BoolTensor, FloatTensor, IntTensor},
+};
+use burn::tensor::{DType, FloatDType};
+use burn_flex::FlexTensor;
+
+use crate::{
+    GraphOps, Reduce, csr, degree, gather, nonzero, scatter, segment_reduce, segment_softmax,
+    self_loops, spmm,
+};
+
+/// Runs `f` on tensors of a type the kernels know, and converts the result back.
+fn widened<const N: usize>(
+    x: [FlexTensor; N],
+    f: impl FnOnce([&FlexTensor; N]) -> FlexTensor,
+) -> FlexTensor {
+    match x[0].dtype() {
+        dtype @ (DType::F16 | DType::BF16 | DType::Flex32) => {
+            let x = x.map(|x| Flex::float_cast(x, FloatDType::F32));
+            Flex::float_cast(f(x.each_ref()), dtype.into())
+        }
+        _ => f(x.each_ref()),
+    }
+}
+
+impl GraphOps for Flex {
+    fn gather(x: FloatTensor<Self>, index: IntTensor<Self>) -> FloatTensor<Self> {
+        widened([x], |[x]| gather::flex::gather(x, &index))
+    }
+
+    fn scatter(
+        x: FloatTensor<Self>,
+        index: IntTensor<Self>,
+        size: usize,
+        reduce: Reduce,
+    ) -> FloatTensor<Self> {
+        widened([x], |[x]| scatter::flex::scatter(x, &index, size, reduce))
+    }
+
+    fn segment_reduce(
+        x: FloatTensor<Self>,
+        ptr: IntTensor<Self>,
+        reduce: Reduce,
+    ) -> FloatTensor<Self> {
+        widened([x], |[x]| segment_reduce::flex::segment_reduce(x, &ptr, reduce))
+    }
+
+    fn segment_softmax(
+        x: FloatTensor<Self>,
+        index: IntTensor<Self>,
+        size: usize,
+    ) -> FloatTensor<Self> {
+        widened([x], |[x]| segment_softmax::flex::segment_softmax(x, &index, size))
+    }
+
+    fn spmm(
+        x: FloatTensor<Self>,
+        src: IntTensor<Self>,
+        dst: IntTensor<Self>,
+        size: usize,
+        reduce: Reduce,
+    ) -> FloatTensor<Self> {
+        widened([x], |[x]| spmm::flex::spmm(x, &src, &dst, None, size, reduce))
+    }
+
+    fn spmm_weighted(
+        x: FloatTensor<Self>,
+        src: IntTensor<Self>,
+        dst: IntTensor<Self>,
+        weight: FloatTensor<Self>,
+        size: usize,
+        reduce: Reduce,
+    ) -> FloatTensor<Self> {
+        widened([x, weight], |[x, weight]| {
+            spmm::flex::spmm(x, &src, &dst, Some(weight), size, reduce)
+        })
+    }
+
+    fn spmm_csr(
+        x: FloatTensor<Self>,
+        rowptr: IntTensor<Self>,
+        col: IntTensor<Self>,
+        reduce: Reduce,
+    ) -> FloatTensor<Self> {
+        widened([x], |[x]| spmm::flex::spmm_csr(x, &rowptr, &col, None, reduce))
+    }
+
+    fn spmm_csr_weighted(
+        x: FloatTensor<Self>,
+        rowptr: IntTensor<Self>,
+        col: IntTensor<Self>,
+        value: FloatTensor<Self>,
+        reduce: Reduce,
+    ) -> FloatTensor<Self> {
+        widened([x, value], |[x, value]| {
+            spmm::flex::spmm_csr(x, &rowptr, &col, Some(value), reduce)
+        })
+    }
+
+    fn edge_dot(
+        a: FloatTensor<Self>,
+        b: FloatTensor<Self>,
+        row: IntTensor<Self>,
+        col: IntTensor<Self>,
+    ) -> FloatTensor<Self> {
+        widened([a, b], |[a, b]| spmm::flex::edge_dot(a, b, &row, &col))
+    }
+
+    fn match_sum(
+        a: FloatTensor<Self>,
+        b: FloatTensor<Self>,
+        v: FloatTensor<Self>,
+        row: IntTensor<Self>,
+        col: IntTensor<Self>,
+    ) -> FloatTensor<Self> {
+        widened([a, b, v], |[a, b, v]| spmm::flex::match_sum(a, b, v, &row, &col))
+    }
+
+    fn degree(index: IntTensor<Self>, size: usize, dtype: FloatDType) -> FloatTensor<Self> {
+        Self::float_cast(degree::flex::degree(&index, size), dtype)
+    }
+
+    fn coo_to_csr(index: IntTensor<Self>, size: usize) -> (IntTensor<Self>, IntTensor<Self>) {
+        csr::flex::coo_to_csr(&index, size)
+    }
+
+    fn ptr_to_index(ptr: IntTensor<Self>, entries: usize) -> IntTensor<Self> {
+        csr::flex::ptr_to_index(&ptr, entries)
+    }
+
+    fn nonzero(mask: BoolTensor<Self>) -> IntTensor<Self> {
+        nonzero::read_back::<Self>(mask)
+    }
+
+    fn self_loop_position(
+        src: IntTensor<Self>,
+        dst: IntTensor<Self>,
+        size: usize,
+    ) -> IntTensor<Self> {
+        self_loops::flex::self_loop_position(&src, &dst, size)
+    }
+
+    fn dropout(x: FloatTensor<Self>, _prob: f64) -> FloatTensor<Self> {
+        x
+    }
+}

@@ -1,0 +1,178 @@
+//! Lazy execution in front of the GPU backends: operations become
+//! [`GraphOp`](crate::wire::GraphOp) records and run when Burn's fusion executes its stream.
+//!
+//! An operation of this crate ends the block of element-wise operations before it.
+
+use burn::backend::{
+    DType,
+    tensor::{BoolTensor, FloatTensor, IntTensor},
+};
+use burn::tensor::FloatDType;
+use burn_fusion::{
+    ExecutionError, Fusion, FusionBackend, FusionRuntime, FusionTensor,
+    custom::{CustomOpIr, HandleContainer, Operation, OperationIr, OperationOutput as _, StreamId},
+};
+
+use crate::{GraphOps, Reduce, nonzero, wire::GraphOp};
+
+/// A record that waits to run.
+#[derive(Debug)]
+struct Waiting<B: FusionBackend> {
+    op: GraphOp,
+    desc: CustomOpIr,
+    device: B::Device,
+}
+
+impl<B: FusionBackend + GraphOps> Operation<B::FusionRuntime> for Waiting<B> {
+    fn execute(
+        &self,
+        handles: &mut HandleContainer<<B::FusionRuntime as FusionRuntime>::FusionHandle>,
+    ) -> Result<(), ExecutionError> {
+        self.op.execute::<B>(handles, &self.desc, &self.device);
+        Ok(())
+    }
+}
+
+/// Registers `op` and returns its outputs, which have shapes but no values yet.
+fn record<B: FusionBackend + GraphOps, const N: usize, const M: usize>(
+    op: GraphOp,
+    inputs: [FusionTensor<B::FusionRuntime>; N],
+    dtype: Option<DType>,
+) -> [FusionTensor<B::FusionRuntime>; M] {
+    let client = inputs[0].client.clone();
+    let inputs = inputs.map(FusionTensor::into_ir);
+    let desc = op.describe(&inputs, dtype, || client.create_empty_handle());
+    let device = client.device().clone();
+    let waiting = Waiting::<B> { op, desc: desc.clone(), device };
+    client.register(StreamId::current(), OperationIr::Custom(desc), waiting).outputs()
+}
+
+/// [`record`] for one output of the type of the first input.
+fn record_one<B: FusionBackend + GraphOps, const N: usize>(
+    op: GraphOp,
+    inputs: [FusionTensor<B::FusionRuntime>; N],
+) -> FusionTensor<B::FusionRuntime> {
+    let [out] = record::<B, N, 1>(op, inputs, None);
+    out
+}
+
+impl<B: FusionBackend + GraphOps> GraphOps for Fusion<B> {
+    fn gather(x: FloatTensor<Self>, index: IntTensor<Self>) -> FloatTensor<Self> {
+        record_one::<B, _>(GraphOp::Gather, [x, index])
+    }
+
+    fn scatter(
+        x: FloatTensor<Self>,
+        index: IntTensor<Self>,
+        size: usize,
+        reduce: Reduce,
+    ) -> FloatTensor<Self> {
+        record_one::<B, _>(GraphOp::Scatter { size, reduce }, [x, index])
+    }
+
+    fn segment_reduce(
+        x: FloatTensor<Self>,
+        ptr: IntTensor<Self>,
+        reduce: Reduce,
+    ) -> FloatTensor<Self> {
+        record_one::<B, _>(GraphOp::SegmentReduce { reduce }, [x, ptr])
+    }
+
+    fn segment_softmax(
+        x: FloatTensor<Self>,
+        index: IntTensor<Self>,
+        size: usize,
+    ) -> FloatTensor<Self> {
+        record_one::<B, _>(GraphOp::SegmentSoftmax { size }, [x, index])
+    }
+
+    fn spmm(
+        x: FloatTensor<Self>,
+        src: IntTensor<Self>,
+        dst: IntTensor<Self>,
+        size: usize,
+        reduce: Reduce,
+    ) -> FloatTensor<Self> {
+        record_one::<B, _>(GraphOp::Spmm { size, reduce }, [x, src, dst])
+    }
+
+    fn spmm_weighted(
+        x: FloatTensor<Self>,
+        src: IntTensor<Self>,
+        dst: IntTensor<Self>,
+        weight: FloatTensor<Self>,
+        size: usize,
+        reduce: Reduce,
+    ) -> FloatTensor<Self> {
+        record_one::<B, _>(GraphOp::Spmm { size, reduce }, [x, src, dst, weight])
+    }
+
+    fn spmm_csr(
+        x: FloatTensor<Self>,
+        rowptr: IntTensor<Self>,
+        col: IntTensor<Self>,
+        reduce: Reduce,
+    ) -> FloatTensor<Self> {
+        record_one::<B, _>(GraphOp::SpmmCsr { reduce }, [x, rowptr, col])
+    }
+
+    fn spmm_csr_weighted(
+        x: FloatTensor<Self>,
+        rowptr: IntTensor<Self>,
+        col: IntTensor<Self>,
+        value: FloatTensor<Self>,
+        reduce: Reduce,
+    ) -> FloatTensor<Self> {
+        record_one::<B, _>(GraphOp::SpmmCsr { reduce }, [x, rowptr, col, value])
+    }
+
+    fn edge_dot(
+        a: FloatTensor<Self>,
+        b: FloatTensor<Self>,
+        row: IntTensor<Self>,
+        col: IntTensor<Self>,
+    ) -> FloatTensor<Self> {
+        record_one::<B, _>(GraphOp::EdgeDot, [a, b, row, col])
+    }
+
+    fn match_sum(
+        a: FloatTensor<Self>,
+        b: FloatTensor<Self>,
+        v: FloatTensor<Self>,
+        row: IntTensor<Self>,
+        col: IntTensor<Self>,
+    ) -> FloatTensor<Self> {
+        record_one::<B, _>(GraphOp::MatchSum, [a, b, v, row, col])
+    }
+
+    fn degree(index: IntTensor<Self>, size: usize, dtype: FloatDType) -> FloatTensor<Self> {
+        let [out] = record::<B, _, _>(GraphOp::Degree { size }, [index], Some(dtype.into()));
+        out
+    }
+
+    fn coo_to_csr(index: IntTensor<Self>, size: usize) -> (IntTensor<Self>, IntTensor<Self>) {
+        let [rowptr, perm] = record::<B, _, _>(GraphOp::CooToCsr { size }, [index], None);
+        (rowptr, perm)
+    }
+
+    fn ptr_to_index(ptr: IntTensor<Self>, entries: usize) -> IntTensor<Self> {
+        record_one::<B, _>(GraphOp::PtrToIndex { entries }, [ptr])
+    }
+
+    fn nonzero(mask: BoolTensor<Self>) -> IntTensor<Self> {
+        // The length depends on values, so this cannot wait.
+        nonzero::read_back::<Self>(mask)
+    }
+
+    fn self_loop_position(
+        src: IntTensor<Self>,
+        dst: IntTensor<Self>,
+        size: usize,
+    ) -> IntTensor<Self> {
+        record_one::<B, _>(GraphOp::SelfLoopPosition { size }, [src, dst])
+    }
+
+    fn dropout(x: FloatTensor<Self>, _prob: f64) -> FloatTensor<Self> {
+        x
+    }
+}

@@ -1,0 +1,144 @@
+//! The operations as one extension of Burn's backends, and the list of those backends.
+//!
+//! [`GraphOps`] is implemented once for each kind of backend, in the files of this folder:
+//!
+//! ```text
+//!   flex.rs      kernels on the CPU                cube.rs      kernels in CubeCL
+//!   autodiff.rs  gradients, for any of the others  fusion.rs    lazy, in front of cube
+//!   router.rs    recorded, not run
+//! ```
+//!
+//! They only dispatch; an operation's code is in the folder of its name. Burn's macro adds the
+//! implementation for its run-time `Dispatch` backend, which picks one of them by the tensors.
+
+mod autodiff;
+#[cfg(feature = "cube")]
+mod cube;
+#[cfg(feature = "flex")]
+mod flex;
+#[cfg(feature = "cube")]
+mod fusion;
+mod router;
+
+use burn::backend::{
+    Backend, backend_extension,
+    tensor::{BoolTensor, FloatTensor, IntTensor},
+};
+use burn::tensor::FloatDType;
+
+use crate::Reduce;
+
+/// Message-passing operations of a backend.
+///
+/// Axis 0 counts nodes or edges; the methods take any rank and shapes are checked by the callers in
+/// [`crate::dispatch`]. Users call the functions of the crate root.
+#[backend_extension(
+    Flex: cfg(feature = "flex"),
+    Cube: cfg(feature = "cube"),
+    Capture,
+    Autodiff,
+)]
+pub trait GraphOps: Backend {
+    /// See [`crate::gather`].
+    fn gather(x: FloatTensor<Self>, index: IntTensor<Self>) -> FloatTensor<Self>;
+
+    /// See [`crate::scatter`].
+    fn scatter(
+        x: FloatTensor<Self>,
+        index: IntTensor<Self>,
+        size: usize,
+        reduce: Reduce,
+    ) -> FloatTensor<Self>;
+
+    /// See [`crate::segment_reduce`].
+    fn segment_reduce(
+        x: FloatTensor<Self>,
+        ptr: IntTensor<Self>,
+        reduce: Reduce,
+    ) -> FloatTensor<Self>;
+
+    /// See [`crate::segment_softmax`].
+    fn segment_softmax(
+        x: FloatTensor<Self>,
+        index: IntTensor<Self>,
+        size: usize,
+    ) -> FloatTensor<Self>;
+
+    /// See [`crate::spmm`]: without weights.
+    fn spmm(
+        x: FloatTensor<Self>,
+        src: IntTensor<Self>,
+        dst: IntTensor<Self>,
+        size: usize,
+        reduce: Reduce,
+    ) -> FloatTensor<Self>;
+
+    /// See [`crate::spmm`]: with weights.
+    fn spmm_weighted(
+        x: FloatTensor<Self>,
+        src: IntTensor<Self>,
+        dst: IntTensor<Self>,
+        weight: FloatTensor<Self>,
+        size: usize,
+        reduce: Reduce,
+    ) -> FloatTensor<Self>;
+
+    /// See [`crate::spmm_csr`]: without values.
+    fn spmm_csr(
+        x: FloatTensor<Self>,
+        rowptr: IntTensor<Self>,
+        col: IntTensor<Self>,
+        reduce: Reduce,
+    ) -> FloatTensor<Self>;
+
+    /// See [`crate::spmm_csr`]: with values.
+    fn spmm_csr_weighted(
+        x: FloatTensor<Self>,
+        rowptr: IntTensor<Self>,
+        col: IntTensor<Self>,
+        value: FloatTensor<Self>,
+        reduce: Reduce,
+    ) -> FloatTensor<Self>;
+
+    /// The inner product of two rows for each edge, `out[e] = Σ_f a[row[e], f] · b[col[e], f]`:
+    /// the gradient of [`crate::spmm`] with respect to its weights.
+    fn edge_dot(
+        a: FloatTensor<Self>,
+        b: FloatTensor<Self>,
+        row: IntTensor<Self>,
+        col: IntTensor<Self>,
+    ) -> FloatTensor<Self>;
+
+    /// Sums where two rows agree, `out[i, f] = Σ { v[col[e], f] : row[e] = i, a[i, f] = b[col[e], f] }`
+    /// with `a [n, F]` and `b, v [N, F]`: counts and collects ties in the gradient of
+    /// [`crate::spmm`] with max and min. Not differentiable itself.
+    fn match_sum(
+        a: FloatTensor<Self>,
+        b: FloatTensor<Self>,
+        v: FloatTensor<Self>,
+        row: IntTensor<Self>,
+        col: IntTensor<Self>,
+    ) -> FloatTensor<Self>;
+
+    /// See [`crate::degree`]; `dtype` is the type of the result.
+    fn degree(index: IntTensor<Self>, size: usize, dtype: FloatDType) -> FloatTensor<Self>;
+
+    /// See [`crate::coo_to_csr`].
+    fn coo_to_csr(index: IntTensor<Self>, size: usize) -> (IntTensor<Self>, IntTensor<Self>);
+
+    /// See [`crate::ptr_to_index`].
+    fn ptr_to_index(ptr: IntTensor<Self>, entries: usize) -> IntTensor<Self>;
+
+    /// See [`crate::nonzero`].
+    fn nonzero(mask: BoolTensor<Self>) -> IntTensor<Self>;
+
+    /// See [`crate::self_loop_position`].
+    fn self_loop_position(
+        src: IntTensor<Self>,
+        dst: IntTensor<Self>,
+        size: usize,
+    ) -> IntTensor<Self>;
+
+    /// See [`crate::dropout`].
+    fn dropout(x: FloatTensor<Self>, prob: f64) -> FloatTensor<Self>;
+}

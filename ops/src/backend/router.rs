@@ -1,0 +1,156 @@
+//! Recording: operations become [`GraphOp`](crate::wire::GraphOp) records on Burn's router, which
+//! the capture backend keeps and the remote backend sends away.
+
+use burn::backend::{
+    DType, TensorMetadata as _,
+    ir::{OperationIr, OperationOutput as _},
+    tensor::{BoolTensor, FloatTensor, IntTensor},
+};
+use burn::tensor::FloatDType;
+use burn_router::{BackendRouter, RouterChannel, RouterClient, RouterTensor};
+
+use crate::{GraphOps, Reduce, scope, wire::GraphOp};
+
+/// Records `op` and returns its outputs, which have shapes but no values.
+fn record<C: RouterClient, const N: usize, const M: usize>(
+    op: GraphOp,
+    inputs: [RouterTensor<C>; N],
+    dtype: Option<DType>,
+) -> [RouterTensor<C>; M] {
+    let client = inputs[0].client.clone();
+    let inputs = inputs.map(RouterTensor::into_ir);
+    let desc = op.describe(&inputs, dtype, || client.create_empty_handle());
+    client.register(OperationIr::Custom(desc)).outputs()
+}
+
+/// [`record`] for one output of the type of the first input.
+fn record_one<C: RouterClient, const N: usize>(
+    op: GraphOp,
+    inputs: [RouterTensor<C>; N],
+) -> RouterTensor<C> {
+    let [out] = record(op, inputs, None);
+    out
+}
+
+impl<C: RouterChannel> GraphOps for BackendRouter<C> {
+    fn gather(x: FloatTensor<Self>, index: IntTensor<Self>) -> FloatTensor<Self> {
+        record_one(GraphOp::Gather, [x, index])
+    }
+
+    fn scatter(
+        x: FloatTensor<Self>,
+        index: IntTensor<Self>,
+        size: usize,
+        reduce: Reduce,
+    ) -> FloatTensor<Self> {
+        record_one(GraphOp::Scatter { size, reduce }, [x, index])
+    }
+
+    fn segment_reduce(
+        x: FloatTensor<Self>,
+        ptr: IntTensor<Self>,
+        reduce: Reduce,
+    ) -> FloatTensor<Self> {
+        record_one(GraphOp::SegmentReduce { reduce }, [x, ptr])
+    }
+
+    fn segment_softmax(
+        x: FloatTensor<Self>,
+        index: IntTensor<Self>,
+        size: usize,
+    ) -> FloatTensor<Self> {
+        record_one(GraphOp::SegmentSoftmax { size }, [x, index])
+    }
+
+    fn spmm(
+        x: FloatTensor<Self>,
+        src: IntTensor<Self>,
+        dst: IntTensor<Self>,
+        size: usize,
+        reduce: Reduce,
+    ) -> FloatTensor<Self> {
+        record_one(GraphOp::Spmm { size, reduce }, [x, src, dst])
+    }
+
+    fn spmm_weighted(
+        x: FloatTensor<Self>,
+        src: IntTensor<Self>,
+        dst: IntTensor<Self>,
+        weight: FloatTensor<Self>,
+        size: usize,
+        reduce: Reduce,
+    ) -> FloatTensor<Self> {
+        record_one(GraphOp::Spmm { size, reduce }, [x, src, dst, weight])
+    }
+
+    fn spmm_csr(
+        x: FloatTensor<Self>,
+        rowptr: IntTensor<Self>,
+        col: IntTensor<Self>,
+        reduce: Reduce,
+    ) -> FloatTensor<Self> {
+        record_one(GraphOp::SpmmCsr { reduce }, [x, rowptr, col])
+    }
+
+    fn spmm_csr_weighted(
+        x: FloatTensor<Self>,
+        rowptr: IntTensor<Self>,
+        col: IntTensor<Self>,
+        value: FloatTensor<Self>,
+        reduce: Reduce,
+    ) -> FloatTensor<Self> {
+        record_one(GraphOp::SpmmCsr { reduce }, [x, rowptr, col, value])
+    }
+
+    fn edge_dot(
+        a: FloatTensor<Self>,
+        b: FloatTensor<Self>,
+        row: IntTensor<Self>,
+        col: IntTensor<Self>,
+    ) -> FloatTensor<Self> {
+        record_one(GraphOp::EdgeDot, [a, b, row, col])
+    }
+
+    fn match_sum(
+        a: FloatTensor<Self>,
+        b: FloatTensor<Self>,
+        v: FloatTensor<Self>,
+        row: IntTensor<Self>,
+        col: IntTensor<Self>,
+    ) -> FloatTensor<Self> {
+        record_one(GraphOp::MatchSum, [a, b, v, row, col])
+    }
+
+    fn degree(index: IntTensor<Self>, size: usize, dtype: FloatDType) -> FloatTensor<Self> {
+        let [out] = record(GraphOp::Degree { size }, [index], Some(dtype.into()));
+        out
+    }
+
+    fn coo_to_csr(index: IntTensor<Self>, size: usize) -> (IntTensor<Self>, IntTensor<Self>) {
+        let [rowptr, perm] = record(GraphOp::CooToCsr { size }, [index], None);
+        (rowptr, perm)
+    }
+
+    fn ptr_to_index(ptr: IntTensor<Self>, entries: usize) -> IntTensor<Self> {
+        record_one(GraphOp::PtrToIndex { entries }, [ptr])
+    }
+
+    fn nonzero(mask: BoolTensor<Self>) -> IntTensor<Self> {
+        let dtype = burn::backend::get_or_init_device_settings::<Self>(&mask.device()).int_dtype;
+        let length = scope::fresh_size();
+        let [out] = record(GraphOp::Nonzero { length }, [mask], Some(dtype.into()));
+        out
+    }
+
+    fn self_loop_position(
+        src: IntTensor<Self>,
+        dst: IntTensor<Self>,
+        size: usize,
+    ) -> IntTensor<Self> {
+        record_one(GraphOp::SelfLoopPosition { size }, [src, dst])
+    }
+
+    fn dropout(x: FloatTensor<Self>, prob: f64) -> FloatTensor<Self> {
+        record_one(GraphOp::Dropout { prob }, [x])
+    }
+}

@@ -1,0 +1,437 @@
+//! Sorting edges by row on GPUs, stable and without atomics.
+//!
+//! A radix sort of the row numbers, four bits at a time from the lowest. One pass over blocks of
+//! 1024 keys:
+//!
+//! ```text
+//! histogram   each block counts its keys by digit               counts[digit][block]
+//! scan        exclusive sums of the counts, digit by digit      where each block's digit starts
+//! scatter     each block puts its keys at their places, in order
+//! ```
+//!
+//! Inside a block a unit owns eight consecutive keys, so order among equal digits is that of the
+//! input: the sort is stable, and its result is a function of the input alone. Row pointers are then
+//! found by bisection in the sorted keys. Keys out of range become `rows`, sort to the end, and are
+//! behind the last pointer.
+
+use burn::backend::{Shape, cubecl::dtype_to_storage_type, ops::IntTensorOps as _};
+use burn::tensor::DType;
+use burn_cubecl::{
+    CubeBackend, kernel::into_contiguous, ops::numeric::zeros_client, tensor::CubeTensor,
+};
+use cubecl::{calculate_cube_count_elemwise, cube, prelude::*};
+
+use crate::rows::cube::{address_type, empty, launch_dims};
+
+/// Units of a block.
+const UNITS: usize = 128;
+/// Consecutive keys of a unit.
+const ITEMS: usize = 8;
+/// Keys of a block.
+const BLOCK: usize = UNITS * ITEMS;
+/// Bits of a digit.
+const BITS: u32 = 4;
+/// Values of a digit.
+const BINS: usize = 16;
+
+/// Entries sorted by row: row `i` holds the entries `perm[ptr[i]] .. perm[ptr[i + 1] - 1]`, as `u32`.
+pub(crate) struct Sorted {
+    /// Where each row starts, and the end of the last: `rows + 1` values.
+    pub(crate) ptr: CubeTensor,
+    /// Entry numbers; those of one row increase.
+    pub(crate) perm: CubeTensor,
+}
+
+#[cube(launch_unchecked, address_type = "dynamic")]
+fn keys_kernel<I: Int>(
+    index: &Tensor<I>,
+    keys: &mut Tensor<u32>,
+    entries: usize,
+    rows: usize,
+    #[define(I)] _dtype: ElemType,
+) {
+    if ABSOLUTE_POS >= entries {
+        terminate!();
+    }
+    keys[ABSOLUTE_POS] = u32::cast_from(min(usize::cast_from(index[ABSOLUTE_POS]), rows));
+}
+
+/// Counts the digits of a unit's keys into its column of `counts`, which is `[bin][unit]`.
+#[cube]
+fn count_digits(
+    keys: &Tensor<u32>,
+    counts: &mut Shared<[u32]>,
+    start: usize,
+    entries: usize,
+    shift: u32,
+) {
+    let unit = UNIT_POS_X as usize;
+    for bin in 0..BINS {
+        counts[bin * UNITS + unit] = 0u32;
+    }
+    for item in 0..ITEMS {
+        if start + item < entries {
+            let digit = ((keys[start + item] >> shift) & 15u32) as usize;
+            counts[digit * UNITS + unit] += 1u32;
+        }
+    }
+}
+
+#[cube(launch_unchecked, address_type = "dynamic")]
+fn histogram_kernel(
+    keys: &Tensor<u32>,
+    histogram: &mut Tensor<u32>,
+    entries: usize,
+    blocks: usize,
+    shift: u32,
+) {
+    let block = CUBE_POS;
+    if block >= blocks {
+        terminate!();
+    }
+    let unit = UNIT_POS_X as usize;
+    let mut counts = Shared::<[u32]>::new_slice(BINS * UNITS);
+    count_digits(keys, &mut counts, block * BLOCK + unit * ITEMS, entries, shift);
+    sync_cube();
+    if unit < BINS {
+        let mut sum = 0u32;
+        for other in 0..UNITS {
+            sum += counts[unit * UNITS + other];
+        }
+        histogram[unit * blocks + block] = sum;
+    }
+}
+
+#[cube(launch_unchecked, address_type = "dynamic")]
+fn place_kernel(
+    keys: &Tensor<u32>,
+    perm: ComptimeOption<&Tensor<u32>>,
+    offsets: &Tensor<u32>,
+    keys_out: &mut Tensor<u32>,
+    perm_out: &mut Tensor<u32>,
+    entries: usize,
+    blocks: usize,
+    shift: u32,
+) {
+    let block = CUBE_POS;
+    if block >= blocks {
+        terminate!();
+    }
+    let unit = UNIT_POS_X as usize;
+    let start = block * BLOCK + unit * ITEMS;
+    let mut places = Shared::<[u32]>::new_slice(BINS * UNITS);
+    count_digits(keys, &mut places, start, entries, shift);
+    sync_cube();
+    if unit < BINS {
+        let mut place = offsets[unit * blocks + block];
+        for other in 0..UNITS {
+            let count = places[unit * UNITS + other];
+            places[unit * UNITS + other] = place;
+            place += count;
+        }
+    }
+    sync_cube();
+    for item in 0..ITEMS {
+        let from = start + item;
+        if from < entries {
+            let key = keys[from];
+            let slot = ((key >> shift) & 15u32) as usize * UNITS + unit;
+            let place = places[slot];
+            places[slot] = place + 1u32;
+            keys_out[place as usize] = key;
+            #[comptime]
+            let entry = match &perm {
+                ComptimeOption::Some(perm) => perm[from],
+                ComptimeOption::None => u32::cast_from(from),
+            };
+            perm_out[place as usize] = entry;
+        }
+    }
+}
+
+/// Replaces each block's values by their exclusive sums and writes the block's total.
+#[cube(launch_unchecked, address_type = "dynamic")]
+fn scan_kernel(values: &mut Tensor<u32>, totals: &mut Tensor<u32>, length: usize, blocks: usize) {
+    let block = CUBE_POS;
+    if block >= blocks {
+        terminate!();
+    }
+    let unit = UNIT_POS_X as usize;
+    let start = block * BLOCK + unit * ITEMS;
+    let mut own = 0u32;
+    for item in 0..ITEMS {
+        if start + item < length {
+            own += values[start + item];
+        }
+    }
+    let mut sums = Shared::<[u32]>::new_slice(UNITS);
+    sums[unit] = own;
+    sync_cube();
+    let mut distance = 1;
+    while distance < UNITS {
+        let mut sum = sums[unit];
+        if unit >= distance {
+            sum += sums[unit - distance];
+        }
+        sync_cube();
+        sums[unit] = sum;
+        sync_cube();
+        distance *= 2;
+    }
+    let mut before = sums[unit] - own;
+    for item in 0..ITEMS {
+        if start + item < length {
+            let value = values[start + item];
+            values[start + item] = before;
+            before += value;
+        }
+    }
+    if unit == UNITS - 1 {
+        totals[block] = sums[unit];
+    }
+}
+
+#[cube(launch_unchecked, address_type = "dynamic")]
+fn add_totals_kernel(values: &mut Tensor<u32>, totals: &Tensor<u32>, length: usize) {
+    if ABSOLUTE_POS >= length {
+        terminate!();
+    }
+    values[ABSOLUTE_POS] += totals[ABSOLUTE_POS / BLOCK];
+}
+
+/// `ptr[i]` = number of keys below `i`, by bisection.
+#[cube(launch_unchecked, address_type = "dynamic")]
+fn ptr_kernel(keys: &Tensor<u32>, ptr: &mut Tensor<u32>, entries: usize, rows: usize) {
+    if ABSOLUTE_POS > rows {
+        terminate!();
+    }
+    let row = u32::cast_from(ABSOLUTE_POS);
+    let mut low = 0;
+    let mut high = entries;
+    while low < high {
+        let middle = low + (high - low) / 2;
+        if keys[middle] < row {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    ptr[ABSOLUTE_POS] = u32::cast_from(low);
+}
+
+/// `out[k]` = the last row that starts at or before `k`, by bisection.
+#[cube(launch_unchecked, address_type = "dynamic")]
+fn ptr_to_index_kernel<I: Int>(
+    ptr: &Tensor<I>,
+    out: &mut Tensor<I>,
+    entries: usize,
+    rows: usize,
+    #[define(I)] _dtype: ElemType,
+) {
+    if ABSOLUTE_POS >= entries {
+        terminate!();
+    }
+    let mut low = 0;
+    let mut high = rows;
+    while low < high {
+        let middle = low + (high - low) / 2;
+        if usize::cast_from(ptr[middle + 1]) <= ABSOLUTE_POS {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    out[ABSOLUTE_POS] = I::cast_from(low);
+}
+
+/// Sorts entries by row. Those out of range are in `perm` behind the last row.
+pub(crate) fn sort_by_row(index: CubeTensor, rows: usize) -> Sorted {
+    let index = into_contiguous(index);
+    let entries = index.meta.shape()[0];
+    assert!(
+        u32::try_from(entries.max(rows)).is_ok_and(|count| count < u32::MAX),
+        "expected fewer than 2^32 - 1 edges and nodes, got {entries} and {rows}"
+    );
+    if entries == 0 {
+        return sort_keys(empty(&index, Shape::new([0]), DType::U32), rows);
+    }
+    let keys = empty(&index, Shape::new([entries]), DType::U32);
+    let (cubes, dim) = launch_dims(&index, entries);
+    let dtype = dtype_to_storage_type(index.dtype);
+    // SAFETY: units below `entries` read and write their own position.
+    unsafe {
+        keys_kernel::launch_unchecked(
+            &keys.client,
+            cubes,
+            dim,
+            address_type([Some(&index), Some(&keys)]),
+            index.into_tensor_arg(),
+            keys.clone().into_tensor_arg(),
+            entries,
+            rows,
+            dtype,
+        );
+    }
+    sort_keys(keys, rows)
+}
+
+/// Sorts entries by keys of `u32` between 0 and `rows`, where `rows` stands for "no row".
+pub(crate) fn sort_keys(mut keys: CubeTensor, rows: usize) -> Sorted {
+    let entries = keys.meta.shape()[0];
+    if entries == 0 {
+        let shape = Shape::new([rows + 1]);
+        let ptr = zeros_client(keys.client.clone(), keys.device.clone(), shape, DType::U32);
+        return Sorted { ptr, perm: keys };
+    }
+    let blocks = entries.div_ceil(BLOCK);
+    let mut perm = None;
+    let mut shift = 0;
+    loop {
+        let histogram = empty(&keys, Shape::new([BINS * blocks]), DType::U32);
+        let sorted_keys = empty(&keys, Shape::new([entries]), DType::U32);
+        let sorted_perm = empty(&keys, Shape::new([entries]), DType::U32);
+        let address = address_type([Some(&keys), Some(&histogram)]);
+        // SAFETY: a block reads keys below `entries` and writes its own column of the histogram,
+        // whose size is bins times blocks.
+        unsafe {
+            histogram_kernel::launch_unchecked(
+                &keys.client,
+                block_count(&keys, blocks),
+                CubeDim::new_1d(UNITS as u32),
+                address,
+                keys.clone().into_tensor_arg(),
+                histogram.clone().into_tensor_arg(),
+                entries,
+                blocks,
+                shift,
+            );
+        }
+        scan(&histogram);
+        // SAFETY: the scanned histogram gives each key of each block a place of its own below
+        // `entries`, because it counts the same keys.
+        unsafe {
+            place_kernel::launch_unchecked(
+                &sorted_keys.client,
+                block_count(&keys, blocks),
+                CubeDim::new_1d(UNITS as u32),
+                address,
+                keys.into_tensor_arg(),
+                perm.map(CubeTensor::into_tensor_arg).into(),
+                histogram.into_tensor_arg(),
+                sorted_keys.clone().into_tensor_arg(),
+                sorted_perm.clone().into_tensor_arg(),
+                entries,
+                blocks,
+                shift,
+            );
+        }
+        (keys, perm) = (sorted_keys, Some(sorted_perm.clone()));
+        shift += BITS;
+        if rows.checked_shr(shift).is_none_or(|digits| digits == 0) {
+            return Sorted { ptr: row_pointers(keys, rows), perm: sorted_perm };
+        }
+    }
+}
+
+fn row_pointers(keys: CubeTensor, rows: usize) -> CubeTensor {
+    let entries = keys.meta.shape()[0];
+    let ptr = empty(&keys, Shape::new([rows + 1]), DType::U32);
+    let (cubes, dim) = launch_dims(&keys, rows + 1);
+    // SAFETY: units up to `rows` write their own position; bisection stays below `entries`.
+    unsafe {
+        ptr_kernel::launch_unchecked(
+            &ptr.client,
+            cubes,
+            dim,
+            address_type([Some(&keys), Some(&ptr)]),
+            keys.into_tensor_arg(),
+            ptr.clone().into_tensor_arg(),
+            entries,
+            rows,
+        );
+    }
+    ptr
+}
+
+/// Replaces the values of a vector of `u32` by their exclusive sums.
+fn scan(values: &CubeTensor) {
+    let length = values.meta.shape()[0];
+    let blocks = length.div_ceil(BLOCK);
+    let totals = empty(values, Shape::new([blocks]), DType::U32);
+    let address = address_type([Some(values), Some(&totals)]);
+    // SAFETY: a block changes its own values below `length` and writes its own total.
+    unsafe {
+        scan_kernel::launch_unchecked(
+            &values.client,
+            block_count(values, blocks),
+            CubeDim::new_1d(UNITS as u32),
+            address,
+            values.clone().into_tensor_arg(),
+            totals.clone().into_tensor_arg(),
+            length,
+            blocks,
+        );
+    }
+    if blocks > 1 {
+        scan(&totals);
+        let (cubes, dim) = launch_dims(values, length);
+        // SAFETY: units below `length` change their own value; a block's total exists for each.
+        unsafe {
+            add_totals_kernel::launch_unchecked(
+                &values.client,
+                cubes,
+                dim,
+                address,
+                values.clone().into_tensor_arg(),
+                totals.into_tensor_arg(),
+                length,
+            );
+        }
+    }
+}
+
+/// One cube for each block.
+fn block_count(like: &CubeTensor, blocks: usize) -> CubeCount {
+    let dim = CubeDim::new_1d(UNITS as u32);
+    calculate_cube_count_elemwise(&like.client, blocks * UNITS, dim)
+}
+
+/// See [`crate::coo_to_csr`].
+pub(crate) fn coo_to_csr(index: CubeTensor, size: usize) -> (CubeTensor, CubeTensor) {
+    let dtype = index.dtype;
+    let Sorted { ptr, perm } = sort_by_row(index, size);
+    let convert = |tensor: CubeTensor| {
+        if tensor.meta.shape()[0] == 0 {
+            return empty(&tensor, tensor.meta.shape().clone(), dtype);
+        }
+        CubeBackend::int_cast(tensor, dtype.into())
+    };
+    (convert(ptr), convert(perm))
+}
+
+/// See [`crate::ptr_to_index`].
+pub(crate) fn ptr_to_index(ptr: CubeTensor, entries: usize) -> CubeTensor {
+    let ptr = into_contiguous(ptr);
+    let rows = ptr.meta.shape()[0] - 1;
+    let out = empty(&ptr, Shape::new([entries]), ptr.dtype);
+    if entries == 0 {
+        return out;
+    }
+    let (cubes, dim) = launch_dims(&ptr, entries);
+    let dtype = dtype_to_storage_type(ptr.dtype);
+    // SAFETY: units below `entries` write their own position; bisection reads `ptr` up to `rows`.
+    unsafe {
+        ptr_to_index_kernel::launch_unchecked(
+            &out.client,
+            cubes,
+            dim,
+            address_type([Some(&ptr), Some(&out)]),
+            ptr.into_tensor_arg(),
+            out.clone().into_tensor_arg(),
+            entries,
+            rows,
+            dtype,
+        );
+    }
+    out
+}

@@ -1,0 +1,32 @@
+//! Conversions between edge lists and compressed rows on the CPU: a counting sort and a walk.
+
+use burn::backend::Shape;
+use burn_flex::FlexTensor;
+
+use crate::rows::flex::{Id, Sorted, checked_ptr, elements, sort_by_row, tensor, with_id};
+
+/// See [`crate::coo_to_csr`].
+pub(crate) fn coo_to_csr(index: &FlexTensor, size: usize) -> (FlexTensor, FlexTensor) {
+    let index = index.to_contiguous();
+    with_id!(index, I => {
+        let Sorted { ptr, perm } = sort_by_row(elements!(index, I), size, "coo_to_csr", "index");
+        let convert = |values: Vec<usize>| {
+            let shape = Shape::new([values.len()]);
+            tensor(values.into_iter().map(I::from_usize).collect(), shape)
+        };
+        (convert(ptr), convert(perm))
+    })
+}
+
+/// See [`crate::ptr_to_index`].
+pub(crate) fn ptr_to_index(ptr: &FlexTensor, entries: usize) -> FlexTensor {
+    let ptr = ptr.to_contiguous();
+    with_id!(ptr, I => {
+        let ptr = checked_ptr(elements!(ptr, I), entries, "ptr_to_index", "ptr");
+        let mut out: Vec<I> = Vec::with_capacity(entries);
+        for (row, range) in ptr.windows(2).enumerate() {
+            out.extend(core::iter::repeat_n(I::from_usize(row), range[1] - range[0]));
+        }
+        tensor(out, Shape::new([entries]))
+    })
+}

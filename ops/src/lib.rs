@@ -1,0 +1,80 @@
+//! Message-passing operations as backend extensions of Burn.
+//!
+//! A graph layer moves rows along edges. With `x` the node features `[N, F]` and an edge `e` that
+//! runs from node `src[e]` to node `dst[e]`, one step of message passing is
+//!
+//! ```text
+//!   gather            message                scatter
+//!   x_j = x[src]      m = φ(x_j, ..)         out[i] = ⊕ { m[e] : dst[e] = i }
+//!   [N, F] → [E, F]   [E, F] → [E, M]        [E, M] → [n, M]
+//! ```
+//!
+//! where `⊕` is a [`Reduce`]: sum, mean, max, min or product. Burn has the tensor algebra for `φ`;
+//! this crate adds what the two arrows need, and [`spmm`] and [`spmm_csr`], which do both arrows at
+//! once and never hold the `E × F` messages.
+//!
+//! | function | meaning |
+//! |---|---|
+//! | [`gather`] | `out[e] = x[index[e]]` |
+//! | [`scatter`] | `out[i] = ⊕ { x[e] : index[e] = i }` |
+//! | [`segment_reduce`] | the same, for rows already sorted: segment `i` is `ptr[i] .. ptr[i + 1]` |
+//! | [`segment_softmax`] | softmax among the rows that share a destination (attention) |
+//! | [`spmm`], [`spmm_csr`] | `out[i] = ⊕ { w[e] · x[src[e]] : dst[e] = i }` |
+//! | [`degree`] | number of edges of each node |
+//! | [`coo_to_csr`], [`ptr_to_index`] | edge lists to compressed rows and back |
+//! | [`nonzero`], [`self_loop_position`], [`arange`] | positions |
+//! | [`dropout`] | random zeros while training |
+//!
+//! # Letters
+//! `N` nodes, `E` edges, `F` features, `n` destinations. Axis 0 is always nodes or edges; further
+//! axes are carried along, so `[E, heads, channels]` works wherever `[E, F]` does.
+//!
+//! # Where it runs
+//! Each operation has a kernel for the CPU (`flex`), one for GPUs in CubeCL (`wgpu`, `vulkan`,
+//! `metal`, `cuda`), a hand-written gradient, and a wire form ([`wire::GraphOp`]), so that a forward
+//! pass can be recorded as a graph. All kernels are deterministic: a row adds its edges in edge
+//! order, whatever the number of threads, and no kernel uses floating-point atomics.
+//!
+//! # Indices
+//! Indices are `i32` or `i64`. On the CPU an index outside its range is a panic that names the
+//! operation, the index and the size. GPU kernels skip such edges (or read row 0 where a row is
+//! needed): results are then unspecified, but no memory outside the tensors is touched. Build
+//! edges with `kiln_core::EdgeIndex::new`, which checks them once.
+
+mod arange;
+mod backend;
+mod check;
+mod csr;
+mod degree;
+pub mod dispatch;
+mod dropout;
+mod gather;
+pub mod graph;
+mod nonzero;
+mod reduce;
+mod registry;
+mod rows;
+mod scatter;
+pub mod scope;
+mod segment_reduce;
+mod segment_softmax;
+mod self_loops;
+mod spmm;
+pub mod wire;
+mod witness;
+
+pub use arange::arange;
+pub use backend::GraphOps;
+pub use csr::{coo_to_csr, ptr_to_index};
+pub use degree::degree;
+pub use dropout::dropout;
+pub use gather::gather;
+pub use graph::{to_adjacency, to_edge_index};
+pub use nonzero::nonzero;
+pub use reduce::Reduce;
+pub use registry::register_graph_ops;
+pub use scatter::scatter;
+pub use segment_reduce::segment_reduce;
+pub use segment_softmax::segment_softmax;
+pub use self_loops::self_loop_position;
+pub use spmm::{spmm, spmm_csr};

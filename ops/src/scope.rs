@@ -1,0 +1,365 @@
+//! Regions of a recording: which operations belong to which layer.
+//!
+//! A layer opens a scope at the start of `forward`, passes its arguments through it and closes it
+//! with the result:
+//!
+//! ```ignore
+//! let scope = scope::layer(self, "SAGEConv", "forward");
+//! let x = scope.input("x", x);
+//! let edges = scope.input("edge_index", edges);
+//! // ... the computation ...
+//! scope.exit(out)
+//! ```
+//!
+//! Outside a recording all of this is free: nothing is allocated and every value is returned as it
+//! came. During one (see `kiln_ir::Recorder`), markers on the capture device delimit the region, and
+//! each argument and result is renamed at its border, so that the region becomes a method of its
+//! own with exactly those inputs and outputs.
+//!
+//! The names of arguments come from the layer; which *instance* a region belongs to comes from the
+//! parameters of the module that opened it.
+
+use core::cell::{Cell, RefCell};
+
+use burn::{
+    backend::{
+        BackendTensor, Capture, DispatchAutodiffContext, DispatchDevice, DispatchTensor,
+        DispatchTensorKind,
+        ir::{CustomOpIr, OperationIr, OperationOutput, ScalarIr, TensorIr},
+    },
+    module::{Module, ModuleVisitor, Param, ParamId},
+    tensor::{Bool, DType, Device, Int, Shape, Tensor},
+};
+use burn_capture::{CaptureChannel, CaptureClient, CaptureDevice};
+use burn_router::{RouterClient, RouterTensor};
+use kiln_core::{AnyTensor, Kind, Leaves};
+
+use crate::witness;
+
+/// Names of the markers in a recording. A marker with a tensor is the identity on it.
+pub mod marker {
+    /// An input of the recording: one output, no inputs.
+    pub const INPUT: &str = "kiln::input";
+    /// A result of the recording.
+    pub const OUTPUT: &str = "kiln::output";
+    /// A scope opens. Scalar: number of the scope.
+    pub const SCOPE_BEGIN: &str = "kiln::scope_begin";
+    /// An argument of a scope. Scalar: number of the scope.
+    pub const SCOPE_INPUT: &str = "kiln::scope_input";
+    /// A result of a scope. Scalar: number of the scope.
+    pub const SCOPE_OUTPUT: &str = "kiln::scope_output";
+    /// A scope closes. Scalar: number of the scope.
+    pub const SCOPE_END: &str = "kiln::scope_end";
+}
+
+/// What a scope is, as the recording sees it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ScopeInfo {
+    /// Class name of the layer, such as `SAGEConv`.
+    pub kind: &'static str,
+    /// Method name, such as `forward` or `propagate`.
+    pub method: &'static str,
+    /// Name of the record type in which the arguments travel, if they do.
+    pub record: Option<&'static str>,
+    /// Parameters of the module that opened the scope, with their paths inside it.
+    pub params: Vec<(ParamId, String)>,
+    /// Names of the arguments in the order in which they were passed.
+    pub inputs: Vec<String>,
+}
+
+/// Everything that a recording notes beside the captured operations.
+#[derive(Clone, Debug, Default)]
+pub struct Notes {
+    /// Scopes in the order in which they were opened; markers refer to them by position.
+    pub scopes: Vec<ScopeInfo>,
+    /// The sizes that [`fresh_size`] gave out, in order.
+    pub fresh: Vec<usize>,
+    /// Scopes that are open, outermost first; after a failed recording, where it failed.
+    pub open: Vec<usize>,
+}
+
+struct Recording {
+    client: CaptureClient,
+    fresh: Box<dyn Iterator<Item = usize>>,
+    notes: Notes,
+}
+
+thread_local! {
+    static RECORDING: RefCell<Option<Recording>> = const { RefCell::new(None) };
+    static ACTIVE: Cell<bool> = const { Cell::new(false) };
+    static NOTES: RefCell<Notes> = RefCell::default();
+}
+
+/// Whether this thread is recording.
+pub fn is_recording() -> bool {
+    ACTIVE.get()
+}
+
+/// An open recording on this thread; ends when dropped.
+#[derive(Debug)]
+pub struct RecordingGuard(());
+
+impl Drop for RecordingGuard {
+    fn drop(&mut self) {
+        ACTIVE.set(false);
+        if let Some(recording) = RECORDING.take() {
+            NOTES.set(recording.notes);
+        }
+    }
+}
+
+/// What this thread's last recording noted, also when it ended by a panic.
+pub fn take_notes() -> Notes {
+    NOTES.take()
+}
+
+/// Starts noting scopes for a recording on `device`, which must be a capture device inside its
+/// capture scope. `fresh` supplies sizes for results whose length depends on data.
+///
+/// # Panics
+/// If `device` is no capture device, or this thread records already.
+pub fn begin(device: &Device, fresh: impl Iterator<Item = usize> + 'static) -> RecordingGuard {
+    assert!(!is_recording(), "this thread is recording already");
+    let client = burn_router::get_client::<CaptureChannel>(&capture_device(device));
+    RECORDING.set(Some(Recording { client, fresh: Box::new(fresh), notes: Notes::default() }));
+    ACTIVE.set(true);
+    RecordingGuard(())
+}
+
+/// A size for a result whose length depends on data: no other size of the recording equals it.
+pub(crate) fn fresh_size() -> usize {
+    if !is_recording() {
+        return witness::fresh_size();
+    }
+    with(|recording| {
+        let size = recording.fresh.next().unwrap_or_else(|| {
+            panic!("a recording can hold no more results whose size depends on data")
+        });
+        recording.notes.fresh.push(size);
+        size
+    })
+}
+
+/// Registers an input of the recording: a tensor without data.
+///
+/// # Panics
+/// Outside a recording.
+pub fn input(kind: Kind, shape: Shape) -> AnyTensor {
+    with(|recording| {
+        let dtype = match kind {
+            Kind::Float => DType::F32,
+            Kind::Int => DType::I64,
+            Kind::Bool => DType::Bool(burn::tensor::BoolStore::U8),
+        };
+        let out = TensorIr::uninit(recording.client.create_empty_handle(), shape, dtype);
+        register(&recording.client, marker::INPUT, &[], Some(out), vec![])
+            .map(|tensor| wrap(kind, tensor))
+            .unwrap_or_else(|| unreachable!("an input has one output"))
+    })
+}
+
+/// Marks a result of the recording and gives it a tensor of its own.
+///
+/// # Panics
+/// Outside a recording, or if the tensor is not on the recording's device.
+pub fn output(tensor: AnyTensor) -> AnyTensor {
+    with(|recording| alias(recording, marker::OUTPUT, tensor, vec![]))
+}
+
+/// Opens the scope of a layer's method.
+///
+/// `kind` is PyG's name of the layer. Outside a recording the scope does nothing.
+pub fn layer<M: Module>(module: &M, kind: &'static str, method: &'static str) -> Scope {
+    open(module, kind, method, None)
+}
+
+/// Opens the scope of a method that takes its arguments as one record of type `record`:
+/// `MessagePassing::propagate`.
+pub fn record<M: Module>(
+    module: &M,
+    kind: &'static str,
+    method: &'static str,
+    record: &'static str,
+) -> Scope {
+    open(module, kind, method, Some(record))
+}
+
+fn open<M: Module>(
+    module: &M,
+    kind: &'static str,
+    method: &'static str,
+    record: Option<&'static str>,
+) -> Scope {
+    if !is_recording() {
+        return Scope { number: None };
+    }
+    let mut collector = ParamCollector::default();
+    module.visit(&mut collector);
+    let number = with(|recording| {
+        let number = recording.notes.scopes.len();
+        recording.notes.scopes.push(ScopeInfo {
+            kind,
+            method,
+            record,
+            params: collector.params,
+            inputs: Vec::new(),
+        });
+        recording.notes.open.push(number);
+        register(&recording.client, marker::SCOPE_BEGIN, &[], None, vec![scalar(number)]);
+        number
+    });
+    Scope { number: Some(number) }
+}
+
+/// An open region of a recording; see the [module](self) for how a layer uses it.
+#[derive(Debug)]
+#[must_use = "a scope ends with `exit`"]
+pub struct Scope {
+    number: Option<usize>,
+}
+
+impl Scope {
+    /// Passes an argument into the scope.
+    pub fn input<T: Leaves>(&self, name: &str, value: T) -> T {
+        let Some(number) = self.number else { return value };
+        value.map_leaves(name, &mut |name, tensor| {
+            with(|recording| {
+                recording.notes.scopes[number].inputs.push(name);
+                alias(recording, marker::SCOPE_INPUT, tensor, vec![scalar(number)])
+            })
+        })
+    }
+
+    /// Passes the result out of the scope and closes it.
+    pub fn exit<T: Leaves>(self, value: T) -> T {
+        let Some(number) = self.number else { return value };
+        let value = value.map_leaves("", &mut |_, tensor| {
+            with(|recording| alias(recording, marker::SCOPE_OUTPUT, tensor, vec![scalar(number)]))
+        });
+        with(|recording| {
+            recording.notes.open.pop();
+            register(&recording.client, marker::SCOPE_END, &[], None, vec![scalar(number)]);
+        });
+        value
+    }
+}
+
+/// Collects the ids of a module's parameters with their paths.
+#[derive(Default)]
+struct ParamCollector {
+    path: Vec<String>,
+    params: Vec<(ParamId, String)>,
+}
+
+impl ParamCollector {
+    fn push(&mut self, id: ParamId) {
+        self.params.push((id, self.path.join(".")));
+    }
+}
+
+impl ModuleVisitor for ParamCollector {
+    fn enter_module(&mut self, name: &str, _container: &str) {
+        self.path.push(name.to_owned());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.path.pop();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        self.push(param.id);
+    }
+
+    fn visit_int<const D: usize>(&mut self, param: &Param<Tensor<D, Int>>) {
+        self.push(param.id);
+    }
+
+    fn visit_bool<const D: usize>(&mut self, param: &Param<Tensor<D, Bool>>) {
+        self.push(param.id);
+    }
+}
+
+/// Runs `f` on this thread's recording.
+fn with<R>(f: impl FnOnce(&mut Recording) -> R) -> R {
+    RECORDING.with_borrow_mut(|recording| {
+        f(recording.as_mut().unwrap_or_else(|| panic!("no recording on this thread")))
+    })
+}
+
+fn scalar(number: usize) -> ScalarIr {
+    ScalarIr::UInt(number as u64)
+}
+
+/// The capture device behind a device.
+pub(crate) fn capture_device(device: &Device) -> CaptureDevice {
+    match device.as_dispatch() {
+        DispatchDevice::Capture(device) => *device,
+        other => panic!("expected a capture device, got {other:?}"),
+    }
+}
+
+fn register(
+    client: &CaptureClient,
+    id: &str,
+    inputs: &[TensorIr],
+    output: Option<TensorIr>,
+    scalars: Vec<ScalarIr>,
+) -> Option<RouterTensor<CaptureClient>> {
+    let desc = CustomOpIr {
+        id: id.to_owned(),
+        inputs: inputs.to_vec(),
+        outputs: output.iter().cloned().collect(),
+        scalars,
+    };
+    if output.is_some() {
+        Some(client.register(OperationIr::Custom(desc)).output())
+    } else {
+        client.register_op(OperationIr::Custom(desc));
+        None
+    }
+}
+
+fn alias(
+    recording: &Recording,
+    id: &str,
+    tensor: AnyTensor,
+    scalars: Vec<ScalarIr>,
+) -> AnyTensor {
+    let kind = tensor.kind();
+    let primitive = unwrap(tensor);
+    let ir = primitive.into_ir();
+    let out =
+        TensorIr::uninit(recording.client.create_empty_handle(), ir.shape.clone(), ir.dtype);
+    match register(&recording.client, id, &[ir], Some(out), scalars) {
+        Some(tensor) => wrap(kind, tensor),
+        None => unreachable!("an alias has one output"),
+    }
+}
+
+pub(crate) fn wrap(kind: Kind, tensor: RouterTensor<CaptureClient>) -> AnyTensor {
+    let tensor = match kind {
+        Kind::Float => BackendTensor::<Capture>::Float(tensor),
+        Kind::Int => BackendTensor::<Capture>::Int(tensor),
+        Kind::Bool => BackendTensor::<Capture>::Bool(tensor),
+    };
+    AnyTensor::from_dispatch(DispatchTensor {
+        kind: DispatchTensorKind::Capture(tensor),
+        autodiff: DispatchAutodiffContext::Disabled,
+    })
+}
+
+/// The captured tensor behind a tensor of a recording.
+///
+/// # Panics
+/// If the tensor is on another device.
+pub fn unwrap(tensor: AnyTensor) -> RouterTensor<CaptureClient> {
+    let device = tensor.device();
+    match tensor.into_dispatch().kind {
+        DispatchTensorKind::Capture(
+            BackendTensor::Float(tensor) | BackendTensor::Int(tensor) | BackendTensor::Bool(tensor),
+        ) => tensor,
+        _ => panic!(
+            "a tensor on {device:?} met a recording; move the module and its inputs to the recording's device"
+        ),
+    }
+}

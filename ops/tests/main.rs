@@ -1,0 +1,13 @@
+//! Every operation against plain loops, its gradient against finite differences, its recording
+//! against its eager result.
+//!
+//! The same tests run on any compiled-in backend: `KILN_TEST_BACKEND=vulkan` and so on; `flex` if
+//! unset. On GPUs floats are `f32`, so tolerances are wider there.
+
+mod forward;
+mod gradient;
+mod graph;
+mod indices;
+mod recording;
+mod reference;
+mod support;

@@ -1,0 +1,50 @@
+//! Checks of the Kiln workspace: `cargo xtask <command>`.
+//!
+//! | command | what it does |
+//! |---|---|
+//! | `tidy` | house rules that no compiler knows: headers, file lengths, who may name whom |
+//! | `check` | everything a change must pass but the tests: formatting, tidy, clippy, documentation |
+
+mod check;
+mod tidy;
+
+use std::{io::Write as _, path::Path, process::ExitCode};
+
+use anyhow::{Context as _, Result};
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Checks of the Kiln workspace")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Formatting, house rules, clippy and documentation, the quickest first
+    Check,
+    /// House rules that no compiler knows
+    Tidy,
+}
+
+fn main() -> Result<ExitCode> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .context("xtask is in the workspace")?;
+    match Arguments::parse().command {
+        Command::Check => check::run(root)?,
+        Command::Tidy => {
+            let findings = tidy::run(root)?;
+            let mut out = std::io::stdout().lock();
+            for finding in &findings {
+                writeln!(out, "{finding}")?;
+            }
+            if !findings.is_empty() {
+                writeln!(out, "{} findings", findings.len())?;
+                return Ok(ExitCode::FAILURE);
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
