@@ -22,7 +22,7 @@ pub struct Batch {
     edge_weight: Option<Tensor<1>>,
     edge_attr: Option<Tensor<2>>,
     y: Option<Tensor<1, Int>>,
-    batch: Tensor<1, Int>,
+    graph_of_node: Tensor<1, Int>,
     ptr: Vec<usize>,
 }
 
@@ -87,7 +87,7 @@ impl Batch {
                 Tensor::cat(parts, 0)
             }),
             y: join(graphs.iter().map(Graph::y), |parts| Tensor::cat(parts, 0)),
-            batch: Tensor::from_data(owners, &device),
+            graph_of_node: Tensor::from_data(owners, &device),
             ptr,
         })
     }
@@ -119,7 +119,7 @@ impl Batch {
 
     /// Graph of each node, `[N]`, ascending from 0.
     pub fn batch(&self) -> Tensor<1, Int> {
-        self.batch.clone()
+        self.graph_of_node.clone()
     }
 
     /// Position of each graph's first node, and the number of nodes: `num_graphs + 1` entries.
@@ -160,7 +160,7 @@ impl Batch {
             edge_weight: self.edge_weight.map(|tensor| tensor.to_device(device)),
             edge_attr: self.edge_attr.map(|tensor| tensor.to_device(device)),
             y: self.y.map(|tensor| tensor.to_device(device)),
-            batch: self.batch.to_device(device),
+            graph_of_node: self.graph_of_node.to_device(device),
             ptr: self.ptr,
         }
     }

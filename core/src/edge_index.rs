@@ -120,11 +120,19 @@ impl EdgeIndex {
     }
 
     /// Source of each edge, `[E]`.
+    #[expect(
+        clippy::single_range_in_vec_init,
+        reason = "one range, that of the first axis"
+    )]
     pub fn src(&self) -> Tensor<1, Int> {
         self.tensor.clone().slice([0..1]).squeeze_dim(0)
     }
 
     /// Destination of each edge, `[E]`.
+    #[expect(
+        clippy::single_range_in_vec_init,
+        reason = "one range, that of the first axis"
+    )]
     pub fn dst(&self) -> Tensor<1, Int> {
         self.tensor.clone().slice([1..2]).squeeze_dim(0)
     }

@@ -6,6 +6,10 @@ use crate::{Adjacency, EdgeIndex, leaves::Leaves, value::AnyTensor};
 
 /// The edges that a layer takes: COO or CSR (PyG's `Adj = Union[Tensor, SparseTensor]`).
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "moved a few times a layer; a box would allocate"
+)]
 pub enum Edges {
     /// Coordinate form.
     Coo(EdgeIndex),

@@ -103,7 +103,7 @@ impl Type {
     pub fn float<const D: usize>(dims: [Dim; D]) -> Self {
         Self::Tensor {
             kind: Kind::Float,
-            dims: dims.to_vec(),
+            dims: Vec::from(dims),
         }
     }
 
@@ -111,7 +111,7 @@ impl Type {
     pub fn int<const D: usize>(dims: [Dim; D]) -> Self {
         Self::Tensor {
             kind: Kind::Int,
-            dims: dims.to_vec(),
+            dims: Vec::from(dims),
         }
     }
 

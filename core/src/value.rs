@@ -98,6 +98,10 @@ impl AnyTensor {
 
 /// An argument or a result of a typed forward variant.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "moved a few times a layer; a box would allocate"
+)]
 pub enum Value {
     /// A dense tensor.
     Tensor(AnyTensor),

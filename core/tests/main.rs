@@ -1,5 +1,7 @@
 //! Tests of the public interface that need files or several types together.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
+
 use std::{fs, path::Path};
 
 use burn::tensor::{Bool, Device, Int, Tensor};

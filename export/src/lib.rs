@@ -1,7 +1,7 @@
 //! Writes Kiln programs in the formats of other tools.
 //!
-//! [`torchscript`] turns a recorded [`Model`](kiln_ir::Model) into an archive that PyTorch loads
-//! from Python and from C++, without Kiln. Kiln's own format is in `kiln-ir`.
+//! [`torchscript`] turns a recorded [`Model`] into an archive that PyTorch loads from Python and
+//! from C++, without Kiln. Kiln's own format is in `kiln-ir`.
 
 #![forbid(unsafe_code)]
 
@@ -11,13 +11,20 @@ use std::path::Path;
 
 use kiln_ir::Model;
 
-/// Saves a model for PyTorch: adds `model.save_torchscript("net.pt")` to [`Model`].
+/// Writing a model as a TorchScript archive, as a method of the model.
+///
+/// ```no_run
+/// use kiln_export::SaveTorchScript as _;
+///
+/// let model = kiln_ir::Model::load("net.kiln")?;
+/// model.save_torchscript("net.pt")?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub trait SaveTorchScript {
-    /// Writes a TorchScript archive; the same as [`torchscript::write`].
+    /// Writes the model to a file that `torch.jit.load` and `torch::jit::load` open.
     ///
     /// # Errors
-    /// If TorchScript cannot express the program, or the file cannot be written. Then nothing is
-    /// left at `path`.
+    /// As [`torchscript::write`].
     fn save_torchscript(&self, path: impl AsRef<Path>) -> Result<(), torchscript::Error>;
 }
 

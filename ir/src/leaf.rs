@@ -39,7 +39,9 @@ impl Type {
     }
 
     fn collect<'a>(&'a self, name: &str, optional: bool, depth: usize, leaves: &mut Vec<Leaf<'a>>) {
-        let Some(below) = depth.checked_sub(1) else { return };
+        let Some(below) = depth.checked_sub(1) else {
+            return;
+        };
         let mut leaf = |name: String, ty, optional| leaves.push(Leaf { name, ty, optional });
         match self {
             Self::Tensor(ty) => leaf(name.to_owned(), ty, optional),
@@ -62,7 +64,9 @@ impl Type {
     /// Whether types nest at most [`MAX_TYPE_DEPTH`] levels.
     pub(crate) fn is_shallow(&self) -> bool {
         fn within(ty: &Type, depth: usize) -> bool {
-            let Some(below) = depth.checked_sub(1) else { return false };
+            let Some(below) = depth.checked_sub(1) else {
+                return false;
+            };
             match ty {
                 Type::Tensor(_) | Type::Adjacency(_) | Type::Size(_) | Type::Flag => true,
                 Type::Optional(inner) => within(inner, below),
@@ -76,7 +80,10 @@ impl Type {
 impl Method {
     /// The tensors of all parameters, in order.
     pub fn leaves(&self) -> Vec<Leaf<'_>> {
-        self.params.iter().flat_map(|param| param.ty.leaves(&param.name)).collect()
+        self.params
+            .iter()
+            .flat_map(|param| param.ty.leaves(&param.name))
+            .collect()
     }
 
     /// The tensors of the result, in order, with names that start with `output`.
@@ -86,14 +93,16 @@ impl Method {
 
     /// Names and symbols of the parameters of type [`Type::Size`].
     pub fn sizes(&self) -> impl Iterator<Item = (&str, [SymbolId; 2])> {
-        self.params.iter().filter_map(|Param { name, ty }| match ty {
-            Type::Size(symbols) => Some((name.as_str(), *symbols)),
-            Type::Tensor(_)
-            | Type::Adjacency(_)
-            | Type::Optional(_)
-            | Type::Tuple(_)
-            | Type::Flag => None,
-        })
+        self.params
+            .iter()
+            .filter_map(|Param { name, ty }| match ty {
+                Type::Size(symbols) => Some((name.as_str(), *symbols)),
+                Type::Tensor(_)
+                | Type::Adjacency(_)
+                | Type::Optional(_)
+                | Type::Tuple(_)
+                | Type::Flag => None,
+            })
     }
 }
 
@@ -149,7 +158,9 @@ impl TryFrom<FlatType> for Type {
                 Part::Adjacency(types) => Type::Adjacency(types),
                 Part::Optional => Type::Optional(Box::new(take(parts, below)?)),
                 Part::Tuple(count) => {
-                    let items = (0..count).map(|_| take(parts, below)).collect::<Result<_, _>>();
+                    let items = (0..count)
+                        .map(|_| take(parts, below))
+                        .collect::<Result<_, _>>();
                     Type::Tuple(items?)
                 }
                 Part::Size(symbols) => Type::Size(symbols),

@@ -9,6 +9,7 @@
 //! |---|---|
 //! | read a program, or write one by hand | [`parse`], [`print`](print()) |
 //! | make sure that it means something | [`validate`](validate()), which gives a [`Valid`] program |
+//! | run it on a device | [`Session`] |
 //! | change it | [`pass`] |
 //! | keep it with its weights | [`Model`], a [`Valid`] program and [`Weights`]; `.kiln` files ([`native`]) |
 //!
@@ -17,6 +18,7 @@
 
 #![cfg_attr(not(test), deny(clippy::wildcard_enum_match_arm))]
 
+pub mod exec;
 pub mod leaf;
 pub mod model;
 pub mod native;
@@ -29,6 +31,8 @@ pub mod text;
 pub mod validate;
 pub mod weights;
 
+#[doc(inline)]
+pub use exec::{ExecError, Session};
 #[doc(inline)]
 pub use leaf::Leaf;
 #[doc(inline)]

@@ -52,22 +52,61 @@ pub enum Scalar {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the names are the mathematical ones")]
 pub enum Unary {
-    Neg, Abs, Sign, Exp, Log, Log1p, Sqrt, Recip, Erf, Sin, Cos, Tan, Tanh, Sigmoid, LogSigmoid,
-    Relu, Gelu, Floor, Ceil, Round, Not,
+    Neg,
+    Abs,
+    Sign,
+    Exp,
+    Log,
+    Log1p,
+    Sqrt,
+    Recip,
+    Erf,
+    Sin,
+    Cos,
+    Tan,
+    Tanh,
+    Sigmoid,
+    LogSigmoid,
+    Relu,
+    Gelu,
+    Floor,
+    Ceil,
+    Round,
+    Not,
 }
 
 /// Elementwise operations of two inputs; sizes broadcast as in PyTorch (equal, or 1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the names are the mathematical ones")]
 pub enum Binary {
-    Add, Sub, Mul, Div, Rem, Pow, Equal, NotEqual, Greater, GreaterEqual, Lower, LowerEqual, And, Or, Xor,
+    Add,
+    Sub,
+    Mul,
+    Div,
+    Rem,
+    Pow,
+    Equal,
+    NotEqual,
+    Greater,
+    GreaterEqual,
+    Lower,
+    LowerEqual,
+    And,
+    Or,
+    Xor,
 }
 
 /// Reductions along axes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the names are the mathematical ones")]
 pub enum Reduction {
-    Sum, Mean, Max, Min, Prod, Any, All,
+    Sum,
+    Mean,
+    Max,
+    Min,
+    Prod,
+    Any,
+    All,
 }
 
 /// An operation with its attributes.
@@ -83,9 +122,21 @@ pub enum Op {
     /// [`ValueType::Int`]: crate::program::ValueType::Int
     Symbol(SymbolId),
     /// A tensor filled with one value. No inputs.
-    Full { /** Value. */ value: Scalar, /** Element type. */ elem: ElemType, /** Sizes. */ dims: Vec<Size> },
+    Full {
+        /** Value. */
+        value: Scalar,
+        /** Element type. */
+        elem: ElemType,
+        /** Sizes. */
+        dims: Vec<Size>,
+    },
     /// `start, start + 1, ..., end - 1` as `i64`. No inputs.
-    Arange { /** First value. */ start: Size, /** First value not included. */ end: Size },
+    Arange {
+        /** First value. */
+        start: Size,
+        /** First value not included. */
+        end: Size,
+    },
 
     /// Elementwise operation. `(x)`
     Unary(Unary),
@@ -96,7 +147,12 @@ pub enum Op {
     /// `x` where `x >= 0`, `slope * x` elsewhere. `(x)`
     LeakyRelu(Float),
     /// Limits values to a range; a bound may be absent. `(x)`
-    Clamp { /** Lower bound. */ min: Option<Scalar>, /** Upper bound. */ max: Option<Scalar> },
+    Clamp {
+        /** Lower bound. */
+        min: Option<Scalar>,
+        /** Upper bound. */
+        max: Option<Scalar>,
+    },
     /// Converts the element type. `(x)`
     Cast(ElemType),
     /// `value` where `mask` is true, `x` elsewhere. `(x, mask, value)`
@@ -117,7 +173,12 @@ pub enum Op {
     /// Joins along an axis. `(x0, x1, ...)`
     Cat(u32),
     /// Repeats a whole tensor along an axis. `(x)`
-    RepeatDim { /** Axis. */ dim: u32, /** Number of times. */ times: Size },
+    RepeatDim {
+        /** Axis. */
+        dim: u32,
+        /** Number of times. */
+        times: Size,
+    },
     /// Rows (or slices along another axis) by index. `(x, index [K])`
     Select(u32),
     /// Elements by index along an axis; index has the rank of `x`. `(x, index)`
@@ -136,34 +197,70 @@ pub enum Op {
     /// `x · wᵀ + b`. `(x [.., in], w [out, in])` or `(x, w, b [out])`
     Linear,
     /// Normalisation over the last axis. `(x, weight)` or `(x, weight, bias)`
-    LayerNorm { /** Added to the variance. */ epsilon: Float },
+    LayerNorm {
+        /** Added to the variance. */
+        epsilon: Float,
+    },
     /// Batch normalisation with given statistics, channels in axis 1. `(x, weight, bias, mean, variance)`
-    BatchNorm { /** Added to the variance. */ epsilon: Float },
+    BatchNorm {
+        /** Added to the variance. */
+        epsilon: Float,
+    },
 
     /// `out[e] = x[index[e]]`. `(x [N, ..], index [E])` gives `[E, ..]`
     Gather,
     /// Reduces rows that share a destination. `(x [E, ..], index [E])` gives `[size, ..]`
-    Scatter { /** How. */ reduce: Reduce, /** Number of destinations. */ size: Size },
+    Scatter {
+        /** How. */
+        reduce: Reduce,
+        /** Number of destinations. */
+        size: Size,
+    },
     /// Reduces consecutive rows. `(x [E, ..], ptr [n + 1])` gives `[n, ..]`
     SegmentReduce(Reduce),
     /// Softmax over rows that share a destination. `(x [E, ..], index [E])` gives `[E, ..]`
-    SegmentSoftmax { /** Number of destinations. */ size: Size },
+    SegmentSoftmax {
+        /** Number of destinations. */
+        size: Size,
+    },
     /// Gather, weigh and reduce in one: `out[i] = reduce over e with dst[e] = i of w[e] * x[src[e]]`.
     /// `(x [N, F], src [E], dst [E])` or `(x, src, dst, w [E])` gives `[size, F]`
-    Spmm { /** How. */ reduce: Reduce, /** Number of destinations. */ size: Size },
+    Spmm {
+        /** How. */
+        reduce: Reduce,
+        /** Number of destinations. */
+        size: Size,
+    },
     /// The same by CSR. `(x [N, F], rowptr [n + 1], col [E])` or `(.., value [E])` gives `[n, F]`
-    SpmmCsr { /** How. */ reduce: Reduce },
+    SpmmCsr {
+        /** How. */
+        reduce: Reduce,
+    },
     /// Number of entries of each index. `(index [E])` gives `[size]`
-    Degree { /** Number of destinations. */ size: Size, /** Float type of the result. */ elem: ElemType },
+    Degree {
+        /** Number of destinations. */
+        size: Size,
+        /** Float type of the result. */
+        elem: ElemType,
+    },
     /// The row of each entry of a CSR matrix. `(rowptr [n + 1])` gives `[entries]`
-    PtrToIndex { /** Number of entries. */ entries: Size },
+    PtrToIndex {
+        /** Number of entries. */
+        entries: Size,
+    },
     /// Row pointers and the permutation that sorts by index (stable). `(index [E])` gives `([size + 1], [E])`
-    CooToCsr { /** Number of rows. */ size: Size },
+    CooToCsr {
+        /** Number of rows. */
+        size: Size,
+    },
     /// Positions of true values; how many is a symbol of its own. `(mask [E])` gives `[K]`
     Nonzero,
     /// For each node the position of its last self loop, or `E` where it has none.
     /// `(src [E], dst [E])` gives `[size]`
-    SelfLoopPosition { /** Number of nodes. */ size: Size },
+    SelfLoopPosition {
+        /** Number of nodes. */
+        size: Size,
+    },
 }
 
 impl Op {
@@ -176,15 +273,25 @@ impl Op {
             }
         }
         match self {
-            Self::Full { value, elem: _, dims } => of(value).into_iter().chain(dims).collect(),
+            Self::Full {
+                value,
+                elem: _,
+                dims,
+            } => of(value).into_iter().chain(dims).collect(),
             Self::Arange { start, end } => vec![start, end],
             Self::BinaryScalar(_, scalar) | Self::MaskFill(scalar) => {
                 of(scalar).into_iter().collect()
             }
             Self::Clamp { min, max } => [min, max].into_iter().flatten().filter_map(of).collect(),
             Self::Reshape(dims) | Self::Expand(dims) => dims.iter().collect(),
-            Self::Slice(ranges) => ranges.iter().flat_map(|(start, end)| [start, end]).collect(),
-            Self::RepeatDim { dim: _, times: size }
+            Self::Slice(ranges) => ranges
+                .iter()
+                .flat_map(|(start, end)| [start, end])
+                .collect(),
+            Self::RepeatDim {
+                dim: _,
+                times: size,
+            }
             | Self::Scatter { reduce: _, size }
             | Self::SegmentSoftmax { size }
             | Self::Spmm { reduce: _, size }

@@ -279,7 +279,10 @@ impl Program {
 
     /// The root's method of the given name.
     pub fn method(&self, name: &str) -> Option<&Method> {
-        self.root()?.methods.iter().find(|method| method.name == name)
+        self.root()?
+            .methods
+            .iter()
+            .find(|method| method.name == name)
     }
 
     /// Name of a symbol, or its number where there is none.

@@ -39,12 +39,18 @@ pub struct Size {
 impl Size {
     /// A fixed size.
     pub fn fixed(size: i64) -> Self {
-        Self::from_terms(vec![Term { symbols: Vec::new(), coefficient: size }])
+        Self::from_terms(vec![Term {
+            symbols: Vec::new(),
+            coefficient: size,
+        }])
     }
 
     /// The value of a symbol.
     pub fn symbol(symbol: SymbolId) -> Self {
-        Self::from_terms(vec![Term { symbols: vec![symbol], coefficient: 1 }])
+        Self::from_terms(vec![Term {
+            symbols: vec![symbol],
+            coefficient: 1,
+        }])
     }
 
     /// The sum of the given terms, brought into normal form. Coefficients saturate.
@@ -78,7 +84,9 @@ impl Size {
     /// Whether the terms are in normal form; false only for sizes that were decoded from a file.
     pub fn is_normal(&self) -> bool {
         let sorted = |symbols: &[SymbolId]| symbols.is_sorted();
-        self.terms.iter().all(|term| term.coefficient != 0 && sorted(&term.symbols))
+        self.terms
+            .iter()
+            .all(|term| term.coefficient != 0 && sorted(&term.symbols))
             && self.terms.is_sorted_by(|a, b| a.symbols < b.symbols)
     }
 
@@ -94,7 +102,12 @@ impl Size {
     /// The symbol, if this is exactly one.
     pub fn as_symbol(&self) -> Option<SymbolId> {
         match self.terms.as_slice() {
-            [Term { symbols, coefficient: 1 }] => match symbols.as_slice() {
+            [
+                Term {
+                    symbols,
+                    coefficient: 1,
+                },
+            ] => match symbols.as_slice() {
                 [symbol] => Some(*symbol),
                 _ => None,
             },
@@ -104,8 +117,11 @@ impl Size {
 
     /// All symbols that occur, each once, in ascending order.
     pub fn symbols(&self) -> Vec<SymbolId> {
-        let mut symbols: Vec<SymbolId> =
-            self.terms.iter().flat_map(|term| term.symbols.iter().copied()).collect();
+        let mut symbols: Vec<SymbolId> = self
+            .terms
+            .iter()
+            .flat_map(|term| term.symbols.iter().copied())
+            .collect();
         symbols.sort_unstable();
         symbols.dedup();
         symbols
@@ -118,15 +134,20 @@ impl Size {
             let product = term
                 .symbols
                 .iter()
-                .try_fold(term.coefficient, |product, &symbol| product.checked_mul(lookup(symbol)?))?;
+                .try_fold(term.coefficient, |product, &symbol| {
+                    product.checked_mul(lookup(symbol)?)
+                })?;
             sum.checked_add(product)
         })
     }
 
     /// The sum; `None` if a coefficient leaves 64 bits or the sum has more than [`MAX_TERMS`] terms.
     pub fn checked_add(&self, other: &Self) -> Option<Self> {
-        Self::merge(self.terms.iter().chain(&other.terms).cloned().collect(), i64::checked_add)
-            .filter(|sum| sum.terms.len() <= MAX_TERMS)
+        Self::merge(
+            self.terms.iter().chain(&other.terms).cloned().collect(),
+            i64::checked_add,
+        )
+        .filter(|sum| sum.terms.len() <= MAX_TERMS)
     }
 
     /// The difference; `None` as in [`checked_add`](Self::checked_add).
@@ -152,7 +173,10 @@ impl Size {
                 if symbols.len() > MAX_DEGREE {
                     return None;
                 }
-                terms.push(Term { symbols, coefficient: a.coefficient.checked_mul(b.coefficient)? });
+                terms.push(Term {
+                    symbols,
+                    coefficient: a.coefficient.checked_mul(b.coefficient)?,
+                });
             }
         }
         Self::merge(terms, i64::checked_add).filter(|product| product.terms.len() <= MAX_TERMS)
@@ -198,7 +222,10 @@ impl Mul for &Size {
             coefficient: a.coefficient.saturating_mul(b.coefficient),
         };
         Size::from_terms(
-            self.terms.iter().flat_map(|a| other.terms.iter().map(move |b| product(a, b))).collect(),
+            self.terms
+                .iter()
+                .flat_map(|a| other.terms.iter().map(move |b| product(a, b)))
+                .collect(),
         )
     }
 }
@@ -242,7 +269,10 @@ mod tests {
     #[test]
     fn solves_for_the_only_unbound_symbol() {
         let size = &(&n() + &(&e() * &2.into())) + &1.into();
-        assert_eq!(size.solvable(|symbol| symbol == SymbolId(0)), Some((SymbolId(1), 2)));
+        assert_eq!(
+            size.solvable(|symbol| symbol == SymbolId(0)),
+            Some((SymbolId(1), 2))
+        );
         assert_eq!(size.solvable(|_| false), None);
         assert_eq!(size.solvable(|_| true), None);
         assert_eq!((&n() * &n()).solvable(|_| false), None);

@@ -129,7 +129,13 @@ impl Weights {
             .unwrap_or(u64::MAX);
         let got = u64::try_from(bytes.get().len()).unwrap_or(u64::MAX);
         if expected != got {
-            return Err(WeightsError::Length { name, elem, shape, expected, got });
+            return Err(WeightsError::Length {
+                name,
+                elem,
+                shape,
+                expected,
+                got,
+            });
         }
         self.tensors.insert(name, Entry { elem, shape, bytes });
         Ok(())
@@ -147,7 +153,9 @@ impl Weights {
 
     /// Names and values, in the order of the names.
     pub fn iter(&self) -> impl Iterator<Item = (&str, WeightData<'_>)> {
-        self.tensors.iter().map(|(name, entry)| (name.as_str(), entry.data()))
+        self.tensors
+            .iter()
+            .map(|(name, entry)| (name.as_str(), entry.data()))
     }
 
     /// Number of weights.
@@ -177,10 +185,17 @@ impl Weights {
                 });
             }
         }
-        let mut names: Vec<&str> =
-            program.weights.iter().map(|weight| weight.name.as_str()).collect();
+        let mut names: Vec<&str> = program
+            .weights
+            .iter()
+            .map(|weight| weight.name.as_str())
+            .collect();
         names.sort_unstable();
-        match self.tensors.keys().find(|name| names.binary_search(&name.as_str()).is_err()) {
+        match self
+            .tensors
+            .keys()
+            .find(|name| names.binary_search(&name.as_str()).is_err())
+        {
             Some(name) => Err(WeightsError::Extra { name: name.clone() }),
             None => Ok(()),
         }
@@ -195,14 +210,21 @@ impl PartialEq for Weights {
 
 impl fmt::Debug for Weights {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let types = self.tensors.iter().map(|(name, entry)| (name, (entry.elem, &entry.shape)));
+        let types = self
+            .tensors
+            .iter()
+            .map(|(name, entry)| (name, (entry.elem, &entry.shape)));
         f.debug_map().entries(types).finish()
     }
 }
 
 impl Entry {
     fn data(&self) -> WeightData<'_> {
-        WeightData { elem: self.elem, shape: &self.shape, bytes: self.bytes.get() }
+        WeightData {
+            elem: self.elem,
+            shape: &self.shape,
+            bytes: self.bytes.get(),
+        }
     }
 }
 

@@ -11,9 +11,14 @@ use std::{
 
 use kiln_ir::{parse, print, text::parse_with_lines, validate, validate::INVARIANTS};
 
-fn files(folder: &str) -> Vec<PathBuf> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/files").join(folder);
-    let mut files: Vec<_> = fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()).collect();
+pub(crate) fn files(folder: &str) -> Vec<PathBuf> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/files")
+        .join(folder);
+    let mut files: Vec<_> = fs::read_dir(path)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
     files.sort();
     assert!(!files.is_empty());
     files
@@ -27,7 +32,12 @@ fn split(text: &str) -> (String, Vec<(u32, String)>) {
         let (code, error) = line.split_once(" ; error: ").unwrap_or((line, ""));
         clean += code;
         clean.push('\n');
-        errors.extend(error.split(" ; error: ").filter(|one| !one.is_empty()).map(|one| (number, one.to_owned())));
+        errors.extend(
+            error
+                .split(" ; error: ")
+                .filter(|one| !one.is_empty())
+                .map(|one| (number, one.to_owned())),
+        );
     }
     (clean, errors)
 }
@@ -39,7 +49,9 @@ fn compare(path: &Path, text: &str, found: &[(u32, String)]) {
     }
     let annotate = |(line, number): (&str, u32)| {
         let errors = found.iter().filter(|(at, _)| *at == number);
-        errors.fold(line.to_owned(), |line, (_, error)| format!("{line} ; error: {error}")) + "\n"
+        errors.fold(line.to_owned(), |line, (_, error)| {
+            format!("{line} ; error: {error}")
+        }) + "\n"
     };
     let blessed: String = clean.lines().zip(1..).map(annotate).collect();
     if std::env::var_os("BLESS").is_some() {
@@ -60,7 +72,10 @@ fn parse_errors_are_as_annotated() {
                 assert_eq!(parse(&printed).as_ref(), Ok(&program), "{}", path.display());
                 Vec::new()
             }
-            Err(error) => vec![(error.line, format!("column {}: {}", error.column, error.kind))],
+            Err(error) => vec![(
+                error.line,
+                format!("column {}: {}", error.column, error.kind),
+            )],
         };
         compare(&path, &text, &found);
     }
@@ -114,7 +129,10 @@ fn every_invariant_has_a_pass_and_a_fail_file() {
     }
     for number in (1..=INVARIANTS).filter(|&number| number != 9) {
         for kind in ["pass", "fail"] {
-            assert!(names.contains(&(number, kind.to_owned())), "{number:02}-{kind}.kir");
+            assert!(
+                names.contains(&(number, kind.to_owned())),
+                "{number:02}-{kind}.kir"
+            );
         }
     }
 }

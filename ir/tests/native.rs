@@ -32,12 +32,24 @@ fn @forward(x %0: f32[$N, 3]) -> (%4) {
 ";
 
 fn model() -> Model {
-    let floats = |count: u8| (0..count).flat_map(|x| f32::from(x).to_le_bytes()).collect::<Vec<_>>();
+    let floats = |count: u8| {
+        (0..count)
+            .flat_map(|x| f32::from(x).to_le_bytes())
+            .collect::<Vec<_>>()
+    };
     let mut weights = Weights::new();
-    weights.insert("conv.lin.weight", ElemType::F32, [2, 3], floats(6)).unwrap();
-    weights.insert("conv.bias", ElemType::F32, [2], floats(2)).unwrap();
-    weights.insert("order", ElemType::I64, [2], vec![7; 16]).unwrap();
-    weights.insert("mask", ElemType::Bool, [3], vec![0, 1, 1]).unwrap();
+    weights
+        .insert("conv.lin.weight", ElemType::F32, [2, 3], floats(6))
+        .unwrap();
+    weights
+        .insert("conv.bias", ElemType::F32, [2], floats(2))
+        .unwrap();
+    weights
+        .insert("order", ElemType::I64, [2], vec![7; 16])
+        .unwrap();
+    weights
+        .insert("mask", ElemType::Bool, [3], vec![0, 1, 1])
+        .unwrap();
     Model::new(validate(parse(TEXT).unwrap()).unwrap(), weights).unwrap()
 }
 
@@ -48,7 +60,10 @@ fn bytes() -> Vec<u8> {
 /// The header as JSON, and the tensors.
 fn open(bytes: &[u8]) -> (serde_json::Value, Vec<u8>) {
     let end = 8 + usize::try_from(u64::from_le_bytes(bytes[..8].try_into().unwrap())).unwrap();
-    (serde_json::from_slice(&bytes[8..end]).unwrap(), bytes[end..].to_vec())
+    (
+        serde_json::from_slice(&bytes[8..end]).unwrap(),
+        bytes[end..].to_vec(),
+    )
 }
 
 fn close_text(header: &str, tensors: &[u8]) -> Vec<u8> {
@@ -64,7 +79,12 @@ fn close(header: &serde_json::Value, tensors: &[u8]) -> Vec<u8> {
 fn with_program(change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     let (mut header, tensors) = open(&bytes());
     let offset = |header: &serde_json::Value, end: usize| {
-        usize::try_from(header["kiln.program"]["data_offsets"][end].as_u64().unwrap()).unwrap()
+        usize::try_from(
+            header["kiln.program"]["data_offsets"][end]
+                .as_u64()
+                .unwrap(),
+        )
+        .unwrap()
     };
     let (begin, end) = (offset(&header, 0), offset(&header, 1));
     let mut program = tensors[begin..end].to_vec();
@@ -79,7 +99,10 @@ fn with_program(change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     }
     let crc = format!("{:08x}", crc32fast::hash(&program));
     header["__metadata__"]["crc32.kiln.program"] = crc.into();
-    close(&header, &[&tensors[..begin], &program, &tensors[end..]].concat())
+    close(
+        &header,
+        &[&tensors[..begin], &program, &tensors[end..]].concat(),
+    )
 }
 
 #[test]
@@ -90,7 +113,11 @@ fn a_model_comes_back_from_bytes_and_from_disk() {
     model.save(&path).unwrap();
     model.save(&path).unwrap();
     assert_eq!(fs::read(&path).unwrap(), bytes());
-    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no temporary file stays");
+    assert_eq!(
+        fs::read_dir(folder.path()).unwrap().count(),
+        1,
+        "no temporary file stays"
+    );
     Model::check(&path).unwrap();
     let loaded = Model::load(&path).unwrap();
     assert_eq!(loaded, model);
@@ -103,7 +130,10 @@ fn other_safetensors_tools_read_the_weights() {
     let bytes = bytes();
     let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
     let weight = file.tensor("conv.lin.weight").unwrap();
-    assert_eq!((weight.dtype(), weight.shape()), (safetensors::Dtype::F32, [2, 3].as_slice()));
+    assert_eq!(
+        (weight.dtype(), weight.shape()),
+        (safetensors::Dtype::F32, [2, 3].as_slice())
+    );
     assert_eq!(&weight.data()[4..8], 1_f32.to_le_bytes());
 }
 
@@ -111,7 +141,10 @@ fn other_safetensors_tools_read_the_weights() {
 fn no_truncated_file_is_read() {
     let bytes = bytes();
     for length in (0..bytes.len()).step_by(64).chain([bytes.len() - 1]) {
-        assert!(Model::from_bytes(&bytes[..length]).is_err(), "{length} bytes");
+        assert!(
+            Model::from_bytes(&bytes[..length]).is_err(),
+            "{length} bytes"
+        );
     }
     assert!(Model::from_bytes(&[&bytes[..], &[0]].concat()).is_err());
 }
@@ -155,7 +188,10 @@ fn huge_lengths_inside_the_program_are_refused_without_allocating() {
             program.splice(1..2, [[253].as_slice(), &bytes].concat());
         });
         let start = std::time::Instant::now();
-        assert!(matches!(Model::from_bytes(&damaged), Err(NativeError::Decode(_))));
+        assert!(matches!(
+            Model::from_bytes(&damaged),
+            Err(NativeError::Decode(_))
+        ));
         assert!(start.elapsed() < Duration::from_secs(1));
     }
 }
@@ -170,13 +206,19 @@ fn deep_types_inside_the_program_are_refused() {
         let nested = [[250].as_slice(), &[3, 1].repeat(125)].concat();
         program.splice(position..position + 3, nested);
     });
-    assert!(matches!(Model::from_bytes(&damaged), Err(NativeError::Decode(_))));
+    assert!(matches!(
+        Model::from_bytes(&damaged),
+        Err(NativeError::Decode(_))
+    ));
 }
 
 #[test]
 fn bytes_after_the_program_are_refused() {
     let damaged = with_program(|program| program.push(0));
-    assert!(matches!(Model::from_bytes(&damaged), Err(NativeError::Trailing { bytes: 1 })));
+    assert!(matches!(
+        Model::from_bytes(&damaged),
+        Err(NativeError::Trailing { bytes: 1 })
+    ));
 }
 
 #[test]
@@ -185,10 +227,16 @@ fn an_invalid_program_is_not_loaded() {
     assert!(validate(parse(&text).unwrap()).is_err());
     let damaged = with_program(|program| {
         let name = b"forward".as_slice();
-        let position = program.windows(7).position(|window| window == name).unwrap();
+        let position = program
+            .windows(7)
+            .position(|window| window == name)
+            .unwrap();
         program[position] = b'1';
     });
-    assert!(matches!(Model::from_bytes(&damaged), Err(NativeError::Invalid(_))));
+    assert!(matches!(
+        Model::from_bytes(&damaged),
+        Err(NativeError::Invalid(_))
+    ));
 }
 
 #[test]
@@ -220,16 +268,26 @@ fn weights_must_be_those_of_the_program() {
         header["__metadata__"][format!("crc32.{new}")] = crc;
     };
     let error = with_weights(|header, _| renamed(header, "conv.bias", "conv.bios"));
-    assert!(matches!(error, NativeError::Weights(WeightsError::Missing { .. })), "{error}");
+    assert!(
+        matches!(error, NativeError::Weights(WeightsError::Missing { .. })),
+        "{error}"
+    );
     let error = with_weights(|header, tensors| {
         let end = tensors.len();
         tensors.extend([0; 3]);
-        header["more"] = serde_json::json!({"dtype": "BOOL", "shape": [3], "data_offsets": [end, end + 3]});
+        header["more"] =
+            serde_json::json!({"dtype": "BOOL", "shape": [3], "data_offsets": [end, end + 3]});
         header["__metadata__"]["crc32.more"] = format!("{:08x}", crc32fast::hash(&[0; 3])).into();
     });
-    assert!(matches!(error, NativeError::Weights(WeightsError::Extra { .. })), "{error}");
+    assert!(
+        matches!(error, NativeError::Weights(WeightsError::Extra { .. })),
+        "{error}"
+    );
     let error = with_weights(|header, _| header["conv.bias"]["shape"] = serde_json::json!([1, 2]));
-    assert!(matches!(error, NativeError::Weights(WeightsError::Type { .. })), "{error}");
+    assert!(
+        matches!(error, NativeError::Weights(WeightsError::Type { .. })),
+        "{error}"
+    );
     let error = with_weights(|header, _| header["conv.bias"]["dtype"] = "U32".into());
     assert!(matches!(error, NativeError::WeightType { .. }), "{error}");
 }
@@ -243,7 +301,10 @@ fn damaged_weights_are_found_by_check_and_not_by_load() {
     fs::write(&path, close(&header, &tensors)).unwrap();
     Model::load(&path).unwrap();
     let error = Model::check(&path).unwrap_err();
-    assert!(matches!(&error, NativeError::Checksum { tensor, .. } if tensor == "order"), "{error}");
+    assert!(
+        matches!(&error, NativeError::Checksum { tensor, .. } if tensor == "order"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -258,10 +319,20 @@ fn overlaps_holes_and_duplicates_are_refused() {
     let entry = format!("\"order\":{}", header["order"]);
     let twice = text.replacen(&entry, &format!("{entry},{entry}"), 1);
     let error = Model::from_bytes(&close_text(&twice, &tensors)).unwrap_err();
-    assert!(matches!(error, NativeError::DuplicateName { .. }), "{error}");
-    let twice = text.replacen("\"version\":\"1\"", "\"version\":\"9\",\"version\":\"1\"", 1);
+    assert!(
+        matches!(error, NativeError::DuplicateName { .. }),
+        "{error}"
+    );
+    let twice = text.replacen(
+        "\"version\":\"1\"",
+        "\"version\":\"9\",\"version\":\"1\"",
+        1,
+    );
     let error = Model::from_bytes(&close_text(&twice, &tensors)).unwrap_err();
-    assert!(matches!(error, NativeError::DuplicateName { .. }), "{error}");
+    assert!(
+        matches!(error, NativeError::DuplicateName { .. }),
+        "{error}"
+    );
 }
 
 #[test]
@@ -269,7 +340,10 @@ fn huge_header_lengths_are_refused() {
     for length in [u64::MAX, 1 << 62, 1 << 40, 100_000_001] {
         let mut bytes = bytes();
         bytes[..8].copy_from_slice(&length.to_le_bytes());
-        assert!(matches!(Model::from_bytes(&bytes), Err(NativeError::Container(_))));
+        assert!(matches!(
+            Model::from_bytes(&bytes),
+            Err(NativeError::Container(_))
+        ));
     }
     let error = with_weights(|header, _| {
         header["conv.bias"]["shape"] = serde_json::json!([u64::MAX, u64::MAX]);
@@ -282,15 +356,29 @@ fn other_files_say_what_they_are_not() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("net.kiln");
     let missing = Model::load(&path).unwrap_err();
-    assert!(matches!(missing, NativeError::Io { action: "open", .. }), "{missing}");
-    for content in ["", "PK\u{3}\u{4}", "not a model at all, but long enough for a length"] {
+    assert!(
+        matches!(missing, NativeError::Io { action: "open", .. }),
+        "{missing}"
+    );
+    for content in [
+        "",
+        "PK\u{3}\u{4}",
+        "not a model at all, but long enough for a length",
+    ] {
         fs::write(&path, content).unwrap();
         assert!(Model::load(&path).is_err());
     }
-    let error = with_weights(|header, _| drop(header.as_object_mut().unwrap().remove("__metadata__")));
-    assert!(matches!(error, NativeError::NotKiln { got: None }), "{error}");
+    let error =
+        with_weights(|header, _| drop(header.as_object_mut().unwrap().remove("__metadata__")));
+    assert!(
+        matches!(error, NativeError::NotKiln { got: None }),
+        "{error}"
+    );
     let error = with_weights(|header, _| header["__metadata__"]["format"] = "pt".into());
-    assert!(matches!(error, NativeError::NotKiln { got: Some(_) }), "{error}");
+    assert!(
+        matches!(error, NativeError::NotKiln { got: Some(_) }),
+        "{error}"
+    );
     let error = with_weights(|header, _| header["__metadata__"]["version"] = "2".into());
     assert_eq!(
         error.to_string(),

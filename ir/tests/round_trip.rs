@@ -15,8 +15,12 @@ fn symbol() -> impl Strategy<Value = SymbolId> {
 }
 
 fn size() -> impl Strategy<Value = Size> {
-    let term = (vec(symbol(), 0..3), prop_oneof![-9_i64..9, any::<i64>()])
-        .prop_map(|(symbols, coefficient)| Term { symbols, coefficient });
+    let term = (vec(symbol(), 0..3), prop_oneof![-9_i64..9, any::<i64>()]).prop_map(
+        |(symbols, coefficient)| Term {
+            symbols,
+            coefficient,
+        },
+    );
     vec(term, 0..4).prop_map(Size::from_terms)
 }
 
@@ -28,8 +32,17 @@ fn float() -> impl Strategy<Value = Float> {
     prop_oneof![
         any::<f64>().prop_map(Float),
         any::<u64>().prop_map(|bits| Float(f64::from_bits(bits))),
-        select(vec![0.0, -0.0, 1.0, 1e-16, 1e300, f64::INFINITY, f64::NEG_INFINITY, f64::NAN])
-            .prop_map(Float),
+        select(vec![
+            0.0,
+            -0.0,
+            1.0,
+            1e-16,
+            1e300,
+            f64::INFINITY,
+            f64::NEG_INFINITY,
+            f64::NAN
+        ])
+        .prop_map(Float),
     ]
 }
 
@@ -66,7 +79,9 @@ fn ty() -> impl Strategy<Value = Type> {
     ];
     leaf.prop_recursive(4, 12, 3, |inner| {
         prop_oneof![
-            inner.clone().prop_map(|inner| Type::Optional(Box::new(inner))),
+            inner
+                .clone()
+                .prop_map(|inner| Type::Optional(Box::new(inner))),
             vec(inner, 0..3).prop_map(Type::Tuple),
         ]
     })
@@ -86,18 +101,32 @@ fn op() -> impl Strategy<Value = Op> {
         select(Binary::ALL.to_vec()).prop_map(Op::Binary),
         (select(Binary::ALL.to_vec()), scalar()).prop_map(|(op, rhs)| Op::BinaryScalar(op, rhs)),
         float().prop_map(Op::LeakyRelu),
-        (proptest::option::of(scalar()), proptest::option::of(scalar()))
+        (
+            proptest::option::of(scalar()),
+            proptest::option::of(scalar())
+        )
             .prop_map(|(min, max)| Op::Clamp { min, max }),
         elem().prop_map(Op::Cast),
-        select(vec![Op::MaskWhere, Op::Matmul, Op::Linear, Op::Gather, Op::Nonzero]),
+        select(vec![
+            Op::MaskWhere,
+            Op::Matmul,
+            Op::Linear,
+            Op::Gather,
+            Op::Nonzero
+        ]),
         scalar().prop_map(Op::MaskFill),
         float().prop_map(Op::Dropout),
         sizes().prop_map(Op::Reshape),
         axes().prop_map(Op::Permute),
         sizes().prop_map(Op::Expand),
         vec((size(), size()), 0..3).prop_map(Op::Slice),
-        select(vec![Op::Cat as fn(u32) -> Op, Op::Select, Op::GatherElements, Op::ArgMax])
-            .prop_flat_map(move |op| dim().prop_map(op)),
+        select(vec![
+            Op::Cat as fn(u32) -> Op,
+            Op::Select,
+            Op::GatherElements,
+            Op::ArgMax
+        ])
+        .prop_flat_map(move |op| dim().prop_map(op)),
         select(vec![Op::Softmax as fn(u32) -> Op, Op::LogSoftmax])
             .prop_flat_map(move |op| dim().prop_map(op)),
         (dim(), size()).prop_map(|(dim, times)| Op::RepeatDim { dim, times }),
@@ -146,7 +175,11 @@ fn function(number: u32) -> impl Strategy<Value = Function> {
                 }
                 let outputs = types.iter().filter_map(|_| next.next()).collect();
                 values.extend(types);
-                Node { op, inputs, outputs }
+                Node {
+                    op,
+                    inputs,
+                    outputs,
+                }
             });
             let nodes = nodes.collect();
             Function {
@@ -163,28 +196,55 @@ fn function(number: u32) -> impl Strategy<Value = Function> {
 }
 
 fn method() -> impl Strategy<Value = Method> {
-    let case = (vec(any::<bool>(), 0..3), 0_u32..2)
-        .prop_map(|(present, function)| Case { present, function: FunctionId(function) });
+    let case = (vec(any::<bool>(), 0..3), 0_u32..2).prop_map(|(present, function)| Case {
+        present,
+        function: FunctionId(function),
+    });
     let param = (name(), ty()).prop_map(|(name, ty)| Param { name, ty });
-    (name(), vec(param, 0..3), ty(), vec(case, 0..3), vec((symbol(), symbol()), 0..2)).prop_map(
-        |(name, params, result, cases, defaults)| Method { name, params, result, cases, defaults },
+    (
+        name(),
+        vec(param, 0..3),
+        ty(),
+        vec(case, 0..3),
+        vec((symbol(), symbol()), 0..2),
     )
+        .prop_map(|(name, params, result, cases, defaults)| Method {
+            name,
+            params,
+            result,
+            cases,
+            defaults,
+        })
 }
 
 fn program() -> impl Strategy<Value = Program> {
-    let roles = vec![WeightRole::Parameter, WeightRole::Buffer, WeightRole::Constant];
+    let roles = vec![
+        WeightRole::Parameter,
+        WeightRole::Buffer,
+        WeightRole::Constant,
+    ];
     let weight = (name(), select(roles), elem(), vec(any::<u64>(), 0..3));
     let weights = vec(weight, WEIGHTS as usize).prop_map(|weights| {
         let numbered = weights.into_iter().enumerate();
         numbered
-            .map(|(number, (name, role, elem, shape))| {
-                Weight { name: format!("{name}{number}"), role, elem, shape }
+            .map(|(number, (name, role, elem, shape))| Weight {
+                name: format!("{name}{number}"),
+                role,
+                elem,
+                shape,
             })
             .collect::<Vec<_>>()
     });
     let methods = || vec(method(), 0..3);
-    (weights, methods(), methods(), name(), function(0), function(1)).prop_map(
-        |(weights, first, second, kind, f, g)| {
+    (
+        weights,
+        methods(),
+        methods(),
+        name(),
+        function(0),
+        function(1),
+    )
+        .prop_map(|(weights, first, second, kind, f, g)| {
             let module = |path: &str, children, methods| Module {
                 path: path.to_owned(),
                 kind: kind.clone(),
@@ -196,10 +256,18 @@ fn program() -> impl Strategy<Value = Program> {
                 module("", vec![ModuleId(1)], first),
                 module("convs.0", Vec::new(), second),
             ];
-            let symbols = ["N", "E", "K0"].map(|name| Symbol { name: name.to_owned() }).to_vec();
-            Program { symbols, weights, modules, functions: vec![f, g] }
-        },
-    )
+            let symbols = ["N", "E", "K0"]
+                .map(|name| Symbol {
+                    name: name.to_owned(),
+                })
+                .to_vec();
+            Program {
+                symbols,
+                weights,
+                modules,
+                functions: vec![f, g],
+            }
+        })
 }
 
 proptest! {

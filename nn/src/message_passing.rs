@@ -85,16 +85,19 @@ pub enum Message {
 pub struct Endpoints {
     edges: Edges,
     flow: Flow,
-    rows: OnceCell<Tensor<1, Int>>,
+    src: OnceCell<Tensor<1, Int>>,
+    dst: OnceCell<Tensor<1, Int>>,
 }
 
 impl Endpoints {
     /// The end points of edges whose messages run in the direction of `flow`.
     pub fn new(edges: impl Into<Edges>, flow: Flow) -> Self {
+        let edges = edges.into();
         Self {
-            edges: edges.into(),
+            edges,
             flow,
-            rows: OnceCell::new(),
+            src: OnceCell::new(),
+            dst: OnceCell::new(),
         }
     }
 
@@ -110,21 +113,22 @@ impl Endpoints {
 
     /// First end point of each edge: the source. `[E]`
     pub fn src(&self) -> Tensor<1, Int> {
-        match &self.edges {
+        let src = self.src.get_or_init(|| match &self.edges {
             Edges::Coo(edges) => edges.src(),
             Edges::Csr(adjacency) => adjacency.col(),
-        }
+        });
+        src.clone()
     }
 
     /// Second end point of each edge: the destination. `[E]`
     pub fn dst(&self) -> Tensor<1, Int> {
-        match &self.edges {
+        let dst = self.dst.get_or_init(|| match &self.edges {
             Edges::Coo(edges) => edges.dst(),
-            Edges::Csr(adjacency) => self
-                .rows
-                .get_or_init(|| kiln_ops::ptr_to_index(adjacency.rowptr(), adjacency.num_edges()))
-                .clone(),
-        }
+            Edges::Csr(adjacency) => {
+                kiln_ops::ptr_to_index(adjacency.rowptr(), adjacency.num_edges())
+            }
+        });
+        dst.clone()
     }
 
     /// Node that sends, for each edge. `[E]`

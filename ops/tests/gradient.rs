@@ -27,7 +27,7 @@ fn check<const D: usize, const O: usize>(
     let out = f(tensor.clone(), &device);
     let (dims, count) = (out.dims(), out.dims().iter().product());
     let c = cotangent(count);
-    let grads = (out * floats(&c, dims, &device)).sum().backward();
+    let grads = (out * floats(&c, dims, &device)).backward();
     let Some(got) = tensor.grad(&grads) else {
         assert!(count == 0 || x.is_empty(), "{what}: no gradient");
         return;
@@ -164,7 +164,7 @@ fn gradient<const D: usize, const O: usize>(
     f: impl Fn(Tensor<D>) -> Tensor<O>,
 ) -> Vec<f64> {
     let x = floats(x, shape, &device().autodiff()).require_grad();
-    let grads = f(x.clone()).sum().backward();
+    let grads = f(x.clone()).backward();
     read(x.grad(&grads).unwrap())
 }
 
@@ -242,7 +242,7 @@ fn frozen_inputs_cost_nothing_and_change_nothing() {
     let weight = floats(&[3.0, 4.0], [2], &device).require_grad();
     let (src, dst) = (ints(&[0, 1], &device), ints(&[0, 0], &device));
     let out = kiln_ops::spmm(x.clone(), src, dst, Some(weight.clone()), 1, Reduce::Sum);
-    let grads = out.sum().backward();
+    let grads = out.backward();
     assert_close("dw", &read(weight.grad(&grads).unwrap()), &[1.0, 2.0], 1.0);
     assert!(x.grad(&grads).is_none());
 }
@@ -263,7 +263,7 @@ fn dropout_is_for_training() {
             .iter()
             .all(|&value| value == 0.0 || (value - scale).abs() < 1e-6)
     );
-    let grads = out.sum().backward();
+    let grads = out.backward();
     assert_close("mask", &read(x.grad(&grads).unwrap()), &values, 1.0);
 
     let none = kiln_ops::dropout(floats(&[1.0], [1], &device().autodiff()), 0.0);

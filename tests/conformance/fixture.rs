@@ -103,7 +103,7 @@ impl Fixture {
     }
 
     /// The number of the typed variant that the fixture calls: the `k` of `forward__k`.
-    pub fn overload(&self) -> usize {
+    fn overload(&self) -> usize {
         let pair = usize::from(self.variant.starts_with("pair_"));
         let adjacency = usize::from(self.variant.contains("adj"));
         let attention = usize::from(self.variant.ends_with("_attention"));
@@ -111,6 +111,15 @@ impl Fixture {
             "GCNConv" => adjacency,
             "GATConv" => 4 * pair + 2 * attention + adjacency,
             _ => 2 * pair + adjacency,
+        }
+    }
+
+    /// The method that the fixture calls.
+    pub fn method(&self) -> String {
+        if self.conv.ends_with("Conv") {
+            format!("forward__{}", self.overload())
+        } else {
+            "forward".to_owned()
         }
     }
 

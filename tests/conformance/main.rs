@@ -1,7 +1,9 @@
 //! Every forward variant of every layer, recorded and executed in each way that there is, against
 //! what real PyG computes.
 
+mod call;
 mod fixture;
+mod torchscript;
 
 use std::collections::BTreeSet;
 

@@ -1,6 +1,6 @@
 //! `cargo xtask tidy`: house rules that no compiler knows.
 //!
-//! 1. A Rust file opens with a `//!` header and has at most 800 lines.
+//! 1. A Rust file opens with a `//!` header, or includes a document as one, and has at most 800 lines.
 //! 2. Dependencies point one way, in sources and in manifests:
 //!    `core <- ops <- nn`, `ops <- ir <- export`; `nn` and `ir` do not know each other.
 //! 3. Burn's recording types (`burn_ir`, `burn_router`, `burn::backend::ir`) stay in `ops` and in
@@ -17,6 +17,9 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
+
+/// How a file may open: with a header, or with a document that is one.
+const HEADERS: [&str; 2] = ["//!", "#![doc = include_str!("];
 
 /// Lines of the longest file that is still read as one.
 const MAX_LINES: usize = 800;
@@ -92,7 +95,9 @@ fn collect(root: &Path, folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
             if !name.starts_with('.') && !SKIPPED.contains(&name) {
                 collect(root, &path, files)?;
             }
-        } else if kind.is_file() && (name.ends_with(".rs") || name == "Cargo.toml") {
+        } else if kind.is_file()
+            && (path.extension().is_some_and(|it| it == "rs") || name == "Cargo.toml")
+        {
             files.push(path);
         }
     }
@@ -114,7 +119,7 @@ impl Checker<'_> {
     }
 
     fn source(&mut self, text: &str) {
-        if !text.starts_with("//!") {
+        if !HEADERS.iter().any(|header| text.starts_with(header)) {
             self.report(1, "expected a `//!` header in the first line".to_owned());
         }
         let lines = text.lines().count();
@@ -239,6 +244,7 @@ mod tests {
         let expected = "src/lib.rs:1: expected a `//!` header in the first line";
         assert_eq!(findings(&[("src/lib.rs", "use a::b;\n")]), [expected]);
         assert_eq!(findings(&[("src/lib.rs", "")]), [expected]);
+        assert!(findings(&[("src/lib.rs", "#![doc = include_str!(\"spec.md\")]\n")]).is_empty());
     }
 
     #[test]

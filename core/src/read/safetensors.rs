@@ -91,8 +91,7 @@ pub fn read_safetensors(path: impl AsRef<Path>, device: &Device) -> Result<Graph
         let y = Tensor::from_data(TensorData::new(labels, [length]), device);
         graph = graph.with_y(y).map_err(|error| entry.graph(error))?;
     }
-    type Add = fn(Graph, Tensor<1, Bool>) -> Result<Graph, GraphError>;
-    let masks: [(&str, Add); 3] = [
+    let masks: [(&str, AddMask); 3] = [
         ("train_mask", Graph::with_train_mask),
         ("val_mask", Graph::with_val_mask),
         ("test_mask", Graph::with_test_mask),
@@ -106,6 +105,8 @@ pub fn read_safetensors(path: impl AsRef<Path>, device: &Device) -> Result<Graph
     }
     Ok(graph)
 }
+
+type AddMask = fn(Graph, Tensor<1, Bool>) -> Result<Graph, GraphError>;
 
 struct File<'a> {
     path: &'a Path,

@@ -110,8 +110,18 @@ pub fn read_tu(folder: impl AsRef<Path>, device: &Device) -> Result<TuDataset, R
     let edge_attributes = Table::<f32>::read_optional(file("edge_attributes"), None)?;
     let edge_labels = Table::<i64>::read_optional(file("edge_labels"), None)?;
 
-    let node = Features::join(node_attributes, node_labels, num_nodes, "nodes")?;
-    let edge = Features::join(edge_attributes, edge_labels, edges.rows(), "edges")?;
+    let node = Features::join(
+        node_attributes.as_ref(),
+        node_labels.as_ref(),
+        num_nodes,
+        "nodes",
+    )?;
+    let edge = Features::join(
+        edge_attributes.as_ref(),
+        edge_labels.as_ref(),
+        edges.rows(),
+        "edges",
+    )?;
     let (pairs, edge_rows) = coalesce(&edges, &graph_of, &edge)?;
     let (classes, num_classes) = match &labels {
         Some(labels) => {
@@ -335,14 +345,14 @@ struct Features {
 
 impl Features {
     fn join(
-        attributes: Option<Table<f32>>,
-        labels: Option<Table<i64>>,
+        attributes: Option<&Table<f32>>,
+        labels: Option<&Table<i64>>,
         rows: usize,
         what: &str,
     ) -> Result<Self, ReadError> {
         let mut widths = Vec::new();
         let mut total = 0_usize;
-        if let Some(labels) = &labels {
+        if let Some(labels) = labels {
             labels.expect_rows(rows, what)?;
             for column in 0..labels.width {
                 let values = || labels.values.iter().skip(column).step_by(labels.width);
@@ -366,11 +376,11 @@ impl Features {
                 total = sum;
             }
         }
-        if let Some(attributes) = &attributes {
+        if let Some(attributes) = attributes {
             attributes.expect_rows(rows, what)?;
         }
 
-        let width = attributes.as_ref().map_or(0, |attributes| attributes.width);
+        let width = attributes.map_or(0, |attributes| attributes.width);
         let mut values = Vec::with_capacity(rows.saturating_mul(width.saturating_add(total)));
         let mut attribute = attributes.iter().flat_map(|table| &table.values).copied();
         let mut label = labels.iter().flat_map(|table| &table.values).copied();
@@ -418,13 +428,11 @@ fn coalesce(
             let node = usize::try_from(number)
                 .ok()
                 .and_then(|number| number.checked_sub(1));
-            match node.and_then(|node| Some((node, *graph_of.get(node)?))) {
-                Some(found) => Ok(found),
-                None => {
-                    let expected = format!("a node number in 1..={}", graph_of.len());
-                    edges.fail(line, expected, number.to_string())
-                }
+            if let Some(found) = node.and_then(|node| Some((node, *graph_of.get(node)?))) {
+                return Ok(found);
             }
+            let expected = format!("a node number in 1..={}", graph_of.len());
+            edges.fail(line, expected, number.to_string())
         };
         let &[src, dst] = pair else { continue };
         let ((src, src_graph), (dst, dst_graph)) = (node(src)?, node(dst)?);

@@ -42,6 +42,8 @@ impl Args {
                 .with_context(|| format!("{name} is not valid"))?;
             words::count(program.functions.len(), "function")
         } else {
+            // Says in the words of the operating system whether the file can be read at all.
+            fs::File::open(&self.file).with_context(|| format!("cannot read {name}"))?;
             Model::check(&self.file)
                 .map_err(explained)
                 .with_context(|| format!("{name} is not a good .kiln file"))

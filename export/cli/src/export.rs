@@ -79,6 +79,10 @@ struct Arch {
 impl Args {
     /// Runs the subcommand.
     pub(crate) fn run(self) -> anyhow::Result<()> {
+        if self.output.is_some() && self.output == self.torchscript {
+            return Err(anyhow!("both files would be written to one place"))
+                .hint("give --output and --torchscript different names");
+        }
         // A path that cannot be written is found before the work is done.
         let native = self.output.as_deref().map(Staged::new).transpose()?;
         let archive = self.torchscript.as_deref().map(Staged::new).transpose()?;

@@ -3,12 +3,13 @@
 
 use std::{
     ffi::OsStr,
+    fs,
     io::{self, Write as _},
     path::{Path, PathBuf},
     time::Duration,
 };
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use indicatif::{ProgressBar, ProgressStyle};
 use tempfile::TempPath;
 
@@ -42,8 +43,14 @@ impl Staged {
     /// Prepares a file; fails early if nothing can be written at its place.
     pub(crate) fn new(path: &Path) -> anyhow::Result<Self> {
         let describe = || format!("cannot write {}", path.display());
-        if path.is_dir() {
-            return Err(anyhow::anyhow!("it is a folder"))
+        // What is no file, such as a folder or a device, must not be replaced by one.
+        if fs::metadata(path).is_ok_and(|about| !about.is_file()) {
+            let kind = if path.is_dir() {
+                "a folder"
+            } else {
+                "no regular file"
+            };
+            return Err(anyhow!("it is {kind}"))
                 .with_context(describe)
                 .hint("give the name of a file");
         }
@@ -58,7 +65,7 @@ impl Staged {
         {
             use std::os::unix::fs::PermissionsExt as _;
             // As any new file: what the umask leaves of it.
-            builder.permissions(std::fs::Permissions::from_mode(0o666));
+            builder.permissions(fs::Permissions::from_mode(0o666));
         }
         let file = builder
             .tempfile_in(folder.unwrap_or(Path::new(".")))
@@ -79,9 +86,7 @@ impl Staged {
     /// Puts the complete file in its place and gives its size in bytes.
     pub(crate) fn commit(self) -> anyhow::Result<u64> {
         let describe = || format!("cannot write {}", self.path.display());
-        let size = std::fs::metadata(&self.temporary)
-            .with_context(describe)?
-            .len();
+        let size = fs::metadata(&self.temporary).with_context(describe)?.len();
         self.temporary
             .persist(&self.path)
             .map_err(|error| error.error)

@@ -100,6 +100,11 @@ impl HostTensor {
                 for_rank!(rank, D => Tensor::<D>::from_data(data, (device, dtype)).into())
             }
             Values::Int(values) => {
+                let dtype = DType::from(device.settings().int_dtype);
+                let fits = |value: &i64| dtype.size() >= 8 || i32::try_from(*value).is_ok();
+                if let Some(value) = values.iter().find(|value| !fits(value)) {
+                    bail!("{value} does not fit the integers of this backend, which have 32 bits");
+                }
                 let data = TensorData::new(values, shape);
                 for_rank!(rank, D => Tensor::<D, Int>::from_data(data, device).into())
             }

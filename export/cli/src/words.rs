@@ -106,7 +106,7 @@ pub(crate) fn ty(program: &Program, ty: &Type) -> String {
         }
         Type::Size([src, dst]) => {
             format!(
-                "size({}, {})",
+                "size({}, {})?",
                 program.symbol_name(*src),
                 program.symbol_name(*dst)
             )

@@ -154,7 +154,9 @@ impl Pickle {
 
     fn integers(&mut self, values: &[u64]) {
         self.begin_tuple();
-        values.iter().for_each(|&value| self.integer(value));
+        for &value in values {
+            self.integer(value);
+        }
         self.end_tuple();
     }
 
@@ -224,7 +226,8 @@ mod tests {
             requires_grad: false,
         });
         let bytes = pickle.finish();
-        let tail = b"X\x02\0\0\012X\x03\0\0\0cpuK\x01tQK\0(t(t\x89ccollections\nOrderedDict\n)RtR.";
+        let tail =
+            b"X\x02\0\0\x0012X\x03\0\0\0cpuK\x01tQK\0(t(t\x89ccollections\nOrderedDict\n)RtR.";
         assert!(bytes.ends_with(tail), "{bytes:?}");
     }
 

@@ -48,7 +48,7 @@ elif [ ${#pythons[@]} -eq 0 ]; then
   skip "checks in C++ (their inputs are written by Python)"
 else
   "${pythons[0]}" -W ignore "$here/check.py" --calls "$folder" "$work/calls.pt"
-  if g++ -std=c++17 -O0 "$here/load.cpp" -o "$work/load" "${flags[@]}" -ltorch -ltorch_cpu -lc10; then
+  if g++ -std=c++17 -O0 -w "$here/load.cpp" -o "$work/load" "${flags[@]}" -ltorch -ltorch_cpu -lc10; then
     "$work/load" "$work/calls.pt" || failed=1
   else
     failed=1

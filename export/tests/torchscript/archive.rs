@@ -3,7 +3,7 @@
 use std::io::{Cursor, Read as _};
 
 use kiln_export::torchscript::{self, Error};
-use kiln_ir::{ModuleId, Op, Type, WeightRole};
+use kiln_ir::{ElemType, ModuleId, Op, Type, WeightRole, Weights};
 use zip::{CompressionMethod, ZipArchive};
 
 use crate::{
@@ -132,5 +132,36 @@ fn a_weight_of_another_branch_is_an_error_that_names_both() {
     assert_eq!(
         error.to_string(),
         "a.forward: weight b.weight is not inside the module \"a\""
+    );
+}
+
+#[test]
+fn weights_that_do_not_fit_are_errors_and_leave_no_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("net.pt");
+
+    let mut model = overloads().0.model();
+    model.weights = Weights::new();
+    let error = torchscript::write(&model, &path).unwrap_err();
+    assert_eq!(error.to_string(), "weight lin_l.weight has no values");
+
+    model
+        .weights
+        .insert("lin_l.weight", ElemType::F32, vec![1], vec![0; 4])
+        .unwrap();
+    let error = torchscript::write(&model, &path).unwrap_err();
+    let message = "weight lin_l.weight of type f32 and shape [2, 3] has 4 bytes of values";
+    assert_eq!(error.to_string(), message);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_method_that_torchscript_cannot_name_is_an_error() {
+    let mut builder = overloads().0;
+    builder.program.modules[0].methods[0].name = "lambda".to_owned();
+    let error = torchscript::to_bytes(&builder.model()).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "lambda: TorchScript has no form of a method of this name"
     );
 }

@@ -4,6 +4,11 @@
 //! computed here, to a temporary folder, or to `KILN_TORCH_OUT` if that is set. `torch/run.sh`
 //! checks such a folder with real PyTorch.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that fails here should panic here"
+)]
+
 mod archive;
 mod builder;
 mod expectation;

@@ -19,7 +19,7 @@ fn code(builder: Builder) -> String {
     for position in 0..archive.len() {
         let mut entry = archive.by_index(position).unwrap();
         if entry.name().unwrap().ends_with(".py") {
-            text.push_str(&format!("# {}\n", entry.name().unwrap()));
+            text.extend(["# ", &entry.name().unwrap(), "\n"]);
             entry.read_to_string(&mut text).unwrap();
         }
     }

@@ -29,7 +29,9 @@ pub enum NativeError {
         name: String,
     },
     /// A safetensors file of another kind.
-    #[error("a safetensors file, but not of Kiln: expected metadata \"format\" of \"kiln\", got {got:?}")]
+    #[error(
+        "a safetensors file, but not of Kiln: expected metadata \"format\" of \"kiln\", got {got:?}"
+    )]
     NotKiln {
         /// The value found.
         got: Option<String>,
@@ -45,7 +47,9 @@ pub enum NativeError {
         got: Option<String>,
     },
     /// The file has a format of the future.
-    #[error("the file has version {got}, and only versions up to {known} are known; a newer Kiln reads it")]
+    #[error(
+        "the file has version {got}, and only versions up to {known} are known; a newer Kiln reads it"
+    )]
     Newer {
         /// Version of the file.
         got: u32,

@@ -1,6 +1,9 @@
 #![doc = include_str!("spec.md")]
-
-#![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::as_conversions)]
+#![deny(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions
+)]
 
 mod error;
 mod read;
@@ -49,7 +52,10 @@ fn dtype(elem: ElemType) -> Dtype {
     }
 }
 
-#[expect(clippy::wildcard_enum_match_arm, reason = "the library may add types; none is ours")]
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the library may add types; none is ours"
+)]
 fn elem(dtype: Dtype) -> Option<ElemType> {
     Some(match dtype {
         Dtype::F32 => ElemType::F32,

@@ -26,7 +26,11 @@ pub(crate) fn read(path: &Path) -> Result<Model, NativeError> {
     let mut weights = Weights::new();
     for (name, tensor) in contents.weights() {
         let (elem, shape) = weight_type(name, &tensor)?;
-        let start = tensor.data().as_ptr().addr().checked_sub(map.as_ptr().addr());
+        let start = tensor
+            .data()
+            .as_ptr()
+            .addr()
+            .checked_sub(map.as_ptr().addr());
         // The tensor is a part of the map; an empty one may lie anywhere.
         let start = start.unwrap_or_default();
         let range = start..start.saturating_add(tensor.data().len());
@@ -53,7 +57,10 @@ pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Model, NativeError> {
     Ok(Model::new(program, weights)?)
 }
 
-#[expect(unsafe_code, reason = "a file can only be mapped so; the alternative is to copy it")]
+#[expect(
+    unsafe_code,
+    reason = "a file can only be mapped so; the alternative is to copy it"
+)]
 fn map(path: &Path) -> Result<Arc<Mmap>, NativeError> {
     let io = |action| move |source| NativeError::Io { action, source };
     let file = File::open(path).map_err(io("open"))?;
@@ -78,35 +85,58 @@ impl<'a> Contents<'a> {
         let metadata = header.metadata().clone().unwrap_or_default();
         let format = metadata.get(FORMAT_KEY);
         if format.is_none_or(|format| format != FORMAT) {
-            return Err(NativeError::NotKiln { got: format.cloned() });
+            return Err(NativeError::NotKiln {
+                got: format.cloned(),
+            });
         }
         let version = metadata.get(VERSION_KEY);
         match version.and_then(|version| version.parse::<u32>().ok()) {
-            Some(got) if got > VERSION => return Err(NativeError::Newer { got, known: VERSION }),
+            Some(got) if got > VERSION => {
+                return Err(NativeError::Newer {
+                    got,
+                    known: VERSION,
+                });
+            }
             Some(VERSION) => {}
             Some(_) | None => {
                 let key = VERSION_KEY.to_owned();
                 let expected = "a version";
-                return Err(NativeError::Metadata { key, expected, got: version.cloned() });
+                return Err(NativeError::Metadata {
+                    key,
+                    expected,
+                    got: version.cloned(),
+                });
             }
         }
-        Ok(Self { tensors: SafeTensors::deserialize(bytes)?, metadata })
+        Ok(Self {
+            tensors: SafeTensors::deserialize(bytes)?,
+            metadata,
+        })
     }
 
     fn program(&self) -> Result<Program, NativeError> {
-        let tensor = self.tensors.tensor(PROGRAM).map_err(|_| NativeError::NoProgram)?;
+        let tensor = self
+            .tensors
+            .tensor(PROGRAM)
+            .map_err(|_| NativeError::NoProgram)?;
         if tensor.dtype() != Dtype::U8 || tensor.shape().len() != 1 {
             let got = format!("{:?}{:?}", tensor.dtype(), tensor.shape());
             return Err(NativeError::ProgramType { got });
         }
         let bytes = tensor.data();
         if bytes.len() > MAX_PROGRAM_BYTES {
-            return Err(NativeError::ProgramSize { bytes: bytes.len(), limit: MAX_PROGRAM_BYTES });
+            return Err(NativeError::ProgramSize {
+                bytes: bytes.len(),
+                limit: MAX_PROGRAM_BYTES,
+            });
         }
         self.verify(PROGRAM, &tensor)?;
         let ((version, program), used) = decode(bytes)?;
         if version != VERSION {
-            return Err(NativeError::Newer { got: version, known: VERSION });
+            return Err(NativeError::Newer {
+                got: version,
+                known: VERSION,
+            });
         }
         match bytes.len().saturating_sub(used) {
             0 => Ok(program),
@@ -122,14 +152,22 @@ impl<'a> Contents<'a> {
         let key = checksum_key(name);
         let Some(expected) = self.metadata.get(&key) else {
             let expected = "a checksum";
-            return Err(NativeError::Metadata { key, expected, got: None });
+            return Err(NativeError::Metadata {
+                key,
+                expected,
+                got: None,
+            });
         };
         let got = checksum(tensor.data());
         if *expected == got {
             return Ok(());
         }
         let (tensor, expected) = (name.to_owned(), expected.clone());
-        Err(NativeError::Checksum { tensor, expected, got })
+        Err(NativeError::Checksum {
+            tensor,
+            expected,
+            got,
+        })
     }
 }
 
@@ -159,7 +197,11 @@ fn weight_type(
         tensor: name.to_owned(),
         got: format!("{:?}", tensor.dtype()),
     })?;
-    let shape = tensor.shape().iter().map(|&dim| u64::try_from(dim).unwrap_or(u64::MAX)).collect();
+    let shape = tensor
+        .shape()
+        .iter()
+        .map(|&dim| u64::try_from(dim).unwrap_or(u64::MAX))
+        .collect();
     Ok((found, shape))
 }
 
@@ -167,7 +209,11 @@ fn weight_type(
 fn unique_names(header: &[u8]) -> Result<(), NativeError> {
     let mut duplicate = None;
     let mut deserializer = serde_json::Deserializer::from_slice(header);
-    let outcome = Names { duplicate: &mut duplicate, depth: 0 }.deserialize(&mut deserializer);
+    let outcome = Names {
+        duplicate: &mut duplicate,
+        depth: 0,
+    }
+    .deserialize(&mut deserializer);
     match (duplicate, outcome) {
         (Some(name), _) => Err(NativeError::DuplicateName { name }),
         (None, Ok(())) => Ok(()),
@@ -202,7 +248,10 @@ impl<'de> Visitor<'de> for Names<'_> {
         let mut seen = HashSet::new();
         while let Some(name) = map.next_key::<String>()? {
             if self.depth == 0 {
-                map.next_value_seed(Names { duplicate: &mut *self.duplicate, depth: 1 })?;
+                map.next_value_seed(Names {
+                    duplicate: &mut *self.duplicate,
+                    depth: 1,
+                })?;
             } else {
                 map.next_value::<IgnoredAny>()?;
             }

@@ -30,10 +30,13 @@ pub(crate) fn write(model: &Model, path: &Path) -> Result<(), NativeError> {
         .map_err(io("create"))?;
     let mut buffer = BufWriter::with_capacity(1 << 20, file);
     layout.write(&mut buffer).map_err(io("write"))?;
-    let file = buffer.into_inner().map_err(|error| io("write")(error.into_error()))?;
+    let file = buffer
+        .into_inner()
+        .map_err(|error| io("write")(error.into_error()))?;
     permit(file.as_file()).map_err(io("write"))?;
     file.as_file().sync_all().map_err(io("write"))?;
-    file.persist(path).map_err(|error| io("move")(error.error))?;
+    file.persist(path)
+        .map_err(|error| io("move")(error.error))?;
     Ok(())
 }
 
@@ -54,7 +57,10 @@ pub(crate) fn to_bytes(model: &Model) -> Result<Vec<u8>, NativeError> {
     let program = encode(model)?;
     let mut bytes = Vec::new();
     let written = Layout::new(model, &program)?.write(&mut bytes);
-    written.map_err(|source| NativeError::Io { action: "write", source })?;
+    written.map_err(|source| NativeError::Io {
+        action: "write",
+        source,
+    })?;
     Ok(bytes)
 }
 
@@ -62,7 +68,10 @@ fn encode(model: &Model) -> Result<Vec<u8>, NativeError> {
     let schema = (VERSION, &*model.program);
     let bytes = bincode::serde::encode_to_vec(schema, bincode::config::standard())?;
     if bytes.len() > MAX_PROGRAM_BYTES {
-        return Err(NativeError::ProgramSize { bytes: bytes.len(), limit: MAX_PROGRAM_BYTES });
+        return Err(NativeError::ProgramSize {
+            bytes: bytes.len(),
+            limit: MAX_PROGRAM_BYTES,
+        });
     }
     Ok(bytes)
 }
@@ -93,7 +102,13 @@ impl<'a> Layout<'a> {
         let mut tensors = vec![(1_u64, PROGRAM, Dtype::U8, vec![length], program)];
         for (name, data) in model.weights.iter() {
             let size = data.elem.size_bytes();
-            tensors.push((size, name, dtype(data.elem), data.shape.to_vec(), data.bytes));
+            tensors.push((
+                size,
+                name,
+                dtype(data.elem),
+                data.shape.to_vec(),
+                data.bytes,
+            ));
         }
         tensors.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(b.1)));
         let mut metadata = BTreeMap::from([
@@ -105,7 +120,11 @@ impl<'a> Layout<'a> {
         for (_, name, dtype, shape, bytes) in &tensors {
             metadata.insert(checksum_key(name), checksum(bytes));
             let end = begin.saturating_add(bytes.len());
-            let info = Info { dtype: *dtype, shape: shape.clone(), data_offsets: (begin, end) };
+            let info = Info {
+                dtype: *dtype,
+                shape: shape.clone(),
+                data_offsets: (begin, end),
+            };
             entries.insert(*name, Entry::Tensor(info));
             begin = end;
         }
@@ -116,13 +135,18 @@ impl<'a> Layout<'a> {
         };
         let mut header = serde_json::to_vec(&entries).map_err(json)?;
         header.resize(header.len().next_multiple_of(8), b' ');
-        Ok(Self { header, tensors: tensors.into_iter().map(|tensor| tensor.4).collect() })
+        Ok(Self {
+            header,
+            tensors: tensors.into_iter().map(|tensor| tensor.4).collect(),
+        })
     }
 
     fn write(&self, out: &mut impl Write) -> std::io::Result<()> {
         let length = u64::try_from(self.header.len()).unwrap_or(u64::MAX);
         out.write_all(&length.to_le_bytes())?;
         out.write_all(&self.header)?;
-        self.tensors.iter().try_for_each(|bytes| out.write_all(bytes))
+        self.tensors
+            .iter()
+            .try_for_each(|bytes| out.write_all(bytes))
     }
 }

@@ -29,7 +29,9 @@ fn sweep(program: &Valid, function: &Function) -> Function {
     let mut live = Vec::with_capacity(function.nodes.len());
     for node in function.nodes.iter().rev() {
         let is_live = node.outputs.iter().any(|output| values.contains(output))
-            || binds(program, function, node).iter().any(|symbol| symbols.contains(symbol));
+            || binds(program, function, node)
+                .iter()
+                .any(|symbol| symbols.contains(symbol));
         if is_live {
             values.extend(&node.inputs);
             symbols.extend(node.op.sizes().into_iter().flat_map(Size::symbols));
@@ -57,7 +59,10 @@ fn binds(program: &Valid, function: &Function, node: &Node) -> Vec<SymbolId> {
     match node.op {
         Op::Call(callee) => program.binds(callee).to_vec(),
         Op::Nonzero => {
-            let types = node.outputs.iter().filter_map(|id| function.values.get(id.index()));
+            let types = node
+                .outputs
+                .iter()
+                .filter_map(|id| function.values.get(id.index()));
             let dims = types.flat_map(|ty| match ty {
                 ValueType::Tensor(ty) => ty.dims.as_slice(),
                 ValueType::Int(_) => &[],
@@ -75,7 +80,12 @@ fn drop_functions(program: &mut Program) {
     let mut live: HashSet<FunctionId> = cases.map(|case| case.function).collect();
     let all = || (0..).map(FunctionId);
     // Callers stand after callees.
-    for (id, function) in all().zip(&program.functions).collect::<Vec<_>>().into_iter().rev() {
+    for (id, function) in all()
+        .zip(&program.functions)
+        .collect::<Vec<_>>()
+        .into_iter()
+        .rev()
+    {
         if live.contains(&id) {
             live.extend(function.nodes.iter().filter_map(|node| match node.op {
                 Op::Call(callee) => Some(callee),
@@ -90,7 +100,9 @@ fn drop_functions(program: &mut Program) {
         FunctionId(u32::try_from(position).unwrap_or(u32::MAX))
     };
     let mut ids = all();
-    program.functions.retain(|_| ids.next().is_some_and(|id| kept.binary_search(&id).is_ok()));
+    program
+        .functions
+        .retain(|_| ids.next().is_some_and(|id| kept.binary_search(&id).is_ok()));
     for function in &mut program.functions {
         for node in &mut function.nodes {
             if let Op::Call(callee) = &mut node.op {
@@ -99,7 +111,11 @@ fn drop_functions(program: &mut Program) {
         }
     }
     for module in &mut program.modules {
-        for case in module.methods.iter_mut().flat_map(|method| &mut method.cases) {
+        for case in module
+            .methods
+            .iter_mut()
+            .flat_map(|method| &mut method.cases)
+        {
             case.function = renumbered(case.function);
         }
     }

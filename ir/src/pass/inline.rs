@@ -28,8 +28,11 @@ pub(super) fn inline(program: &Valid) -> Program {
             for inner in &callee.nodes {
                 let map = |id: &crate::program::ValueId| values.get(id.index()).copied();
                 let inputs = inner.inputs.iter().filter_map(map).collect();
-                let types =
-                    inner.outputs.iter().filter_map(|id| callee.values.get(id.index())).cloned();
+                let types = inner
+                    .outputs
+                    .iter()
+                    .filter_map(|id| callee.values.get(id.index()))
+                    .cloned();
                 let outputs = rebuild.push(inner.op.clone(), inputs, types);
                 values.extend(outputs);
             }

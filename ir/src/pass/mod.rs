@@ -39,13 +39,22 @@ pub struct Pass {
 }
 
 /// Replaces calls by the nodes of what they call. Afterwards no function calls another.
-pub const INLINE: Pass = Pass { name: "inline", run: inline::inline };
+pub const INLINE: Pass = Pass {
+    name: "inline",
+    run: inline::inline,
+};
 
 /// Computes nodes with the same operation and inputs once.
-pub const CSE: Pass = Pass { name: "cse", run: cse::merge_common_nodes };
+pub const CSE: Pass = Pass {
+    name: "cse",
+    run: cse::merge_common_nodes,
+};
 
 /// Drops nodes whose results nothing reads, and functions that no method runs. Inputs stay.
-pub const DCE: Pass = Pass { name: "dce", run: dce::drop_dead_code };
+pub const DCE: Pass = Pass {
+    name: "dce",
+    run: dce::drop_dead_code,
+};
 
 /// What the executor runs before a program.
 pub const EXECUTION: [Pass; 3] = [INLINE, CSE, DCE];
@@ -67,6 +76,9 @@ pub struct PassError {
 /// If a pass gives an invalid program.
 pub fn run(program: Valid, passes: &[Pass]) -> Result<Valid, PassError> {
     passes.iter().try_fold(program, |program, pass| {
-        validate((pass.run)(&program)).map_err(|invalid| PassError { pass: pass.name, invalid })
+        validate((pass.run)(&program)).map_err(|invalid| PassError {
+            pass: pass.name,
+            invalid,
+        })
     })
 }

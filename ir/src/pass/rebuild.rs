@@ -54,16 +54,26 @@ impl Rebuild {
         let mut outputs = Vec::new();
         for ty in types {
             // A valid program has at most 2²⁴ values in a function, and the validator checks again.
-            outputs.push(ValueId(u32::try_from(self.function.values.len()).unwrap_or(u32::MAX)));
+            outputs.push(ValueId(
+                u32::try_from(self.function.values.len()).unwrap_or(u32::MAX),
+            ));
             self.function.values.push(ty);
         }
-        self.function.nodes.push(Node { op, inputs, outputs: outputs.clone() });
+        self.function.nodes.push(Node {
+            op,
+            inputs,
+            outputs: outputs.clone(),
+        });
         outputs
     }
 
     /// Adds a node of the old function.
     pub(super) fn copy(&mut self, old: &Function, node: &Node) {
-        let types = node.outputs.iter().filter_map(|id| old.values.get(id.index())).cloned();
+        let types = node
+            .outputs
+            .iter()
+            .filter_map(|id| old.values.get(id.index()))
+            .cloned();
         let outputs = self.push(node.op.clone(), self.values(&node.inputs), types);
         self.map.extend(node.outputs.iter().copied().zip(outputs));
     }

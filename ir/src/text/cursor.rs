@@ -24,7 +24,10 @@ impl<'a> Parser<'a> {
     pub(super) fn unexpected(&self, expected: impl Into<String>) -> super::ParseError {
         let token = self.token();
         let got = token.token.to_string();
-        token.error(ParseErrorKind::Expected { expected: expected.into(), got })
+        token.error(ParseErrorKind::Expected {
+            expected: expected.into(),
+            got,
+        })
     }
 
     /// Takes a mark if it is next.
@@ -46,11 +49,19 @@ impl<'a> Parser<'a> {
     }
 
     pub(super) fn mark(&mut self, mark: char) -> Parsed<()> {
-        if self.eat(mark) { Ok(()) } else { Err(self.unexpected(format!("`{mark}`"))) }
+        if self.eat(mark) {
+            Ok(())
+        } else {
+            Err(self.unexpected(format!("`{mark}`")))
+        }
     }
 
     pub(super) fn keyword(&mut self, word: &str) -> Parsed<()> {
-        if self.eat_word(word) { Ok(()) } else { Err(self.unexpected(format!("`{word}`"))) }
+        if self.eat_word(word) {
+            Ok(())
+        } else {
+            Err(self.unexpected(format!("`{word}`")))
+        }
     }
 
     pub(super) fn arrow(&mut self) -> Parsed<()> {
@@ -98,7 +109,10 @@ impl<'a> Parser<'a> {
     pub(super) fn weight_name(&mut self) -> Parsed<WeightId> {
         let (name, token) = self.at()?;
         self.weights.get(name).copied().ok_or_else(|| {
-            token.error(ParseErrorKind::Unknown { what: "weight", name: name.to_owned() })
+            token.error(ParseErrorKind::Unknown {
+                what: "weight",
+                name: name.to_owned(),
+            })
         })
     }
 
@@ -116,7 +130,10 @@ impl<'a> Parser<'a> {
     pub(super) fn symbol(&mut self) -> Parsed<SymbolId> {
         let (name, token) = self.symbol_name()?;
         self.symbols.get(name).copied().ok_or_else(|| {
-            token.error(ParseErrorKind::Unknown { what: "symbol", name: name.to_owned() })
+            token.error(ParseErrorKind::Unknown {
+                what: "symbol",
+                name: name.to_owned(),
+            })
         })
     }
 

@@ -34,7 +34,9 @@ pub enum ParseErrorKind {
     #[error("{0} does not fit into 64 bits")]
     Number(String),
     /// The text form has another version.
-    #[error("the text has version {got}, and only version {known} is known; a newer Kiln may read it")]
+    #[error(
+        "the text has version {got}, and only version {known} is known; a newer Kiln may read it"
+    )]
     Version {
         /// Version of the text.
         got: u64,

@@ -59,17 +59,29 @@ pub(super) struct Spanned {
 
 impl Spanned {
     pub(super) fn error(&self, kind: ParseErrorKind) -> ParseError {
-        ParseError { line: self.line, column: self.column, kind }
+        ParseError {
+            line: self.line,
+            column: self.column,
+            kind,
+        }
     }
 }
 
 /// Splits a text into tokens; the last is [`Token::End`].
 pub(super) fn lex(text: &str) -> Result<Vec<Spanned>, ParseError> {
-    let mut lexer = Lexer { rest: text.chars().peekable(), line: 1, column: 1 };
+    let mut lexer = Lexer {
+        rest: text.chars().peekable(),
+        line: 1,
+        column: 1,
+    };
     let mut tokens = Vec::new();
     loop {
         lexer.skip_blank();
-        let mut spanned = Spanned { token: Token::End, line: lexer.line, column: lexer.column };
+        let mut spanned = Spanned {
+            token: Token::End,
+            line: lexer.line,
+            column: lexer.column,
+        };
         match lexer.token() {
             Ok(token) => spanned.token = token,
             Err(kind) => return Err(spanned.error(kind)),
@@ -126,7 +138,9 @@ impl Lexer<'_> {
     }
 
     fn token(&mut self) -> Result<Token, ParseErrorKind> {
-        let Some(&first) = self.rest.peek() else { return Ok(Token::End) };
+        let Some(&first) = self.rest.peek() else {
+            return Ok(Token::End);
+        };
         match first {
             'a'..='z' | 'A'..='Z' | '_' => Ok(Token::Word(self.take_while(is_path_char))),
             '0'..='9' => self.number(),
@@ -134,7 +148,11 @@ impl Lexer<'_> {
             '@' => {
                 self.next();
                 let quoted = self.rest.peek() == Some(&'"');
-                Ok(Token::At(if quoted { self.text()? } else { self.take_while(is_path_char) }))
+                Ok(Token::At(if quoted {
+                    self.text()?
+                } else {
+                    self.take_while(is_path_char)
+                }))
             }
             '$' => {
                 self.next();
@@ -144,7 +162,10 @@ impl Lexer<'_> {
             '%' => {
                 self.next();
                 let digits = self.take_while(|next| next.is_ascii_digit());
-                digits.parse().map(Token::Value).map_err(|_| ParseErrorKind::Number(digits))
+                digits
+                    .parse()
+                    .map(Token::Value)
+                    .map_err(|_| ParseErrorKind::Number(digits))
             }
             '(' | ')' | '[' | ']' | '{' | '}' | ':' | ',' | '=' | '*' | '+' | '?' => {
                 self.next();
@@ -153,12 +174,20 @@ impl Lexer<'_> {
             '-' => {
                 self.next();
                 let arrow = self.next_if(|next| next == '>').is_some();
-                Ok(if arrow { Token::Arrow } else { Token::Mark('-') })
+                Ok(if arrow {
+                    Token::Arrow
+                } else {
+                    Token::Mark('-')
+                })
             }
             '.' => {
                 self.next();
                 let range = self.next_if(|next| next == '.').is_some();
-                if range { Ok(Token::Range) } else { Err(ParseErrorKind::Character('.')) }
+                if range {
+                    Ok(Token::Range)
+                } else {
+                    Err(ParseErrorKind::Character('.'))
+                }
             }
             _ => Err(ParseErrorKind::Character(first)),
         }

@@ -52,7 +52,11 @@ impl Lines {
 pub(super) type Parsed<T> = Result<T, ParseError>;
 
 /// What stands after the last token.
-static END: Spanned = Spanned { token: Token::End, line: 1, column: 1 };
+static END: Spanned = Spanned {
+    token: Token::End,
+    line: 1,
+    column: 1,
+};
 
 /// A name that may be defined later in the text.
 struct Later<'a> {
@@ -63,7 +67,10 @@ struct Later<'a> {
 impl Later<'_> {
     fn find<T: Copy>(&self, what: &'static str, table: &HashMap<&str, T>) -> Parsed<T> {
         table.get(self.name).copied().ok_or_else(|| {
-            self.token.error(ParseErrorKind::Unknown { what, name: self.name.to_owned() })
+            self.token.error(ParseErrorKind::Unknown {
+                what,
+                name: self.name.to_owned(),
+            })
         })
     }
 }
@@ -140,14 +147,19 @@ impl<'a> Parser<'a> {
         }
         match self.peek() {
             Token::End => self.resolve(),
-            _ => Err(self.unexpected("`symbols`, `weight`, `module`, `fn` in this order, or the end")),
+            _ => {
+                Err(self
+                    .unexpected("`symbols`, `weight`, `module`, `fn` in this order, or the end"))
+            }
         }
     }
 
     fn symbol_definition(&mut self) -> Parsed<()> {
         let (name, token) = self.symbol_name()?;
         let id = SymbolId(next_id(self.program.symbols.len()));
-        self.program.symbols.push(Symbol { name: name.to_owned() });
+        self.program.symbols.push(Symbol {
+            name: name.to_owned(),
+        });
         self.symbols.entry(name).or_insert(id);
         self.lines.insert(Place::Symbol(id), token.line);
         Ok(())
@@ -156,12 +168,23 @@ impl<'a> Parser<'a> {
     fn weight(&mut self) -> Parsed<()> {
         let (name, token) = self.at()?;
         self.mark(':')?;
-        let roles = [WeightRole::Parameter, WeightRole::Buffer, WeightRole::Constant];
-        let role = self.choice("`parameter`, `buffer` or `constant`", &roles, |&one| role(one))?;
+        let roles = [
+            WeightRole::Parameter,
+            WeightRole::Buffer,
+            WeightRole::Constant,
+        ];
+        let role = self.choice("`parameter`, `buffer` or `constant`", &roles, |&one| {
+            role(one)
+        })?;
         let elem = self.elem()?;
         let shape = self.brackets(|parser| Ok(parser.int()?.0))?;
         let id = WeightId(next_id(self.program.weights.len()));
-        self.program.weights.push(Weight { name: name.to_owned(), role, elem, shape });
+        self.program.weights.push(Weight {
+            name: name.to_owned(),
+            role,
+            elem,
+            shape,
+        });
         self.weights.entry(name).or_insert(id);
         self.lines.insert(Place::Weight(id), token.line);
         Ok(())
@@ -197,7 +220,13 @@ impl<'a> Parser<'a> {
             return Err(self.unexpected("`weight`, `child`, `method` in this order, or `}`"));
         }
         let path = path.to_owned();
-        self.program.modules.push(Module { path, kind, children: Vec::new(), weights, methods });
+        self.program.modules.push(Module {
+            path,
+            kind,
+            children: Vec::new(),
+            weights,
+            methods,
+        });
         Ok(())
     }
 
@@ -206,7 +235,10 @@ impl<'a> Parser<'a> {
         let params = self.list('(', ')', |parser| {
             let name = parser.name("a parameter's name")?;
             parser.mark(':')?;
-            Ok(Param { name, ty: parser.ty(MAX_TYPE_DEPTH)? })
+            Ok(Param {
+                name,
+                ty: parser.ty(MAX_TYPE_DEPTH)?,
+            })
         })?;
         self.arrow()?;
         let result = self.ty(MAX_TYPE_DEPTH)?;
@@ -233,22 +265,31 @@ impl<'a> Parser<'a> {
             let place = Place::Case(module, position, cases.len());
             self.lines.insert(place, line);
             self.cases.push((place, Later { name, token }));
-            cases.push(Case { present, function: FunctionId(u32::MAX) });
+            cases.push(Case {
+                present,
+                function: FunctionId(u32::MAX),
+            });
         }
         if !self.eat('}') {
             return Err(self.unexpected("`default`, `case` in this order, or `}`"));
         }
-        Ok(Method { name, params, result, cases, defaults })
+        Ok(Method {
+            name,
+            params,
+            result,
+            cases,
+            defaults,
+        })
     }
 
     fn ty(&mut self, depth: usize) -> Parsed<Type> {
         let below = depth.checked_sub(1).ok_or_else(|| {
-            self.token().error(ParseErrorKind::Depth { limit: MAX_TYPE_DEPTH })
+            self.token().error(ParseErrorKind::Depth {
+                limit: MAX_TYPE_DEPTH,
+            })
         })?;
         let mut ty = match self.peek() {
-            Token::Mark('(') => {
-                Type::Tuple(self.list('(', ')', |parser| parser.ty(below))?)
-            }
+            Token::Mark('(') => Type::Tuple(self.list('(', ')', |parser| parser.ty(below))?),
             Token::Word(word) if word == "csr" => {
                 self.advance();
                 self.mark('(')?;
@@ -279,7 +320,9 @@ impl<'a> Parser<'a> {
         while self.eat('?') {
             levels = levels.saturating_add(1);
             if levels > depth {
-                return Err(self.token().error(ParseErrorKind::Depth { limit: MAX_TYPE_DEPTH }));
+                return Err(self.token().error(ParseErrorKind::Depth {
+                    limit: MAX_TYPE_DEPTH,
+                }));
             }
             ty = Type::Optional(Box::new(ty));
         }
@@ -288,7 +331,10 @@ impl<'a> Parser<'a> {
 
     fn tensor_type(&mut self) -> Parsed<TensorType> {
         let elem = self.elem()?;
-        Ok(TensorType { elem, dims: self.brackets(Self::size)? })
+        Ok(TensorType {
+            elem,
+            dims: self.brackets(Self::size)?,
+        })
     }
 
     pub(super) fn elem(&mut self) -> Parsed<ElemType> {
@@ -300,7 +346,11 @@ impl<'a> Parser<'a> {
             ElemType::I64,
             ElemType::Bool,
         ];
-        self.choice("an element type: f32, f64, f16, bf16, i64 or bool", &all, |elem| elem.name())
+        self.choice(
+            "an element type: f32, f64, f16, bf16, i64 or bool",
+            &all,
+            |elem| elem.name(),
+        )
     }
 
     /// A polynomial: products of numbers and symbols, with `+` and `-` between them.
@@ -344,7 +394,10 @@ impl<'a> Parser<'a> {
             }
         }
         let coefficient = i64::try_from(coefficient).map_err(|_| too_complex())?;
-        Ok(Size::from_terms(vec![Term { symbols, coefficient }]))
+        Ok(Size::from_terms(vec![Term {
+            symbols,
+            coefficient,
+        }]))
     }
 
     fn function(&mut self) -> Parsed<()> {
@@ -379,7 +432,8 @@ impl<'a> Parser<'a> {
         self.mark('{')?;
         while !self.eat('}') {
             let line = self.token().line;
-            self.lines.insert(Place::Node(id, function.nodes.len()), line);
+            self.lines
+                .insert(Place::Node(id, function.nodes.len()), line);
             let node = self.node(id, function.nodes.len(), &mut function.values)?;
             for output in &node.outputs {
                 self.lines.insert(Place::Value(id, *output), line);
@@ -398,7 +452,10 @@ impl<'a> Parser<'a> {
         let token = self.token();
         let id = self.value()?;
         if id.index() != values.len() {
-            let kind = ParseErrorKind::ValueNumber { expected: values.len(), got: id.0 };
+            let kind = ParseErrorKind::ValueNumber {
+                expected: values.len(),
+                got: id.0,
+            };
             return Err(token.error(kind));
         }
         self.mark(':')?;
@@ -428,11 +485,19 @@ impl<'a> Parser<'a> {
         }
         if self.eat_word("weight") {
             let op = Op::Weight(self.weight_name()?);
-            return Ok(Node { op, inputs: Vec::new(), outputs });
+            return Ok(Node {
+                op,
+                inputs: Vec::new(),
+                outputs,
+            });
         }
         if self.eat_word("symbol") {
             let op = Op::Symbol(self.symbol()?);
-            return Ok(Node { op, inputs: Vec::new(), outputs });
+            return Ok(Node {
+                op,
+                inputs: Vec::new(),
+                outputs,
+            });
         }
         let op = if self.eat_word("call") {
             let (name, token) = self.at()?;
@@ -442,7 +507,11 @@ impl<'a> Parser<'a> {
             self.op()?
         };
         let inputs = self.list('(', ')', Self::value)?;
-        Ok(Node { op, inputs, outputs })
+        Ok(Node {
+            op,
+            inputs,
+            outputs,
+        })
     }
 
     fn resolve(&mut self) -> Parsed<()> {

@@ -25,20 +25,24 @@ impl Parser<'_> {
         let scalar = name.strip_suffix("_scalar");
         let scalar = Binary::ALL.iter().find(|one| Some(one.name()) == scalar);
         let reduction = name.strip_prefix("reduce_");
-        let reduction = Reduction::ALL.iter().find(|one| Some(one.name()) == reduction);
+        let reduction = Reduction::ALL
+            .iter()
+            .find(|one| Some(one.name()) == reduction);
         let op = match name.as_str() {
             "full" => Op::Full {
                 value: self.first("value", Self::scalar)?,
                 elem: self.next("elem", Self::elem)?,
                 dims: self.next("dims", |parser| parser.brackets(Self::size))?,
             },
-            "arange" => {
-                Op::Arange { start: self.first("start", Self::size)?, end: self.next("end", Self::size)? }
-            }
+            "arange" => Op::Arange {
+                start: self.first("start", Self::size)?,
+                end: self.next("end", Self::size)?,
+            },
             "leaky_relu" => Op::LeakyRelu(self.first("slope", Self::float)?),
-            "clamp" => {
-                Op::Clamp { min: self.first("min", Self::bound)?, max: self.next("max", Self::bound)? }
-            }
+            "clamp" => Op::Clamp {
+                min: self.first("min", Self::bound)?,
+                max: self.next("max", Self::bound)?,
+            },
             "cast" => Op::Cast(self.first("elem", Self::elem)?),
             "mask_where" => return Ok(Op::MaskWhere),
             "mask_fill" => Op::MaskFill(self.first("value", Self::scalar)?),
@@ -59,28 +63,42 @@ impl Parser<'_> {
             "log_softmax" => Op::LogSoftmax(self.first("dim", Self::axis)?),
             "matmul" => return Ok(Op::Matmul),
             "linear" => return Ok(Op::Linear),
-            "layer_norm" => Op::LayerNorm { epsilon: self.first("epsilon", Self::float)? },
-            "batch_norm" => Op::BatchNorm { epsilon: self.first("epsilon", Self::float)? },
+            "layer_norm" => Op::LayerNorm {
+                epsilon: self.first("epsilon", Self::float)?,
+            },
+            "batch_norm" => Op::BatchNorm {
+                epsilon: self.first("epsilon", Self::float)?,
+            },
             "gather" => return Ok(Op::Gather),
             "scatter" => Op::Scatter {
                 reduce: self.first("reduce", Self::reduce)?,
                 size: self.next("size", Self::size)?,
             },
             "segment_reduce" => Op::SegmentReduce(self.first("reduce", Self::reduce)?),
-            "segment_softmax" => Op::SegmentSoftmax { size: self.first("size", Self::size)? },
+            "segment_softmax" => Op::SegmentSoftmax {
+                size: self.first("size", Self::size)?,
+            },
             "spmm" => Op::Spmm {
                 reduce: self.first("reduce", Self::reduce)?,
                 size: self.next("size", Self::size)?,
             },
-            "spmm_csr" => Op::SpmmCsr { reduce: self.first("reduce", Self::reduce)? },
+            "spmm_csr" => Op::SpmmCsr {
+                reduce: self.first("reduce", Self::reduce)?,
+            },
             "degree" => Op::Degree {
                 size: self.first("size", Self::size)?,
                 elem: self.next("elem", Self::elem)?,
             },
-            "ptr_to_index" => Op::PtrToIndex { entries: self.first("entries", Self::size)? },
-            "coo_to_csr" => Op::CooToCsr { size: self.first("size", Self::size)? },
+            "ptr_to_index" => Op::PtrToIndex {
+                entries: self.first("entries", Self::size)?,
+            },
+            "coo_to_csr" => Op::CooToCsr {
+                size: self.first("size", Self::size)?,
+            },
             "nonzero" => return Ok(Op::Nonzero),
-            "self_loop_position" => Op::SelfLoopPosition { size: self.first("size", Self::size)? },
+            "self_loop_position" => Op::SelfLoopPosition {
+                size: self.first("size", Self::size)?,
+            },
             _ => match (unary, binary, scalar, reduction) {
                 (Some(unary), ..) => return Ok(Op::Unary(*unary)),
                 (_, Some(binary), ..) => return Ok(Op::Binary(*binary)),
@@ -93,7 +111,10 @@ impl Parser<'_> {
                 }
                 (None, None, None, None) => {
                     let name = name.clone();
-                    return Err(start.error(ParseErrorKind::Unknown { what: "operation", name }));
+                    return Err(start.error(ParseErrorKind::Unknown {
+                        what: "operation",
+                        name,
+                    }));
                 }
             },
         };
@@ -138,11 +159,19 @@ impl Parser<'_> {
     }
 
     fn reduce(&mut self) -> Parsed<Reduce> {
-        self.choice("`sum`, `mean`, `max`, `min` or `mul`", &Reduce::ALL, |one| one.name())
+        self.choice(
+            "`sum`, `mean`, `max`, `min` or `mul`",
+            &Reduce::ALL,
+            |one| one.name(),
+        )
     }
 
     fn bound(&mut self) -> Parsed<Option<Scalar>> {
-        if self.eat_word("none") { Ok(None) } else { self.scalar().map(Some) }
+        if self.eat_word("none") {
+            Ok(None)
+        } else {
+            self.scalar().map(Some)
+        }
     }
 
     fn float(&mut self) -> Parsed<Float> {

@@ -33,10 +33,19 @@ pub(super) fn role(role: WeightRole) -> &'static str {
 
 fn write_program(out: &mut impl Write, program: &Program) -> fmt::Result {
     let words = Words(program);
-    let Program { symbols, weights, modules, functions } = program;
+    let Program {
+        symbols,
+        weights,
+        modules,
+        functions,
+    } = program;
     writeln!(out, "kiln {TEXT_VERSION}")?;
     if !symbols.is_empty() {
-        writeln!(out, "\nsymbols {}", list(symbols, |symbol| format!("${}", symbol.name)))?;
+        writeln!(
+            out,
+            "\nsymbols {}",
+            list(symbols, |symbol| format!("${}", symbol.name))
+        )?;
     }
     if !weights.is_empty() {
         writeln!(out)?;
@@ -60,7 +69,13 @@ fn write_program(out: &mut impl Write, program: &Program) -> fmt::Result {
 }
 
 fn write_module(out: &mut impl Write, words: Words<'_>, module: &Module) -> fmt::Result {
-    let Module { path, kind, children, weights, methods } = module;
+    let Module {
+        path,
+        kind,
+        children,
+        weights,
+        methods,
+    } = module;
     writeln!(out, "module {} = {} {{", at(path), word(kind))?;
     for weight in weights {
         writeln!(out, "  weight {}", words.weight(*weight))?;
@@ -75,25 +90,57 @@ fn write_module(out: &mut impl Write, words: Words<'_>, module: &Module) -> fmt:
 }
 
 fn write_method(out: &mut impl Write, words: Words<'_>, method: &Method) -> fmt::Result {
-    let Method { name, params, result, cases, defaults } = method;
-    let params = list(params, |param| format!("{}: {}", word(&param.name), words.ty(&param.ty)));
-    writeln!(out, "  method {}({params}) -> {} {{", word(name), words.ty(result))?;
+    let Method {
+        name,
+        params,
+        result,
+        cases,
+        defaults,
+    } = method;
+    let params = list(params, |param| {
+        format!("{}: {}", word(&param.name), words.ty(&param.ty))
+    });
+    writeln!(
+        out,
+        "  method {}({params}) -> {} {{",
+        word(name),
+        words.ty(result)
+    )?;
     for (symbol, other) in defaults {
-        writeln!(out, "    default {} = {}", words.symbol(*symbol), words.symbol(*other))?;
+        writeln!(
+            out,
+            "    default {} = {}",
+            words.symbol(*symbol),
+            words.symbol(*other)
+        )?;
     }
     for case in cases {
         let flag = |&present: &bool| String::from(if present { "present" } else { "absent" });
         let present = list(&case.present, flag);
-        writeln!(out, "    case ({present}) -> {}", at(&words.function(case.function)))?;
+        writeln!(
+            out,
+            "    case ({present}) -> {}",
+            at(&words.function(case.function))
+        )?;
     }
     writeln!(out, "  }}")
 }
 
 fn write_function(out: &mut impl Write, words: Words<'_>, function: &Function) -> fmt::Result {
-    let Function { name: _, module: _, arguments, input_names, inputs, values, nodes, outputs } =
-        function;
+    let Function {
+        name: _,
+        module: _,
+        arguments,
+        input_names,
+        inputs,
+        values,
+        nodes,
+        outputs,
+    } = function;
     let ty = |id: &crate::program::ValueId| {
-        values.get(id.index()).map_or_else(|| "?".to_owned(), |ty: &ValueType| words.value_type(ty))
+        values
+            .get(id.index())
+            .map_or_else(|| "?".to_owned(), |ty: &ValueType| words.value_type(ty))
     };
     let record = match arguments {
         Arguments::Plain => String::new(),
@@ -105,12 +152,25 @@ fn write_function(out: &mut impl Write, words: Words<'_>, function: &Function) -
         format!("{name} %{}: {}", id.0, ty(id))
     });
     let results = list(outputs, |id| format!("%{}", id.0));
-    writeln!(out, "fn {}{record}({inputs}) -> ({results}) {{", at(&words.name(function)))?;
-    for Node { op, inputs, outputs } in nodes {
+    writeln!(
+        out,
+        "fn {}{record}({inputs}) -> ({results}) {{",
+        at(&words.name(function))
+    )?;
+    for Node {
+        op,
+        inputs,
+        outputs,
+    } in nodes
+    {
         let inputs = list(inputs, |id| format!("%{}", id.0));
         write!(out, "  ")?;
         if !outputs.is_empty() {
-            write!(out, "{} = ", list(outputs, |id| format!("%{}: {}", id.0, ty(id))))?;
+            write!(
+                out,
+                "{} = ",
+                list(outputs, |id| format!("%{}: {}", id.0, ty(id)))
+            )?;
         }
         writeln!(out, "{}", print_op(words, op, &inputs))?;
     }

@@ -30,13 +30,19 @@ pub(super) fn print_op(words: Words<'_>, op: &Op, inputs: &str) -> String {
             format!("full{{value={value}, elem={elem}, dims=[{dims}]}}({inputs})")
         }
         Op::Arange { start, end } => {
-            format!("arange{{start={}, end={}}}({inputs})", size(start), size(end))
+            format!(
+                "arange{{start={}, end={}}}({inputs})",
+                size(start),
+                size(end)
+            )
         }
         Op::Unary(unary) => plain(unary.name()),
         Op::Binary(binary) => plain(binary.name()),
-        Op::BinaryScalar(binary, scalar) => {
-            one(&format!("{}_scalar", binary.name()), "rhs", words.scalar(scalar))
-        }
+        Op::BinaryScalar(binary, scalar) => one(
+            &format!("{}_scalar", binary.name()),
+            "rhs",
+            words.scalar(scalar),
+        ),
         Op::LeakyRelu(slope) => one("leaky_relu", "slope", float(*slope)),
         Op::Clamp { min, max } => {
             format!("clamp{{min={}, max={}}}({inputs})", bound(min), bound(max))
@@ -70,12 +76,20 @@ pub(super) fn print_op(words: Words<'_>, op: &Op, inputs: &str) -> String {
         Op::BatchNorm { epsilon } => one("batch_norm", "epsilon", float(*epsilon)),
         Op::Gather => plain("gather"),
         Op::Scatter { reduce, size: rows } => {
-            format!("scatter{{reduce={}, size={}}}({inputs})", reduce.name(), size(rows))
+            format!(
+                "scatter{{reduce={}, size={}}}({inputs})",
+                reduce.name(),
+                size(rows)
+            )
         }
         Op::SegmentReduce(reduce) => one("segment_reduce", "reduce", reduce.name().to_owned()),
         Op::SegmentSoftmax { size: rows } => one("segment_softmax", "size", size(rows)),
         Op::Spmm { reduce, size: rows } => {
-            format!("spmm{{reduce={}, size={}}}({inputs})", reduce.name(), size(rows))
+            format!(
+                "spmm{{reduce={}, size={}}}({inputs})",
+                reduce.name(),
+                size(rows)
+            )
         }
         Op::SpmmCsr { reduce } => one("spmm_csr", "reduce", reduce.name().to_owned()),
         Op::Degree { size: rows, elem } => {

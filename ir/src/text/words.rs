@@ -5,7 +5,10 @@ use std::borrow::Cow;
 use crate::{
     leaf::MAX_TYPE_DEPTH,
     op::{Float, Scalar},
-    program::{Function, FunctionId, ModuleId, Program, SymbolId, TensorType, Type, ValueType, WeightId},
+    program::{
+        Function, FunctionId, Method, ModuleId, Program, SymbolId, TensorType, Type, ValueType,
+        WeightId,
+    },
     size::{Size, Term},
     validate::Place,
 };
@@ -27,7 +30,11 @@ impl Words<'_> {
         let constant = size.terms().iter().filter(|term| term.symbols.is_empty());
         let others = size.terms().iter().filter(|term| !term.symbols.is_empty());
         let mut text = String::new();
-        for Term { symbols, coefficient } in others.chain(constant) {
+        for Term {
+            symbols,
+            coefficient,
+        } in others.chain(constant)
+        {
             text += match (text.is_empty(), *coefficient < 0) {
                 (true, false) => "",
                 (true, true) => "-",
@@ -41,7 +48,11 @@ impl Words<'_> {
             }
             text += &factors.join("*");
         }
-        if text.is_empty() { "0".to_owned() } else { text }
+        if text.is_empty() {
+            "0".to_owned()
+        } else {
+            text
+        }
     }
 
     /// `$N, 16`
@@ -68,7 +79,9 @@ impl Words<'_> {
     }
 
     fn nested(self, ty: &Type, depth: usize) -> String {
-        let Some(below) = depth.checked_sub(1) else { return "...".to_owned() };
+        let Some(below) = depth.checked_sub(1) else {
+            return "...".to_owned();
+        };
         match ty {
             Type::Tensor(ty) => self.tensor_type(ty),
             Type::Adjacency(parts) => {
@@ -91,6 +104,14 @@ impl Words<'_> {
             Scalar::Int(size) => self.size(size),
             Scalar::Bool(value) => value.to_string(),
         }
+    }
+
+    /// `forward(x: f32[$N, 4], edge_index: i64[2, $E])`
+    pub(crate) fn signature(self, method: &Method) -> String {
+        let params = list(&method.params, |one| {
+            format!("{}: {}", one.name, self.ty(&one.ty))
+        });
+        format!("{}({params})", method.name)
     }
 
     pub(crate) fn weight(self, id: WeightId) -> String {
@@ -118,7 +139,10 @@ impl Words<'_> {
 
     /// The same by id.
     pub(crate) fn function(self, id: FunctionId) -> String {
-        self.0.functions.get(id.index()).map_or_else(|| format!("?{}", id.0), |one| self.name(one))
+        self.0
+            .functions
+            .get(id.index())
+            .map_or_else(|| format!("?{}", id.0), |one| self.name(one))
     }
 
     pub(crate) fn place(self, place: Place) -> String {
@@ -152,7 +176,11 @@ pub(super) fn list<T>(items: &[T], text: impl FnMut(&T) -> String) -> String {
 
 /// `@conv1.lin.weight`, or `@"a name with spaces"`.
 pub(super) fn at(name: &str) -> String {
-    if name.chars().all(is_path_char) { format!("@{name}") } else { format!("@{}", quote(name)) }
+    if name.chars().all(is_path_char) {
+        format!("@{name}")
+    } else {
+        format!("@{}", quote(name))
+    }
 }
 
 /// A name as it is, where it reads as a word, and in quotes elsewhere.

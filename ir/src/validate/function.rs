@@ -39,7 +39,11 @@ impl Check<'_> {
             all.push(symbols);
             if total > MAX_INLINED_NODES {
                 let what = "size after inlining";
-                let kind = Kind::Limit { what, limit: MAX_INLINED_NODES, got: total };
+                let kind = Kind::Limit {
+                    what,
+                    limit: MAX_INLINED_NODES,
+                    got: total,
+                };
                 self.report(Place::Function(FunctionId(id)), 1, kind);
                 break;
             }
@@ -77,7 +81,11 @@ impl Check<'_> {
     fn value_types(&mut self, id: FunctionId, function: &Function) -> bool {
         let before = self.found.len();
         let is_symbol = |node: &&Node| matches!(node.op, Op::Symbol(_));
-        let symbols = function.nodes.iter().filter(is_symbol).flat_map(|node| &node.outputs);
+        let symbols = function
+            .nodes
+            .iter()
+            .filter(is_symbol)
+            .flat_map(|node| &node.outputs);
         let symbols: HashSet<ValueId> = symbols.copied().collect();
         for ((position, ty), number) in ids(&function.values).zip(0_usize..) {
             let value = ValueId(position);
@@ -88,7 +96,14 @@ impl Check<'_> {
                 }
                 ValueType::Int(symbol) => {
                     if symbol.index() >= self.program.symbols.len() {
-                        self.report(place, 12, Kind::Missing { what: "symbol", id: symbol.0 });
+                        self.report(
+                            place,
+                            12,
+                            Kind::Missing {
+                                what: "symbol",
+                                id: symbol.0,
+                            },
+                        );
                     }
                     if number >= function.inputs.len() && !symbols.contains(&value) {
                         self.report(place, 13, Kind::IntValue { value });
@@ -139,17 +154,35 @@ impl Check<'_> {
                 most if most == least => least.to_string(),
                 most => format!("{least} to {most}"),
             };
-            return vec![(14, Kind::Count { what: "inputs", expected, got: inputs.len() })];
+            return vec![(
+                14,
+                Kind::Count {
+                    what: "inputs",
+                    expected,
+                    got: inputs.len(),
+                },
+            )];
         }
         if node.outputs.len() != results {
             let expected = results.to_string();
-            return vec![(14, Kind::Count { what: "outputs", expected, got: node.outputs.len() })];
+            return vec![(
+                14,
+                Kind::Count {
+                    what: "outputs",
+                    expected,
+                    got: node.outputs.len(),
+                },
+            )];
         }
         let inferred = match Infer(self.program).op(&node.op, &inputs) {
             Ok(inferred) => inferred,
             Err(problem) => return vec![*problem],
         };
-        let declared = || node.outputs.iter().map(|value| (value, function.values.get(value.index())));
+        let declared = || {
+            node.outputs
+                .iter()
+                .map(|value| (value, function.values.get(value.index())))
+        };
         let words = Words(self.program);
         if matches!(node.op, Op::Nonzero) {
             let symbol = declared().find_map(|(_, ty)| data_symbol(ty?));
@@ -167,26 +200,38 @@ impl Check<'_> {
                 )],
             };
         }
-        let differs = |((value, ty), expected): ((&ValueId, Option<&ValueType>), TensorType)| match ty {
-            Some(ValueType::Tensor(ty)) if *ty == expected => None,
-            Some(ty) => Some((
-                18,
-                Kind::Type {
-                    what: format!("%{}", value.0),
-                    expected: words.tensor_type(&expected),
-                    got: words.value_type(ty),
-                },
-            )),
-            None => Some((10, Kind::Undefined { value: *value })),
-        };
+        let differs =
+            |((value, ty), expected): ((&ValueId, Option<&ValueType>), TensorType)| match ty {
+                Some(ValueType::Tensor(ty)) if *ty == expected => None,
+                Some(ty) => Some((
+                    18,
+                    Kind::Type {
+                        what: format!("%{}", value.0),
+                        expected: words.tensor_type(&expected),
+                        got: words.value_type(ty),
+                    },
+                )),
+                None => Some((10, Kind::Undefined { value: *value })),
+            };
         declared().zip(inferred).filter_map(differs).collect()
     }
 
     fn symbol_value(&self, function: &Function, node: &Node, symbol: SymbolId) -> Vec<(u8, Kind)> {
-        let count = |what, got| Kind::Count { what, expected: "1".to_owned(), got };
+        let count = |what, got| Kind::Count {
+            what,
+            expected: "1".to_owned(),
+            got,
+        };
         if !node.inputs.is_empty() {
             let expected = "0".to_owned();
-            return vec![(14, Kind::Count { what: "inputs", expected, got: node.inputs.len() })];
+            return vec![(
+                14,
+                Kind::Count {
+                    what: "inputs",
+                    expected,
+                    got: node.inputs.len(),
+                },
+            )];
         }
         let [output] = node.outputs.as_slice() else {
             return vec![(14, count("outputs", node.outputs.len()))];
@@ -196,14 +241,23 @@ impl Check<'_> {
                 let words = Words(self.program);
                 let expected = words.value_type(&ValueType::Int(symbol));
                 let (what, got) = (format!("%{}", output.0), words.value_type(ty));
-                vec![(18, Kind::Type { what, expected, got })]
+                vec![(
+                    18,
+                    Kind::Type {
+                        what,
+                        expected,
+                        got,
+                    },
+                )]
             }
             Some(_) | None => Vec::new(),
         }
     }
 
     fn call(&self, function: &Function, node: &Node, callee: FunctionId) -> Vec<(u8, Kind)> {
-        let Some(target) = self.program.functions.get(callee.index()) else { return Vec::new() };
+        let Some(target) = self.program.functions.get(callee.index()) else {
+            return Vec::new();
+        };
         let words = Words(self.program);
         let mut problems = Vec::new();
         let sides = [
@@ -213,7 +267,14 @@ impl Check<'_> {
         for (plural, what, invariant, own, theirs) in sides {
             if own.len() != theirs.len() {
                 let expected = theirs.len().to_string();
-                problems.push((14, Kind::Count { what: plural, expected, got: own.len() }));
+                problems.push((
+                    14,
+                    Kind::Count {
+                        what: plural,
+                        expected,
+                        got: own.len(),
+                    },
+                ));
                 continue;
             }
             for (value, other) in own.iter().zip(theirs) {
@@ -225,7 +286,14 @@ impl Check<'_> {
                     let what = format!("{what} %{}", value.0);
                     let expected = words.value_type(expected);
                     let got = words.value_type(got);
-                    problems.push((invariant, Kind::Type { what, expected, got }));
+                    problems.push((
+                        invariant,
+                        Kind::Type {
+                            what,
+                            expected,
+                            got,
+                        },
+                    ));
                 }
             }
         }
@@ -242,7 +310,10 @@ impl Check<'_> {
         scope: &mut Scope<'a>,
     ) {
         let operands = node.inputs.len().saturating_add(node.outputs.len());
-        scope.nodes = scope.nodes.saturating_add(as_u64(operands)).saturating_add(1);
+        scope.nodes = scope
+            .nodes
+            .saturating_add(as_u64(operands))
+            .saturating_add(1);
         let own = match &node.op {
             Op::Symbol(symbol) => Some(Size::symbol(*symbol)),
             _ => None,
@@ -254,7 +325,11 @@ impl Check<'_> {
                 self.report(place, 20, Kind::Unbound { symbol });
             }
         }
-        let types = || node.outputs.iter().map(|output| function.values.get(output.index()));
+        let types = || {
+            node.outputs
+                .iter()
+                .map(|output| function.values.get(output.index()))
+        };
         let fresh = match &node.op {
             Op::Call(callee) => match callees.get(callee.index()) {
                 Some(symbols) => {
@@ -298,7 +373,8 @@ impl<'a> Scope<'a> {
 
     fn mention(&mut self, symbols: impl IntoIterator<Item = SymbolId>) {
         let data = &self.data;
-        self.used.extend(symbols.into_iter().filter(|symbol| !data.contains(symbol)));
+        self.used
+            .extend(symbols.into_iter().filter(|symbol| !data.contains(symbol)));
     }
 
     fn need(&mut self, symbols: impl IntoIterator<Item = SymbolId>) {
@@ -316,11 +392,17 @@ impl<'a> Scope<'a> {
             return None;
         }
         loop {
-            let missing = size.symbols().into_iter().find(|symbol| !self.bound.contains(symbol))?;
+            let missing = size
+                .symbols()
+                .into_iter()
+                .find(|symbol| !self.bound.contains(symbol))?;
             let bound = &self.bound;
             let solve = |dim: &&Size| dim.solvable(|symbol| bound.contains(&symbol));
             // The order in which dimensions are looked at does not change what can be solved.
-            #[expect(clippy::iter_over_hash_type, reason = "the set of solvable symbols has no order")]
+            #[expect(
+                clippy::iter_over_hash_type,
+                reason = "the set of solvable symbols has no order"
+            )]
             let solved = self.shown.iter().find_map(solve);
             match solved {
                 Some((symbol, _)) => self.bound.insert(symbol),
@@ -333,13 +415,13 @@ impl<'a> Scope<'a> {
 /// The symbol of `i64[$K]`.
 fn data_symbol(ty: &ValueType) -> Option<SymbolId> {
     match ty {
-        ValueType::Tensor(TensorType { elem: ElemType::I64, dims }) => {
-            match dims.as_slice() {
-                [dim] => dim.as_symbol(),
-                _ => None,
-            }
-        }
+        ValueType::Tensor(TensorType {
+            elem: ElemType::I64,
+            dims,
+        }) => match dims.as_slice() {
+            [dim] => dim.as_symbol(),
+            _ => None,
+        },
         ValueType::Tensor(_) | ValueType::Int(_) => None,
     }
 }
-

@@ -18,7 +18,11 @@ impl Check<'_> {
             let module_id = ModuleId(id);
             if module.kind.is_empty() {
                 let expected = "a class name";
-                let kind = Kind::Name { what: "kind of module", expected, name: String::new() };
+                let kind = Kind::Name {
+                    what: "kind of module",
+                    expected,
+                    name: String::new(),
+                };
                 self.report(Place::Module(module_id), 6, kind);
             }
             let mut seen = HashSet::new();
@@ -42,7 +46,11 @@ impl Check<'_> {
         let optional = leaves.iter().filter(|leaf| leaf.optional).count();
         if method.cases.is_empty() {
             let expected = "at least 1".to_owned();
-            let kind = Kind::Count { what: "cases", expected, got: 0 };
+            let kind = Kind::Count {
+                what: "cases",
+                expected,
+                got: 0,
+            };
             self.report(Place::Method(module, position), 7, kind);
         }
         let mut seen = HashSet::new();
@@ -57,7 +65,15 @@ impl Check<'_> {
             } else {
                 let expected = optional.to_string();
                 let what = "presence flags, one for each optional input";
-                self.report(place, 7, Kind::Count { what, expected, got: present.len() });
+                self.report(
+                    place,
+                    7,
+                    Kind::Count {
+                        what,
+                        expected,
+                        got: present.len(),
+                    },
+                );
             }
             if !seen.insert(present) {
                 self.report(place, 7, Kind::DuplicateCase);
@@ -68,7 +84,14 @@ impl Check<'_> {
                     let function = Words(self.program).function(*function);
                     self.report(place, 7, Kind::ForeignFunction { function });
                 }
-                None => self.report(place, 7, Kind::Missing { what: "function", id: function.0 }),
+                None => self.report(
+                    place,
+                    7,
+                    Kind::Missing {
+                        what: "function",
+                        id: function.0,
+                    },
+                ),
             }
         }
     }
@@ -83,12 +106,20 @@ impl Check<'_> {
             .collect();
         if let Type::Optional(_) = param.ty {
             // The value of a graph is optional in its own right, whether or not the graph is.
-            let mut outer = own.iter().filter(|(leaf, _)| !leaf.name.ends_with(".value"));
+            let mut outer = own
+                .iter()
+                .filter(|(leaf, _)| !leaf.name.ends_with(".value"));
             let first = outer.next().map(|&(_, present)| present);
             let split = outer.any(|&(_, present)| Some(present) != first)
                 || (first == Some(false) && own.iter().any(|&(_, present)| present));
             if split {
-                self.report(place, 7, Kind::SplitOptional { name: param.name.clone() });
+                self.report(
+                    place,
+                    7,
+                    Kind::SplitOptional {
+                        name: param.name.clone(),
+                    },
+                );
             }
         }
     }
@@ -104,10 +135,18 @@ impl Check<'_> {
                 let pairs = method.sizes().map(|(_, pair)| pair);
                 let pairs = pairs.chain(method.defaults.iter().map(|&(a, b)| [a, b]));
                 let pairs: Vec<_> = pairs.flatten().collect();
-                let missing =
-                    pairs.into_iter().find(|symbol| symbol.index() >= program.symbols.len());
+                let missing = pairs
+                    .into_iter()
+                    .find(|symbol| symbol.index() >= program.symbols.len());
                 if let Some(symbol) = missing {
-                    self.report(place, 12, Kind::Missing { what: "symbol", id: symbol.0 });
+                    self.report(
+                        place,
+                        12,
+                        Kind::Missing {
+                            what: "symbol",
+                            id: symbol.0,
+                        },
+                    );
                 }
                 if !known || missing.is_some() {
                     continue;
@@ -138,7 +177,13 @@ impl Check<'_> {
             Type::Tensor(_) | Type::Adjacency(_) => {}
             Type::Tuple(items) => items.iter().for_each(|item| self.result_type(place, item)),
             Type::Optional(_) => {
-                self.report(place, 23, Kind::ResultType { what: "an optional value" });
+                self.report(
+                    place,
+                    23,
+                    Kind::ResultType {
+                        what: "an optional value",
+                    },
+                );
             }
             Type::Size(_) => self.report(place, 23, Kind::ResultType { what: "a size" }),
             Type::Flag => self.report(place, 23, Kind::ResultType { what: "a flag" }),
@@ -150,7 +195,14 @@ impl Check<'_> {
         for &(symbol, other) in &method.defaults {
             if symbol == other || !seen.insert(symbol) {
                 let name = self.program.symbol_name(symbol).into_owned();
-                self.report(place, 24, Kind::DuplicateName { what: "default", name });
+                self.report(
+                    place,
+                    24,
+                    Kind::DuplicateName {
+                        what: "default",
+                        name,
+                    },
+                );
             }
         }
     }
@@ -164,18 +216,27 @@ impl Check<'_> {
     ) -> Option<Vec<SymbolId>> {
         let words = Words(self.program);
         let mut ints = Vec::new();
-        let types = function.inputs.iter().map(|input| function.values.get(input.index()));
+        let types = function
+            .inputs
+            .iter()
+            .map(|input| function.values.get(input.index()));
         let mut problems = Vec::new();
         let mut count = 0_usize;
         for (position, ty) in types.enumerate() {
             match (leaves.get(position), ty) {
                 (Some(leaf), Some(ValueType::Tensor(ty))) if leaf.ty == ty => {}
                 (Some(leaf), Some(ty)) => problems.push(Kind::Type {
-                    what: format!("input {position} of @{}, for {}", words.name(function), leaf.name),
+                    what: format!(
+                        "input {position} of @{}, for {}",
+                        words.name(function),
+                        leaf.name
+                    ),
                     expected: words.tensor_type(leaf.ty),
                     got: words.value_type(ty),
                 }),
-                (None, Some(ValueType::Int(symbol))) if !ints.contains(symbol) => ints.push(*symbol),
+                (None, Some(ValueType::Int(symbol))) if !ints.contains(symbol) => {
+                    ints.push(*symbol)
+                }
                 (None, Some(ty)) => problems.push(Kind::Type {
                     what: format!("input {position} of @{}", words.name(function)),
                     expected: "an integer of its own".to_owned(),
@@ -187,7 +248,11 @@ impl Check<'_> {
         }
         if count < leaves.len() {
             let expected = format!("at least {}", leaves.len());
-            problems.push(Kind::Count { what: "inputs of the function", expected, got: count });
+            problems.push(Kind::Count {
+                what: "inputs of the function",
+                expected,
+                got: count,
+            });
         }
         let holds = problems.is_empty();
         for problem in problems {
@@ -202,14 +267,25 @@ impl Check<'_> {
         if leaves.len() != function.outputs.len() {
             let expected = leaves.len().to_string();
             let what = "outputs of the function";
-            self.report(place, 23, Kind::Count { what, expected, got: function.outputs.len() });
+            self.report(
+                place,
+                23,
+                Kind::Count {
+                    what,
+                    expected,
+                    got: function.outputs.len(),
+                },
+            );
             return;
         }
         let depends = |size: &Size| size.symbols().iter().any(|one| symbols.data.contains(one));
         let same = |a: &TensorType, b: &TensorType| {
             a.elem == b.elem
                 && a.dims.len() == b.dims.len()
-                && a.dims.iter().zip(&b.dims).all(|(a, b)| a == b || depends(b))
+                && a.dims
+                    .iter()
+                    .zip(&b.dims)
+                    .all(|(a, b)| a == b || depends(b))
         };
         for (leaf, output) in leaves.iter().zip(&function.outputs) {
             let ty = function.values.get(output.index());
@@ -217,7 +293,12 @@ impl Check<'_> {
             if !fits {
                 let words = Words(self.program);
                 let kind = Kind::Type {
-                    what: format!("%{} of @{}, for {}", output.0, words.name(function), leaf.name),
+                    what: format!(
+                        "%{} of @{}, for {}",
+                        output.0,
+                        words.name(function),
+                        leaf.name
+                    ),
                     expected: words.tensor_type(leaf.ty),
                     got: ty.map(|ty| words.value_type(ty)).unwrap_or_default(),
                 };
@@ -241,7 +322,9 @@ impl Check<'_> {
         bound.extend(dims.iter().filter_map(|dim| dim.as_symbol()));
         // Each round binds at least one of at most `MAX_SYMBOLS` symbols.
         loop {
-            let solved = dims.iter().find_map(|dim| dim.solvable(|one| bound.contains(&one)));
+            let solved = dims
+                .iter()
+                .find_map(|dim| dim.solvable(|one| bound.contains(&one)));
             let default = || {
                 let free = |pair: &&(SymbolId, SymbolId)| {
                     !bound.contains(&pair.0) && bound.contains(&pair.1)

@@ -124,12 +124,16 @@ impl Valid {
     /// Symbols that running a function takes the value of, in ascending order: those in attributes
     /// of its nodes and of the functions that it calls, other than data-dependent ones.
     pub fn needs(&self, function: FunctionId) -> &[SymbolId] {
-        self.symbols.get(function.index()).map_or(&[], |symbols| &symbols.needs)
+        self.symbols
+            .get(function.index())
+            .map_or(&[], |symbols| &symbols.needs)
     }
 
     /// Data-dependent symbols that running a function binds, in ascending order.
     pub fn binds(&self, function: FunctionId) -> &[SymbolId] {
-        self.symbols.get(function.index()).map_or(&[], |symbols| &symbols.data)
+        self.symbols
+            .get(function.index())
+            .map_or(&[], |symbols| &symbols.data)
     }
 }
 
@@ -146,7 +150,10 @@ impl Deref for Valid {
 /// # Errors
 /// If one does not hold, with the place of each that does not.
 pub fn validate(program: Program) -> Result<Valid, Invalid> {
-    let mut check = Check { program: &program, found: Vec::new() };
+    let mut check = Check {
+        program: &program,
+        found: Vec::new(),
+    };
     check.limits();
     let symbols = if check.found.is_empty() {
         check.symbols();
@@ -154,7 +161,11 @@ pub fn validate(program: Program) -> Result<Valid, Invalid> {
         check.modules();
         check.functions();
         check.methods();
-        if check.found.is_empty() { check.bodies() } else { Vec::new() }
+        if check.found.is_empty() {
+            check.bodies()
+        } else {
+            Vec::new()
+        }
     } else {
         Vec::new()
     };
@@ -162,7 +173,11 @@ pub fn validate(program: Program) -> Result<Valid, Invalid> {
         check.signatures(&symbols);
     }
     let found = check.found;
-    if found.is_empty() { Ok(Valid { program, symbols }) } else { Err(Invalid(found)) }
+    if found.is_empty() {
+        Ok(Valid { program, symbols })
+    } else {
+        Err(Invalid(found))
+    }
 }
 
 struct Check<'a> {
@@ -174,7 +189,12 @@ impl Check<'_> {
     fn report(&mut self, place: Place, invariant: u8, kind: Kind) {
         if self.found.len() < MAX_DIAGNOSTICS {
             let at = Words(self.program).place(place);
-            self.found.push(Diagnostic { place, at, invariant, kind });
+            self.found.push(Diagnostic {
+                place,
+                at,
+                invariant,
+                kind,
+            });
         }
     }
 
@@ -185,7 +205,11 @@ impl Check<'_> {
     /// Invariant 1, as far as it does not take valid ids.
     fn limits(&mut self) {
         let limit = |what, limit: usize, got: usize| {
-            let kind = Kind::Limit { what, limit: as_u64(limit), got: as_u64(got) };
+            let kind = Kind::Limit {
+                what,
+                limit: as_u64(limit),
+                got: as_u64(got),
+            };
             (got > limit).then_some(kind)
         };
         let program = self.program;
@@ -259,7 +283,14 @@ impl Check<'_> {
             }
             for symbol in &term.symbols {
                 if symbol.index() >= self.program.symbols.len() {
-                    self.report(place, 12, Kind::Missing { what: "symbol", id: symbol.0 });
+                    self.report(
+                        place,
+                        12,
+                        Kind::Missing {
+                            what: "symbol",
+                            id: symbol.0,
+                        },
+                    );
                     return false;
                 }
             }
@@ -305,12 +336,16 @@ fn as_u64(count: usize) -> u64 {
 
 /// Whether a name is an identifier of Rust, Python and TorchScript alike.
 pub(crate) fn is_identifier(name: &str) -> bool {
-    name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_') && is_component(name)
+    name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
+        && is_component(name)
 }
 
 /// Whether a name can stand between the dots of a path: an identifier, or digits.
 pub(crate) fn is_component(name: &str) -> bool {
-    !name.is_empty() && name.chars().all(|next| next.is_ascii_alphanumeric() || next == '_')
+    !name.is_empty()
+        && name
+            .chars()
+            .all(|next| next.is_ascii_alphanumeric() || next == '_')
 }
 
 /// Whether a name is a path: components with dots between them.

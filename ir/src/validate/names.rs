@@ -27,22 +27,46 @@ impl Check<'_> {
         let mut seen = HashSet::new();
         for (id, weight) in ids(&self.program.weights) {
             let place = Place::Weight(WeightId(id));
-            let Weight { name, role: _, elem, shape } = weight;
+            let Weight {
+                name,
+                role: _,
+                elem,
+                shape,
+            } = weight;
             if !is_path(name) || name.starts_with("kiln.") || name == "__metadata__" {
                 let expected = "names with dots between them, not of \"kiln.\"";
-                let kind = Kind::Name { what: "weight", expected, name: name.clone() };
+                let kind = Kind::Name {
+                    what: "weight",
+                    expected,
+                    name: name.clone(),
+                };
                 self.report(place, 3, kind);
             }
             if !seen.insert(name) {
-                self.report(place, 3, Kind::DuplicateName { what: "weight", name: name.clone() });
+                self.report(
+                    place,
+                    3,
+                    Kind::DuplicateName {
+                        what: "weight",
+                        name: name.clone(),
+                    },
+                );
             }
-            let bytes = shape
-                .iter()
-                .try_fold(elem.size_bytes(), |bytes, &dim| bytes.checked_mul(dim.max(1)));
+            let bytes = shape.iter().try_fold(elem.size_bytes(), |bytes, &dim| {
+                bytes.checked_mul(dim.max(1))
+            });
             if bytes.is_none_or(|bytes| i64::try_from(bytes).is_err()) {
                 let what = "number of bytes";
                 let limit = i64::MAX.unsigned_abs();
-                self.report(place, 3, Kind::Limit { what, limit, got: bytes.unwrap_or(u64::MAX) });
+                self.report(
+                    place,
+                    3,
+                    Kind::Limit {
+                        what,
+                        limit,
+                        got: bytes.unwrap_or(u64::MAX),
+                    },
+                );
             }
         }
     }
@@ -66,7 +90,14 @@ impl Check<'_> {
                             *count = count.saturating_add(1);
                         }
                     }
-                    None => self.report(place, 4, Kind::Missing { what: "module", id: child.0 }),
+                    None => self.report(
+                        place,
+                        4,
+                        Kind::Missing {
+                            what: "module",
+                            id: child.0,
+                        },
+                    ),
                 }
             }
             for owned in &module.weights {
@@ -77,7 +108,14 @@ impl Check<'_> {
                             *count = count.saturating_add(1);
                         }
                     }
-                    None => self.report(place, 5, Kind::Missing { what: "weight", id: owned.0 }),
+                    None => self.report(
+                        place,
+                        5,
+                        Kind::Missing {
+                            what: "weight",
+                            id: owned.0,
+                        },
+                    ),
                 }
             }
         }
@@ -85,16 +123,34 @@ impl Check<'_> {
             let place = Place::Module(ModuleId(id));
             if id == 0 && !module.path.is_empty() {
                 let path = module.path.clone();
-                self.report(place, 4, Kind::Name { what: "root", expected: "nothing", name: path });
+                self.report(
+                    place,
+                    4,
+                    Kind::Name {
+                        what: "root",
+                        expected: "nothing",
+                        name: path,
+                    },
+                );
             }
             if count != usize::from(id != 0) {
-                self.report(place, 4, Kind::Owners { what: "module", count });
+                self.report(
+                    place,
+                    4,
+                    Kind::Owners {
+                        what: "module",
+                        count,
+                    },
+                );
             }
         }
         for ((id, weight), &count) in ids(&program.weights).zip(&owners) {
             let lost = count == 0 && weight.role != WeightRole::Constant;
             if lost || count > 1 {
-                let kind = Kind::Owners { what: "weight", count };
+                let kind = Kind::Owners {
+                    what: "weight",
+                    count,
+                };
                 self.report(Place::Weight(WeightId(id)), 5, kind);
             }
         }
@@ -104,10 +160,15 @@ impl Check<'_> {
     fn below(&mut self, place: Place, invariant: u8, parent: &str, path: &str) {
         let name = match parent {
             "" => Some(path),
-            _ => path.strip_prefix(parent).and_then(|rest| rest.strip_prefix('.')),
+            _ => path
+                .strip_prefix(parent)
+                .and_then(|rest| rest.strip_prefix('.')),
         };
         if !name.is_some_and(is_component) {
-            let kind = Kind::Path { parent: parent.to_owned(), path: path.to_owned() };
+            let kind = Kind::Path {
+                parent: parent.to_owned(),
+                path: path.to_owned(),
+            };
             self.report(place, invariant, kind);
         }
     }
@@ -119,29 +180,62 @@ impl Check<'_> {
         for (id, function) in ids(&program.functions) {
             let id = FunctionId(id);
             let place = Place::Function(id);
-            let Function { name, module, arguments, input_names, inputs, .. } = function;
+            let Function {
+                name,
+                module,
+                arguments,
+                input_names,
+                inputs,
+                ..
+            } = function;
             if !is_identifier(name) {
                 let name = name.clone();
-                let kind = Kind::Name { what: "function", expected: IDENTIFIER, name };
+                let kind = Kind::Name {
+                    what: "function",
+                    expected: IDENTIFIER,
+                    name,
+                };
                 self.report(place, 8, kind);
             }
             if !seen.insert((module, name)) {
-                self.report(place, 8, Kind::DuplicateName { what: "function", name: name.clone() });
+                self.report(
+                    place,
+                    8,
+                    Kind::DuplicateName {
+                        what: "function",
+                        name: name.clone(),
+                    },
+                );
             }
             if program.modules.get(module.index()).is_none() {
-                self.report(place, 8, Kind::Missing { what: "module", id: module.0 });
+                self.report(
+                    place,
+                    8,
+                    Kind::Missing {
+                        what: "module",
+                        id: module.0,
+                    },
+                );
             }
             match arguments {
                 Arguments::Record(name) if !is_identifier(name) => {
                     let name = name.clone();
-                    let kind = Kind::Name { what: "record", expected: IDENTIFIER, name };
+                    let kind = Kind::Name {
+                        what: "record",
+                        expected: IDENTIFIER,
+                        name,
+                    };
                     self.report(place, 8, kind);
                 }
                 Arguments::Plain | Arguments::Record(_) => {}
             }
             if input_names.len() != inputs.len() {
                 let expected = inputs.len().to_string();
-                let kind = Kind::Count { what: "input names", expected, got: input_names.len() };
+                let kind = Kind::Count {
+                    what: "input names",
+                    expected,
+                    got: input_names.len(),
+                };
                 self.report(place, 8, kind);
             }
             self.values(id, function);
@@ -177,30 +271,65 @@ impl Check<'_> {
         }
         if defined != function.values.len() {
             let expected = defined.to_string();
-            let kind = Kind::Count { what: "types of values", expected, got: function.values.len() };
+            let kind = Kind::Count {
+                what: "types of values",
+                expected,
+                got: function.values.len(),
+            };
             self.report(place, 9, kind);
         }
     }
 
     fn define(&mut self, place: Place, defined: &mut usize, value: ValueId) {
         if value.index() != *defined {
-            self.report(place, 9, Kind::Definition { expected: *defined, got: value });
+            self.report(
+                place,
+                9,
+                Kind::Definition {
+                    expected: *defined,
+                    got: value,
+                },
+            );
         }
         *defined = defined.saturating_add(1);
     }
 
     /// Invariant 11.
-    #[expect(clippy::wildcard_enum_match_arm, reason = "only these operations name other entities")]
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "only these operations name other entities"
+    )]
     fn targets(&mut self, place: Place, caller: FunctionId, op: &Op) {
         match op {
             Op::Weight(weight) if weight.index() >= self.program.weights.len() => {
-                self.report(place, 11, Kind::Missing { what: "weight", id: weight.0 });
+                self.report(
+                    place,
+                    11,
+                    Kind::Missing {
+                        what: "weight",
+                        id: weight.0,
+                    },
+                );
             }
             Op::Symbol(symbol) if symbol.index() >= self.program.symbols.len() => {
-                self.report(place, 11, Kind::Missing { what: "symbol", id: symbol.0 });
+                self.report(
+                    place,
+                    11,
+                    Kind::Missing {
+                        what: "symbol",
+                        id: symbol.0,
+                    },
+                );
             }
             Op::Call(callee) if callee.index() >= self.program.functions.len() => {
-                self.report(place, 11, Kind::Missing { what: "function", id: callee.0 });
+                self.report(
+                    place,
+                    11,
+                    Kind::Missing {
+                        what: "function",
+                        id: callee.0,
+                    },
+                );
             }
             Op::Call(callee) if *callee >= caller => {
                 let function = crate::text::Words(self.program).function(*callee);
@@ -220,11 +349,22 @@ impl Check<'_> {
         seen: &mut HashSet<&'n str>,
     ) {
         if !is_identifier(name) {
-            let kind = Kind::Name { what, expected: IDENTIFIER, name: name.to_owned() };
+            let kind = Kind::Name {
+                what,
+                expected: IDENTIFIER,
+                name: name.to_owned(),
+            };
             self.report(place, invariant, kind);
         }
         if !seen.insert(name) {
-            self.report(place, invariant, Kind::DuplicateName { what, name: name.to_owned() });
+            self.report(
+                place,
+                invariant,
+                Kind::DuplicateName {
+                    what,
+                    name: name.to_owned(),
+                },
+            );
         }
     }
 }

@@ -17,7 +17,7 @@ use burn::{
     config::Config,
     module::{Module, Param},
     nn::Linear,
-    tensor::{Bool, DType, Device, Tensor, activation::leaky_relu},
+    tensor::{Bool, DType, Device, Shape, Tensor, activation::leaky_relu},
 };
 use kiln_core::{
     Adjacency, EdgeIndex, Edges, Nodes, Value, leaves,
@@ -436,7 +436,7 @@ impl GatConv {
                 );
                 Tensor::<1>::from_data(row.as_slice(), options)
                     .unsqueeze_dim::<2>(0)
-                    .expand([num_loops, d_edge])
+                    .expand(Shape::new([num_loops, d_edge]))
             }
             FillValue::Incoming(reduce) => {
                 // Loops that were there go to a row of their own, which is cut off.
@@ -493,7 +493,8 @@ fn append_loops(
 
 /// `x: [E, H]` with the rows for which `rows: [E]` is true set to `value`.
 fn fill_rows(x: Tensor<2>, rows: Tensor<1, Bool>, value: f64) -> Tensor<2> {
-    let shape = x.dims();
+    // As a shape: sizes in an array must not be 0.
+    let shape = x.shape();
     x.mask_fill(rows.unsqueeze_dim::<2>(1).expand(shape), value)
 }
 

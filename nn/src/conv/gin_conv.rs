@@ -212,7 +212,8 @@ mod tests {
         for train_eps in [false, true] {
             let config = GinConvConfig::new().with_train_eps(train_eps);
             let conv = config.init(Relu::new(), &device);
-            let out = conv.forward(Tensor::<2>::ones([2, 1], &device), &edges);
+            let x = Tensor::<2>::ones([2, 1], &device).require_grad();
+            let out = conv.forward(x, &edges);
             let gradients = out.sum().backward();
             assert_eq!(conv.eps.val().grad(&gradients).is_some(), train_eps);
         }

@@ -17,7 +17,7 @@ fn widened<const N: usize>(
     x: [CubeTensor; N],
     f: impl FnOnce([CubeTensor; N]) -> CubeTensor,
 ) -> CubeTensor {
-    match x[0].dtype() {
+    match x[0].dtype {
         dtype @ (DType::F16 | DType::BF16 | DType::Flex32) => {
             let x = x.map(|x| CubeBackend::float_cast(x, FloatDType::F32));
             CubeBackend::float_cast(f(x), dtype.into())

@@ -1,34 +1,34 @@
 //! Sorting edges by row on GPUs, stable and without atomics.
 //!
-//! A radix sort of the row numbers, four bits at a time from the lowest. One pass over blocks of
-//! 1024 keys:
+//! A radix sort of the row numbers, four bits at a time from the lowest. Each unit owns 64
+//! consecutive keys; one pass is
 //!
 //! ```text
-//! histogram   each block counts its keys by digit               counts[digit][block]
-//! scan        exclusive sums of the counts, digit by digit      where each block's digit starts
-//! scatter     each block puts its keys at their places, in order
+//! histogram   each unit counts its keys by digit                counts[digit][unit]
+//! scan        exclusive sums of the counts, digit by digit      where each unit's digit starts
+//! place       each unit puts its keys at their places, in order
 //! ```
 //!
-//! Inside a block a unit owns eight consecutive keys, so order among equal digits is that of the
-//! input: the sort is stable, and its result is a function of the input alone. Row pointers are then
-//! found by bisection in the sorted keys. Keys out of range become `rows`, sort to the end, and are
-//! behind the last pointer.
+//! Order among equal digits is that of the input: the sort is stable, and its result is a function
+//! of the input alone. Row pointers are then found by bisection in the sorted keys. Keys out of range
+//! become `rows`, sort to the end, and are behind the last pointer.
+//!
+//! The kernels use neither shared memory nor barriers nor planes, so they run on every device,
+//! software renderers included.
+
+#![expect(unsafe_code, reason = "kernels are launched without checks; each launch says why it may")]
 
 use burn::backend::{Shape, cubecl::dtype_to_storage_type, ops::IntTensorOps as _};
 use burn::tensor::DType;
 use burn_cubecl::{
     CubeBackend, kernel::into_contiguous, ops::numeric::zeros_client, tensor::CubeTensor,
 };
-use cubecl::{calculate_cube_count_elemwise, cube, prelude::*};
+use cubecl::{cube, prelude::*};
 
 use crate::rows::cube::{address_type, empty, launch_dims};
 
-/// Units of a block.
-const UNITS: usize = 128;
-/// Consecutive keys of a unit.
-const ITEMS: usize = 8;
-/// Keys of a block.
-const BLOCK: usize = UNITS * ITEMS;
+/// Consecutive keys, or values of a scan, of one unit.
+const ITEMS: usize = 64;
 /// Bits of a digit.
 const BITS: u32 = 4;
 /// Values of a digit.
@@ -56,49 +56,28 @@ fn keys_kernel<I: Int>(
     keys[ABSOLUTE_POS] = u32::cast_from(min(usize::cast_from(index[ABSOLUTE_POS]), rows));
 }
 
-/// Counts the digits of a unit's keys into its column of `counts`, which is `[bin][unit]`.
-#[cube]
-fn count_digits(
-    keys: &Tensor<u32>,
-    counts: &mut Shared<[u32]>,
-    start: usize,
-    entries: usize,
-    shift: u32,
-) {
-    let unit = UNIT_POS_X as usize;
-    for bin in 0..BINS {
-        counts[bin * UNITS + unit] = 0u32;
-    }
-    for item in 0..ITEMS {
-        if start + item < entries {
-            let digit = ((keys[start + item] >> shift) & 15u32) as usize;
-            counts[digit * UNITS + unit] += 1u32;
-        }
-    }
-}
-
 #[cube(launch_unchecked, address_type = "dynamic")]
 fn histogram_kernel(
     keys: &Tensor<u32>,
     histogram: &mut Tensor<u32>,
     entries: usize,
-    blocks: usize,
+    units: usize,
     shift: u32,
 ) {
-    let block = CUBE_POS;
-    if block >= blocks {
+    if ABSOLUTE_POS >= units {
         terminate!();
     }
-    let unit = UNIT_POS_X as usize;
-    let mut counts = Shared::<[u32]>::new_slice(BINS * UNITS);
-    count_digits(keys, &mut counts, block * BLOCK + unit * ITEMS, entries, shift);
-    sync_cube();
-    if unit < BINS {
-        let mut sum = 0u32;
-        for other in 0..UNITS {
-            sum += counts[unit * UNITS + other];
-        }
-        histogram[unit * blocks + block] = sum;
+    let mut counts = Array::<u32>::new(BINS);
+    for bin in 0..BINS {
+        counts[bin] = 0u32;
+    }
+    let start = ABSOLUTE_POS * ITEMS;
+    let end = min(start + ITEMS, entries);
+    for at in start..end {
+        counts[((keys[at] >> shift) & 15u32) as usize] += 1u32;
+    }
+    for bin in 0..BINS {
+        histogram[bin * units + ABSOLUTE_POS] = counts[bin];
     }
 }
 
@@ -110,85 +89,48 @@ fn place_kernel(
     keys_out: &mut Tensor<u32>,
     perm_out: &mut Tensor<u32>,
     entries: usize,
-    blocks: usize,
+    units: usize,
     shift: u32,
 ) {
-    let block = CUBE_POS;
-    if block >= blocks {
+    if ABSOLUTE_POS >= units {
         terminate!();
     }
-    let unit = UNIT_POS_X as usize;
-    let start = block * BLOCK + unit * ITEMS;
-    let mut places = Shared::<[u32]>::new_slice(BINS * UNITS);
-    count_digits(keys, &mut places, start, entries, shift);
-    sync_cube();
-    if unit < BINS {
-        let mut place = offsets[unit * blocks + block];
-        for other in 0..UNITS {
-            let count = places[unit * UNITS + other];
-            places[unit * UNITS + other] = place;
-            place += count;
-        }
+    let mut places = Array::<u32>::new(BINS);
+    for bin in 0..BINS {
+        places[bin] = offsets[bin * units + ABSOLUTE_POS];
     }
-    sync_cube();
-    for item in 0..ITEMS {
-        let from = start + item;
-        if from < entries {
-            let key = keys[from];
-            let slot = ((key >> shift) & 15u32) as usize * UNITS + unit;
-            let place = places[slot];
-            places[slot] = place + 1u32;
-            keys_out[place as usize] = key;
-            #[comptime]
-            let entry = match &perm {
-                ComptimeOption::Some(perm) => perm[from],
-                ComptimeOption::None => u32::cast_from(from),
-            };
-            perm_out[place as usize] = entry;
-        }
+    let start = ABSOLUTE_POS * ITEMS;
+    let end = min(start + ITEMS, entries);
+    for at in start..end {
+        let key = keys[at];
+        let digit = ((key >> shift) & 15u32) as usize;
+        let place = places[digit];
+        places[digit] = place + 1u32;
+        keys_out[place as usize] = key;
+        #[comptime]
+        let entry = match &perm {
+            ComptimeOption::Some(perm) => perm[at],
+            ComptimeOption::None => u32::cast_from(at),
+        };
+        perm_out[place as usize] = entry;
     }
 }
 
-/// Replaces each block's values by their exclusive sums and writes the block's total.
+/// Replaces each unit's values by their exclusive sums and writes the unit's total.
 #[cube(launch_unchecked, address_type = "dynamic")]
-fn scan_kernel(values: &mut Tensor<u32>, totals: &mut Tensor<u32>, length: usize, blocks: usize) {
-    let block = CUBE_POS;
-    if block >= blocks {
+fn scan_kernel(values: &mut Tensor<u32>, totals: &mut Tensor<u32>, length: usize, units: usize) {
+    if ABSOLUTE_POS >= units {
         terminate!();
     }
-    let unit = UNIT_POS_X as usize;
-    let start = block * BLOCK + unit * ITEMS;
-    let mut own = 0u32;
-    for item in 0..ITEMS {
-        if start + item < length {
-            own += values[start + item];
-        }
+    let start = ABSOLUTE_POS * ITEMS;
+    let end = min(start + ITEMS, length);
+    let mut before = 0u32;
+    for at in start..end {
+        let value = values[at];
+        values[at] = before;
+        before += value;
     }
-    let mut sums = Shared::<[u32]>::new_slice(UNITS);
-    sums[unit] = own;
-    sync_cube();
-    let mut distance = 1;
-    while distance < UNITS {
-        let mut sum = sums[unit];
-        if unit >= distance {
-            sum += sums[unit - distance];
-        }
-        sync_cube();
-        sums[unit] = sum;
-        sync_cube();
-        distance *= 2;
-    }
-    let mut before = sums[unit] - own;
-    for item in 0..ITEMS {
-        if start + item < length {
-            let value = values[start + item];
-            values[start + item] = before;
-            before += value;
-        }
-    }
-    if unit == UNITS - 1 {
-        totals[block] = sums[unit];
-    }
+    totals[ABSOLUTE_POS] = before;
 }
 
 #[cube(launch_unchecked, address_type = "dynamic")]
@@ -196,7 +138,7 @@ fn add_totals_kernel(values: &mut Tensor<u32>, totals: &Tensor<u32>, length: usi
     if ABSOLUTE_POS >= length {
         terminate!();
     }
-    values[ABSOLUTE_POS] += totals[ABSOLUTE_POS / BLOCK];
+    values[ABSOLUTE_POS] += totals[ABSOLUTE_POS / ITEMS];
 }
 
 /// `ptr[i]` = number of keys below `i`, by bisection.
@@ -283,37 +225,38 @@ pub(crate) fn sort_keys(mut keys: CubeTensor, rows: usize) -> Sorted {
         let ptr = zeros_client(keys.client.clone(), keys.device.clone(), shape, DType::U32);
         return Sorted { ptr, perm: keys };
     }
-    let blocks = entries.div_ceil(BLOCK);
+    let units = entries.div_ceil(ITEMS);
+    let (cubes, dim) = launch_dims(&keys, units);
     let mut perm = None;
     let mut shift = 0;
     loop {
-        let histogram = empty(&keys, Shape::new([BINS * blocks]), DType::U32);
+        let histogram = empty(&keys, Shape::new([BINS * units]), DType::U32);
         let sorted_keys = empty(&keys, Shape::new([entries]), DType::U32);
         let sorted_perm = empty(&keys, Shape::new([entries]), DType::U32);
         let address = address_type([Some(&keys), Some(&histogram)]);
-        // SAFETY: a block reads keys below `entries` and writes its own column of the histogram,
-        // whose size is bins times blocks.
+        // SAFETY: a unit reads its keys below `entries` and writes its own column of the histogram,
+        // whose size is bins times units.
         unsafe {
             histogram_kernel::launch_unchecked(
                 &keys.client,
-                block_count(&keys, blocks),
-                CubeDim::new_1d(UNITS as u32),
+                cubes.clone(),
+                dim,
                 address,
                 keys.clone().into_tensor_arg(),
                 histogram.clone().into_tensor_arg(),
                 entries,
-                blocks,
+                units,
                 shift,
             );
         }
         scan(&histogram);
-        // SAFETY: the scanned histogram gives each key of each block a place of its own below
+        // SAFETY: the scanned histogram gives each key of each unit a place of its own below
         // `entries`, because it counts the same keys.
         unsafe {
             place_kernel::launch_unchecked(
                 &sorted_keys.client,
-                block_count(&keys, blocks),
-                CubeDim::new_1d(UNITS as u32),
+                cubes.clone(),
+                dim,
                 address,
                 keys.into_tensor_arg(),
                 perm.map(CubeTensor::into_tensor_arg).into(),
@@ -321,7 +264,7 @@ pub(crate) fn sort_keys(mut keys: CubeTensor, rows: usize) -> Sorted {
                 sorted_keys.clone().into_tensor_arg(),
                 sorted_perm.clone().into_tensor_arg(),
                 entries,
-                blocks,
+                units,
                 shift,
             );
         }
@@ -356,26 +299,27 @@ fn row_pointers(keys: CubeTensor, rows: usize) -> CubeTensor {
 /// Replaces the values of a vector of `u32` by their exclusive sums.
 fn scan(values: &CubeTensor) {
     let length = values.meta.shape()[0];
-    let blocks = length.div_ceil(BLOCK);
-    let totals = empty(values, Shape::new([blocks]), DType::U32);
+    let units = length.div_ceil(ITEMS);
+    let totals = empty(values, Shape::new([units]), DType::U32);
     let address = address_type([Some(values), Some(&totals)]);
-    // SAFETY: a block changes its own values below `length` and writes its own total.
+    let (cubes, dim) = launch_dims(values, units);
+    // SAFETY: a unit changes its own values below `length` and writes its own total.
     unsafe {
         scan_kernel::launch_unchecked(
             &values.client,
-            block_count(values, blocks),
-            CubeDim::new_1d(UNITS as u32),
+            cubes,
+            dim,
             address,
             values.clone().into_tensor_arg(),
             totals.clone().into_tensor_arg(),
             length,
-            blocks,
+            units,
         );
     }
-    if blocks > 1 {
+    if units > 1 {
         scan(&totals);
         let (cubes, dim) = launch_dims(values, length);
-        // SAFETY: units below `length` change their own value; a block's total exists for each.
+        // SAFETY: units below `length` change their own value; each has a total.
         unsafe {
             add_totals_kernel::launch_unchecked(
                 &values.client,
@@ -388,12 +332,6 @@ fn scan(values: &CubeTensor) {
             );
         }
     }
-}
-
-/// One cube for each block.
-fn block_count(like: &CubeTensor, blocks: usize) -> CubeCount {
-    let dim = CubeDim::new_1d(UNITS as u32);
-    calculate_cube_count_elemwise(&like.client, blocks * UNITS, dim)
 }
 
 /// See [`crate::coo_to_csr`].

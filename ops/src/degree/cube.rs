@@ -1,5 +1,7 @@
 //! Counting on GPUs: integer atomics, whose sums do not depend on the order.
 
+#![expect(unsafe_code, reason = "kernels are launched without checks; each launch says why it may")]
+
 use burn::backend::{Shape, cubecl::dtype_to_storage_type, ops::IntTensorOps as _};
 use burn::tensor::{DType, FloatDType};
 use burn_cubecl::{

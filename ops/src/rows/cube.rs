@@ -4,6 +4,8 @@
 //! ids of an entry are one broadcast. Neither planes nor atomics are needed. Entries are taken in
 //! order, so a result does not depend on how units are scheduled.
 
+#![expect(unsafe_code, reason = "kernels are launched without checks; each launch says why it may")]
+
 use burn::backend::{Shape, cubecl::dtype_to_storage_type};
 use burn::tensor::DType;
 use burn_cubecl::{

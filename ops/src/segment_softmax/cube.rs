@@ -1,6 +1,8 @@
 //! Softmax among edges on GPUs: one unit for each destination and head walks the edges three times,
 //! for the maximum, the sum and the quotients. The scores of one row stay in cache.
 
+#![expect(unsafe_code, reason = "kernels are launched without checks; each launch says why it may")]
+
 use burn::backend::cubecl::dtype_to_storage_type;
 use burn_cubecl::{kernel::into_contiguous, tensor::CubeTensor};
 use cubecl::{cube, prelude::*};

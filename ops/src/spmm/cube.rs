@@ -1,6 +1,8 @@
 //! Sparse products on GPUs: row reduction that reads features through the edges' sources, and the
 //! two kernels of its gradients.
 
+#![expect(unsafe_code, reason = "kernels are launched without checks; each launch says why it may")]
+
 use burn::backend::{Shape, cubecl::dtype_to_storage_type};
 use burn_cubecl::{kernel::into_contiguous, ops::numeric::zeros_client, tensor::CubeTensor};
 use cubecl::{cube, prelude::*};

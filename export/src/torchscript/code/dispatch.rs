@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use kiln_ir::Method;
 
-use super::{method, types};
+use super::{case, method, types};
 
 /// A parameter of the union: its name, and its type in each overload that has it.
 struct Parameter {
@@ -191,8 +191,9 @@ impl Dispatch<'_> {
                     ty.is_some_and(|ty| types::required(&ty) == *choice)
                 })
                 .collect();
-            let last = number + 1 == choices.len();
-            if !last {
+            if number + 1 == choices.len() {
+                self.decide_or_raise(&fitting, position + 1, indent);
+            } else {
                 self.line(
                     indent,
                     &format!("if isinstance({}, {choice}):", parameter.name),
@@ -200,8 +201,6 @@ impl Dispatch<'_> {
                 self.decide_or_raise(&fitting, position + 1, indent + 1);
                 self.line(indent, "else:");
                 indent += 1;
-            } else {
-                self.decide_or_raise(&fitting, position + 1, indent);
             }
         }
     }
@@ -209,7 +208,7 @@ impl Dispatch<'_> {
     fn decide_or_raise(&mut self, candidates: &[usize], position: usize, indent: usize) {
         if candidates.is_empty() {
             let message = format!("no overload of {} takes these arguments", self.name);
-            self.line(indent, &method::raise(&message));
+            self.line(indent, &case::raise(&message));
             let result = self.result.clone();
             self.line(indent, &format!("out_ = uninitialized({result})"));
         } else {
@@ -218,9 +217,9 @@ impl Dispatch<'_> {
     }
 
     fn call(&mut self, candidates: &[usize], indent: usize) {
-        let Some((number, overload)) = candidates
+        let Some(overload) = candidates
             .first()
-            .and_then(|&number| Some((number, *self.overloads.get(number)?)))
+            .and_then(|&number| self.overloads.get(number))
         else {
             return;
         };
@@ -233,7 +232,6 @@ impl Dispatch<'_> {
                     .find(|parameter| parameter.name == name);
                 match parameter {
                     Some(parameter) if parameter.union() != ty => {
-                        debug_assert!(parameter.types.len() > number);
                         format!("unchecked_cast({ty}, {name})")
                     }
                     _ => name,

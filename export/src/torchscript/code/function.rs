@@ -169,7 +169,7 @@ impl<'a> Writer<'a, '_> {
         for position in 0..outputs.len() {
             let label = label
                 .clone()
-                .unwrap_or_else(|| ops::output_name(op, position, first.clone()));
+                .unwrap_or_else(|| ops::output_name(op, position, first.as_ref()));
             names.push(body.scope.names.fresh(&label));
         }
         let targets = match names.as_slice() {

@@ -2,10 +2,11 @@
 //!
 //! 1. Each function becomes a method of its module's class (`function`, `ops`), in the order of
 //!    the program, so that callers know what their callees want.
-//! 2. Each method of a module becomes one that takes structured arguments (`method`), and
+//! 2. Each method of a module becomes one that takes structured arguments (`method`, `case`), and
 //!    overloads get a common entry (`dispatch`).
 //! 3. Classes are put together from the leaves of the module tree to the root (`module`).
 
+mod case;
 mod dispatch;
 mod function;
 mod library;

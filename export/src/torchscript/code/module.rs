@@ -44,10 +44,11 @@ impl Classes {
 
     /// A named tuple with the given fields; its qualified name.
     pub(super) fn record(&mut self, name: &str, fields: &[(&str, &str)]) -> String {
-        let text: String = fields
+        let fields: Vec<String> = fields
             .iter()
             .map(|(name, ty)| format!("  {name} : {ty}\n"))
             .collect();
+        let text = fields.concat();
         self.class(name, "NamedTuple", &text).qualified()
     }
 
@@ -125,18 +126,21 @@ pub(super) fn declarations(
     attributes: &Attributes,
     children: &[(&str, &ClassName)],
 ) -> String {
-    let with_role = |role: WeightRole| -> String {
-        attributes
+    let with_role = |role: WeightRole| {
+        let has_role = |weight: &WeightId| {
+            program
+                .weights
+                .get(weight.index())
+                .is_some_and(|weight| weight.role == role)
+        };
+        let weights = attributes
             .weights
             .iter()
-            .filter(|(_, weight)| {
-                program
-                    .weights
-                    .get(weight.index())
-                    .is_some_and(|w| w.role == role)
-            })
-            .map(|(name, _)| format!("{}, ", types::string(name)))
-            .collect()
+            .filter(|(_, weight)| has_role(weight));
+        let names: Vec<String> = weights
+            .map(|(name, _)| types::string(name) + ", ")
+            .collect();
+        names.concat()
     };
     let mut text = format!(
         "  __parameters__ = [{}]\n  __buffers__ = [{}]\n",
@@ -144,14 +148,12 @@ pub(super) fn declarations(
         with_role(WeightRole::Buffer)
     );
     let mut declare = |name: &str, ty: &str| {
-        if types::is_identifier(name) {
-            text.push_str(&format!("  {name} : {ty}\n"));
+        let line = if types::is_identifier(name) {
+            format!("  {name} : {ty}\n")
         } else {
-            text.push_str(&format!(
-                "  __annotations__[{}] = {ty}\n",
-                types::string(name)
-            ));
-        }
+            format!("  __annotations__[{}] = {ty}\n", types::string(name))
+        };
+        text.push_str(&line);
     };
     for (name, _) in &attributes.weights {
         declare(name, "Tensor");

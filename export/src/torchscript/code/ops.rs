@@ -350,11 +350,11 @@ fn binary_name(binary: Binary) -> &'static str {
 pub(super) fn output_name(
     op: &Op,
     position: usize,
-    first: Option<(String, &TensorType)>,
+    first: Option<&(String, &TensorType)>,
 ) -> String {
-    let line = first.as_ref().map_or("x", |(name, _)| stem(name));
+    let line = first.map_or("x", |(name, _)| stem(name));
     match op {
-        Op::Slice(ranges) => match (first.as_ref().map(|(_, ty)| *ty), ranges.first()) {
+        Op::Slice(ranges) => match (first.map(|(_, ty)| *ty), ranges.first()) {
             (Some(ty), Some((start, _))) if is_edge_index(ty) && start.as_fixed() == Some(0) => {
                 "src"
             }

@@ -68,7 +68,8 @@ pub(super) fn string(text: &str) -> String {
             '\n' => literal.push_str("\\n"),
             '\t' => literal.push_str("\\t"),
             control if u32::from(control) < 0x20 => {
-                literal.push_str(&format!("\\{:03o}", u32::from(control)));
+                let octal = format!("\\{:03o}", u32::from(control));
+                literal.push_str(&octal);
             }
             other => literal.push(other),
         }

@@ -11,9 +11,14 @@ type Types = Result<Vec<TensorType>, Problem>;
 
 impl Infer<'_> {
     pub(super) fn weight(&self, id: WeightId) -> Types {
-        let Some(weight) = self.0.weights.get(id.index()) else { return Ok(Vec::new()) };
+        let Some(weight) = self.0.weights.get(id.index()) else {
+            return Ok(Vec::new());
+        };
         let dim = |&dim| i64::try_from(dim).map(Size::fixed).map_err(|_| overflow());
-        Ok(one(weight.elem, weight.shape.iter().map(dim).collect::<Result<_, _>>()?))
+        Ok(one(
+            weight.elem,
+            weight.shape.iter().map(dim).collect::<Result<_, _>>()?,
+        ))
     }
 
     pub(super) fn full(&self, value: &Scalar, elem: ElemType, dims: &[Size]) -> Types {
@@ -85,7 +90,9 @@ impl Infer<'_> {
     }
 
     pub(super) fn binary(&self, binary: Binary, inputs: &[&TensorType]) -> Types {
-        let &[a, b] = inputs else { return Ok(Vec::new()) };
+        let &[a, b] = inputs else {
+            return Ok(Vec::new());
+        };
         Self::exact("b", b, a.elem)?;
         let elem = Self::binary_elem(binary, a.elem)?;
         Ok(one(elem, self.broadcast("b", a, b)?))
@@ -122,26 +129,40 @@ impl Infer<'_> {
     pub(super) fn dropout(&self, prob: Float, inputs: &[&TensorType]) -> Types {
         if !(0.0..=1.0).contains(&prob.0) {
             let got = format!("{:?}", prob.0);
-            return Err(Self::attribute("the probability", "a number from 0 to 1", got));
+            return Err(Self::attribute(
+                "the probability",
+                "a number from 0 to 1",
+                got,
+            ));
         }
         self.float_to_same(inputs)
     }
 
     #[expect(clippy::unused_self, reason = "one form for all rules")]
     pub(super) fn cast(&self, elem: ElemType, inputs: &[&TensorType]) -> Types {
-        Ok(inputs.iter().flat_map(|x| one(elem, x.dims.clone())).collect())
+        Ok(inputs
+            .iter()
+            .flat_map(|x| one(elem, x.dims.clone()))
+            .collect())
     }
 
     pub(super) fn mask_where(&self, inputs: &[&TensorType]) -> Types {
-        let &[x, mask, value] = inputs else { return Ok(Vec::new()) };
+        let &[x, mask, value] = inputs else {
+            return Ok(Vec::new());
+        };
         Self::exact("the mask", mask, ElemType::Bool)?;
         Self::exact("the value", value, x.elem)?;
-        let with_mask = TensorType { elem: x.elem, dims: self.broadcast("the mask", x, mask)? };
+        let with_mask = TensorType {
+            elem: x.elem,
+            dims: self.broadcast("the mask", x, mask)?,
+        };
         Ok(one(x.elem, self.broadcast("the value", &with_mask, value)?))
     }
 
     pub(super) fn mask_fill(&self, scalar: &Scalar, inputs: &[&TensorType]) -> Types {
-        let &[x, mask] = inputs else { return Ok(Vec::new()) };
+        let &[x, mask] = inputs else {
+            return Ok(Vec::new());
+        };
         Self::exact("the mask", mask, ElemType::Bool)?;
         self.scalar(scalar, x.elem)?;
         Ok(one(x.elem, self.broadcast("the mask", x, mask)?))
@@ -161,11 +182,10 @@ impl Infer<'_> {
             _ => None,
         };
         let dims: Option<Vec<_>> = a.dims.iter().zip(&b.dims).map(fits).collect();
-        dims.filter(|dims| dims.len() == a.dims.len() && dims.len() == b.dims.len()).ok_or_else(
-            || {
+        dims.filter(|dims| dims.len() == a.dims.len() && dims.len() == b.dims.len())
+            .ok_or_else(|| {
                 let expected = format!("sizes that broadcast with {}", self.words().tensor_type(a));
                 self.shape(what, expected, b)
-            },
-        )
+            })
     }
 }

@@ -10,7 +10,9 @@ type Types = Result<Vec<TensorType>, Problem>;
 
 impl Infer<'_> {
     pub(super) fn gather(&self, inputs: &[&TensorType]) -> Types {
-        let &[x, index] = inputs else { return Ok(Vec::new()) };
+        let &[x, index] = inputs else {
+            return Ok(Vec::new());
+        };
         let elem = Self::float("x", x)?;
         let edges = self.index("the index", index)?;
         let (_, features) = self.rows("x", x)?;
@@ -18,14 +20,18 @@ impl Infer<'_> {
     }
 
     pub(super) fn scatter(&self, size: &Size, inputs: &[&TensorType]) -> Types {
-        let &[x, _] = inputs else { return Ok(Vec::new()) };
+        let &[x, _] = inputs else {
+            return Ok(Vec::new());
+        };
         self.count("the number of destinations", size)?;
         let features = self.messages(inputs)?;
         Ok(one(x.elem, rows_of(size.clone(), features)))
     }
 
     pub(super) fn segment_softmax(&self, size: &Size, inputs: &[&TensorType]) -> Types {
-        let &[x, _] = inputs else { return Ok(Vec::new()) };
+        let &[x, _] = inputs else {
+            return Ok(Vec::new());
+        };
         self.count("the number of destinations", size)?;
         self.messages(inputs)?;
         Ok(vec![x.clone()])
@@ -41,33 +47,45 @@ impl Infer<'_> {
     }
 
     pub(super) fn segment_reduce(&self, inputs: &[&TensorType]) -> Types {
-        let &[x, ptr] = inputs else { return Ok(Vec::new()) };
+        let &[x, ptr] = inputs else {
+            return Ok(Vec::new());
+        };
         let elem = Self::float("x", x)?;
         let (_, features) = self.rows("x", x)?;
         Ok(one(elem, rows_of(self.segments(ptr)?, features)))
     }
 
     pub(super) fn spmm(&self, size: &Size, inputs: &[&TensorType]) -> Types {
-        let &[x, src, dst, ref weight @ ..] = inputs else { return Ok(Vec::new()) };
+        let &[x, src, dst, ref weight @ ..] = inputs else {
+            return Ok(Vec::new());
+        };
         self.count("the number of destinations", size)?;
         let features = self.features(x)?;
         let edges = self.index("the sources", src)?;
         self.entries("the destinations", dst, edges)?;
-        weight.iter().try_for_each(|weight| self.edge_weight(weight, x.elem, edges))?;
+        weight
+            .iter()
+            .try_for_each(|weight| self.edge_weight(weight, x.elem, edges))?;
         Ok(one(x.elem, vec![size.clone(), features.clone()]))
     }
 
     pub(super) fn spmm_csr(&self, inputs: &[&TensorType]) -> Types {
-        let &[x, rowptr, col, ref value @ ..] = inputs else { return Ok(Vec::new()) };
+        let &[x, rowptr, col, ref value @ ..] = inputs else {
+            return Ok(Vec::new());
+        };
         let features = self.features(x)?;
         let rows = self.segments(rowptr)?;
         let edges = self.index("the columns", col)?;
-        value.iter().try_for_each(|value| self.edge_weight(value, x.elem, edges))?;
+        value
+            .iter()
+            .try_for_each(|value| self.edge_weight(value, x.elem, edges))?;
         Ok(one(x.elem, vec![rows, features.clone()]))
     }
 
     pub(super) fn degree(&self, size: &Size, elem: ElemType, inputs: &[&TensorType]) -> Types {
-        let &[index] = inputs else { return Ok(Vec::new()) };
+        let &[index] = inputs else {
+            return Ok(Vec::new());
+        };
         self.count("the number of destinations", size)?;
         self.index("the index", index)?;
         if !elem.is_float() {
@@ -77,14 +95,18 @@ impl Infer<'_> {
     }
 
     pub(super) fn ptr_to_index(&self, entries: &Size, inputs: &[&TensorType]) -> Types {
-        let &[ptr] = inputs else { return Ok(Vec::new()) };
+        let &[ptr] = inputs else {
+            return Ok(Vec::new());
+        };
         self.count("the number of entries", entries)?;
         self.segments(ptr)?;
         Ok(one(ElemType::I64, vec![entries.clone()]))
     }
 
     pub(super) fn coo_to_csr(&self, size: &Size, inputs: &[&TensorType]) -> Types {
-        let &[index] = inputs else { return Ok(Vec::new()) };
+        let &[index] = inputs else {
+            return Ok(Vec::new());
+        };
         self.count("the number of rows", size)?;
         let edges = self.index("the index", index)?;
         let pointers = size.checked_add(&Size::fixed(1)).ok_or_else(overflow)?;
@@ -94,7 +116,9 @@ impl Infer<'_> {
     }
 
     pub(super) fn nonzero(&self, inputs: &[&TensorType]) -> Types {
-        let &[mask] = inputs else { return Ok(Vec::new()) };
+        let &[mask] = inputs else {
+            return Ok(Vec::new());
+        };
         Self::exact("the mask", mask, ElemType::Bool)?;
         match mask.dims.as_slice() {
             [size] => Ok(one(ElemType::I64, vec![size.clone()])),
@@ -103,7 +127,9 @@ impl Infer<'_> {
     }
 
     pub(super) fn self_loop_position(&self, size: &Size, inputs: &[&TensorType]) -> Types {
-        let &[src, dst] = inputs else { return Ok(Vec::new()) };
+        let &[src, dst] = inputs else {
+            return Ok(Vec::new());
+        };
         self.count("the number of nodes", size)?;
         let edges = self.index("the sources", src)?;
         self.entries("the destinations", dst, edges)?;

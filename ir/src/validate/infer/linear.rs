@@ -7,7 +7,9 @@ type Types = Result<Vec<TensorType>, Problem>;
 
 impl Infer<'_> {
     pub(super) fn matmul(&self, inputs: &[&TensorType]) -> Types {
-        let &[a, b] = inputs else { return Ok(Vec::new()) };
+        let &[a, b] = inputs else {
+            return Ok(Vec::new());
+        };
         let elem = Self::float("a", a)?;
         Self::exact("b", b, elem)?;
         let ([batch @ .., rows, inner], [other @ .., depth, columns]) =
@@ -20,8 +22,14 @@ impl Infer<'_> {
             let expected = format!("{} rows", self.words().size(inner));
             return Err(self.shape("b", expected, b));
         }
-        let left = TensorType { elem, dims: batch.to_vec() };
-        let right = TensorType { elem, dims: other.to_vec() };
+        let left = TensorType {
+            elem,
+            dims: batch.to_vec(),
+        };
+        let right = TensorType {
+            elem,
+            dims: other.to_vec(),
+        };
         let mut dims = self.broadcast("batches of b", &left, &right)?;
         dims.extend([rows.clone(), columns.clone()]);
         Ok(one(elem, dims))
@@ -52,24 +60,30 @@ impl Infer<'_> {
     }
 
     pub(super) fn layer_norm(&self, epsilon: Float, inputs: &[&TensorType]) -> Types {
-        let &[x, ref rest @ ..] = inputs else { return Ok(Vec::new()) };
+        let &[x, ref rest @ ..] = inputs else {
+            return Ok(Vec::new());
+        };
         let elem = Self::float("x", x)?;
         Self::epsilon(epsilon)?;
         let Some(features) = x.dims.last() else {
             return Err(self.shape("x", "rank 1 or more", x));
         };
-        rest.iter().try_for_each(|ty| self.vector("weight and bias", ty, elem, features))?;
+        rest.iter()
+            .try_for_each(|ty| self.vector("weight and bias", ty, elem, features))?;
         Ok(vec![x.clone()])
     }
 
     pub(super) fn batch_norm(&self, epsilon: Float, inputs: &[&TensorType]) -> Types {
-        let &[x, ref rest @ ..] = inputs else { return Ok(Vec::new()) };
+        let &[x, ref rest @ ..] = inputs else {
+            return Ok(Vec::new());
+        };
         let elem = Self::float("x", x)?;
         Self::epsilon(epsilon)?;
         let Some(channels) = x.dims.get(1) else {
             return Err(self.shape("x", "rank 2 or more", x));
         };
-        rest.iter().try_for_each(|ty| self.vector("weights and statistics", ty, elem, channels))?;
+        rest.iter()
+            .try_for_each(|ty| self.vector("weights and statistics", ty, elem, channels))?;
         Ok(vec![x.clone()])
     }
 

@@ -119,20 +119,45 @@ impl Infer<'_> {
     /// A problem with the shape of an operand.
     fn shape(&self, what: &'static str, expected: impl Into<String>, got: &TensorType) -> Problem {
         let got = self.words().tensor_type(got);
-        Box::new((16, Kind::Shape { what, expected: expected.into(), got }))
+        Box::new((
+            16,
+            Kind::Shape {
+                what,
+                expected: expected.into(),
+                got,
+            },
+        ))
     }
 
     fn element(what: &'static str, expected: impl Into<String>, got: ElemType) -> Problem {
         let (expected, got) = (expected.into(), got.to_string());
-        Box::new((15, Kind::Element { what, expected, got }))
+        Box::new((
+            15,
+            Kind::Element {
+                what,
+                expected,
+                got,
+            },
+        ))
     }
 
     fn attribute(what: &'static str, expected: &'static str, got: String) -> Problem {
-        Box::new((17, Kind::Attribute { what, expected, got }))
+        Box::new((
+            17,
+            Kind::Attribute {
+                what,
+                expected,
+                got,
+            },
+        ))
     }
 
     fn float(what: &'static str, ty: &TensorType) -> Result<ElemType, Problem> {
-        if ty.elem.is_float() { Ok(ty.elem) } else { Err(Self::element(what, "floats", ty.elem)) }
+        if ty.elem.is_float() {
+            Ok(ty.elem)
+        } else {
+            Err(Self::element(what, "floats", ty.elem))
+        }
     }
 
     fn number(what: &'static str, ty: &TensorType) -> Result<ElemType, Problem> {
@@ -143,7 +168,11 @@ impl Infer<'_> {
     }
 
     fn exact(what: &'static str, ty: &TensorType, elem: ElemType) -> Result<(), Problem> {
-        if ty.elem == elem { Ok(()) } else { Err(Self::element(what, elem.name(), ty.elem)) }
+        if ty.elem == elem {
+            Ok(())
+        } else {
+            Err(Self::element(what, elem.name(), ty.elem))
+        }
     }
 
     /// An index or pointer tensor: `i64[size]`; gives the size.
@@ -161,27 +190,35 @@ impl Infer<'_> {
         what: &'static str,
         ty: &'t TensorType,
     ) -> Result<(&'t Size, &'t [Size]), Problem> {
-        ty.dims.split_first().ok_or_else(|| self.shape(what, "rank 1 or more", ty))
+        ty.dims
+            .split_first()
+            .ok_or_else(|| self.shape(what, "rank 1 or more", ty))
     }
 
     fn axis<'t>(&self, ty: &'t TensorType, axis: u32) -> Result<&'t Size, Problem> {
-        let found = usize::try_from(axis).ok().and_then(|axis| ty.dims.get(axis));
+        let found = usize::try_from(axis)
+            .ok()
+            .and_then(|axis| ty.dims.get(axis));
         found.ok_or_else(|| {
             let expected = format!("an axis of {}", self.words().tensor_type(ty));
-            Box::new((16, Kind::Axis { expected, got: axis }))
+            Box::new((
+                16,
+                Kind::Axis {
+                    expected,
+                    got: axis,
+                },
+            ))
         })
     }
 
     /// The dimensions with that of one axis replaced.
-    fn with_axis(
-        &self,
-        ty: &TensorType,
-        axis: u32,
-        size: Size,
-    ) -> Result<Vec<Size>, Problem> {
+    fn with_axis(&self, ty: &TensorType, axis: u32, size: Size) -> Result<Vec<Size>, Problem> {
         self.axis(ty, axis)?;
         let mut dims = ty.dims.clone();
-        if let Some(dim) = usize::try_from(axis).ok().and_then(|axis| dims.get_mut(axis)) {
+        if let Some(dim) = usize::try_from(axis)
+            .ok()
+            .and_then(|axis| dims.get_mut(axis))
+        {
             *dim = size;
         }
         Ok(dims)
@@ -207,14 +244,22 @@ impl Infer<'_> {
         if fits {
             return Ok(());
         }
-        Err(Self::attribute("the scalar", expected, self.words().scalar(scalar)))
+        Err(Self::attribute(
+            "the scalar",
+            expected,
+            self.words().scalar(scalar),
+        ))
     }
 
     fn epsilon(epsilon: Float) -> Result<(), Problem> {
         if epsilon.0.is_finite() && epsilon.0 >= 0.0 {
             return Ok(());
         }
-        Err(Self::attribute("epsilon", "a number of at least 0", format!("{:?}", epsilon.0)))
+        Err(Self::attribute(
+            "epsilon",
+            "a number of at least 0",
+            format!("{:?}", epsilon.0),
+        ))
     }
 }
 

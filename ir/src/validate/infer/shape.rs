@@ -28,7 +28,8 @@ impl Infer<'_> {
         let &[x] = inputs else { return Ok(Vec::new()) };
         self.dims(dims)?;
         let product = |dims: &[Size]| {
-            dims.iter().try_fold(Size::fixed(1), |product, dim| product.checked_mul(dim))
+            dims.iter()
+                .try_fold(Size::fixed(1), |product, dim| product.checked_mul(dim))
         };
         // Factors on both sides say nothing; without them, fewer products overflow.
         let (mut ours, mut theirs) = (Vec::new(), x.dims.clone());
@@ -41,7 +42,10 @@ impl Infer<'_> {
         let before = product(&theirs).ok_or_else(overflow)?;
         let after = product(&ours).ok_or_else(overflow)?;
         if before != after {
-            let target = TensorType { elem: x.elem, dims: dims.to_vec() };
+            let target = TensorType {
+                elem: x.elem,
+                dims: dims.to_vec(),
+            };
             let expected = format!("as many elements as {}", self.words().tensor_type(x));
             return Err(self.shape("a reshape", expected, &target));
         }
@@ -54,7 +58,14 @@ impl Infer<'_> {
         if axes.len() != x.dims.len() {
             let what = "axes";
             let expected = x.dims.len().to_string();
-            return Err(Box::new((16, Kind::Count { what, expected, got: axes.len() })));
+            return Err(Box::new((
+                16,
+                Kind::Count {
+                    what,
+                    expected,
+                    got: axes.len(),
+                },
+            )));
         }
         let dims = axes.iter().map(|&axis| self.axis(x, axis).cloned());
         Ok(one(x.elem, dims.collect::<Result<_, _>>()?))
@@ -66,7 +77,10 @@ impl Infer<'_> {
         let mut pairs = dims.iter().rev().zip(x.dims.iter().rev());
         let fits = pairs.all(|(dim, own)| dim == own || own.as_fixed() == Some(1));
         if !fits || dims.len() < x.dims.len() {
-            let target = TensorType { elem: x.elem, dims: dims.to_vec() };
+            let target = TensorType {
+                elem: x.elem,
+                dims: dims.to_vec(),
+            };
             let expected = format!("sizes to which {} expands", self.words().tensor_type(x));
             return Err(self.shape("an expand", expected, &target));
         }
@@ -77,7 +91,14 @@ impl Infer<'_> {
         let &[x] = inputs else { return Ok(Vec::new()) };
         if ranges.len() != x.dims.len() {
             let (what, expected) = ("ranges", x.dims.len().to_string());
-            return Err(Box::new((16, Kind::Count { what, expected, got: ranges.len() })));
+            return Err(Box::new((
+                16,
+                Kind::Count {
+                    what,
+                    expected,
+                    got: ranges.len(),
+                },
+            )));
         }
         let mut dims = Vec::with_capacity(ranges.len());
         for ((start, end), dim) in ranges.iter().zip(&x.dims) {
@@ -87,7 +108,11 @@ impl Infer<'_> {
             let beyond = dim.checked_sub(end).ok_or_else(overflow)?;
             if beyond.as_fixed().is_some_and(|rest| rest < 0) {
                 let got = self.words().size(end);
-                return Err(Self::attribute("the end of a range", "at most the size", got));
+                return Err(Self::attribute(
+                    "the end of a range",
+                    "at most the size",
+                    got,
+                ));
             }
             dims.push(length);
         }
@@ -95,7 +120,9 @@ impl Infer<'_> {
     }
 
     pub(super) fn cat(&self, dim: u32, inputs: &[&TensorType]) -> Types {
-        let Some((first, rest)) = inputs.split_first() else { return Ok(Vec::new()) };
+        let Some((first, rest)) = inputs.split_first() else {
+            return Ok(Vec::new());
+        };
         let mut sum = self.axis(first, dim)?.clone();
         for ty in rest {
             Self::exact("a part", ty, first.elem)?;
@@ -119,13 +146,17 @@ impl Infer<'_> {
     }
 
     pub(super) fn select(&self, dim: u32, inputs: &[&TensorType]) -> Types {
-        let &[x, index] = inputs else { return Ok(Vec::new()) };
+        let &[x, index] = inputs else {
+            return Ok(Vec::new());
+        };
         let count = self.index("the index", index)?;
         Ok(one(x.elem, self.with_axis(x, dim, count.clone())?))
     }
 
     pub(super) fn gather_elements(&self, dim: u32, inputs: &[&TensorType]) -> Types {
-        let &[x, index] = inputs else { return Ok(Vec::new()) };
+        let &[x, index] = inputs else {
+            return Ok(Vec::new());
+        };
         Self::exact("the index", index, ElemType::I64)?;
         let fits = self.with_axis(x, dim, Size::default())?
             == self.with_axis(index, dim, Size::default())?;
@@ -154,7 +185,14 @@ impl Infer<'_> {
         }
         if axes.is_empty() {
             let expected = "at least 1".to_owned();
-            return Err(Box::new((16, Kind::Count { what: "axes", expected, got: 0 })));
+            return Err(Box::new((
+                16,
+                Kind::Count {
+                    what: "axes",
+                    expected,
+                    got: 0,
+                },
+            )));
         }
         self.distinct(axes)?;
         let mut ty = x.clone();
@@ -181,11 +219,18 @@ impl Infer<'_> {
     fn distinct(&self, axes: &[u32]) -> Result<(), Problem> {
         let mut sorted: Vec<u32> = axes.to_vec();
         sorted.sort_unstable();
-        let twice = sorted.iter().zip(sorted.iter().skip(1)).find(|(a, b)| a == b);
+        let twice = sorted
+            .iter()
+            .zip(sorted.iter().skip(1))
+            .find(|(a, b)| a == b);
         match twice {
-            Some((&got, _)) => {
-                Err(Box::new((16, Kind::Axis { expected: "each axis once".to_owned(), got })))
-            }
+            Some((&got, _)) => Err(Box::new((
+                16,
+                Kind::Axis {
+                    expected: "each axis once".to_owned(),
+                    got,
+                },
+            ))),
             None => Ok(()),
         }
     }

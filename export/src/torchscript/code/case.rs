@@ -1,0 +1,204 @@
+//! One case of a method: integers for its function, and the structure of its result.
+
+use kiln_ir::{Case, Method, ModuleId, SymbolId, Type};
+
+use super::{super::error::Error, scope::Scope, types};
+
+/// A method in the making.
+pub(super) struct Task<'a> {
+    /// The method.
+    pub(super) method: &'a Method,
+    /// Its module.
+    pub(super) module: ModuleId,
+    /// Variable of the result.
+    pub(super) out: String,
+    /// Type of the result.
+    pub(super) result: String,
+}
+
+/// What is known about the arguments on one path through the tests.
+#[derive(Clone, Default)]
+pub(super) struct Found {
+    /// For each optional tensor so far, whether it is present.
+    pub(super) present: Vec<bool>,
+    /// Expressions of the present tensors.
+    pub(super) tensors: Vec<String>,
+    /// Sizes: expression and symbols.
+    pub(super) sizes: Vec<(String, [SymbolId; 2])>,
+}
+
+/// Makes sure that a symbol has a value: by the tensors, else by a size argument, else by the
+/// method's defaults.
+pub(super) fn bind(
+    scope: &mut Scope<'_>,
+    method: &Method,
+    found: &Found,
+    symbol: SymbolId,
+) -> Result<(), Error> {
+    if scope.shows(symbol) {
+        return Ok(());
+    }
+    let default = method
+        .defaults
+        .iter()
+        .find(|(from, _)| *from == symbol)
+        .map(|(_, to)| *to);
+    let label = scope.context.program.symbol_name(symbol).into_owned();
+    let given = found.sizes.iter().find_map(|(name, symbols)| {
+        symbols
+            .iter()
+            .position(|other| *other == symbol)
+            .map(|position| (name.clone(), position))
+    });
+    let default = match default {
+        Some(other) if scope.shows(other) => Some(scope.symbol(other)?),
+        _ => None,
+    };
+    let Some((size, position)) = given else {
+        let default = default.ok_or_else(|| Error::UnknownSymbol {
+            place: scope.place.clone(),
+            symbol: label,
+        })?;
+        scope.bind(symbol, &default);
+        return Ok(());
+    };
+    let name = scope.names.fresh(&label);
+    scope.line(&format!("if {size} is None:"));
+    if let Some(default) = default {
+        scope.line(&format!("  {name} = {default}"));
+    } else {
+        let kind = if position == 0 {
+            "source"
+        } else {
+            "destination"
+        };
+        scope.line(&format!(
+            "  {}",
+            raise(&format!(
+                "{size} is needed: no other argument shows the number of {kind} nodes"
+            ))
+        ));
+        scope.line(&format!("  {name} = uninitialized(int)"));
+    }
+    scope.line("else:");
+    scope.line(&format!("  {name} = {size}[{position}]"));
+    scope.bind(symbol, &name);
+    Ok(())
+}
+
+/// Assigns the results of a call, in the method's structure.
+pub(super) fn assign(
+    scope: &mut Scope<'_>,
+    task: &Task<'_>,
+    case: &Case,
+    outputs: usize,
+    call: &str,
+) -> Result<(), Error> {
+    let leaves = task.method.result_leaves();
+    let all = outputs == leaves.len();
+    if !all && outputs != leaves.iter().filter(|leaf| !leaf.optional).count() {
+        let what = format!(
+            "function {} has {outputs} outputs for {} leaves",
+            case.function.0,
+            leaves.len()
+        );
+        return Err(malformed(scope, what));
+    }
+    let out = &task.out;
+    if let (Type::Tensor(_), 1) = (&task.method.result, outputs) {
+        scope.line(&format!("{out} = {call}"));
+        return Ok(());
+    }
+    let parts: Vec<String> = (0..outputs)
+        .map(|position| scope.names.fresh(&format!("{out}_{position}")))
+        .collect();
+    match parts.as_slice() {
+        [part] => scope.line(&format!("{part} = {call}")),
+        parts => scope.line(&format!("{}, = {call}", parts.join(", "))),
+    }
+    let value = structure(&task.method.result, &mut parts.into_iter(), all, false)
+        .ok_or_else(|| malformed(scope, "a result that is not made of tensors".to_owned()))?;
+    scope.line(&format!("{out} = {value}"));
+    Ok(())
+}
+
+/// An expression of the given type from its tensors. Optional ones are taken if `all`.
+fn structure(
+    ty: &Type,
+    parts: &mut impl Iterator<Item = String>,
+    all: bool,
+    optional: bool,
+) -> Option<String> {
+    if optional && !all {
+        return Some("None".to_owned());
+    }
+    match ty {
+        Type::Tensor(_) => parts.next(),
+        Type::Adjacency(_) => {
+            let (rowptr, col) = (parts.next()?, parts.next()?);
+            let value = if all {
+                parts.next()?
+            } else {
+                "None".to_owned()
+            };
+            Some(format!("({rowptr}, {col}, {value})"))
+        }
+        Type::Optional(inner) => structure(inner, parts, all, true),
+        Type::Tuple(items) => {
+            let items = items
+                .iter()
+                .map(|item| structure(item, parts, all, false))
+                .collect::<Option<Vec<_>>>()?;
+            Some(format!("({},)", items.join(", ")))
+        }
+        Type::Size(_) | Type::Flag => None,
+    }
+}
+
+/// A statement that raises a `ValueError`.
+pub(super) fn raise(message: &str) -> String {
+    format!(
+        "ops.prim.RaiseException({}, \"builtins.ValueError\")",
+        types::string(message)
+    )
+}
+
+/// The message for optional arguments that no case takes.
+pub(super) fn unknown_case(method: &Method) -> String {
+    let leaves: Vec<String> = method
+        .leaves()
+        .into_iter()
+        .filter(|leaf| leaf.optional)
+        .map(|leaf| leaf.name)
+        .collect();
+    let cases: Vec<String> = method
+        .cases
+        .iter()
+        .map(|case| {
+            let given: Vec<&str> = leaves
+                .iter()
+                .zip(&case.present)
+                .filter(|(_, present)| **present)
+                .map(|(name, _)| name.as_str())
+                .collect();
+            if given.is_empty() {
+                "none of them".to_owned()
+            } else {
+                given.join(" and ")
+            }
+        })
+        .collect();
+    format!(
+        "{} was not exported for this choice of {}; it takes {}",
+        method.name,
+        leaves.join(", "),
+        cases.join(", or ")
+    )
+}
+
+pub(super) fn malformed(scope: &Scope<'_>, what: String) -> Error {
+    Error::Malformed {
+        place: scope.place.clone(),
+        what,
+    }
+}

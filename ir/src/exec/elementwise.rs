@@ -1,0 +1,271 @@
+//! Constants, elementwise operations, casts, and those with masks.
+
+use burn::{
+    backend::{
+        Dispatch, DispatchTensor, Scalar as BurnScalar, TensorMetadata,
+        ops::{ActivationOps, BoolTensorOps, FloatTensorOps, IntTensorOps},
+    },
+    tensor::Shape,
+};
+
+use super::{
+    ExecError, Kind, Operand, VALIDATED,
+    eval::{Eval, float_dtype},
+    shape::expand,
+};
+use crate::{
+    op::{Binary, Float, Op, Scalar, Unary},
+    program::ElemType,
+};
+
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the caller names the operations of this family"
+)]
+pub(super) fn eval(
+    eval: &Eval<'_>,
+    op: &Op,
+    operands: Vec<Operand>,
+) -> Result<DispatchTensor, ExecError> {
+    let mut operands = operands.into_iter();
+    let mut next = || operands.next().expect(VALIDATED);
+    Ok(match op {
+        Op::Full { value, elem, dims } => full(eval, value, *elem, eval.shape(dims)?)?,
+        Op::Arange { start, end } => {
+            let (first, last) = (eval.int("the start", start)?, eval.int("the end", end)?);
+            if last < first {
+                return Err(eval.attribute("the end", end, format!("{last}, before {first}")));
+            }
+            Dispatch::int_arange(first..last, eval.device(), eval.settings.int_dtype)
+        }
+        Op::Unary(op) => unary(*op, next()),
+        Op::Binary(op) => {
+            let ((a, elem), (b, _)) = (next(), next());
+            binary(eval, *op, Kind::of(elem), a, b)
+        }
+        Op::BinaryScalar(op, scalar) => {
+            let (x, elem) = next();
+            binary_scalar(eval, *op, Kind::of(elem), x, eval.scalar(scalar, elem)?)
+        }
+        Op::LeakyRelu(Float(slope)) => Dispatch::leaky_relu(next().0, BurnScalar::Float(*slope)),
+        Op::Clamp { min, max } => {
+            let (x, elem) = next();
+            clamp(eval, x, elem, min.as_ref(), max.as_ref())?
+        }
+        Op::Cast(to) => {
+            let (x, from) = next();
+            cast(eval, x, Kind::of(from), *to)
+        }
+        Op::MaskWhere => {
+            let ((x, elem), (mask, _), (value, _)) = (next(), next(), next());
+            let shape = broadcast(&broadcast(&x.shape(), &mask.shape()), &value.shape());
+            let x = expand(x, Kind::of(elem), &shape);
+            let mask = expand(mask, Kind::Bool, &shape);
+            let value = expand(value, Kind::of(elem), &shape);
+            match Kind::of(elem) {
+                Kind::Float => Dispatch::float_mask_where(x, mask, value),
+                Kind::Int => Dispatch::int_mask_where(x, mask, value),
+                Kind::Bool => Dispatch::bool_mask_where(x, mask, value),
+            }
+        }
+        Op::MaskFill(scalar) => {
+            let ((x, elem), (mask, _)) = (next(), next());
+            let scalar = eval.scalar(scalar, elem)?;
+            let shape = broadcast(&x.shape(), &mask.shape());
+            let x = expand(x, Kind::of(elem), &shape);
+            let mask = expand(mask, Kind::Bool, &shape);
+            match Kind::of(elem) {
+                Kind::Float => Dispatch::float_mask_fill(x, mask, scalar),
+                Kind::Int => Dispatch::int_mask_fill(x, mask, scalar),
+                Kind::Bool => Dispatch::bool_mask_fill(x, mask, scalar),
+            }
+        }
+        Op::Dropout(Float(prob)) => kiln_ops::dispatch::dropout(next().0, *prob),
+        _ => unreachable!("not an elementwise operation: {op:?}"),
+    })
+}
+
+fn full(
+    eval: &Eval<'_>,
+    value: &Scalar,
+    elem: ElemType,
+    shape: Shape,
+) -> Result<DispatchTensor, ExecError> {
+    let (device, settings) = (eval.device(), &eval.settings);
+    Ok(match Kind::of(elem) {
+        Kind::Float => {
+            Dispatch::float_full(shape, eval.scalar(value, elem)?, device, float_dtype(elem))
+        }
+        Kind::Int => {
+            Dispatch::int_full(shape, eval.scalar(value, elem)?, device, settings.int_dtype)
+        }
+        Kind::Bool if *value == Scalar::Bool(true) => {
+            Dispatch::bool_ones(shape, device, settings.bool_dtype)
+        }
+        Kind::Bool => Dispatch::bool_zeros(shape, device, settings.bool_dtype),
+    })
+}
+
+fn unary(op: Unary, (x, elem): Operand) -> DispatchTensor {
+    match (op, Kind::of(elem)) {
+        (Unary::Neg, Kind::Int) => Dispatch::int_neg(x),
+        (Unary::Neg, _) => Dispatch::float_neg(x),
+        (Unary::Abs, Kind::Int) => Dispatch::int_abs(x),
+        (Unary::Abs, _) => Dispatch::float_abs(x),
+        (Unary::Sign, Kind::Int) => Dispatch::int_sign(x),
+        (Unary::Sign, _) => Dispatch::float_sign(x),
+        (Unary::Not, _) => Dispatch::bool_not(x),
+        (Unary::Exp, _) => Dispatch::float_exp(x),
+        (Unary::Log, _) => Dispatch::float_log(x),
+        (Unary::Log1p, _) => Dispatch::float_log1p(x),
+        (Unary::Sqrt, _) => Dispatch::float_sqrt(x),
+        (Unary::Recip, _) => Dispatch::float_recip(x),
+        (Unary::Erf, _) => Dispatch::float_erf(x),
+        (Unary::Sin, _) => Dispatch::float_sin(x),
+        (Unary::Cos, _) => Dispatch::float_cos(x),
+        (Unary::Tan, _) => Dispatch::float_tan(x),
+        (Unary::Tanh, _) => Dispatch::float_tanh(x),
+        (Unary::Sigmoid, _) => Dispatch::sigmoid(x),
+        (Unary::LogSigmoid, _) => Dispatch::log_sigmoid(x),
+        (Unary::Relu, _) => Dispatch::relu(x),
+        (Unary::Gelu, _) => Dispatch::gelu(x),
+        (Unary::Floor, _) => Dispatch::float_floor(x),
+        (Unary::Ceil, _) => Dispatch::float_ceil(x),
+        (Unary::Round, _) => Dispatch::float_round(x),
+    }
+}
+
+fn binary(
+    eval: &Eval<'_>,
+    op: Binary,
+    kind: Kind,
+    a: DispatchTensor,
+    b: DispatchTensor,
+) -> DispatchTensor {
+    let bool = eval.settings.bool_dtype;
+    match (op, kind) {
+        (Binary::Add, Kind::Int) => Dispatch::int_add(a, b),
+        (Binary::Add, _) => Dispatch::float_add(a, b),
+        (Binary::Sub, Kind::Int) => Dispatch::int_sub(a, b),
+        (Binary::Sub, _) => Dispatch::float_sub(a, b),
+        (Binary::Mul, Kind::Int) => Dispatch::int_mul(a, b),
+        (Binary::Mul, _) => Dispatch::float_mul(a, b),
+        (Binary::Div, Kind::Int) => Dispatch::int_div(a, b),
+        (Binary::Div, _) => Dispatch::float_div(a, b),
+        (Binary::Rem, Kind::Int) => Dispatch::int_remainder(a, b),
+        (Binary::Rem, _) => Dispatch::float_remainder(a, b),
+        (Binary::Pow, Kind::Int) => Dispatch::int_powi(a, b),
+        (Binary::Pow, _) => Dispatch::float_powf(a, b),
+        (Binary::Equal, Kind::Float) => Dispatch::float_equal(a, b, bool),
+        (Binary::Equal, Kind::Int) => Dispatch::int_equal(a, b, bool),
+        (Binary::Equal, Kind::Bool) => Dispatch::bool_equal(a, b),
+        (Binary::NotEqual, Kind::Float) => Dispatch::float_not_equal(a, b, bool),
+        (Binary::NotEqual, Kind::Int) => Dispatch::int_not_equal(a, b, bool),
+        (Binary::NotEqual, Kind::Bool) => Dispatch::bool_not_equal(a, b),
+        (Binary::Greater, Kind::Int) => Dispatch::int_greater(a, b, bool),
+        (Binary::Greater, _) => Dispatch::float_greater(a, b, bool),
+        (Binary::GreaterEqual, Kind::Int) => Dispatch::int_greater_equal(a, b, bool),
+        (Binary::GreaterEqual, _) => Dispatch::float_greater_equal(a, b, bool),
+        (Binary::Lower, Kind::Int) => Dispatch::int_lower(a, b, bool),
+        (Binary::Lower, _) => Dispatch::float_lower(a, b, bool),
+        (Binary::LowerEqual, Kind::Int) => Dispatch::int_lower_equal(a, b, bool),
+        (Binary::LowerEqual, _) => Dispatch::float_lower_equal(a, b, bool),
+        (Binary::And, _) => Dispatch::bool_and(a, b),
+        (Binary::Or, _) => Dispatch::bool_or(a, b),
+        (Binary::Xor, _) => Dispatch::bool_xor(a, b),
+    }
+}
+
+fn binary_scalar(
+    eval: &Eval<'_>,
+    op: Binary,
+    kind: Kind,
+    x: DispatchTensor,
+    rhs: BurnScalar,
+) -> DispatchTensor {
+    let bool = eval.settings.bool_dtype;
+    let is_true = matches!(rhs, BurnScalar::Bool(true));
+    match (op, kind) {
+        (Binary::Add, Kind::Int) => Dispatch::int_add_scalar(x, rhs),
+        (Binary::Add, _) => Dispatch::float_add_scalar(x, rhs),
+        (Binary::Sub, Kind::Int) => Dispatch::int_sub_scalar(x, rhs),
+        (Binary::Sub, _) => Dispatch::float_sub_scalar(x, rhs),
+        (Binary::Mul, Kind::Int) => Dispatch::int_mul_scalar(x, rhs),
+        (Binary::Mul, _) => Dispatch::float_mul_scalar(x, rhs),
+        (Binary::Div, Kind::Int) => Dispatch::int_div_scalar(x, rhs),
+        (Binary::Div, _) => Dispatch::float_div_scalar(x, rhs),
+        (Binary::Rem, Kind::Int) => Dispatch::int_remainder_scalar(x, rhs),
+        (Binary::Rem, _) => Dispatch::float_remainder_scalar(x, rhs),
+        (Binary::Pow, Kind::Int) => Dispatch::int_powi_scalar(x, rhs),
+        (Binary::Pow, _) => Dispatch::float_powf_scalar(x, rhs),
+        (Binary::Equal, Kind::Float) => Dispatch::float_equal_elem(x, rhs, bool),
+        (Binary::Equal, Kind::Int) => Dispatch::int_equal_elem(x, rhs, bool),
+        (Binary::Equal, Kind::Bool) => Dispatch::bool_equal_elem(x, rhs),
+        (Binary::NotEqual, Kind::Float) => Dispatch::float_not_equal_elem(x, rhs, bool),
+        (Binary::NotEqual, Kind::Int) => Dispatch::int_not_equal_elem(x, rhs, bool),
+        (Binary::NotEqual, Kind::Bool) => Dispatch::bool_not_equal_elem(x, rhs),
+        (Binary::Greater, Kind::Int) => Dispatch::int_greater_elem(x, rhs, bool),
+        (Binary::Greater, _) => Dispatch::float_greater_elem(x, rhs, bool),
+        (Binary::GreaterEqual, Kind::Int) => Dispatch::int_greater_equal_elem(x, rhs, bool),
+        (Binary::GreaterEqual, _) => Dispatch::float_greater_equal_elem(x, rhs, bool),
+        (Binary::Lower, Kind::Int) => Dispatch::int_lower_elem(x, rhs, bool),
+        (Binary::Lower, _) => Dispatch::float_lower_elem(x, rhs, bool),
+        (Binary::LowerEqual, Kind::Int) => Dispatch::int_lower_equal_elem(x, rhs, bool),
+        (Binary::LowerEqual, _) => Dispatch::float_lower_equal_elem(x, rhs, bool),
+        // With a constant: x, its negation, or the constant.
+        (Binary::And, _) if is_true => x,
+        (Binary::Or, _) if !is_true => x,
+        (Binary::Xor, _) if is_true => Dispatch::bool_not(x),
+        (Binary::Xor, _) => x,
+        (Binary::And, _) => Dispatch::bool_zeros(x.shape(), eval.device(), bool),
+        (Binary::Or, _) => Dispatch::bool_ones(x.shape(), eval.device(), bool),
+    }
+}
+
+fn clamp(
+    eval: &Eval<'_>,
+    x: DispatchTensor,
+    elem: ElemType,
+    min: Option<&Scalar>,
+    max: Option<&Scalar>,
+) -> Result<DispatchTensor, ExecError> {
+    let bound = |bound: Option<&Scalar>| bound.map(|one| eval.scalar(one, elem)).transpose();
+    Ok(match (bound(min)?, bound(max)?, Kind::of(elem)) {
+        (Some(min), Some(max), Kind::Int) => Dispatch::int_clamp(x, min, max),
+        (Some(min), Some(max), _) => Dispatch::float_clamp(x, min, max),
+        (Some(min), None, Kind::Int) => Dispatch::int_clamp_min(x, min),
+        (Some(min), None, _) => Dispatch::float_clamp_min(x, min),
+        (None, Some(max), Kind::Int) => Dispatch::int_clamp_max(x, max),
+        (None, Some(max), _) => Dispatch::float_clamp_max(x, max),
+        (None, None, _) => x,
+    })
+}
+
+fn cast(eval: &Eval<'_>, x: DispatchTensor, from: Kind, to: ElemType) -> DispatchTensor {
+    let (int, bool, float) = (
+        eval.settings.int_dtype,
+        eval.settings.bool_dtype,
+        float_dtype(to),
+    );
+    match (from, Kind::of(to)) {
+        (Kind::Float, Kind::Float) => Dispatch::float_cast(x, float),
+        (Kind::Float, Kind::Int) => Dispatch::float_into_int(x, int),
+        (Kind::Float, Kind::Bool) => {
+            Dispatch::float_not_equal_elem(x, BurnScalar::Float(0.0), bool)
+        }
+        (Kind::Int, Kind::Float) => Dispatch::int_into_float(x, float),
+        (Kind::Int, Kind::Bool) => Dispatch::int_not_equal_elem(x, BurnScalar::Int(0), bool),
+        (Kind::Bool, Kind::Float) => Dispatch::bool_into_float(x, float),
+        (Kind::Bool, Kind::Int) => Dispatch::bool_into_int(x, int),
+        (Kind::Int, Kind::Int) | (Kind::Bool, Kind::Bool) => x,
+    }
+}
+
+/// Sizes to which both expand; ranks are equal.
+fn broadcast(a: &Shape, b: &Shape) -> Shape {
+    let sizes = a
+        .iter()
+        .zip(b.iter())
+        .map(|(&a, &b)| if a == 1 { b } else { a });
+    Shape::from(sizes.collect::<Vec<usize>>())
+}

@@ -1,0 +1,113 @@
+//! Why a program does not run.
+
+use crate::pass::PassError;
+
+/// Why a method did not run. Types are given in text form, shapes as they came.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ExecError {
+    /// A pass before execution failed.
+    #[error(transparent)]
+    Pass(#[from] PassError),
+    /// The model has no method of the name.
+    #[error("there is no method \"{name}\"; there are: {}", known.join(", "))]
+    UnknownMethod {
+        /// The name.
+        name: String,
+        /// Names of the methods.
+        known: Vec<String>,
+    },
+    /// No variant of an overloaded method takes the inputs.
+    #[error("no variant of \"{name}\" takes {given}; there are: {}", known.join(", "))]
+    NoOverload {
+        /// Name of the method.
+        name: String,
+        /// Names and types of the inputs.
+        given: String,
+        /// Signatures of the variants.
+        known: Vec<String>,
+    },
+    /// The method has no input of the name.
+    #[error("there is no input \"{name}\" of {method}")]
+    UnknownInput {
+        /// The name.
+        name: String,
+        /// Signature of the method.
+        method: String,
+    },
+    /// A required input is absent.
+    #[error("expected input \"{name}\" of type {expected} for {method}, got none")]
+    MissingInput {
+        /// Name of the input.
+        name: String,
+        /// Its type.
+        expected: String,
+        /// Signature of the method.
+        method: String,
+    },
+    /// The model was not recorded for this combination of optional inputs.
+    #[error("{method} was not recorded with just {given} of its optional inputs")]
+    NoCase {
+        /// Signature of the method.
+        method: String,
+        /// Names of the optional inputs that are present.
+        given: String,
+    },
+    /// An input has another element type or rank.
+    #[error("expected input \"{name}\" as {expected}, got {got}")]
+    Type {
+        /// Name of the input.
+        name: String,
+        /// The declared type.
+        expected: String,
+        /// The type of the tensor.
+        got: String,
+    },
+    /// An input has another size, in view of the other inputs.
+    #[error("expected size {expected} at axis {axis} of input \"{name}\", {ty}, got {got}")]
+    Size {
+        /// Name of the input.
+        name: String,
+        /// The declared type.
+        ty: String,
+        /// The axis.
+        axis: usize,
+        /// What it should be.
+        expected: String,
+        /// What it is.
+        got: i64,
+    },
+    /// Nothing shows a size that the method needs.
+    #[error("nothing shows the size ${symbol} of {method}; pass {}", hint(inputs))]
+    Unbound {
+        /// The symbol.
+        symbol: String,
+        /// Signature of the method.
+        method: String,
+        /// Names of the size parameters.
+        inputs: Vec<String>,
+    },
+    /// A size inside the program has no meaning for these inputs.
+    #[error("{what} {size} is {value} here, which cannot be")]
+    Attribute {
+        /// What it is the size of.
+        what: &'static str,
+        /// The size in text form.
+        size: String,
+        /// Its value, or that it leaves 64 bits.
+        value: String,
+    },
+    /// A weight is not in the model.
+    #[error("there is no weight \"{name}\"")]
+    MissingWeight {
+        /// Name of the weight.
+        name: String,
+    },
+}
+
+fn hint(inputs: &[String]) -> String {
+    match inputs {
+        [] => "an input that has it as a dimension".to_owned(),
+        names => names.join(" or "),
+    }
+}

@@ -1,0 +1,321 @@
+//! From named inputs to a function, its arguments and the values of symbols.
+
+use std::collections::{BTreeMap, HashMap};
+
+use burn::{
+    backend::{Dispatch, DispatchTensor, ops::IntTensorOps},
+    tensor::{DType, Device},
+};
+use kiln_core::AnyTensor;
+
+use super::{ExecError, eval::float_dtype, to_device};
+use crate::{
+    leaf::Leaf,
+    program::{Case, ElemType, FunctionId, Method, Program, SymbolId},
+    text::Words,
+    validate::Valid,
+};
+
+/// What to run.
+pub(super) struct Call {
+    pub(super) function: FunctionId,
+    /// One an input of the function; `None` for integers.
+    pub(super) arguments: Vec<Option<DispatchTensor>>,
+    pub(super) symbols: HashMap<SymbolId, i64>,
+}
+
+/// Resolves the case, checks types and sizes, and binds symbols.
+pub(super) fn bind(
+    program: &Valid,
+    method: &Method,
+    mut inputs: BTreeMap<String, AnyTensor>,
+    device: &Device,
+) -> Result<Call, ExecError> {
+    let words = Words(program);
+    let leaves = method.leaves();
+    let known = |name: &str| {
+        leaves.iter().any(|leaf| leaf.name == name) || method.sizes().any(|(size, _)| size == name)
+    };
+    if let Some(name) = inputs.keys().find(|name| !known(name)) {
+        let method = words.signature(method);
+        return Err(ExecError::UnknownInput {
+            name: name.clone(),
+            method,
+        });
+    }
+    if let Some(leaf) = leaves
+        .iter()
+        .find(|leaf| !leaf.optional && !inputs.contains_key(&leaf.name))
+    {
+        return Err(ExecError::MissingInput {
+            name: leaf.name.clone(),
+            expected: words.tensor_type(leaf.ty),
+            method: words.signature(method),
+        });
+    }
+    for leaf in &leaves {
+        if let Some(tensor) = inputs.get(&leaf.name)
+            && !fits(leaf, tensor)
+        {
+            let (name, got) = (leaf.name.clone(), type_of(tensor));
+            return Err(ExecError::Type {
+                name,
+                expected: words.tensor_type(leaf.ty),
+                got,
+            });
+        }
+    }
+    let case = case(method, &leaves, &inputs).ok_or_else(|| {
+        let optional = leaves
+            .iter()
+            .filter(|leaf| leaf.optional && inputs.contains_key(&leaf.name));
+        let given: Vec<&str> = optional.map(|leaf| leaf.name.as_str()).collect();
+        let given = if given.is_empty() {
+            "none".to_owned()
+        } else {
+            given.join(", ")
+        };
+        ExecError::NoCase {
+            method: words.signature(method),
+            given,
+        }
+    })?;
+    let present: Vec<Leaf<'_>> = leaves
+        .into_iter()
+        .filter(|leaf| inputs.contains_key(&leaf.name))
+        .collect();
+    let sizes = sizes(method, &mut inputs)?;
+    let symbols = Binder {
+        program,
+        method,
+        present: &present,
+        inputs: &inputs,
+    }
+    .bind(&sizes)?;
+    for &symbol in program.needs(case.function) {
+        if !symbols.contains_key(&symbol) {
+            return Err(ExecError::Unbound {
+                symbol: program.symbol_name(symbol).into_owned(),
+                method: words.signature(method),
+                inputs: method
+                    .sizes()
+                    .map(|(name, _)| format!("\"{name}\""))
+                    .collect(),
+            });
+        }
+    }
+    let int = device.settings().int_dtype;
+    let mut arguments = Vec::with_capacity(present.len());
+    for leaf in &present {
+        if let Some(tensor) = inputs.remove(&leaf.name) {
+            let needs_cast = leaf.ty.elem == ElemType::I64 && tensor.dtype() != DType::from(int);
+            let tensor = to_device(tensor, device);
+            arguments.push(Some(if needs_cast {
+                Dispatch::int_cast(tensor, int)
+            } else {
+                tensor
+            }));
+        }
+    }
+    Ok(Call {
+        function: case.function,
+        arguments,
+        symbols,
+    })
+}
+
+/// Whether a method takes inputs of these names, kinds and ranks.
+pub(super) fn accepts(method: &Method, inputs: &BTreeMap<String, AnyTensor>) -> bool {
+    let leaves = method.leaves();
+    let sizes: Vec<&str> = method.sizes().map(|(name, _)| name).collect();
+    let takes = |(name, tensor): (&String, &AnyTensor)| {
+        let leaf = leaves.iter().find(|leaf| leaf.name == *name);
+        leaf.is_some_and(|leaf| fits(leaf, tensor)) || sizes.contains(&name.as_str())
+    };
+    inputs.iter().all(takes)
+        && leaves
+            .iter()
+            .all(|leaf| leaf.optional || inputs.contains_key(&leaf.name))
+        && case(method, &leaves, inputs).is_some()
+}
+
+fn case<'m>(
+    method: &'m Method,
+    leaves: &[Leaf<'_>],
+    inputs: &BTreeMap<String, AnyTensor>,
+) -> Option<&'m Case> {
+    let optional = leaves.iter().filter(|leaf| leaf.optional);
+    let present: Vec<bool> = optional
+        .map(|leaf| inputs.contains_key(&leaf.name))
+        .collect();
+    method.cases.iter().find(|case| case.present == present)
+}
+
+/// Whether element type and rank are those of the leaf; every integer type is good.
+fn fits(leaf: &Leaf<'_>, tensor: &AnyTensor) -> bool {
+    let elem = match leaf.ty.elem {
+        ElemType::I64 => tensor.kind() == kiln_core::Kind::Int,
+        ElemType::Bool => tensor.kind() == kiln_core::Kind::Bool,
+        elem @ (ElemType::F32 | ElemType::F64 | ElemType::F16 | ElemType::BF16) => {
+            tensor.dtype() == DType::from(float_dtype(elem))
+        }
+    };
+    elem && tensor.shape().num_dims() == leaf.ty.dims.len()
+}
+
+/// `f32[5, 4]`
+fn type_of(tensor: &AnyTensor) -> String {
+    let dims: Vec<String> = tensor.shape().iter().map(ToString::to_string).collect();
+    let elem = if tensor.kind() == kiln_core::Kind::Bool {
+        "bool".to_owned()
+    } else {
+        format!("{:?}", tensor.dtype()).to_lowercase()
+    };
+    format!("{elem}[{}]", dims.join(", "))
+}
+
+/// Names and types of all inputs.
+pub(super) fn describe(inputs: &BTreeMap<String, AnyTensor>) -> String {
+    let one = |(name, tensor): (&String, &AnyTensor)| format!("{name}: {}", type_of(tensor));
+    format!(
+        "({})",
+        inputs.iter().map(one).collect::<Vec<_>>().join(", ")
+    )
+}
+
+/// Values of the size parameters that are present.
+fn sizes(
+    method: &Method,
+    inputs: &mut BTreeMap<String, AnyTensor>,
+) -> Result<Vec<(String, [(SymbolId, i64); 2])>, ExecError> {
+    let mut found = Vec::new();
+    for (name, [src, dst]) in method.sizes() {
+        let Some(tensor) = inputs.remove(name) else {
+            continue;
+        };
+        let got = type_of(&tensor);
+        let error = || ExecError::Type {
+            name: name.to_owned(),
+            expected: "i64[2]".to_owned(),
+            got,
+        };
+        let is_pair = tensor.shape().num_dims() == 1 && tensor.shape()[0] == 2;
+        if tensor.kind() != kiln_core::Kind::Int || !is_pair {
+            return Err(error());
+        }
+        let data = tensor.int::<1>().into_data().convert_dtype(DType::I64);
+        match data.as_slice::<i64>() {
+            Ok([a, b]) => found.push((name.to_owned(), [(src, *a), (dst, *b)])),
+            Ok(_) | Err(_) => return Err(error()),
+        }
+    }
+    Ok(found)
+}
+
+/// Finds the values of symbols, in the order that invariant 24 gives, and checks all dimensions.
+struct Binder<'a> {
+    program: &'a Program,
+    method: &'a Method,
+    present: &'a [Leaf<'a>],
+    inputs: &'a BTreeMap<String, AnyTensor>,
+}
+
+impl Binder<'_> {
+    fn bind(
+        &self,
+        sizes: &[(String, [(SymbolId, i64); 2])],
+    ) -> Result<HashMap<SymbolId, i64>, ExecError> {
+        let mut bound: HashMap<SymbolId, i64> = HashMap::new();
+        for (leaf, axis, size) in self.dims() {
+            if let Some(symbol) = leaf.ty.dims.get(axis).and_then(|dim| dim.as_symbol()) {
+                bound.entry(symbol).or_insert(size);
+            }
+        }
+        for (name, pair) in sizes {
+            for (axis, &(symbol, value)) in pair.iter().enumerate() {
+                let expected = *bound.entry(symbol).or_insert(value);
+                if expected != value || value < 0 {
+                    return Err(ExecError::Size {
+                        name: name.clone(),
+                        ty: "i64[2]".to_owned(),
+                        axis,
+                        expected: self.named(symbol, expected.max(0)),
+                        got: value,
+                    });
+                }
+            }
+        }
+        while let Some((symbol, value)) = self.solve(&bound).or_else(|| self.default(&bound)) {
+            bound.insert(symbol, value);
+        }
+        for (leaf, axis, size) in self.dims() {
+            let Some(dim) = leaf.ty.dims.get(axis) else {
+                continue;
+            };
+            let expected = dim.evaluate(|symbol| bound.get(&symbol).copied());
+            if expected == Some(size) {
+                continue;
+            }
+            let words = Words(self.program);
+            let mut text = words.size(dim);
+            if let Some(expected) = expected
+                && dim.as_fixed().is_none()
+            {
+                text += &format!(" = {expected}");
+            }
+            return Err(ExecError::Size {
+                name: leaf.name.clone(),
+                ty: words.tensor_type(leaf.ty),
+                axis,
+                expected: text,
+                got: size,
+            });
+        }
+        Ok(bound)
+    }
+
+    fn named(&self, symbol: SymbolId, value: i64) -> String {
+        format!("{} = {value}", Words(self.program).symbol(symbol))
+    }
+
+    /// All dimensions of the inputs: leaf, axis, size.
+    fn dims(&self) -> impl Iterator<Item = (&Leaf<'_>, usize, i64)> {
+        self.present.iter().flat_map(|leaf| {
+            let shape = self.inputs.get(&leaf.name).map(AnyTensor::shape);
+            let sizes: Vec<usize> = shape
+                .iter()
+                .flat_map(|shape| shape.iter().copied())
+                .collect();
+            let sized = sizes.into_iter().enumerate();
+            sized.map(move |(axis, size)| (leaf, axis, i64::try_from(size).unwrap_or(i64::MAX)))
+        })
+    }
+
+    /// A symbol that is the only unknown of a dimension, and its value.
+    fn solve(&self, bound: &HashMap<SymbolId, i64>) -> Option<(SymbolId, i64)> {
+        self.dims().find_map(|(leaf, axis, size)| {
+            let dim = leaf.ty.dims.get(axis)?;
+            let (symbol, coefficient) = dim.solvable(|symbol| bound.contains_key(&symbol))?;
+            let rest = dim.evaluate(|other| {
+                if other == symbol {
+                    Some(0)
+                } else {
+                    bound.get(&other).copied()
+                }
+            })?;
+            let value = size.checked_sub(rest)?.checked_div(coefficient)?;
+            // A remainder shows when the dimension is checked.
+            (value >= 0).then_some((symbol, value))
+        })
+    }
+
+    fn default(&self, bound: &HashMap<SymbolId, i64>) -> Option<(SymbolId, i64)> {
+        let free = self
+            .method
+            .defaults
+            .iter()
+            .filter(|(symbol, _)| !bound.contains_key(symbol));
+        free.filter_map(|(symbol, other)| Some((*symbol, *bound.get(other)?)))
+            .next()
+    }
+}

@@ -1,0 +1,66 @@
+//! Matrix products and normalisations.
+
+use burn::{
+    backend::{
+        Dispatch, DispatchTensor, TensorMetadata,
+        ops::{FloatTensorOps, ModuleOps},
+    },
+    tensor::Shape,
+};
+
+use super::{Operand, VALIDATED};
+use crate::op::{Float, Op};
+
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the caller names the operations of this family"
+)]
+pub(super) fn eval(op: &Op, operands: Vec<Operand>) -> DispatchTensor {
+    let mut operands = operands.into_iter().map(|(tensor, _)| tensor);
+    let x = operands.next().expect(VALIDATED);
+    let weight = operands.next().expect(VALIDATED);
+    let mut next = || operands.next().expect(VALIDATED);
+    match op {
+        Op::Matmul => Dispatch::float_matmul(x, weight),
+        Op::Linear => linear(x, weight, operands.next()),
+        Op::LayerNorm {
+            epsilon: Float(epsilon),
+        } => Dispatch::layer_norm(x, weight, operands.next(), *epsilon),
+        Op::BatchNorm {
+            epsilon: Float(epsilon),
+        } => {
+            let (bias, mean, variance) = (next(), next(), next());
+            Dispatch::batch_norm(x, weight, bias, mean, variance, *epsilon)
+        }
+        _ => unreachable!("not a product or normalisation: {op:?}"),
+    }
+}
+
+/// `x · wᵀ + b` as one product of matrices, whatever the rank of `x`.
+fn linear(
+    x: DispatchTensor,
+    weight: DispatchTensor,
+    bias: Option<DispatchTensor>,
+) -> DispatchTensor {
+    let mut sizes: Vec<usize> = x.shape().iter().copied().collect();
+    let inner = sizes.pop().expect(VALIDATED);
+    let rows: usize = sizes.iter().product();
+    let outputs = weight.shape()[0];
+    let matrix = reshape(x, vec![rows, inner]);
+    let product = Dispatch::float_matmul(matrix, Dispatch::float_transpose(weight));
+    let product = match bias {
+        Some(bias) => Dispatch::float_add(product, reshape(bias, vec![1, outputs])),
+        None => product,
+    };
+    sizes.push(outputs);
+    reshape(product, sizes)
+}
+
+fn reshape(x: DispatchTensor, sizes: Vec<usize>) -> DispatchTensor {
+    let shape = Shape::from(sizes);
+    if x.shape() == shape {
+        x
+    } else {
+        Dispatch::float_reshape(x, shape)
+    }
+}

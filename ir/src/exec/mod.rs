@@ -1,0 +1,324 @@
+//! The executor: runs the methods of a model on any Burn device.
+//!
+//! A [`Session`] prepares once: it inlines calls, merges common nodes, drops dead ones, and uploads
+//! each weight that is left. A run binds the symbols from the inputs, evaluates the sizes, and
+//! executes node by node; a value is freed after its last use.
+//!
+//! Operations run on Burn's run-time backend without ranks in types. What each does is in one file a
+//! family: elementwise, shape, reduce, linear, graph. Floats keep the program's element type. Integers
+//! and booleans have the device's default types, whatever the type of the inputs.
+
+mod elementwise;
+mod error;
+mod eval;
+mod graph;
+mod inputs;
+mod linear;
+mod reduce;
+mod shape;
+mod upload;
+
+use std::collections::BTreeMap;
+
+use burn::{
+    backend::{
+        Dispatch, DispatchTensor,
+        ops::{BoolTensorOps, FloatTensorOps, IntTensorOps},
+    },
+    tensor::Device,
+};
+use kiln_core::AnyTensor;
+
+use crate::{
+    model::Model,
+    op::Op,
+    pass,
+    program::{ElemType, Function, Method, ValueType},
+    validate::Valid,
+};
+
+pub use error::ExecError;
+
+use eval::Eval;
+
+/// A model on a device, ready to run.
+///
+/// ```no_run
+/// use std::collections::BTreeMap;
+///
+/// use burn::tensor::{Device, Tensor};
+/// use kiln_ir::{Model, Session};
+///
+/// let device = Device::flex();
+/// let session = Session::new(&Model::load("net.kiln")?, &device)?;
+/// let x = Tensor::<2>::zeros([34, 16], &device);
+/// let outputs = session.run("forward", BTreeMap::from([("x".to_owned(), x.into())]))?;
+/// for (name, tensor) in outputs {
+///     println!("{name}: {:?}", tensor.shape());
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Session {
+    program: Valid,
+    /// By number of the weight; those that no method of the root uses stay away.
+    weights: Vec<Option<DispatchTensor>>,
+    device: Device,
+}
+
+impl Session {
+    /// Prepares a model for a device.
+    ///
+    /// # Errors
+    /// If a pass fails, which would be a mistake in this crate.
+    pub fn new(model: &Model, device: &Device) -> Result<Self, ExecError> {
+        let program = pass::run(model.program.clone(), &pass::EXECUTION)?;
+        let weights = upload::weights(&program, &model.weights, device)?;
+        Ok(Self {
+            program,
+            weights,
+            device: device.clone(),
+        })
+    }
+
+    /// The methods that can be run.
+    pub fn methods(&self) -> &[Method] {
+        self.program.root().map_or(&[], |root| &root.methods)
+    }
+
+    /// The program as it is executed: calls inlined, dead and common nodes removed.
+    pub fn program(&self) -> &Valid {
+        &self.program
+    }
+
+    /// The device that it runs on.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// Runs a method. Inputs have the names of the [leaves](crate::leaf) of its parameters: `x`,
+    /// `x.0`, `edge_index`, `edge_index.rowptr`, ...; optional ones may be left out. A parameter of
+    /// type `size(..)` is an integer tensor of two elements, and optional. Results are `output`, or
+    /// `output.0`, `output.1`, ... for a tuple.
+    ///
+    /// `forward` also stands for `forward__0`, `forward__1`, ...: the first that takes inputs of
+    /// these names, kinds and ranks runs.
+    ///
+    /// # Errors
+    /// If there is no such method, or inputs are missing, unknown, or of other types or sizes.
+    ///
+    /// # Panics
+    /// As the operations do, where an index is outside its range.
+    pub fn run(
+        &self,
+        method: &str,
+        inputs: BTreeMap<String, AnyTensor>,
+    ) -> Result<Vec<(String, AnyTensor)>, ExecError> {
+        let method = self.method(method, &inputs)?;
+        let call = inputs::bind(&self.program, method, inputs, &self.device)?;
+        let Some(function) = self.program.functions.get(call.function.index()) else {
+            return Ok(Vec::new());
+        };
+        let eval = Eval::new(&self.program, &self.device, call.symbols);
+        let outputs = self.execute(function, call.arguments, eval)?;
+        let names = method.result_leaves().into_iter().map(|leaf| leaf.name);
+        Ok(names
+            .zip(outputs.into_iter().map(AnyTensor::from_dispatch))
+            .collect())
+    }
+
+    /// The method of the name, or the first variant of it that takes the inputs.
+    fn method(
+        &self,
+        name: &str,
+        inputs: &BTreeMap<String, AnyTensor>,
+    ) -> Result<&Method, ExecError> {
+        if let Some(method) = self.methods().iter().find(|method| method.name == name) {
+            return Ok(method);
+        }
+        let variants: Vec<&Method> = self
+            .methods()
+            .iter()
+            .filter(|method| {
+                method
+                    .name
+                    .rsplit_once("__")
+                    .is_some_and(|(base, _)| base == name)
+            })
+            .collect();
+        if variants.is_empty() {
+            let known = self
+                .methods()
+                .iter()
+                .map(|method| method.name.clone())
+                .collect();
+            return Err(ExecError::UnknownMethod {
+                name: name.to_owned(),
+                known,
+            });
+        }
+        variants
+            .iter()
+            .find(|method| inputs::accepts(method, inputs))
+            .copied()
+            .ok_or_else(|| {
+                let words = crate::text::Words(&self.program);
+                ExecError::NoOverload {
+                    name: name.to_owned(),
+                    given: inputs::describe(inputs),
+                    known: variants
+                        .iter()
+                        .map(|method| words.signature(method))
+                        .collect(),
+                }
+            })
+    }
+
+    fn execute(
+        &self,
+        function: &Function,
+        arguments: Vec<Option<DispatchTensor>>,
+        mut eval: Eval<'_>,
+    ) -> Result<Vec<DispatchTensor>, ExecError> {
+        let mut uses = vec![0_usize; function.values.len()];
+        let reads = function.nodes.iter().flat_map(|node| &node.inputs);
+        for value in reads.chain(&function.outputs) {
+            uses[value.index()] += 1;
+        }
+        let mut values = arguments;
+        values.resize(function.values.len(), None);
+        for (value, &count) in values.iter_mut().zip(&uses) {
+            if count == 0 {
+                *value = None;
+            }
+        }
+        let mut take = |values: &mut Vec<Option<DispatchTensor>>, index: usize| {
+            uses[index] -= 1;
+            let value = &mut values[index];
+            if uses[index] == 0 {
+                value.take()
+            } else {
+                value.clone()
+            }
+        };
+        for node in &function.nodes {
+            let mut operands = Vec::with_capacity(node.inputs.len());
+            for input in &node.inputs {
+                let Some(ValueType::Tensor(ty)) = function.values.get(input.index()) else {
+                    continue;
+                };
+                if let Some(tensor) = take(&mut values, input.index()) {
+                    operands.push((tensor, ty.elem));
+                }
+            }
+            let results = self.node(&mut eval, &node.op, operands)?;
+            for (output, result) in node.outputs.iter().zip(results) {
+                if let (Op::Nonzero, Some(ValueType::Tensor(ty))) =
+                    (&node.op, function.values.get(output.index()))
+                {
+                    eval.bind(ty, &result);
+                }
+                values[output.index()] = Some(result);
+            }
+        }
+        Ok(function
+            .outputs
+            .iter()
+            .filter_map(|id| take(&mut values, id.index()))
+            .collect())
+    }
+
+    /// Executes one node. Operands come with their element types.
+    fn node(
+        &self,
+        eval: &mut Eval<'_>,
+        op: &Op,
+        operands: Vec<Operand>,
+    ) -> Result<Vec<DispatchTensor>, ExecError> {
+        let one = |tensor| Ok(vec![tensor]);
+        match op {
+            Op::Weight(id) => match self.weights.get(id.index()) {
+                Some(Some(tensor)) => one(tensor.clone()),
+                Some(None) | None => {
+                    let name = crate::text::Words(&self.program).weight(*id);
+                    Err(ExecError::MissingWeight { name })
+                }
+            },
+            // Integers have no tensors; sizes are evaluated where they are used. Calls are inlined.
+            Op::Symbol(_) | Op::Call(_) => Ok(Vec::new()),
+            Op::Full { .. }
+            | Op::Arange { .. }
+            | Op::Unary(_)
+            | Op::Binary(_)
+            | Op::BinaryScalar(..)
+            | Op::LeakyRelu(_)
+            | Op::Clamp { .. }
+            | Op::Cast(_)
+            | Op::MaskWhere
+            | Op::MaskFill(_)
+            | Op::Dropout(_) => one(elementwise::eval(eval, op, operands)?),
+            Op::Reshape(_)
+            | Op::Permute(_)
+            | Op::Expand(_)
+            | Op::Slice(_)
+            | Op::Cat(_)
+            | Op::RepeatDim { .. }
+            | Op::Select(_)
+            | Op::GatherElements(_) => one(shape::eval(eval, op, operands)?),
+            Op::Reduce(..) | Op::ArgMax(_) | Op::Softmax(_) | Op::LogSoftmax(_) => {
+                one(reduce::eval(eval, op, operands))
+            }
+            Op::Matmul | Op::Linear | Op::LayerNorm { .. } | Op::BatchNorm { .. } => {
+                one(linear::eval(op, operands))
+            }
+            Op::Gather
+            | Op::Scatter { .. }
+            | Op::SegmentReduce(_)
+            | Op::SegmentSoftmax { .. }
+            | Op::Spmm { .. }
+            | Op::SpmmCsr { .. }
+            | Op::Degree { .. }
+            | Op::PtrToIndex { .. }
+            | Op::CooToCsr { .. }
+            | Op::Nonzero
+            | Op::SelfLoopPosition { .. } => graph::eval(eval, op, operands),
+        }
+    }
+}
+
+/// A tensor and its element type in the program.
+type Operand = (DispatchTensor, ElemType);
+
+/// Which of Burn's three kinds of tensors an element type belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Float,
+    Int,
+    Bool,
+}
+
+impl Kind {
+    fn of(elem: ElemType) -> Self {
+        match elem {
+            ElemType::F32 | ElemType::F64 | ElemType::F16 | ElemType::BF16 => Self::Float,
+            ElemType::I64 => Self::Int,
+            ElemType::Bool => Self::Bool,
+        }
+    }
+}
+
+/// Why a well-typed node cannot reach an arm: the validator has refused it.
+const VALIDATED: &str = "the program is validated";
+
+/// Moves a tensor to the device, if it is elsewhere.
+fn to_device(tensor: AnyTensor, device: &Device) -> DispatchTensor {
+    if tensor.device() == *device {
+        return tensor.into_dispatch();
+    }
+    let target = device.as_dispatch();
+    match tensor.kind() {
+        kiln_core::Kind::Float => Dispatch::float_to_device(tensor.into_dispatch(), target),
+        kiln_core::Kind::Int => Dispatch::int_to_device(tensor.into_dispatch(), target),
+        kiln_core::Kind::Bool => Dispatch::bool_to_device(tensor.into_dispatch(), target),
+    }
+}

@@ -1,0 +1,47 @@
+//! Reductions along axes, and softmax.
+
+use burn::backend::{
+    Dispatch, DispatchTensor,
+    ops::{ActivationOps, BoolTensorOps, FloatTensorOps, IntTensorOps},
+};
+
+use super::{Kind, Operand, VALIDATED, eval::Eval, shape::axis};
+use crate::op::{Op, Reduction};
+
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the caller names the operations of this family"
+)]
+pub(super) fn eval(eval: &Eval<'_>, op: &Op, operands: Vec<Operand>) -> DispatchTensor {
+    let (x, elem) = operands.into_iter().next().expect(VALIDATED);
+    let kind = Kind::of(elem);
+    match op {
+        Op::Reduce(reduction, axes) => axes
+            .iter()
+            .fold(x, |x, &dim| along(*reduction, kind, x, axis(dim))),
+        Op::ArgMax(dim) => match kind {
+            Kind::Int | Kind::Bool => Dispatch::int_argmax(x, axis(*dim)),
+            Kind::Float => Dispatch::float_argmax(x, axis(*dim), eval.settings.int_dtype),
+        },
+        Op::Softmax(dim) => Dispatch::softmax(x, axis(*dim)),
+        Op::LogSoftmax(dim) => Dispatch::log_softmax(x, axis(*dim)),
+        _ => unreachable!("not a reduction: {op:?}"),
+    }
+}
+
+/// Reduces one axis to size 1.
+fn along(reduction: Reduction, kind: Kind, x: DispatchTensor, dim: usize) -> DispatchTensor {
+    match (reduction, kind) {
+        (Reduction::Sum, Kind::Int) => Dispatch::int_sum_dim(x, dim),
+        (Reduction::Sum, _) => Dispatch::float_sum_dim(x, dim),
+        (Reduction::Mean, _) => Dispatch::float_mean_dim(x, dim),
+        (Reduction::Max, Kind::Int) => Dispatch::int_max_dim(x, dim),
+        (Reduction::Max, _) => Dispatch::float_max_dim(x, dim),
+        (Reduction::Min, Kind::Int) => Dispatch::int_min_dim(x, dim),
+        (Reduction::Min, _) => Dispatch::float_min_dim(x, dim),
+        (Reduction::Prod, Kind::Int) => Dispatch::int_prod_dim(x, dim),
+        (Reduction::Prod, _) => Dispatch::float_prod_dim(x, dim),
+        (Reduction::Any, _) => Dispatch::bool_any_dim(x, dim),
+        (Reduction::All, _) => Dispatch::bool_all_dim(x, dim),
+    }
+}

@@ -1,0 +1,135 @@
+//! Operations that move elements: reshape, slice, cat, select, ...
+
+use burn::{
+    backend::{
+        Dispatch, DispatchTensor, Scalar as BurnScalar, TensorMetadata,
+        ops::{BoolTensorOps, FloatTensorOps, IntTensorOps},
+    },
+    tensor::{Shape, Slice},
+};
+
+use super::{ExecError, Kind, Operand, VALIDATED, eval::Eval};
+use crate::{op::Op, size::Size};
+
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the caller names the operations of this family"
+)]
+pub(super) fn eval(
+    eval: &Eval<'_>,
+    op: &Op,
+    operands: Vec<Operand>,
+) -> Result<DispatchTensor, ExecError> {
+    if let Op::Cat(dim) = op {
+        return Ok(cat(axis(*dim), operands));
+    }
+    let mut operands = operands.into_iter();
+    let (x, elem) = operands.next().expect(VALIDATED);
+    let kind = Kind::of(elem);
+    let mut index = || operands.next().expect(VALIDATED).0;
+    Ok(match op {
+        Op::Reshape(dims) => {
+            let shape = eval.shape(dims)?;
+            match kind {
+                Kind::Float => Dispatch::float_reshape(x, shape),
+                Kind::Int => Dispatch::int_reshape(x, shape),
+                Kind::Bool => Dispatch::bool_reshape(x, shape),
+            }
+        }
+        Op::Permute(axes) => {
+            let axes: Vec<usize> = axes.iter().map(|&dim| axis(dim)).collect();
+            match kind {
+                Kind::Float => Dispatch::float_permute(x, &axes),
+                Kind::Int => Dispatch::int_permute(x, &axes),
+                Kind::Bool => Dispatch::bool_permute(x, &axes),
+            }
+        }
+        Op::Expand(dims) => expand(x, kind, &eval.shape(dims)?),
+        Op::Slice(ranges) => {
+            let slices = slices(eval, ranges, &x.shape())?;
+            match kind {
+                Kind::Float => Dispatch::float_slice(x, &slices),
+                Kind::Int => Dispatch::int_slice(x, &slices),
+                Kind::Bool => Dispatch::bool_slice(x, &slices),
+            }
+        }
+        Op::RepeatDim { dim, times } => {
+            let (dim, times) = (axis(*dim), eval.size("the number of times", times)?);
+            match kind {
+                Kind::Float => Dispatch::float_repeat_dim(x, dim, times),
+                Kind::Int => Dispatch::int_repeat_dim(x, dim, times),
+                Kind::Bool => Dispatch::bool_repeat_dim(x, dim, times),
+            }
+        }
+        Op::Select(dim) => match kind {
+            Kind::Float => Dispatch::float_select(x, axis(*dim), index()),
+            Kind::Int => Dispatch::int_select(x, axis(*dim), index()),
+            Kind::Bool => as_int(eval, x, |x| Dispatch::int_select(x, axis(*dim), index())),
+        },
+        Op::GatherElements(dim) => match kind {
+            Kind::Float => Dispatch::float_gather(axis(*dim), x, index()),
+            Kind::Int => Dispatch::int_gather(axis(*dim), x, index()),
+            Kind::Bool => as_int(eval, x, |x| Dispatch::int_gather(axis(*dim), x, index())),
+        },
+        _ => unreachable!("not an operation on shapes: {op:?}"),
+    })
+}
+
+/// Moves booleans as integers: what Flex 0.22.1 selects and gathers of booleans has the type of
+/// bytes, which nothing else takes.
+fn as_int(
+    eval: &Eval<'_>,
+    x: DispatchTensor,
+    take: impl FnOnce(DispatchTensor) -> DispatchTensor,
+) -> DispatchTensor {
+    let taken = take(Dispatch::bool_into_int(x, eval.settings.int_dtype));
+    Dispatch::int_not_equal_elem(taken, BurnScalar::Int(0), eval.settings.bool_dtype)
+}
+
+/// An axis in the type that Burn uses.
+pub(super) fn axis(dim: u32) -> usize {
+    dim as usize
+}
+
+/// Repeats axes of size 1 without copying.
+pub(super) fn expand(x: DispatchTensor, kind: Kind, shape: &Shape) -> DispatchTensor {
+    if x.shape() == *shape {
+        return x;
+    }
+    match kind {
+        Kind::Float => Dispatch::float_expand(x, shape.clone()),
+        Kind::Int => Dispatch::int_expand(x, shape.clone()),
+        Kind::Bool => Dispatch::bool_expand(x, shape.clone()),
+    }
+}
+
+fn cat(dim: usize, operands: Vec<Operand>) -> DispatchTensor {
+    let kind = operands
+        .first()
+        .map_or(Kind::Float, |(_, elem)| Kind::of(*elem));
+    let tensors = operands.into_iter().map(|(tensor, _)| tensor).collect();
+    match kind {
+        Kind::Float => Dispatch::float_cat(tensors, dim),
+        Kind::Int => Dispatch::int_cat(tensors, dim),
+        Kind::Bool => Dispatch::bool_cat(tensors, dim),
+    }
+}
+
+/// Ranges with their bounds checked against the tensor.
+fn slices(
+    eval: &Eval<'_>,
+    ranges: &[(Size, Size)],
+    shape: &Shape,
+) -> Result<Vec<Slice>, ExecError> {
+    let mut slices = Vec::with_capacity(ranges.len());
+    for ((start, end), &size) in ranges.iter().zip(shape.iter()) {
+        let first = eval.size("the start of a range", start)?;
+        let last = eval.size("the end of a range", end)?;
+        if last < first || last > size {
+            let value = format!("{last}, in a range from {first} of {size}");
+            return Err(eval.attribute("the end of a range", end, value));
+        }
+        slices.push(Slice::from(first..last));
+    }
+    Ok(slices)
+}

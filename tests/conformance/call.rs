@@ -1,0 +1,230 @@
+//! Calls of typed forward variants with plain data: random inputs for any sizes, and the eager
+//! result that every other way of running must equal.
+
+use std::collections::BTreeMap;
+
+use kiln::{
+    burn::tensor::{DType, Device, Int, Tensor, TensorData},
+    core::{
+        Adjacency, AnyTensor, EdgeIndex, Kind, Overload, Value,
+        signature::{Dim, Signature, Type},
+    },
+};
+use rand::{RngExt, SeedableRng, rngs::StdRng};
+
+/// Tensors by the names of a method's leaves.
+pub type Inputs = BTreeMap<String, TensorData>;
+
+/// Values of the symbols.
+#[derive(Clone, Copy, Debug)]
+pub struct Sizes {
+    pub nodes: usize,
+    pub destinations: usize,
+    pub edges: usize,
+}
+
+impl Sizes {
+    /// Value of a dimension; a symbol that is not a graph's is 3.
+    fn get(&self, dim: &Dim) -> usize {
+        match dim {
+            Dim::Fixed(size) => *size,
+            Dim::Symbol(name) => match name.as_str() {
+                "N" => self.nodes,
+                "M" => self.destinations,
+                "E" => self.edges,
+                _ => 3,
+            },
+        }
+    }
+}
+
+/// Random inputs of a signature; `optional` tells whether optional ones are there.
+pub fn random_inputs(signature: &Signature, sizes: Sizes, optional: bool, seed: u64) -> Inputs {
+    let mut rng = StdRng::seed_from_u64(seed);
+    let mut inputs = Inputs::new();
+    for param in &signature.params {
+        fill(&param.ty, &param.name, sizes, optional, &mut rng, &mut inputs);
+    }
+    inputs
+}
+
+fn fill(
+    ty: &Type,
+    name: &str,
+    sizes: Sizes,
+    optional: bool,
+    rng: &mut StdRng,
+    inputs: &mut Inputs,
+) {
+    let mut floats = |shape: Vec<usize>| {
+        let values: Vec<f32> =
+            (0..shape.iter().product()).map(|_| rng.random_range(-1.0..1.0)).collect();
+        TensorData::new(values, shape)
+    };
+    match ty {
+        Type::Tensor { kind: Kind::Float, dims } => {
+            let data = floats(dims.iter().map(|dim| sizes.get(dim)).collect());
+            inputs.insert(name.to_owned(), data);
+        }
+        Type::Tensor { kind, .. } => panic!("no random values for `{name}` of kind {kind:?}"),
+        Type::EdgeIndex { src, dst, edges } => {
+            let (src, dst, edges) = (sizes.get(src), sizes.get(dst), sizes.get(edges));
+            let mut index = Vec::with_capacity(2 * edges);
+            for count in [src, dst] {
+                index.extend((0..edges).map(|_| int(rng.random_range(0..count))));
+            }
+            inputs.insert(name.to_owned(), TensorData::new(index, [2, edges]));
+        }
+        Type::Adjacency { src, dst, edges } => {
+            let (src, dst, edges) = (sizes.get(src), sizes.get(dst), sizes.get(edges));
+            let mut rows: Vec<(usize, usize)> =
+                (0..edges).map(|_| (rng.random_range(0..dst), rng.random_range(0..src))).collect();
+            rows.sort_unstable();
+            let rowptr: Vec<i64> =
+                (0..=dst).map(|row| int(rows.partition_point(|&(r, _)| r < row))).collect();
+            let col: Vec<i64> = rows.iter().map(|&(_, col)| int(col)).collect();
+            inputs.insert(format!("{name}.rowptr"), TensorData::new(rowptr, [dst + 1]));
+            inputs.insert(format!("{name}.col"), TensorData::new(col, [edges]));
+            if optional {
+                let value = (0..edges).map(|_| rng.random_range(0.1..1.0)).collect::<Vec<f32>>();
+                inputs.insert(format!("{name}.value"), TensorData::new(value, [edges]));
+            }
+        }
+        Type::Optional(inner) if optional => fill(inner, name, sizes, true, rng, inputs),
+        Type::Tuple(items) => {
+            for (position, item) in items.iter().enumerate() {
+                fill(item, &format!("{name}.{position}"), sizes, optional, rng, inputs);
+            }
+        }
+        Type::Size { src, dst } => {
+            let size = vec![int(sizes.get(src)), int(sizes.get(dst))];
+            inputs.insert(name.to_owned(), TensorData::new(size, [2]));
+        }
+        Type::Optional(_) | Type::Flag => {}
+    }
+    // Edge weights that add up to a negative degree make a normalised layer NaN, as in PyG.
+    if name == "edge_weight"
+        && let Some(data) = inputs.get_mut(name)
+    {
+        let positive: Vec<f32> = data.iter::<f32>().map(|w| w.abs() + 0.1).collect();
+        *data = TensorData::new(positive, data.shape().clone());
+    }
+}
+
+fn int(n: usize) -> i64 {
+    i64::try_from(n).unwrap()
+}
+
+/// Calls a variant eagerly; its results are flat, in order.
+pub fn eager<M>(
+    module: &M,
+    overload: &Overload<M>,
+    inputs: &Inputs,
+    [nodes, destinations]: [usize; 2],
+    device: &Device,
+) -> Vec<TensorData> {
+    let arguments = overload
+        .signature
+        .params
+        .iter()
+        .map(|param| argument(&param.ty, &param.name, inputs, [nodes, destinations], device))
+        .collect();
+    let mut results = Vec::new();
+    flatten((overload.call)(module, arguments), &mut results);
+    results
+}
+
+fn argument(
+    ty: &Type,
+    name: &str,
+    inputs: &Inputs,
+    [nodes, destinations]: [usize; 2],
+    device: &Device,
+) -> Value {
+    let tensor = |name: &str| inputs.get(name).map(|data| upload(data.clone(), device));
+    match ty {
+        Type::Tensor { .. } => tensor(name).map_or(Value::None, Value::Tensor),
+        Type::EdgeIndex { .. } => {
+            let index: Tensor<2, Int> = tensor(name).unwrap().int();
+            Value::EdgeIndex(EdgeIndex::new(index, nodes, destinations).unwrap())
+        }
+        Type::Adjacency { .. } => {
+            let part = |part: &str| tensor(&format!("{name}.{part}"));
+            let (rowptr, col) = (part("rowptr").unwrap().int(), part("col").unwrap().int());
+            let value = part("value").map(AnyTensor::float);
+            Value::Adjacency(Adjacency::new(rowptr, col, value, nodes).unwrap())
+        }
+        Type::Optional(inner) => argument(inner, name, inputs, [nodes, destinations], device),
+        Type::Tuple(items) => Value::Tuple(
+            items
+                .iter()
+                .enumerate()
+                .map(|(position, item)| {
+                    let name = format!("{name}.{position}");
+                    argument(item, &name, inputs, [nodes, destinations], device)
+                })
+                .collect(),
+        ),
+        Type::Size { .. } | Type::Flag => Value::None,
+    }
+}
+
+fn flatten(value: Value, results: &mut Vec<TensorData>) {
+    match value {
+        Value::Tensor(tensor) => results.push(download(tensor)),
+        Value::EdgeIndex(edges) => results.push(edges.tensor().into_data()),
+        Value::Adjacency(adjacency) => {
+            results.push(adjacency.rowptr().into_data());
+            results.push(adjacency.col().into_data());
+            results.extend(adjacency.value().map(Tensor::into_data));
+        }
+        Value::Tuple(items) => items.into_iter().for_each(|item| flatten(item, results)),
+        Value::None => {}
+    }
+}
+
+/// Data on a device, of any rank and kind.
+pub fn upload(data: TensorData, device: &Device) -> AnyTensor {
+    let is_float = data.dtype().is_float();
+    macro_rules! ranks {
+        ($($rank:literal),*) => {
+            match (data.shape().num_dims(), is_float) {
+                $(
+                    ($rank, true) => AnyTensor::from(Tensor::<$rank>::from_data(data, device)),
+                    ($rank, false) => AnyTensor::from(Tensor::<$rank, Int>::from_data(data, device)),
+                )*
+                (rank, _) => panic!("rank {rank}"),
+            }
+        };
+    }
+    ranks!(1, 2, 3)
+}
+
+/// Data of a tensor of any rank and kind; floats as `f32`, integers as `i64`.
+pub fn download(tensor: AnyTensor) -> TensorData {
+    macro_rules! ranks {
+        ($($rank:literal),*) => {
+            match (tensor.shape().num_dims(), tensor.kind()) {
+                $(
+                    ($rank, Kind::Float) => tensor.float::<$rank>().into_data().convert_dtype(DType::F32),
+                    ($rank, _) => tensor.int::<$rank>().into_data().convert_dtype(DType::I64),
+                )*
+                (rank, _) => panic!("rank {rank}"),
+            }
+        };
+    }
+    ranks!(1, 2, 3)
+}
+
+/// Asserts that results are equal within `tolerance`, relative to the largest value.
+pub fn assert_close(name: &str, got: &[TensorData], expected: &[TensorData], tolerance: f64) {
+    assert_eq!(got.len(), expected.len(), "{name}: number of results");
+    for (position, (got, expected)) in got.iter().zip(expected).enumerate() {
+        assert_eq!(got.shape(), expected.shape(), "{name}: shape of result {position}");
+        let scale = expected.iter::<f64>().fold(1.0, |scale: f64, x| scale.max(x.abs()));
+        for (index, (a, b)) in got.iter::<f64>().zip(expected.iter::<f64>()).enumerate() {
+            let close = (a - b).abs() <= tolerance * scale || (a.is_nan() && b.is_nan());
+            assert!(close, "{name}: result {position}, element {index}: {a} != {b}");
+        }
+    }
+}

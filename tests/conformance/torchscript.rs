@@ -1,0 +1,172 @@
+//! Every variant and every model as a TorchScript archive, opened and run by real PyTorch.
+//!
+//! The archives are always written. `export/tests/torch/run.sh` then runs them with each Python of
+//! `KILN_TORCH_PYTHONS` that has torch, and in C++ where libtorch is installed; without that
+//! variable it is not called, and the test says so.
+
+use std::{collections::BTreeSet, env, fs, path::Path, process::Command};
+
+use kiln::{
+    burn::tensor::{DType, Device, TensorData},
+    core::{Overloads, Signature, signature::Type},
+    ir::{Model, record::Recorder},
+};
+use safetensors::{Dtype, tensor::TensorView};
+use serde_json::{Value, json};
+
+use crate::{
+    call::{self, Inputs, Sizes},
+    fixture::{self, Fixture},
+};
+
+/// Calls of one archive, in the form that `check.py` reads.
+#[derive(Default)]
+struct Expectation {
+    calls: Vec<Value>,
+    tensors: Vec<(String, TensorData)>,
+}
+
+impl Expectation {
+    fn call(
+        &mut self,
+        method: &str,
+        signature: &Signature,
+        inputs: &Inputs,
+        outputs: Vec<TensorData>,
+        result: &Value,
+    ) {
+        let number = self.calls.len();
+        let names: BTreeSet<&str> = inputs.keys().map(String::as_str).collect();
+        let args: Vec<Value> = signature
+            .params
+            .iter()
+            .map(|param| {
+                json!([param.name, argument(&param.ty, &param.name, number, &names, inputs)])
+            })
+            .collect();
+        for (name, data) in inputs {
+            self.tensors.push((format!("{number}.in.{name}"), data.clone()));
+        }
+        for (position, data) in outputs.into_iter().enumerate() {
+            self.tensors.push((format!("{number}.out.{position}"), data));
+        }
+        let out = numbered(result, number, &mut 0);
+        self.calls.push(json!({"method": method, "args": args, "out": out}));
+    }
+
+    fn write(&self, folder: &Path, name: &str, model: &Model, state: &[(String, Vec<usize>)]) {
+        kiln::export::torchscript::write(model, folder.join(format!("{name}.pt"))).unwrap();
+        let description = json!({"calls": self.calls, "state_dict": state});
+        fs::write(folder.join(format!("{name}.json")), description.to_string()).unwrap();
+        let views = self.tensors.iter().map(|(name, data)| {
+            let dtype = match data.dtype() {
+                DType::F32 => Dtype::F32,
+                DType::I64 => Dtype::I64,
+                other => panic!("{name}: {other:?}"),
+            };
+            (name, TensorView::new(dtype, data.shape().to_vec(), data.bytes()).unwrap())
+        });
+        let path = folder.join(format!("{name}.safetensors"));
+        safetensors::serialize_to_file(views, None, &path).unwrap();
+    }
+}
+
+fn argument(ty: &Type, name: &str, call: usize, names: &BTreeSet<&str>, inputs: &Inputs) -> Value {
+    let tensor = |name: &str| match names.get(name) {
+        Some(_) => json!(format!("{call}.in.{name}")),
+        None => Value::Null,
+    };
+    match ty {
+        Type::Tensor { .. } | Type::EdgeIndex { .. } => tensor(name),
+        Type::Adjacency { .. } => {
+            let parts = ["rowptr", "col", "value"].map(|part| tensor(&format!("{name}.{part}")));
+            json!(parts)
+        }
+        Type::Optional(inner) => argument(inner, name, call, names, inputs),
+        Type::Tuple(items) => items
+            .iter()
+            .enumerate()
+            .map(|(at, item)| argument(item, &format!("{name}.{at}"), call, names, inputs))
+            .collect(),
+        Type::Size { .. } => match inputs.get(name) {
+            Some(size) => json!({"ints": size.iter::<i64>().collect::<Vec<_>>()}),
+            None => Value::Null,
+        },
+        Type::Flag => json!(true),
+    }
+}
+
+/// The structure of a result with the names of its tensors.
+fn numbered(structure: &Value, call: usize, next: &mut usize) -> Value {
+    match structure {
+        Value::Array(items) => items.iter().map(|item| numbered(item, call, next)).collect(),
+        _ => {
+            let name = format!("{call}.out.{next}");
+            *next += 1;
+            json!(name)
+        }
+    }
+}
+
+/// Structure of a variant's result: one tensor, or with attention weights.
+fn result(fixture: &Fixture, method: &str) -> Value {
+    let number: usize = method.rsplit("__").next().and_then(|n| n.parse().ok()).unwrap_or(0);
+    match (fixture.conv.as_str(), number % 4) {
+        ("GATConv", 2) => json!([0, [0, 0]]),
+        ("GATConv", 3) => json!([0, [0, 0, 0]]),
+        _ => json!(0),
+    }
+}
+
+#[test]
+fn pytorch_runs_every_archive() {
+    let device = Device::flex();
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("torchscript");
+    fs::remove_dir_all(&folder).ok();
+    fs::create_dir_all(&folder).unwrap();
+    let mut archives = 0;
+    for fixture in fixture::all() {
+        let module = fixture.model(&device);
+        let model = Recorder::new(&module).overloads().finish().unwrap();
+        let overloads = module.overloads();
+        let mut expectation = Expectation::default();
+        // What PyG computed ...
+        let own = fixture.method();
+        let overload = overloads.iter().find(|o| o.name == own).unwrap();
+        let mut inputs = fixture.inputs();
+        if fixture.variant.starts_with("pair_") && !inputs.contains_key("edge_index.rowptr") {
+            inputs.insert("size".to_owned(), TensorData::new(fixture.size.to_vec(), [2]));
+        }
+        let outputs = fixture.outputs();
+        expectation.call(&own, &overload.signature, &inputs, outputs, &result(&fixture, &own));
+        // ... and for one fixture of each layer, every variant at three more sizes.
+        if fixture.name.ends_with("-plain-default") && fixture.variant == "edge_index" {
+            for (seed, overload) in overloads.iter().enumerate() {
+                for (nodes, destinations, edges) in [(5, 5, 9), (31, 17, 120), (8, 20, 0)] {
+                    let sizes = Sizes { nodes, destinations, edges };
+                    for optional in [false, true] {
+                        let inputs =
+                            call::random_inputs(&overload.signature, sizes, optional, seed as u64);
+                        let single = !overload.signature.params[0].name.is_empty()
+                            && matches!(overload.signature.params[0].ty, Type::Tensor { .. });
+                        let counts = [nodes, if single { nodes } else { destinations }];
+                        let outputs = call::eager(&module, overload, &inputs, counts, &device);
+                        let result = result(&fixture, &overload.name);
+                        let signature = &overload.signature;
+                        expectation.call(&overload.name, signature, &inputs, outputs, &result);
+                    }
+                }
+            }
+        }
+        expectation.write(&folder, &fixture.name, &model, &fixture.state());
+        archives += 1;
+    }
+    assert!(archives > 200, "only {archives} fixtures");
+    if env::var_os("KILN_TORCH_PYTHONS").is_none() {
+        println!("skipped: {archives} archives written, but KILN_TORCH_PYTHONS names no Python to run them");
+        return;
+    }
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("export/tests/torch/run.sh");
+    let status = Command::new("bash").arg(script).arg(&folder).status().unwrap();
+    assert!(status.success(), "PyTorch disagrees; see above");
+}
