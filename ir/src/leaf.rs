@@ -132,7 +132,9 @@ impl From<Type> for FlatType {
                 }
                 Type::Tuple(items) => {
                     parts.push(Part::Tuple(u32::try_from(items.len()).unwrap_or(u32::MAX)));
-                    items.into_iter().for_each(|item| push(item, parts));
+                    for item in items {
+                        push(item, parts);
+                    }
                 }
                 Type::Size(symbols) => parts.push(Part::Size(symbols)),
                 Type::Flag => parts.push(Part::Flag),

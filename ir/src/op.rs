@@ -8,6 +8,8 @@
 //! Each operation's meaning is that of the Burn or Kiln operation of the same name. Comments give
 //! the inputs in order. All float inputs of an operation have the same element type.
 
+#![deny(clippy::wildcard_enum_match_arm)]
+
 use core::hash::{Hash, Hasher};
 
 use serde::{Deserialize, Serialize};

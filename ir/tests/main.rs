@@ -1,5 +1,7 @@
 //! Tests of the crate through its public interface: programs in `tests/files`, and files on disk.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
 mod exec;
 mod files;
 mod native;

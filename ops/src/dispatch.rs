@@ -116,11 +116,7 @@ pub fn nonzero(mask: DispatchTensor) -> DispatchTensor {
 }
 
 /// See [`crate::self_loop_position`].
-pub fn self_loop_position(
-    src: DispatchTensor,
-    dst: DispatchTensor,
-    size: usize,
-) -> DispatchTensor {
+pub fn self_loop_position(src: DispatchTensor, dst: DispatchTensor, size: usize) -> DispatchTensor {
     check::vector("self_loop_position", "src", &src.shape());
     check::vector("self_loop_position", "dst", &dst.shape());
     check::length("self_loop_position", "dst", dst.shape()[0], src.shape()[0]);

@@ -18,10 +18,7 @@ use crate::{arange, coo_to_csr, gather, nonzero, ptr_to_index, self_loop_positio
 ///
 /// # Panics
 /// If `value` has another length than the edges.
-pub fn to_adjacency(
-    edges: &EdgeIndex,
-    value: Option<Tensor<1>>,
-) -> (Adjacency, Tensor<1, Int>) {
+pub fn to_adjacency(edges: &EdgeIndex, value: Option<Tensor<1>>) -> (Adjacency, Tensor<1, Int>) {
     let (rowptr, perm) = coo_to_csr(edges.dst(), edges.num_dst());
     let col = edges.src().select(0, perm.clone());
     let value = value.map(|value| {
@@ -33,7 +30,10 @@ pub fn to_adjacency(
         );
         gather(value, perm.clone())
     });
-    (Adjacency::new_unchecked(rowptr, col, value, edges.num_src()), perm)
+    (
+        Adjacency::new_unchecked(rowptr, col, value, edges.num_src()),
+        perm,
+    )
 }
 
 /// Compressed rows as a list of edges, ordered by destination. Values are [`Adjacency::value`], in

@@ -58,6 +58,8 @@ impl Reduce {
 
     /// The reduction of a [`Reduce::code`].
     pub fn from_code(code: u64) -> Option<Self> {
-        usize::try_from(code).ok().and_then(|code| Self::ALL.get(code).copied())
+        usize::try_from(code)
+            .ok()
+            .and_then(|code| Self::ALL.get(code).copied())
     }
 }

@@ -121,7 +121,11 @@ pub fn take_notes() -> Notes {
 pub fn begin(device: &Device, fresh: impl Iterator<Item = usize> + 'static) -> RecordingGuard {
     assert!(!is_recording(), "this thread is recording already");
     let client = burn_router::get_client::<CaptureChannel>(&capture_device(device));
-    RECORDING.set(Some(Recording { client, fresh: Box::new(fresh), notes: Notes::default() }));
+    RECORDING.set(Some(Recording {
+        client,
+        fresh: Box::new(fresh),
+        notes: Notes::default(),
+    }));
     ACTIVE.set(true);
     RecordingGuard(())
 }
@@ -205,10 +209,18 @@ fn open<M: Module>(
             inputs: Vec::new(),
         });
         recording.notes.open.push(number);
-        register(&recording.client, marker::SCOPE_BEGIN, &[], None, vec![scalar(number)]);
+        register(
+            &recording.client,
+            marker::SCOPE_BEGIN,
+            &[],
+            None,
+            vec![scalar(number)],
+        );
         number
     });
-    Scope { number: Some(number) }
+    Scope {
+        number: Some(number),
+    }
 }
 
 /// An open region of a recording; see the [module](self) for how a layer uses it.
@@ -221,7 +233,9 @@ pub struct Scope {
 impl Scope {
     /// Passes an argument into the scope.
     pub fn input<T: Leaves>(&self, name: &str, value: T) -> T {
-        let Some(number) = self.number else { return value };
+        let Some(number) = self.number else {
+            return value;
+        };
         value.map_leaves(name, &mut |name, tensor| {
             with(|recording| {
                 recording.notes.scopes[number].inputs.push(name);
@@ -232,13 +246,28 @@ impl Scope {
 
     /// Passes the result out of the scope and closes it.
     pub fn exit<T: Leaves>(self, value: T) -> T {
-        let Some(number) = self.number else { return value };
+        let Some(number) = self.number else {
+            return value;
+        };
         let value = value.map_leaves("", &mut |_, tensor| {
-            with(|recording| alias(recording, marker::SCOPE_OUTPUT, tensor, vec![scalar(number)]))
+            with(|recording| {
+                alias(
+                    recording,
+                    marker::SCOPE_OUTPUT,
+                    tensor,
+                    vec![scalar(number)],
+                )
+            })
         });
         with(|recording| {
             recording.notes.open.pop();
-            register(&recording.client, marker::SCOPE_END, &[], None, vec![scalar(number)]);
+            register(
+                &recording.client,
+                marker::SCOPE_END,
+                &[],
+                None,
+                vec![scalar(number)],
+            );
         });
         value
     }
@@ -282,7 +311,9 @@ impl ModuleVisitor for ParamCollector {
 /// Runs `f` on this thread's recording.
 fn with<R>(f: impl FnOnce(&mut Recording) -> R) -> R {
     RECORDING.with_borrow_mut(|recording| {
-        f(recording.as_mut().unwrap_or_else(|| panic!("no recording on this thread")))
+        f(recording
+            .as_mut()
+            .unwrap_or_else(|| panic!("no recording on this thread")))
     })
 }
 
@@ -319,17 +350,15 @@ fn register(
     }
 }
 
-fn alias(
-    recording: &Recording,
-    id: &str,
-    tensor: AnyTensor,
-    scalars: Vec<ScalarIr>,
-) -> AnyTensor {
+fn alias(recording: &Recording, id: &str, tensor: AnyTensor, scalars: Vec<ScalarIr>) -> AnyTensor {
     let kind = tensor.kind();
     let primitive = unwrap(tensor);
     let ir = primitive.into_ir();
-    let out =
-        TensorIr::uninit(recording.client.create_empty_handle(), ir.shape.clone(), ir.dtype);
+    let out = TensorIr::uninit(
+        recording.client.create_empty_handle(),
+        ir.shape.clone(),
+        ir.dtype,
+    );
     match register(&recording.client, id, &[ir], Some(out), scalars) {
         Some(tensor) => wrap(kind, tensor),
         None => unreachable!("an alias has one output"),

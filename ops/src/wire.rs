@@ -223,7 +223,9 @@ impl GraphOp {
             shape[0] = rows;
             shape
         };
-        let dtype = dtype.or_else(|| inputs.first().map(|x| x.dtype)).unwrap_or(DType::I64);
+        let dtype = dtype
+            .or_else(|| inputs.first().map(|x| x.dtype))
+            .unwrap_or(DType::I64);
         let shapes: Vec<Shape> = match *self {
             Self::Gather => vec![with_rows(&inputs[0], inputs[1].shape[0])],
             Self::Scatter { size, .. } | Self::Spmm { size, .. } => {
@@ -261,32 +263,43 @@ impl GraphOp {
                 let (size, reduce) = size_and_reduce(desc, "kiln::scatter")?;
                 Self::Scatter { size, reduce }
             }
-            "kiln::segment_reduce" => {
-                Self::SegmentReduce { reduce: reduce(desc, "kiln::segment_reduce")? }
-            }
-            "kiln::segment_softmax" => {
-                Self::SegmentSoftmax { size: size(desc, "kiln::segment_softmax")? }
-            }
+            "kiln::segment_reduce" => Self::SegmentReduce {
+                reduce: reduce(desc, "kiln::segment_reduce")?,
+            },
+            "kiln::segment_softmax" => Self::SegmentSoftmax {
+                size: size(desc, "kiln::segment_softmax")?,
+            },
             "kiln::spmm" => {
                 let (size, reduce) = size_and_reduce(desc, "kiln::spmm")?;
                 Self::Spmm { size, reduce }
             }
-            "kiln::spmm_csr" => Self::SpmmCsr { reduce: reduce(desc, "kiln::spmm_csr")? },
+            "kiln::spmm_csr" => Self::SpmmCsr {
+                reduce: reduce(desc, "kiln::spmm_csr")?,
+            },
             "kiln::edge_dot" => Self::EdgeDot,
             "kiln::match_sum" => Self::MatchSum,
-            "kiln::degree" => Self::Degree { size: size(desc, "kiln::degree")? },
-            "kiln::coo_to_csr" => Self::CooToCsr { size: size(desc, "kiln::coo_to_csr")? },
-            "kiln::ptr_to_index" => {
-                Self::PtrToIndex { entries: size(desc, "kiln::ptr_to_index")? }
-            }
-            "kiln::nonzero" => Self::Nonzero { length: size(desc, "kiln::nonzero")? },
-            "kiln::self_loop_position" => {
-                Self::SelfLoopPosition { size: size(desc, "kiln::self_loop_position")? }
-            }
+            "kiln::degree" => Self::Degree {
+                size: size(desc, "kiln::degree")?,
+            },
+            "kiln::coo_to_csr" => Self::CooToCsr {
+                size: size(desc, "kiln::coo_to_csr")?,
+            },
+            "kiln::ptr_to_index" => Self::PtrToIndex {
+                entries: size(desc, "kiln::ptr_to_index")?,
+            },
+            "kiln::nonzero" => Self::Nonzero {
+                length: size(desc, "kiln::nonzero")?,
+            },
+            "kiln::self_loop_position" => Self::SelfLoopPosition {
+                size: size(desc, "kiln::self_loop_position")?,
+            },
             "kiln::arange" => match desc.scalars.as_slice() {
                 [ScalarIr::UInt(start), ScalarIr::UInt(end)] => {
                     let id = "kiln::arange";
-                    Self::Arange { start: to_usize(*start, desc, id)?, end: to_usize(*end, desc, id)? }
+                    Self::Arange {
+                        start: to_usize(*start, desc, id)?,
+                        end: to_usize(*end, desc, id)?,
+                    }
                 }
                 _ => return Err(bad_scalars(desc, "kiln::arange", "start, end")),
             },
@@ -317,11 +330,17 @@ impl GraphOp {
             Self::EdgeDot => ("4", "1"),
             Self::MatchSum => ("5", "1"),
         };
-        for (side, expected, got) in
-            [("input", inputs, desc.inputs.len()), ("output", outputs, desc.outputs.len())]
-        {
+        for (side, expected, got) in [
+            ("input", inputs, desc.inputs.len()),
+            ("output", outputs, desc.outputs.len()),
+        ] {
             if !expected.split(" or ").any(|n| n.parse() == Ok(got)) {
-                return Err(OpDecodeError::Arity { id: self.id(), side, expected, got });
+                return Err(OpDecodeError::Arity {
+                    id: self.id(),
+                    side,
+                    expected,
+                    got,
+                });
             }
         }
         Ok(())
@@ -424,7 +443,11 @@ impl GraphOp {
 }
 
 fn bad_scalars(desc: &CustomOpIr, id: &'static str, expected: &'static str) -> OpDecodeError {
-    OpDecodeError::Scalars { id, expected, got: desc.scalars.clone() }
+    OpDecodeError::Scalars {
+        id,
+        expected,
+        got: desc.scalars.clone(),
+    }
 }
 
 fn to_usize(value: u64, desc: &CustomOpIr, id: &'static str) -> Result<usize, OpDecodeError> {
@@ -446,10 +469,7 @@ fn reduce(desc: &CustomOpIr, id: &'static str) -> Result<Reduce, OpDecodeError> 
     .ok_or_else(|| bad_scalars(desc, id, "reduce"))
 }
 
-fn size_and_reduce(
-    desc: &CustomOpIr,
-    id: &'static str,
-) -> Result<(usize, Reduce), OpDecodeError> {
+fn size_and_reduce(desc: &CustomOpIr, id: &'static str) -> Result<(usize, Reduce), OpDecodeError> {
     let (size, reduce) = match desc.scalars.as_slice() {
         [ScalarIr::UInt(size), ScalarIr::UInt(code)] => (*size, Reduce::from_code(*code)),
         _ => return Err(bad_scalars(desc, id, "size, reduce")),

@@ -271,3 +271,12 @@ fn dropout_is_for_training() {
     let all = kiln_ops::dropout(floats(&[1.0], [1], &device().autodiff()), 1.0);
     assert_eq!(read(all), [0.0]);
 }
+
+#[test]
+fn edges_need_no_autodiff_device() {
+    let plain = device();
+    let x = floats(&[1.0, 2.0], [2, 1], &plain.clone().autodiff()).require_grad();
+    let (src, dst) = (ints(&[0, 1], &plain), ints(&[0, 0], &plain));
+    let grads = kiln_ops::spmm(x.clone(), src, dst, None, 1, Reduce::Sum).backward();
+    assert_close("dx", &read(x.grad(&grads).unwrap()), &[1.0, 1.0], 1.0);
+}

@@ -4,6 +4,8 @@
 //! The same tests run on any compiled-in backend: `KILN_TEST_BACKEND=vulkan` and so on; `flex` if
 //! unset. On GPUs floats are `f32`, so tolerances are wider there.
 
+#![expect(clippy::unwrap_used, reason = "a missing value fails the test")]
+
 mod forward;
 mod gradient;
 mod graph;

@@ -2,7 +2,7 @@
 //! it to the eager result.
 
 use burn::backend::{
-    BackendTensor, DispatchTensorKind, Flex,
+    BackendTensor, DispatchTensorKind, Flex, FlexDevice,
     ir::{CustomOpIr, OperationIr, ScalarIr, TensorId, TensorStatus},
 };
 use burn::tensor::{Device, Int, Tensor, TensorData, try_read_sync};
@@ -183,8 +183,9 @@ fn calls() -> Vec<Call> {
 /// The identity of a tensor on the capture device.
 fn id(tensor: AnyTensor) -> TensorId {
     match tensor.into_dispatch().kind {
-        DispatchTensorKind::Capture(BackendTensor::Float(tensor)) => tensor.id(),
-        DispatchTensorKind::Capture(BackendTensor::Int(tensor)) => tensor.id(),
+        DispatchTensorKind::Capture(BackendTensor::Float(tensor) | BackendTensor::Int(tensor)) => {
+            tensor.id()
+        }
         kind => panic!("not a captured tensor: {kind:?}"),
     }
 }
@@ -200,7 +201,7 @@ fn record_and_replay(run: fn(&Device) -> AnyTensor) -> (CustomOpIr, TensorData) 
         .unwrap();
     let mut registry = CustomOpRegistry::<Flex>::new();
     kiln_ops::register_graph_ops(&mut registry);
-    let mut interpreter = TensorInterpreter::with_custom_ops(Default::default(), registry);
+    let mut interpreter = TensorInterpreter::with_custom_ops(FlexDevice, registry);
     for (id, data) in captured.values {
         interpreter.register_tensor_data_id(id, data);
     }

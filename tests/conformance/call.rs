@@ -13,14 +13,14 @@ use kiln::{
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 
 /// Tensors by the names of a method's leaves.
-pub type Inputs = BTreeMap<String, TensorData>;
+pub(crate) type Inputs = BTreeMap<String, TensorData>;
 
 /// Values of the symbols.
 #[derive(Clone, Copy, Debug)]
-pub struct Sizes {
-    pub nodes: usize,
-    pub destinations: usize,
-    pub edges: usize,
+pub(crate) struct Sizes {
+    pub(crate) nodes: usize,
+    pub(crate) destinations: usize,
+    pub(crate) edges: usize,
 }
 
 impl Sizes {
@@ -39,7 +39,7 @@ impl Sizes {
 }
 
 /// Random inputs of a signature; `optional` tells whether optional ones are there.
-pub fn random_inputs(signature: &Signature, sizes: Sizes, optional: bool, seed: u64) -> Inputs {
+pub(crate) fn random_inputs(signature: &Signature, sizes: Sizes, optional: bool, seed: u64) -> Inputs {
     let mut rng = StdRng::seed_from_u64(seed);
     let mut inputs = Inputs::new();
     for param in &signature.params {
@@ -116,7 +116,7 @@ fn int(n: usize) -> i64 {
 }
 
 /// Calls a variant eagerly; its results are flat, in order.
-pub fn eager<M>(
+pub(crate) fn eager<M>(
     module: &M,
     overload: &Overload<M>,
     inputs: &Inputs,
@@ -184,7 +184,7 @@ fn flatten(value: Value, results: &mut Vec<TensorData>) {
 }
 
 /// Data on a device, of any rank and kind.
-pub fn upload(data: TensorData, device: &Device) -> AnyTensor {
+pub(crate) fn upload(data: TensorData, device: &Device) -> AnyTensor {
     let is_float = data.dtype().is_float();
     macro_rules! ranks {
         ($($rank:literal),*) => {
@@ -201,7 +201,7 @@ pub fn upload(data: TensorData, device: &Device) -> AnyTensor {
 }
 
 /// Data of a tensor of any rank and kind; floats as `f32`, integers as `i64`.
-pub fn download(tensor: AnyTensor) -> TensorData {
+pub(crate) fn download(tensor: AnyTensor) -> TensorData {
     macro_rules! ranks {
         ($($rank:literal),*) => {
             match (tensor.shape().num_dims(), tensor.kind()) {
@@ -217,7 +217,7 @@ pub fn download(tensor: AnyTensor) -> TensorData {
 }
 
 /// Asserts that results are equal within `tolerance`, relative to the largest value.
-pub fn assert_close(name: &str, got: &[TensorData], expected: &[TensorData], tolerance: f64) {
+pub(crate) fn assert_close(name: &str, got: &[TensorData], expected: &[TensorData], tolerance: f64) {
     assert_eq!(got.len(), expected.len(), "{name}: number of results");
     for (position, (got, expected)) in got.iter().zip(expected).enumerate() {
         assert_eq!(got.shape(), expected.shape(), "{name}: shape of result {position}");

@@ -18,17 +18,17 @@ use serde_json::Value;
 
 /// One case: a layer or model with its weights, inputs and PyG's outputs.
 #[derive(Debug)]
-pub struct Fixture {
+pub(crate) struct Fixture {
     /// File name without extension.
-    pub name: String,
+    pub(crate) name: String,
     /// PyG's class name.
-    pub conv: String,
+    pub(crate) conv: String,
     /// Constructor arguments.
-    pub kwargs: Value,
+    pub(crate) kwargs: Value,
     /// Which forward variant.
-    pub variant: String,
+    pub(crate) variant: String,
     /// Numbers of source and destination nodes.
-    pub size: [i64; 2],
+    pub(crate) size: [i64; 2],
     tensors: BTreeMap<String, TensorData>,
 }
 
@@ -37,7 +37,7 @@ fn folder() -> PathBuf {
 }
 
 /// All cases of layers and models.
-pub fn all() -> Vec<Fixture> {
+pub(crate) fn all() -> Vec<Fixture> {
     let text = fs::read_to_string(folder().join("manifest.json")).unwrap();
     let manifest: Value = serde_json::from_str(&text).unwrap();
     let files = manifest["files"].as_array().unwrap();
@@ -88,14 +88,14 @@ fn read(file: &str, case: &Value) -> Fixture {
 
 impl Fixture {
     /// The layer or model with the fixture's weights.
-    pub fn model(&self, device: &Device) -> AnyModel {
+    pub(crate) fn model(&self, device: &Device) -> AnyModel {
         let model = from_args(&self.conv, &self.kwargs, device).unwrap();
         let params = self.with_prefix("param.");
         StateDict { tensors: params.into_iter().collect() }.load_into(model).unwrap()
     }
 
     /// Names and shapes of PyG's `state_dict`.
-    pub fn state(&self) -> Vec<(String, Vec<usize>)> {
+    pub(crate) fn state(&self) -> Vec<(String, Vec<usize>)> {
         self.with_prefix("param.")
             .into_iter()
             .map(|(name, data)| (name, data.shape().to_vec()))
@@ -115,7 +115,7 @@ impl Fixture {
     }
 
     /// The method that the fixture calls.
-    pub fn method(&self) -> String {
+    pub(crate) fn method(&self) -> String {
         if self.conv.ends_with("Conv") {
             format!("forward__{}", self.overload())
         } else {
@@ -124,7 +124,7 @@ impl Fixture {
     }
 
     /// Inputs by the names of the recorded method's leaves.
-    pub fn inputs(&self) -> BTreeMap<String, TensorData> {
+    pub(crate) fn inputs(&self) -> BTreeMap<String, TensorData> {
         self.with_prefix("in.")
             .into_iter()
             .map(|(name, data)| {
@@ -140,7 +140,7 @@ impl Fixture {
     }
 
     /// PyG's results in order.
-    pub fn outputs(&self) -> Vec<TensorData> {
+    pub(crate) fn outputs(&self) -> Vec<TensorData> {
         self.with_prefix("out.").into_iter().map(|(_, data)| data).collect()
     }
 

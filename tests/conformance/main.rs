@@ -2,7 +2,9 @@
 //! what real PyG computes.
 
 mod call;
+mod execute;
 mod fixture;
+mod foreign;
 mod torchscript;
 
 use std::collections::BTreeSet;

@@ -81,7 +81,7 @@ static LAST_PANIC: Mutex<Option<String>> = Mutex::new(None);
 
 /// Keeps panics from printing; [`catch`] reports them. With `RUST_BACKTRACE` they print as usual.
 pub(crate) fn quiet_panics() {
-    if std::env::var_os("RUST_BACKTRACE").is_none() {
+    if std::env::var_os("RUST_BACKTRACE").is_none_or(|value| value == "0") {
         panic::set_hook(Box::new(|info| remember(&describe(info))));
     }
 }

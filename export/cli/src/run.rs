@@ -133,10 +133,12 @@ fn device(name: Option<&str>) -> anyhow::Result<Device> {
         Output::read("probe".to_owned(), probe.upload(&device)?)?;
         Ok(device)
     };
-    let name = name.unwrap_or("the default");
+    let name = name.map_or("the default backend".to_owned(), |name| {
+        format!("backend `{name}`")
+    });
     guard(open)
         .unwrap_or_else(|panic| Err(anyhow!("{panic}")))
-        .with_context(|| format!("backend `{name}` cannot be used on this machine"))
+        .with_context(|| format!("{name} cannot be used on this machine"))
         .hint(format!(
             "this build has {}",
             words::or_none(backend::available())

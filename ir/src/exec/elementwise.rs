@@ -18,10 +18,6 @@ use crate::{
     program::ElemType,
 };
 
-#[expect(
-    clippy::wildcard_enum_match_arm,
-    reason = "the caller names the operations of this family"
-)]
 pub(super) fn eval(
     eval: &Eval<'_>,
     op: &Op,

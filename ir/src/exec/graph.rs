@@ -9,10 +9,6 @@ use super::{
 };
 use crate::op::Op;
 
-#[expect(
-    clippy::wildcard_enum_match_arm,
-    reason = "the caller names the operations of this family"
-)]
 pub(super) fn eval(
     eval: &Eval<'_>,
     op: &Op,

@@ -12,6 +12,7 @@ use super::{ExecError, eval::float_dtype, to_device};
 use crate::{
     leaf::Leaf,
     program::{Case, ElemType, FunctionId, Method, Program, SymbolId},
+    size::Size,
     text::Words,
     validate::Valid,
 };
@@ -183,11 +184,14 @@ pub(super) fn describe(inputs: &BTreeMap<String, AnyTensor>) -> String {
     )
 }
 
+/// Name of a size parameter, and the values of its symbols.
+type GivenSize = (String, [(SymbolId, i64); 2]);
+
 /// Values of the size parameters that are present.
 fn sizes(
     method: &Method,
     inputs: &mut BTreeMap<String, AnyTensor>,
-) -> Result<Vec<(String, [(SymbolId, i64); 2])>, ExecError> {
+) -> Result<Vec<GivenSize>, ExecError> {
     let mut found = Vec::new();
     for (name, [src, dst]) in method.sizes() {
         let Some(tensor) = inputs.remove(name) else {
@@ -221,13 +225,10 @@ struct Binder<'a> {
 }
 
 impl Binder<'_> {
-    fn bind(
-        &self,
-        sizes: &[(String, [(SymbolId, i64); 2])],
-    ) -> Result<HashMap<SymbolId, i64>, ExecError> {
+    fn bind(&self, sizes: &[GivenSize]) -> Result<HashMap<SymbolId, i64>, ExecError> {
         let mut bound: HashMap<SymbolId, i64> = HashMap::new();
         for (leaf, axis, size) in self.dims() {
-            if let Some(symbol) = leaf.ty.dims.get(axis).and_then(|dim| dim.as_symbol()) {
+            if let Some(symbol) = leaf.ty.dims.get(axis).and_then(Size::as_symbol) {
                 bound.entry(symbol).or_insert(size);
             }
         }
@@ -261,7 +262,7 @@ impl Binder<'_> {
             if let Some(expected) = expected
                 && dim.as_fixed().is_none()
             {
-                text += &format!(" = {expected}");
+                text = format!("{text} = {expected}");
             }
             return Err(ExecError::Size {
                 name: leaf.name.clone(),
@@ -310,12 +311,11 @@ impl Binder<'_> {
     }
 
     fn default(&self, bound: &HashMap<SymbolId, i64>) -> Option<(SymbolId, i64)> {
-        let free = self
+        let mut free = self
             .method
             .defaults
             .iter()
             .filter(|(symbol, _)| !bound.contains_key(symbol));
-        free.filter_map(|(symbol, other)| Some((*symbol, *bound.get(other)?)))
-            .next()
+        free.find_map(|(symbol, other)| Some((*symbol, *bound.get(other)?)))
     }
 }

@@ -11,10 +11,6 @@ use burn::{
 use super::{Operand, VALIDATED};
 use crate::op::{Float, Op};
 
-#[expect(
-    clippy::wildcard_enum_match_arm,
-    reason = "the caller names the operations of this family"
-)]
 pub(super) fn eval(op: &Op, operands: Vec<Operand>) -> DispatchTensor {
     let mut operands = operands.into_iter().map(|(tensor, _)| tensor);
     let x = operands.next().expect(VALIDATED);

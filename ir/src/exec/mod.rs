@@ -237,13 +237,13 @@ impl Session {
     ) -> Result<Vec<DispatchTensor>, ExecError> {
         let one = |tensor| Ok(vec![tensor]);
         match op {
-            Op::Weight(id) => match self.weights.get(id.index()) {
-                Some(Some(tensor)) => one(tensor.clone()),
-                Some(None) | None => {
-                    let name = crate::text::Words(&self.program).weight(*id);
-                    Err(ExecError::MissingWeight { name })
+            Op::Weight(id) => {
+                if let Some(Some(tensor)) = self.weights.get(id.index()) {
+                    return one(tensor.clone());
                 }
-            },
+                let name = crate::text::Words(&self.program).weight(*id);
+                Err(ExecError::MissingWeight { name })
+            }
             // Integers have no tensors; sizes are evaluated where they are used. Calls are inlined.
             Op::Symbol(_) | Op::Call(_) => Ok(Vec::new()),
             Op::Full { .. }

@@ -8,10 +8,6 @@ use burn::backend::{
 use super::{Kind, Operand, VALIDATED, eval::Eval, shape::axis};
 use crate::op::{Op, Reduction};
 
-#[expect(
-    clippy::wildcard_enum_match_arm,
-    reason = "the caller names the operations of this family"
-)]
 pub(super) fn eval(eval: &Eval<'_>, op: &Op, operands: Vec<Operand>) -> DispatchTensor {
     let (x, elem) = operands.into_iter().next().expect(VALIDATED);
     let kind = Kind::of(elem);

@@ -11,10 +11,6 @@ use burn::{
 use super::{ExecError, Kind, Operand, VALIDATED, eval::Eval};
 use crate::{op::Op, size::Size};
 
-#[expect(
-    clippy::wildcard_enum_match_arm,
-    reason = "the caller names the operations of this family"
-)]
 pub(super) fn eval(
     eval: &Eval<'_>,
     op: &Op,

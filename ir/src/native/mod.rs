@@ -52,10 +52,6 @@ fn dtype(elem: ElemType) -> Dtype {
     }
 }
 
-#[expect(
-    clippy::wildcard_enum_match_arm,
-    reason = "the library may add types; none is ours"
-)]
 fn elem(dtype: Dtype) -> Option<ElemType> {
     Some(match dtype {
         Dtype::F32 => ElemType::F32,

@@ -178,10 +178,12 @@ fn decode(bytes: &[u8]) -> Result<Decoded, bincode::error::DecodeError> {
     const SMALL: usize = 1 << 16;
     const MEDIUM: usize = 1 << 20;
     const FACTOR: usize = 16;
-    match bytes.len() {
-        0..=SMALL => decode_within::<{ SMALL * FACTOR }>(bytes),
-        0..=MEDIUM => decode_within::<{ MEDIUM * FACTOR }>(bytes),
-        _ => decode_within::<{ MAX_PROGRAM_BYTES * FACTOR }>(bytes),
+    if bytes.len() <= SMALL {
+        decode_within::<{ SMALL * FACTOR }>(bytes)
+    } else if bytes.len() <= MEDIUM {
+        decode_within::<{ MEDIUM * FACTOR }>(bytes)
+    } else {
+        decode_within::<{ MAX_PROGRAM_BYTES * FACTOR }>(bytes)
     }
 }
 

@@ -7,6 +7,7 @@
 //! |---|---|
 //! | [`INLINE`] | replaces calls by the nodes of what they call |
 //! | [`CSE`] | computes equal things once |
+//! | [`LINEAR`] | recognises linear layers in the pieces that Burn records |
 //! | [`DCE`] | drops nodes that nothing reads, and functions that nothing runs |
 //!
 //! ```
@@ -22,6 +23,7 @@
 mod cse;
 mod dce;
 mod inline;
+mod linear;
 mod rebuild;
 
 use crate::{
@@ -55,6 +57,15 @@ pub const DCE: Pass = Pass {
     name: "dce",
     run: dce::drop_dead_code,
 };
+
+/// Makes one operation of a product with a transposed weight and the bias added to it.
+pub const LINEAR: Pass = Pass {
+    name: "linear",
+    run: linear::recognise_linear,
+};
+
+/// What the recorder runs on a program.
+pub const RECORDING: [Pass; 2] = [LINEAR, DCE];
 
 /// What the executor runs before a program.
 pub const EXECUTION: [Pass; 3] = [INLINE, CSE, DCE];

@@ -2,7 +2,6 @@
 //! that can be compared with other recordings.
 
 use std::collections::{BTreeMap, HashMap};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use burn::{
     backend::ir::{OperationIr, ScalarIr, TensorId},
@@ -18,7 +17,7 @@ use kiln_ops::scope::{self, Notes, marker};
 use super::{
     error::{Place, RecordError},
     lift::{self, Numbering, Raw},
-    panic_message,
+    panic,
 };
 
 /// Structure of a method's result; the numbers count its tensors.
@@ -81,7 +80,7 @@ pub(super) fn record<M: Module>(
     let device = Device::capture();
     let mut params = Vec::new();
     let mut result = None;
-    let outcome = catch_unwind(AssertUnwindSafe(|| {
+    let outcome = panic::catch(|| {
         device.capture_scope(|capture| {
             let guard = scope::begin(&device, fresh);
             // A snapshot of its own: running statistics are shared among plain clones, and moving
@@ -104,7 +103,7 @@ pub(super) fn record<M: Module>(
             drop(guard);
             capture.complete([], ids)
         })
-    }));
+    });
     let notes = scope::take_notes();
     let place = || place(request.method, &notes);
     let captured = match outcome {
@@ -112,8 +111,7 @@ pub(super) fn record<M: Module>(
         Ok(Err(error)) => {
             return Err(RecordError::Capture { place: place(), message: error.to_string() });
         }
-        Err(payload) => {
-            let message = panic_message(&*payload);
+        Err(message) => {
             return Err(if message.contains("no concrete value")
                 || message.contains("no initialized value")
             {

@@ -4,7 +4,7 @@ use core::fmt;
 
 use thiserror::Error;
 
-use crate::{validate::Invalid, weights::WeightsError};
+use crate::{pass::PassError, validate::Invalid, weights::WeightsError};
 
 /// Where in a model something went wrong: the layers around it, outermost first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -124,6 +124,9 @@ pub enum RecordError {
     /// The recorded program does not validate: a defect of the recorder.
     #[error("the recorded program is not valid: {0}")]
     Invalid(#[from] Invalid),
+    /// A pass over the recorded program failed: a defect of the pass.
+    #[error(transparent)]
+    Pass(#[from] PassError),
     /// The recorded weights do not fit the program: a defect of the recorder.
     #[error("the recorded weights do not fit: {0}")]
     Weights(#[from] WeightsError),

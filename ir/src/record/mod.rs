@@ -19,10 +19,11 @@ mod input;
 mod lift;
 mod merge;
 mod numbers;
+mod panic;
 mod tree;
 mod witness;
 
-use core::any::{Any, type_name};
+use core::any::type_name;
 use std::collections::HashSet;
 
 pub use burn::tensor::{Bool, Float, Int};
@@ -43,7 +44,7 @@ use self::{
     witness::{RECORDINGS, Witnesses},
 };
 use crate::{
-    Model,
+    Model, pass,
     program::{
         Case, ElemType, Method, Param, Program, Symbol, SymbolId, TensorType, Type,
     },
@@ -130,7 +131,8 @@ impl<'m, M: BurnModule> Recorder<'m, M> {
         }
         program.modules = tree.modules;
         program.weights = tree.weights;
-        Ok(Model::new(validate(program)?, tree.values)?)
+        let program = pass::run(validate(program)?, &pass::RECORDING)?;
+        Ok(Model::new(program, tree.values)?)
     }
 }
 
@@ -344,13 +346,4 @@ fn defaults(
             _ => None,
         })
         .collect()
-}
-
-/// The text of a panic.
-fn panic_message(payload: &(dyn Any + Send)) -> String {
-    payload
-        .downcast_ref::<String>()
-        .cloned()
-        .or_else(|| payload.downcast_ref::<&str>().map(|text| (*text).to_owned()))
-        .unwrap_or_else(|| "no message".to_owned())
 }

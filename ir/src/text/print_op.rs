@@ -1,5 +1,7 @@
 //! The text form of operations: `name{attribute=value, ...}(operands)`.
 
+#![deny(clippy::wildcard_enum_match_arm)]
+
 use super::{
     Words,
     words::{at, float, list},

@@ -205,7 +205,8 @@ fn quote(name: &str) -> String {
             '"' => text += "\\\"",
             '\\' => text += "\\\\",
             next if next.is_control() => {
-                text += &format!("\\u{{{:x}}}", u32::from(next));
+                text += "\\";
+                text.extend(next.escape_unicode().skip(1));
             }
             next => text.push(next),
         }

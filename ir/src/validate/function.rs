@@ -176,7 +176,7 @@ impl Check<'_> {
         }
         let inferred = match Infer(self.program).op(&node.op, &inputs) {
             Ok(inferred) => inferred,
-            Err(problem) => return vec![*problem],
+            Err(problem) => return vec![problem.into_parts()],
         };
         let declared = || {
             node.outputs
@@ -399,10 +399,6 @@ impl<'a> Scope<'a> {
             let bound = &self.bound;
             let solve = |dim: &&Size| dim.solvable(|symbol| bound.contains(&symbol));
             // The order in which dimensions are looked at does not change what can be solved.
-            #[expect(
-                clippy::iter_over_hash_type,
-                reason = "the set of solvable symbols has no order"
-            )]
             let solved = self.shown.iter().find_map(solve);
             match solved {
                 Some((symbol, _)) => self.bound.insert(symbol),

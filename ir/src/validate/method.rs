@@ -106,9 +106,8 @@ impl Check<'_> {
             .collect();
         if let Type::Optional(_) = param.ty {
             // The value of a graph is optional in its own right, whether or not the graph is.
-            let mut outer = own
-                .iter()
-                .filter(|(leaf, _)| !leaf.name.ends_with(".value"));
+            let value = format!("{}.value", param.name);
+            let mut outer = own.iter().filter(|(leaf, _)| leaf.name != value);
             let first = outer.next().map(|&(_, present)| present);
             let split = outer.any(|&(_, present)| Some(present) != first)
                 || (first == Some(false) && own.iter().any(|&(_, present)| present));
@@ -131,7 +130,10 @@ impl Check<'_> {
             for (position, method) in module.methods.iter().enumerate() {
                 let place = Place::Method(ModuleId(id), position);
                 let types = method.leaves().into_iter().chain(method.result_leaves());
-                let known = types.fold(true, |all, leaf| self.tensor_type(place, leaf.ty) && all);
+                let known = types
+                    .filter(|leaf| !self.tensor_type(place, leaf.ty))
+                    .count()
+                    == 0;
                 let pairs = method.sizes().map(|(_, pair)| pair);
                 let pairs = pairs.chain(method.defaults.iter().map(|&(a, b)| [a, b]));
                 let pairs: Vec<_> = pairs.flatten().collect();
@@ -235,7 +237,7 @@ impl Check<'_> {
                     got: words.value_type(ty),
                 }),
                 (None, Some(ValueType::Int(symbol))) if !ints.contains(symbol) => {
-                    ints.push(*symbol)
+                    ints.push(*symbol);
                 }
                 (None, Some(ty)) => problems.push(Kind::Type {
                     what: format!("input {position} of @{}", words.name(function)),

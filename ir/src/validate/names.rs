@@ -295,10 +295,6 @@ impl Check<'_> {
     }
 
     /// Invariant 11.
-    #[expect(
-        clippy::wildcard_enum_match_arm,
-        reason = "only these operations name other entities"
-    )]
     fn targets(&mut self, place: Place, caller: FunctionId, op: &Op) {
         match op {
             Op::Weight(weight) if weight.index() >= self.program.weights.len() => {

@@ -29,10 +29,15 @@ use crate::wire::GraphOp;
 pub fn arange(range: Range<usize>, device: &Device) -> Tensor<1, Int> {
     if let DispatchDevice::Capture(capture) = device.as_dispatch().clone().inner() {
         let client = get_client::<CaptureChannel>(&capture);
-        let op = GraphOp::Arange { start: range.start, end: range.end };
+        let op = GraphOp::Arange {
+            start: range.start,
+            end: range.end,
+        };
         let dtype = device.settings().int_dtype;
         let desc = op.describe(&[], Some(dtype.into()), || client.create_empty_handle());
-        return Tensor::from_primitive::<Capture>(client.register(OperationIr::Custom(desc)).output());
+        return Tensor::from_primitive::<Capture>(
+            client.register(OperationIr::Custom(desc)).output(),
+        );
     }
     Tensor::arange(signed(range), device)
 }
@@ -42,8 +47,7 @@ pub fn arange(range: Range<usize>, device: &Device) -> Tensor<1, Int> {
 /// # Panics
 /// If an end does not fit `i64`.
 pub(crate) fn signed(range: Range<usize>) -> Range<i64> {
-    let convert = |value| {
-        i64::try_from(value).unwrap_or_else(|_| panic!("arange: {value} does not fit i64"))
-    };
+    let convert =
+        |value| i64::try_from(value).unwrap_or_else(|_| panic!("arange: {value} does not fit i64"));
     convert(range.start)..convert(range.end.max(range.start))
 }

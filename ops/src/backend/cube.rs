@@ -45,7 +45,9 @@ impl GraphOps for CubeBackend {
         ptr: IntTensor<Self>,
         reduce: Reduce,
     ) -> FloatTensor<Self> {
-        widened([x], |[x]| segment_reduce::cube::segment_reduce(x, ptr, reduce))
+        widened([x], |[x]| {
+            segment_reduce::cube::segment_reduce(x, ptr, reduce)
+        })
     }
 
     fn segment_softmax(
@@ -53,7 +55,9 @@ impl GraphOps for CubeBackend {
         index: IntTensor<Self>,
         size: usize,
     ) -> FloatTensor<Self> {
-        widened([x], |[x]| segment_softmax::cube::segment_softmax(x, index, size))
+        widened([x], |[x]| {
+            segment_softmax::cube::segment_softmax(x, index, size)
+        })
     }
 
     fn spmm(
@@ -85,7 +89,9 @@ impl GraphOps for CubeBackend {
         col: IntTensor<Self>,
         reduce: Reduce,
     ) -> FloatTensor<Self> {
-        widened([x], |[x]| spmm::cube::spmm_csr(x, rowptr, col, None, reduce))
+        widened([x], |[x]| {
+            spmm::cube::spmm_csr(x, rowptr, col, None, reduce)
+        })
     }
 
     fn spmm_csr_weighted(
@@ -116,7 +122,9 @@ impl GraphOps for CubeBackend {
         row: IntTensor<Self>,
         col: IntTensor<Self>,
     ) -> FloatTensor<Self> {
-        widened([a, b, v], |[a, b, v]| spmm::cube::match_sum(a, b, v, row, col))
+        widened([a, b, v], |[a, b, v]| {
+            spmm::cube::match_sum(a, b, v, row, col)
+        })
     }
 
     fn degree(index: IntTensor<Self>, size: usize, dtype: FloatDType) -> FloatTensor<Self> {

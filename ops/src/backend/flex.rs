@@ -46,7 +46,9 @@ impl GraphOps for Flex {
         ptr: IntTensor<Self>,
         reduce: Reduce,
     ) -> FloatTensor<Self> {
-        widened([x], |[x]| segment_reduce::flex::segment_reduce(x, &ptr, reduce))
+        widened([x], |[x]| {
+            segment_reduce::flex::segment_reduce(x, &ptr, reduce)
+        })
     }
 
     fn segment_softmax(
@@ -54,7 +56,9 @@ impl GraphOps for Flex {
         index: IntTensor<Self>,
         size: usize,
     ) -> FloatTensor<Self> {
-        widened([x], |[x]| segment_softmax::flex::segment_softmax(x, &index, size))
+        widened([x], |[x]| {
+            segment_softmax::flex::segment_softmax(x, &index, size)
+        })
     }
 
     fn spmm(
@@ -64,7 +68,9 @@ impl GraphOps for Flex {
         size: usize,
         reduce: Reduce,
     ) -> FloatTensor<Self> {
-        widened([x], |[x]| spmm::flex::spmm(x, &src, &dst, None, size, reduce))
+        widened([x], |[x]| {
+            spmm::flex::spmm(x, &src, &dst, None, size, reduce)
+        })
     }
 
     fn spmm_weighted(
@@ -86,7 +92,9 @@ impl GraphOps for Flex {
         col: IntTensor<Self>,
         reduce: Reduce,
     ) -> FloatTensor<Self> {
-        widened([x], |[x]| spmm::flex::spmm_csr(x, &rowptr, &col, None, reduce))
+        widened([x], |[x]| {
+            spmm::flex::spmm_csr(x, &rowptr, &col, None, reduce)
+        })
     }
 
     fn spmm_csr_weighted(
@@ -117,7 +125,9 @@ impl GraphOps for Flex {
         row: IntTensor<Self>,
         col: IntTensor<Self>,
     ) -> FloatTensor<Self> {
-        widened([a, b, v], |[a, b, v]| spmm::flex::match_sum(a, b, v, &row, &col))
+        widened([a, b, v], |[a, b, v]| {
+            spmm::flex::match_sum(a, b, v, &row, &col)
+        })
     }
 
     fn degree(index: IntTensor<Self>, size: usize, dtype: FloatDType) -> FloatTensor<Self> {

@@ -43,8 +43,14 @@ fn record<B: FusionBackend + GraphOps, const N: usize, const M: usize>(
     let inputs = inputs.map(FusionTensor::into_ir);
     let desc = op.describe(&inputs, dtype, || client.create_empty_handle());
     let device = client.device().clone();
-    let waiting = Waiting::<B> { op, desc: desc.clone(), device };
-    client.register(StreamId::current(), OperationIr::Custom(desc), waiting).outputs()
+    let waiting = Waiting::<B> {
+        op,
+        desc: desc.clone(),
+        device,
+    };
+    client
+        .register(StreamId::current(), OperationIr::Custom(desc), waiting)
+        .outputs()
 }
 
 /// [`record`] for one output of the type of the first input.

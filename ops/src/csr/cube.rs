@@ -16,7 +16,10 @@
 //! The kernels use neither shared memory nor barriers nor planes, so they run on every device,
 //! software renderers included.
 
-#![expect(unsafe_code, reason = "kernels are launched without checks; each launch says why it may")]
+#![expect(
+    unsafe_code,
+    reason = "kernels are launched without checks; each launch says why it may"
+)]
 
 use burn::backend::{Shape, cubecl::dtype_to_storage_type, ops::IntTensorOps as _};
 use burn::tensor::DType;
@@ -271,7 +274,10 @@ pub(crate) fn sort_keys(mut keys: CubeTensor, rows: usize) -> Sorted {
         (keys, perm) = (sorted_keys, Some(sorted_perm.clone()));
         shift += BITS;
         if rows.checked_shr(shift).is_none_or(|digits| digits == 0) {
-            return Sorted { ptr: row_pointers(keys, rows), perm: sorted_perm };
+            return Sorted {
+                ptr: row_pointers(keys, rows),
+                perm: sorted_perm,
+            };
         }
     }
 }

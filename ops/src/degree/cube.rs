@@ -1,6 +1,9 @@
 //! Counting on GPUs: integer atomics, whose sums do not depend on the order.
 
-#![expect(unsafe_code, reason = "kernels are launched without checks; each launch says why it may")]
+#![expect(
+    unsafe_code,
+    reason = "kernels are launched without checks; each launch says why it may"
+)]
 
 use burn::backend::{Shape, cubecl::dtype_to_storage_type, ops::IntTensorOps as _};
 use burn::tensor::{DType, FloatDType};
@@ -36,7 +39,12 @@ pub(crate) fn degree(index: CubeTensor, size: usize, dtype: FloatDType) -> CubeT
     if size == 0 {
         return empty(&index, shape, dtype.into());
     }
-    let counts = zeros_client(index.client.clone(), index.device.clone(), shape, DType::U32);
+    let counts = zeros_client(
+        index.client.clone(),
+        index.device.clone(),
+        shape,
+        DType::U32,
+    );
     if entries > 0 {
         let (cubes, dim) = launch_dims(&index, entries);
         let index_type = dtype_to_storage_type(index.dtype);

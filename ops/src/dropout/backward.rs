@@ -14,7 +14,7 @@ pub(crate) fn dropout<B: Backend, C: CheckpointStrategy>(
     prob: f64,
 ) -> FloatTensor<Autodiff<B, C>> {
     let keep = 1.0 - prob;
-    if keep >= 1.0 {
+    if keep >= 1.0 || x.shape().num_elements() == 0 {
         return x;
     }
     if keep <= 0.0 {

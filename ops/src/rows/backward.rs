@@ -46,12 +46,25 @@ impl<B: GraphOps> State<B> {
             Reduce::Sum | Reduce::Mean => None,
             Reduce::Max | Reduce::Min | Reduce::Mul => Some((x, out)),
         };
-        Self { index, size, reduce, values }
+        Self {
+            index,
+            size,
+            reduce,
+            values,
+        }
     }
 
     /// The gradient with respect to the rows.
     pub(crate) fn input_gradient(self, grad: FloatTensor<B>) -> FloatTensor<B> {
-        let Self { index, size, reduce, values } = self;
+        let Self {
+            index,
+            size,
+            reduce,
+            values,
+        } = self;
+        if index.shape()[0] == 0 || grad.shape().num_elements() == 0 {
+            return B::gather(grad, index);
+        }
         match (reduce, values) {
             (Reduce::Mean, _) => {
                 let grad = divide_by_degree::<B>(grad, index.clone(), size);

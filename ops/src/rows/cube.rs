@@ -4,7 +4,10 @@
 //! ids of an entry are one broadcast. Neither planes nor atomics are needed. Entries are taken in
 //! order, so a result does not depend on how units are scheduled.
 
-#![expect(unsafe_code, reason = "kernels are launched without checks; each launch says why it may")]
+#![expect(
+    unsafe_code,
+    reason = "kernels are launched without checks; each launch says why it may"
+)]
 
 use burn::backend::{Shape, cubecl::dtype_to_storage_type};
 use burn::tensor::DType;
@@ -110,14 +113,21 @@ pub(crate) fn reduce_rows(x: CubeTensor, from: Rows, reduce: Reduce) -> CubeTens
         return empty(&x, shape, x.dtype);
     }
     if from.entries == 0 || sources == 0 {
-        let fill = if reduce == Reduce::Mul { ones_client } else { zeros_client };
+        let fill = if reduce == Reduce::Mul {
+            ones_client
+        } else {
+            zeros_client
+        };
         return fill(x.client.clone(), x.device.clone(), shape, x.dtype);
     }
     let out = empty(&x, shape, x.dtype);
     let vector = vector_size(&x, width);
     let units = rows * width / vector;
     let (cubes, dim) = launch_dims(&x, units);
-    let source_type = from.source.as_ref().map_or(DType::I32, |source| source.dtype);
+    let source_type = from
+        .source
+        .as_ref()
+        .map_or(DType::I32, |source| source.dtype);
     let dtypes = [x.dtype, from.ptr.dtype, source_type].map(dtype_to_storage_type);
     let address = address_type([
         Some(&x),
@@ -169,14 +179,20 @@ pub(crate) fn launch_dims(like: &CubeTensor, units: usize) -> (CubeCount, CubeDi
 pub(crate) fn address_type<'a>(
     tensors: impl IntoIterator<Item = Option<&'a CubeTensor>>,
 ) -> AddressType {
-    let types = tensors.into_iter().flatten().map(CubeTensor::required_address_type);
+    let types = tensors
+        .into_iter()
+        .flatten()
+        .map(CubeTensor::required_address_type);
     types.max().unwrap_or_default()
 }
 
 /// The widest vector of features that divides a row.
 pub(crate) fn vector_size(x: &CubeTensor, width: usize) -> usize {
     let sizes = x.client.io_optimized_vector_sizes(x.dtype.size());
-    sizes.filter(|size| width.is_multiple_of(*size)).max().unwrap_or(1)
+    sizes
+        .filter(|size| width.is_multiple_of(*size))
+        .max()
+        .unwrap_or(1)
 }
 
 /// Number of elements in one row (along axis 0) of a shape.

@@ -146,7 +146,10 @@ pub(crate) use elements;
 pub(crate) fn checked<I: Id>(value: I, size: usize, op: &str, name: &str) -> usize {
     match value.to_usize() {
         Some(value) if value < size => value,
-        _ => panic!("{op}: index {} in `{name}` is outside 0..{size}", value.to_i64()),
+        _ => panic!(
+            "{op}: index {} in `{name}` is outside 0..{size}",
+            value.to_i64()
+        ),
     }
 }
 
@@ -220,11 +223,13 @@ pub(crate) fn for_each_row<T: Send>(
     }
     let chunks = rayon::current_num_threads() * CHUNKS_PER_THREAD;
     let rows = (out.len() / width).div_ceil(chunks).max(1);
-    out.par_chunks_mut(rows * width).enumerate().for_each(|(chunk, out)| {
-        for (row, out) in out.chunks_exact_mut(width).enumerate() {
-            f(chunk * rows + row, out);
-        }
-    });
+    out.par_chunks_mut(rows * width)
+        .enumerate()
+        .for_each(|(chunk, out)| {
+            for (row, out) in out.chunks_exact_mut(width).enumerate() {
+                f(chunk * rows + row, out);
+            }
+        });
 }
 
 /// Reduces each row's entries; see the [module](super) for `source` and `weight`.
@@ -237,7 +242,11 @@ pub(crate) fn reduce_rows<T: Real>(
     weight: Option<&(dyn Fn(usize) -> T + Sync)>,
 ) -> Vec<T> {
     let rows = ptr.len() - 1;
-    let empty = if reduce == Reduce::Mul { T::ONE } else { T::ZERO };
+    let empty = if reduce == Reduce::Mul {
+        T::ONE
+    } else {
+        T::ZERO
+    };
     let mut out = vec![empty; rows * width];
     let work = ptr[rows] * width;
     for_each_row(&mut out, width, work, |row, out| {
@@ -247,10 +256,14 @@ pub(crate) fn reduce_rows<T: Real>(
             Reduce::Sum => fold(out, x, entries, &source, weight, |a, b| a + b),
             Reduce::Mul => fold(out, x, entries, &source, weight, |a, b| a * b),
             Reduce::Max => {
-                fold(out, x, entries, &source, weight, |a, b| if b > a || b.is_nan() { b } else { a });
+                fold(out, x, entries, &source, weight, |a, b| {
+                    if b > a || b.is_nan() { b } else { a }
+                });
             }
             Reduce::Min => {
-                fold(out, x, entries, &source, weight, |a, b| if b < a || b.is_nan() { b } else { a });
+                fold(out, x, entries, &source, weight, |a, b| {
+                    if b < a || b.is_nan() { b } else { a }
+                });
             }
             Reduce::Mean => {
                 fold(out, x, entries, &source, weight, |a, b| a + b);

@@ -25,7 +25,9 @@ impl<B: GraphOps> Backward<B, 1> for Scatter {
         _checkpointer: &mut Checkpointer,
     ) {
         let state = ops.state;
-        unary::<B, _>(ops.parents, ops.node, grads, |grad| state.input_gradient(grad));
+        unary::<B, _>(ops.parents, ops.node, grads, |grad| {
+            state.input_gradient(grad)
+        });
     }
 }
 

@@ -10,13 +10,18 @@ use crate::{
 };
 
 /// See [`crate::scatter`].
-pub(crate) fn scatter(
-    x: CubeTensor,
-    index: CubeTensor,
-    size: usize,
-    reduce: Reduce,
-) -> CubeTensor {
+pub(crate) fn scatter(x: CubeTensor, index: CubeTensor, size: usize, reduce: Reduce) -> CubeTensor {
     let entries = index.meta.shape()[0];
     let Sorted { ptr, perm } = sort_by_row(index, size);
-    reduce_rows(x, Rows { ptr, perm: Some(perm), source: None, weight: None, entries }, reduce)
+    reduce_rows(
+        x,
+        Rows {
+            ptr,
+            perm: Some(perm),
+            source: None,
+            weight: None,
+            entries,
+        },
+        reduce,
+    )
 }

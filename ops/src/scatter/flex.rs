@@ -5,7 +5,9 @@ use burn_flex::FlexTensor;
 
 use crate::{
     Reduce,
-    rows::flex::{elements, reduce_rows, row_width, sort_by_row, tensor, with_id, with_real, with_rows},
+    rows::flex::{
+        elements, reduce_rows, row_width, sort_by_row, tensor, with_id, with_real, with_rows,
+    },
 };
 
 /// See [`crate::scatter`].

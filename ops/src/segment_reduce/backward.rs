@@ -26,7 +26,9 @@ impl<B: GraphOps> Backward<B, 1> for SegmentReduce {
         _checkpointer: &mut Checkpointer,
     ) {
         let state = ops.state;
-        unary::<B, _>(ops.parents, ops.node, grads, |grad| state.input_gradient(grad));
+        unary::<B, _>(ops.parents, ops.node, grads, |grad| {
+            state.input_gradient(grad)
+        });
     }
 }
 
@@ -37,7 +39,11 @@ pub(crate) fn segment_reduce<B: GraphOps, C: CheckpointStrategy>(
     reduce: Reduce,
 ) -> FloatTensor<Autodiff<B, C>> {
     let (x, node) = x.into_parts();
-    match SegmentReduce.prepare::<C>([node]).compute_bound().stateful() {
+    match SegmentReduce
+        .prepare::<C>([node])
+        .compute_bound()
+        .stateful()
+    {
         OpsKind::Tracked(prep) => {
             let (rows, entries) = (ptr.shape()[0] - 1, x.shape()[0]);
             let out = B::segment_reduce(x.clone(), ptr.clone(), reduce);

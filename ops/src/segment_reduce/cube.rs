@@ -11,5 +11,15 @@ use crate::{
 pub(crate) fn segment_reduce(x: CubeTensor, ptr: CubeTensor, reduce: Reduce) -> CubeTensor {
     let entries = x.meta.shape()[0];
     let ptr = into_contiguous(ptr);
-    reduce_rows(x, Rows { ptr, perm: None, source: None, weight: None, entries }, reduce)
+    reduce_rows(
+        x,
+        Rows {
+            ptr,
+            perm: None,
+            source: None,
+            weight: None,
+            entries,
+        },
+        reduce,
+    )
 }

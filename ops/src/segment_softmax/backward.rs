@@ -56,10 +56,21 @@ pub(crate) fn segment_softmax<B: GraphOps, C: CheckpointStrategy>(
     size: usize,
 ) -> FloatTensor<Autodiff<B, C>> {
     let (x, node) = x.into_parts();
-    match SegmentSoftmax.prepare::<C>([node]).compute_bound().stateful() {
+    match SegmentSoftmax
+        .prepare::<C>([node])
+        .compute_bound()
+        .stateful()
+    {
         OpsKind::Tracked(prep) => {
             let out = B::segment_softmax(x, index.clone(), size);
-            prep.finish(State { out: out.clone(), index, size }, out)
+            prep.finish(
+                State {
+                    out: out.clone(),
+                    index,
+                    size,
+                },
+                out,
+            )
         }
         OpsKind::UnTracked(prep) => prep.finish(B::segment_softmax(x, index, size)),
     }

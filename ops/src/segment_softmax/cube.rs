@@ -1,7 +1,10 @@
 //! Softmax among edges on GPUs: one unit for each destination and head walks the edges three times,
 //! for the maximum, the sum and the quotients. The scores of one row stay in cache.
 
-#![expect(unsafe_code, reason = "kernels are launched without checks; each launch says why it may")]
+#![expect(
+    unsafe_code,
+    reason = "kernels are launched without checks; each launch says why it may"
+)]
 
 use burn::backend::cubecl::dtype_to_storage_type;
 use burn_cubecl::{kernel::into_contiguous, tensor::CubeTensor};
@@ -65,12 +68,8 @@ pub(crate) fn segment_softmax(x: CubeTensor, index: CubeTensor, size: usize) -> 
         return empty(&x, shape, x.dtype);
     }
     let Sorted { ptr, perm } = sort_by_row(index, size);
-    let out = burn_cubecl::ops::numeric::zeros_client(
-        x.client.clone(),
-        x.device.clone(),
-        shape,
-        x.dtype,
-    );
+    let out =
+        burn_cubecl::ops::numeric::zeros_client(x.client.clone(), x.device.clone(), shape, x.dtype);
     let out = into_contiguous(out);
     let (cubes, dim) = launch_dims(&x, size * width);
     let dtype = dtype_to_storage_type(x.dtype);

@@ -3,7 +3,9 @@
 use burn::backend::TensorMetadata as _;
 use burn_flex::FlexTensor;
 
-use crate::rows::flex::{Real, Sorted, elements, row_width, sort_by_row, tensor, with_id, with_real};
+use crate::rows::flex::{
+    Real, Sorted, elements, row_width, sort_by_row, tensor, with_id, with_real,
+};
 
 /// See [`crate::segment_softmax`].
 pub(crate) fn segment_softmax(x: &FlexTensor, index: &FlexTensor, size: usize) -> FlexTensor {
@@ -21,9 +23,13 @@ fn softmax<T: Real>(x: &[T], width: usize, sorted: &Sorted) -> Vec<T> {
         let edges = &sorted.perm[row[0]..row[1]];
         for f in 0..width {
             let score = |edge: usize| x[edge * width + f];
-            let Some(&first) = edges.first() else { continue };
+            let Some(&first) = edges.first() else {
+                continue;
+            };
             let larger = |a: T, b: T| if b > a || b.is_nan() { b } else { a };
-            let max = edges.iter().fold(score(first), |max, &edge| larger(max, score(edge)));
+            let max = edges
+                .iter()
+                .fold(score(first), |max, &edge| larger(max, score(edge)));
             let mut sum = T::ZERO;
             for &edge in edges {
                 let exp = (score(edge) - max).exp();

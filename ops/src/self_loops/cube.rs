@@ -1,6 +1,9 @@
 //! Finding self loops on GPUs: sort the loops by node, take the last of each.
 
-#![expect(unsafe_code, reason = "kernels are launched without checks; each launch says why it may")]
+#![expect(
+    unsafe_code,
+    reason = "kernels are launched without checks; each launch says why it may"
+)]
 
 use burn::backend::{Shape, cubecl::dtype_to_storage_type};
 use burn::tensor::DType;

@@ -35,11 +35,7 @@ use crate::dispatch;
 /// let out = kiln_ops::self_loop_position(src, dst, 2).into_data();
 /// assert_eq!(out.iter::<i64>().collect::<Vec<_>>(), [3, 2]);
 /// ```
-pub fn self_loop_position(
-    src: Tensor<1, Int>,
-    dst: Tensor<1, Int>,
-    size: usize,
-) -> Tensor<1, Int> {
+pub fn self_loop_position(src: Tensor<1, Int>, dst: Tensor<1, Int>, size: usize) -> Tensor<1, Int> {
     let out = dispatch::self_loop_position(src.into_dispatch(), dst.into_dispatch(), size);
     Tensor::from_dispatch(out)
 }

@@ -86,7 +86,9 @@ impl<B: GraphOps> Backward<B, 2> for Weighted {
         let (edges, x, weight) = ops.state;
         let [x_node, weight_node] = ops.parents;
         let grad = edges.undo_mean(grads.consume::<B>(&ops.node));
-        let Edges { src, dst, num_src, .. } = edges;
+        let Edges {
+            src, dst, num_src, ..
+        } = edges;
         if let Some(node) = weight_node {
             let dot = B::edge_dot(grad.clone(), x, dst.clone(), src.clone());
             grads.register::<B>(node.id, dot);
@@ -113,6 +115,9 @@ impl<B: GraphOps> Backward<B, 1> for Extremum {
     ) {
         let (Edges { src, dst, .. }, x, out) = ops.state;
         unary::<B, _>(ops.parents, ops.node, grads, |grad| {
+            if grad.shape().num_elements() == 0 {
+                return B::match_sum(x, out, grad, src, dst);
+            }
             let ones = B::float_ones(x.shape(), &x.device(), x.dtype().into());
             let ties = B::match_sum(out.clone(), x.clone(), ones, dst.clone(), src.clone());
             let share = B::float_div(grad, B::float_clamp_min(ties, 1.0.into()));
@@ -163,11 +168,23 @@ impl<B: GraphOps> Form<B> {
 
     fn edges(self, num_src: usize, reduce: Reduce) -> Edges<B> {
         match self {
-            Self::Coo { src, dst, size } => Edges { src, dst, num_src, num_dst: size, reduce },
+            Self::Coo { src, dst, size } => Edges {
+                src,
+                dst,
+                num_src,
+                num_dst: size,
+                reduce,
+            },
             Self::Csr { rowptr, col } => {
                 let num_dst = rowptr.shape()[0] - 1;
                 let dst = B::ptr_to_index(rowptr, col.shape()[0]);
-                Edges { src: col, dst, num_src, num_dst, reduce }
+                Edges {
+                    src: col,
+                    dst,
+                    num_src,
+                    num_dst,
+                    reduce,
+                }
             }
         }
     }
@@ -241,7 +258,11 @@ fn weighted<B: GraphOps, C: CheckpointStrategy>(
 ) -> FloatTensor<Autodiff<B, C>> {
     let (x, x_node) = x.into_parts();
     let (weight, weight_node) = weight.into_parts();
-    match Weighted.prepare::<C>([x_node, weight_node]).compute_bound().stateful() {
+    match Weighted
+        .prepare::<C>([x_node, weight_node])
+        .compute_bound()
+        .stateful()
+    {
         OpsKind::Tracked(prep) => {
             let edges = form.clone().edges(x.shape()[0], reduce);
             let out = form.forward(x.clone(), Some(weight.clone()), reduce);
@@ -289,7 +310,11 @@ pub(crate) fn edge_dot<B: GraphOps, C: CheckpointStrategy>(
 ) -> FloatTensor<Autodiff<B, C>> {
     let (a, a_node) = a.into_parts();
     let (b, b_node) = b.into_parts();
-    match EdgeDot.prepare::<C>([a_node, b_node]).compute_bound().stateful() {
+    match EdgeDot
+        .prepare::<C>([a_node, b_node])
+        .compute_bound()
+        .stateful()
+    {
         OpsKind::Tracked(prep) => {
             let out = B::edge_dot(a.clone(), b.clone(), row.clone(), col.clone());
             prep.finish((a, b, row, col), out)

@@ -1,7 +1,10 @@
 //! Sparse products on GPUs: row reduction that reads features through the edges' sources, and the
 //! two kernels of its gradients.
 
-#![expect(unsafe_code, reason = "kernels are launched without checks; each launch says why it may")]
+#![expect(
+    unsafe_code,
+    reason = "kernels are launched without checks; each launch says why it may"
+)]
 
 use burn::backend::{Shape, cubecl::dtype_to_storage_type};
 use burn_cubecl::{kernel::into_contiguous, ops::numeric::zeros_client, tensor::CubeTensor};
@@ -176,7 +179,11 @@ pub(crate) fn match_sum(
     col: CubeTensor,
 ) -> CubeTensor {
     let [a, b, v, col] = [a, b, v, col].map(into_contiguous);
-    let (rows, cols, width) = (a.meta.shape()[0], b.meta.shape()[0], row_width(a.meta.shape()));
+    let (rows, cols, width) = (
+        a.meta.shape()[0],
+        b.meta.shape()[0],
+        row_width(a.meta.shape()),
+    );
     let shape = a.meta.shape().clone();
     if rows * width == 0 {
         return empty(&a, shape, a.dtype);
@@ -188,8 +195,7 @@ pub(crate) fn match_sum(
     let Sorted { ptr, perm } = sort_by_row(row, rows);
     let (cubes, dim) = launch_dims(&a, rows * width);
     let dtypes = [a.dtype, col.dtype].map(dtype_to_storage_type);
-    let address =
-        address_type([&a, &b, &v, &ptr, &perm, &col, &out].map(Some));
+    let address = address_type([&a, &b, &v, &ptr, &perm, &col, &out].map(Some));
     // SAFETY: a unit below `rows · width` writes its own position; `ptr` and `perm` are the kernels'
     // own, rows of `b` and `v` are read only below `cols`.
     unsafe {

@@ -6,8 +6,8 @@ use burn_flex::FlexTensor;
 use crate::{
     Reduce,
     rows::flex::{
-        Real, checked, checked_ptr, elements, for_each_row, reduce_rows, row_width, sort_by_row, tensor,
-        with_id, with_real, with_rows,
+        Real, checked, checked_ptr, elements, for_each_row, reduce_rows, row_width, sort_by_row,
+        tensor, with_id, with_real, with_rows,
     },
 };
 
@@ -44,7 +44,11 @@ pub(crate) fn spmm_csr(
     value: Option<&FlexTensor>,
     reduce: Reduce,
 ) -> FlexTensor {
-    let (x, rowptr, col) = (x.to_contiguous(), rowptr.to_contiguous(), col.to_contiguous());
+    let (x, rowptr, col) = (
+        x.to_contiguous(),
+        rowptr.to_contiguous(),
+        col.to_contiguous(),
+    );
     let value = value.map(FlexTensor::to_contiguous);
     let shape = x.shape();
     let ptr = with_id!(rowptr, I => {
@@ -86,7 +90,10 @@ pub(crate) fn edge_dot(
 }
 
 /// See [`crate::GraphOps::match_sum`].
-#[expect(clippy::float_cmp, reason = "an extremum is a copy of one of the values")]
+#[expect(
+    clippy::float_cmp,
+    reason = "an extremum is a copy of one of the values"
+)]
 pub(crate) fn match_sum(
     a: &FlexTensor,
     b: &FlexTensor,

@@ -355,6 +355,17 @@ fn an_unknown_backend_and_one_that_is_not_compiled_in() {
 }
 
 #[test]
+fn a_backend_that_the_environment_names_and_burn_does_not_know() {
+    let (folder, _) = exported(GCN);
+    let outcome = folder.kiln_with(&RUN, &[("BURN_DEVICE", "quantum")]);
+    assert_eq!(outcome.code, Some(1), "{outcome:#?}");
+    let start =
+        "error: the default backend cannot be used on this machine\n  cause: Unknown BURN_DEVICE";
+    assert!(outcome.stderr.starts_with(start), "{outcome:#?}");
+    assert!(!folder.path("out.safetensors").exists());
+}
+
+#[test]
 fn an_unknown_method() {
     let (folder, _) = exported(GCN);
     let with = |method| [&RUN[..], &["--method", method]].concat();

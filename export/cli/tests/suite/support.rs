@@ -68,12 +68,18 @@ impl Folder {
 
     /// Runs `kiln` in the folder.
     pub(crate) fn kiln(&self, args: &[&str]) -> Outcome {
+        self.kiln_with(args, &[])
+    }
+
+    /// Runs `kiln` in the folder with some variables of the environment.
+    pub(crate) fn kiln_with(&self, args: &[&str], variables: &[(&str, &str)]) -> Outcome {
         let output = Command::new(env!("CARGO_BIN_EXE_kiln"))
             .args(args)
             .current_dir(self.0.path())
             .env("COLUMNS", "100")
             .env_remove("RUST_BACKTRACE")
             .env_remove("BURN_DEVICE")
+            .envs(variables.iter().copied())
             .output()
             .unwrap();
         Outcome {

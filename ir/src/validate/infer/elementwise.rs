@@ -33,7 +33,7 @@ impl Infer<'_> {
         Ok(one(ElemType::I64, vec![length]))
     }
 
-    pub(super) fn unary(&self, unary: Unary, inputs: &[&TensorType]) -> Types {
+    pub(super) fn unary(unary: Unary, inputs: &[&TensorType]) -> Types {
         for x in inputs {
             match unary {
                 Unary::Not => Self::exact("x", x, ElemType::Bool)?,
@@ -119,14 +119,13 @@ impl Infer<'_> {
         Ok(vec![x.clone()])
     }
 
-    #[expect(clippy::unused_self, reason = "one form for all rules")]
-    pub(super) fn float_to_same(&self, inputs: &[&TensorType]) -> Types {
+    pub(super) fn float_to_same(inputs: &[&TensorType]) -> Types {
         let &[x] = inputs else { return Ok(Vec::new()) };
         Self::float("x", x)?;
         Ok(vec![x.clone()])
     }
 
-    pub(super) fn dropout(&self, prob: Float, inputs: &[&TensorType]) -> Types {
+    pub(super) fn dropout(prob: Float, inputs: &[&TensorType]) -> Types {
         if !(0.0..=1.0).contains(&prob.0) {
             let got = format!("{:?}", prob.0);
             return Err(Self::attribute(
@@ -135,15 +134,11 @@ impl Infer<'_> {
                 got,
             ));
         }
-        self.float_to_same(inputs)
+        Self::float_to_same(inputs)
     }
 
-    #[expect(clippy::unused_self, reason = "one form for all rules")]
-    pub(super) fn cast(&self, elem: ElemType, inputs: &[&TensorType]) -> Types {
-        Ok(inputs
-            .iter()
-            .flat_map(|x| one(elem, x.dims.clone()))
-            .collect())
+    pub(super) fn cast(elem: ElemType, inputs: &[&TensorType]) -> Vec<TensorType> {
+        inputs.iter().flat_map(|x| one(elem, x.dims.clone())).collect()
     }
 
     pub(super) fn mask_where(&self, inputs: &[&TensorType]) -> Types {

@@ -4,6 +4,8 @@
 //! symbolic sizes: two sizes are equal only if they are equal as polynomials, and a size broadcasts
 //! only if it is the number 1.
 
+#![deny(clippy::wildcard_enum_match_arm)]
+
 mod elementwise;
 mod graph;
 mod linear;
@@ -18,7 +20,17 @@ use crate::{
 };
 
 /// A problem with the number of its invariant; boxed because it is large and rare.
-type Problem = Box<(u8, Kind)>;
+pub(super) struct Problem(Box<(u8, Kind)>);
+
+impl Problem {
+    fn new(invariant: u8, kind: Kind) -> Self {
+        Self(Box::new((invariant, kind)))
+    }
+
+    pub(super) fn into_parts(self) -> (u8, Kind) {
+        *self.0
+    }
+}
 
 /// Least and largest number of inputs, and number of outputs. Those of a call are its callee's.
 pub(super) fn arity(op: &Op) -> (usize, usize, usize) {
@@ -74,15 +86,15 @@ impl Infer<'_> {
             Op::Call(_) | Op::Symbol(_) => Ok(Vec::new()),
             Op::Full { value, elem, dims } => self.full(value, *elem, dims),
             Op::Arange { start, end } => self.arange(start, end),
-            Op::Unary(unary) => self.unary(*unary, inputs),
+            Op::Unary(unary) => Self::unary(*unary, inputs),
             Op::Binary(binary) => self.binary(*binary, inputs),
             Op::BinaryScalar(binary, scalar) => self.binary_scalar(*binary, scalar, inputs),
-            Op::LeakyRelu(_) => self.float_to_same(inputs),
+            Op::LeakyRelu(_) => Self::float_to_same(inputs),
             Op::Clamp { min, max } => self.clamp([min, max], inputs),
-            Op::Cast(elem) => self.cast(*elem, inputs),
+            Op::Cast(elem) => Ok(Self::cast(*elem, inputs)),
             Op::MaskWhere => self.mask_where(inputs),
             Op::MaskFill(scalar) => self.mask_fill(scalar, inputs),
-            Op::Dropout(prob) => self.dropout(*prob, inputs),
+            Op::Dropout(prob) => Self::dropout(*prob, inputs),
             Op::Reshape(dims) => self.reshape(dims, inputs),
             Op::Permute(axes) => self.permute(axes, inputs),
             Op::Expand(dims) => self.expand(dims, inputs),
@@ -119,37 +131,37 @@ impl Infer<'_> {
     /// A problem with the shape of an operand.
     fn shape(&self, what: &'static str, expected: impl Into<String>, got: &TensorType) -> Problem {
         let got = self.words().tensor_type(got);
-        Box::new((
+        Problem::new(
             16,
             Kind::Shape {
                 what,
                 expected: expected.into(),
                 got,
             },
-        ))
+        )
     }
 
     fn element(what: &'static str, expected: impl Into<String>, got: ElemType) -> Problem {
         let (expected, got) = (expected.into(), got.to_string());
-        Box::new((
+        Problem::new(
             15,
             Kind::Element {
                 what,
                 expected,
                 got,
             },
-        ))
+        )
     }
 
     fn attribute(what: &'static str, expected: &'static str, got: String) -> Problem {
-        Box::new((
+        Problem::new(
             17,
             Kind::Attribute {
                 what,
                 expected,
                 got,
             },
-        ))
+        )
     }
 
     fn float(what: &'static str, ty: &TensorType) -> Result<ElemType, Problem> {
@@ -201,13 +213,13 @@ impl Infer<'_> {
             .and_then(|axis| ty.dims.get(axis));
         found.ok_or_else(|| {
             let expected = format!("an axis of {}", self.words().tensor_type(ty));
-            Box::new((
+            Problem::new(
                 16,
                 Kind::Axis {
                     expected,
                     got: axis,
                 },
-            ))
+            )
         })
     }
 
@@ -269,5 +281,5 @@ fn one(elem: ElemType, dims: Vec<Size>) -> Vec<TensorType> {
 }
 
 fn overflow() -> Problem {
-    Box::new((16, Kind::SizeOverflow))
+    Problem::new(16, Kind::SizeOverflow)
 }

@@ -19,7 +19,7 @@ impl Infer<'_> {
                 limit: super::super::as_u64(MAX_RANK),
                 got: super::super::as_u64(dims.len()),
             };
-            return Err(Box::new((1, kind)));
+            return Err(Problem::new(1, kind));
         }
         dims.iter().try_for_each(|dim| self.count("a size", dim))
     }
@@ -54,18 +54,18 @@ impl Infer<'_> {
 
     pub(super) fn permute(&self, axes: &[u32], inputs: &[&TensorType]) -> Types {
         let &[x] = inputs else { return Ok(Vec::new()) };
-        self.distinct(axes)?;
+        Self::distinct(axes)?;
         if axes.len() != x.dims.len() {
             let what = "axes";
             let expected = x.dims.len().to_string();
-            return Err(Box::new((
+            return Err(Problem::new(
                 16,
                 Kind::Count {
                     what,
                     expected,
                     got: axes.len(),
                 },
-            )));
+            ));
         }
         let dims = axes.iter().map(|&axis| self.axis(x, axis).cloned());
         Ok(one(x.elem, dims.collect::<Result<_, _>>()?))
@@ -91,14 +91,14 @@ impl Infer<'_> {
         let &[x] = inputs else { return Ok(Vec::new()) };
         if ranges.len() != x.dims.len() {
             let (what, expected) = ("ranges", x.dims.len().to_string());
-            return Err(Box::new((
+            return Err(Problem::new(
                 16,
                 Kind::Count {
                     what,
                     expected,
                     got: ranges.len(),
                 },
-            )));
+            ));
         }
         let mut dims = Vec::with_capacity(ranges.len());
         for ((start, end), dim) in ranges.iter().zip(&x.dims) {
@@ -185,16 +185,16 @@ impl Infer<'_> {
         }
         if axes.is_empty() {
             let expected = "at least 1".to_owned();
-            return Err(Box::new((
+            return Err(Problem::new(
                 16,
                 Kind::Count {
                     what: "axes",
                     expected,
                     got: 0,
                 },
-            )));
+            ));
         }
-        self.distinct(axes)?;
+        Self::distinct(axes)?;
         let mut ty = x.clone();
         for &axis in axes {
             ty.dims = self.with_axis(&ty, axis, Size::fixed(1))?;
@@ -211,12 +211,11 @@ impl Infer<'_> {
     pub(super) fn softmax(&self, dim: u32, inputs: &[&TensorType]) -> Types {
         let &[x] = inputs else { return Ok(Vec::new()) };
         self.axis(x, dim)?;
-        self.float_to_same(inputs)
+        Self::float_to_same(inputs)
     }
 
     /// Checks that no axis stands twice.
-    #[expect(clippy::unused_self, reason = "one form for all rules")]
-    fn distinct(&self, axes: &[u32]) -> Result<(), Problem> {
+    fn distinct(axes: &[u32]) -> Result<(), Problem> {
         let mut sorted: Vec<u32> = axes.to_vec();
         sorted.sort_unstable();
         let twice = sorted
@@ -224,13 +223,13 @@ impl Infer<'_> {
             .zip(sorted.iter().skip(1))
             .find(|(a, b)| a == b);
         match twice {
-            Some((&got, _)) => Err(Box::new((
+            Some((&got, _)) => Err(Problem::new(
                 16,
                 Kind::Axis {
                     expected: "each axis once".to_owned(),
                     got,
                 },
-            ))),
+            )),
             None => Ok(()),
         }
     }

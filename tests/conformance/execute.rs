@@ -1,0 +1,108 @@
+//! Recorded programs, executed: against PyG's results, and against the eager layers at sizes that
+//! were not recorded.
+//!
+//! A program runs as it was recorded, after a round trip through its native file, and after one
+//! through its text form. The device is that of `KILN_TEST_BACKEND`; eager results are always
+//! computed on the CPU.
+
+use std::{collections::BTreeSet, env};
+
+use kiln::{
+    burn::tensor::{Device, TensorData},
+    core::{Overloads, backend, signature::Type},
+    ir::{self, Model, Session, record::Recorder},
+};
+
+use crate::{
+    call::{self, Inputs, Sizes},
+    fixture,
+};
+
+/// The device under test, and how far its results may be from the CPU's, relative to the largest.
+fn device() -> (Device, f64) {
+    let name = env::var("KILN_TEST_BACKEND").unwrap_or_else(|_| "flex".to_owned());
+    let device = backend::device(&name).unwrap();
+    // GPUs add in another order and have their own exponentials; CUDA's matrix units round to TF32.
+    let tolerance = match name.as_str() {
+        "flex" => 1e-6,
+        "cuda" => 2e-3,
+        _ => 1e-5,
+    };
+    (device, tolerance)
+}
+
+fn run(session: &Session, method: &str, inputs: &Inputs) -> Vec<TensorData> {
+    let inputs = inputs
+        .iter()
+        .map(|(name, data)| (name.clone(), call::upload(data.clone(), session.device())))
+        .collect();
+    let outputs = session.run(method, inputs).unwrap_or_else(|error| panic!("{method}: {error}"));
+    outputs.into_iter().map(|(_, tensor)| call::download(tensor)).collect()
+}
+
+#[test]
+fn programs_compute_what_pyg_computes() {
+    let (device, tolerance) = device();
+    for fixture in fixture::all() {
+        let module = fixture.model(&Device::flex());
+        let model = Recorder::new(&module).overloads().finish().unwrap();
+        let session = Session::new(&model, &device).unwrap();
+        let mut inputs = fixture.inputs();
+        if fixture.variant.starts_with("pair_") && !inputs.contains_key("edge_index.rowptr") {
+            inputs.insert("size".to_owned(), TensorData::new(fixture.size.to_vec(), [2]));
+        }
+        let got = run(&session, &fixture.method(), &inputs);
+        call::assert_close(&fixture.name, &got, &fixture.outputs(), tolerance.max(1e-5));
+    }
+}
+
+#[test]
+fn programs_equal_eager_layers_at_other_sizes() {
+    let (device, tolerance) = device();
+    let mut variants = BTreeSet::new();
+    for fixture in fixture::all() {
+        let is_layer = fixture.conv.ends_with("Conv");
+        let is_representative = fixture.name.ends_with("-loops-heads")
+            || fixture.name.ends_with("-loops-default")
+            || fixture.name.contains("-loops-edge_dim")
+            || !is_layer;
+        if fixture.variant != "edge_index" || !is_representative {
+            continue;
+        }
+        let module = fixture.model(&Device::flex());
+        let model = Recorder::new(&module).overloads().finish().unwrap();
+        for (way, model) in round_trips(&model) {
+            let session = Session::new(&model, &device).unwrap();
+            for (seed, overload) in module.overloads().iter().enumerate() {
+                variants.insert((fixture.conv.clone(), overload.name.clone()));
+                for (nodes, destinations, edges) in [(1, 1, 3), (40, 23, 200), (9, 30, 0)] {
+                    for optional in [false, true] {
+                        let sizes = Sizes { nodes, destinations, edges };
+                        let seed = seed as u64 + 100;
+                        let inputs = call::random_inputs(&overload.signature, sizes, optional, seed);
+                        let is_pair = matches!(overload.signature.params[0].ty, Type::Tuple(_));
+                        let counts = [nodes, if is_pair { destinations } else { nodes }];
+                        let cpu = Device::flex();
+                        let expected = call::eager(&module, overload, &inputs, counts, &cpu);
+                        let got = run(&session, &overload.name, &inputs);
+                        let name = format!("{} {way} {} {sizes:?}", fixture.name, overload.name);
+                        call::assert_close(&name, &got, &expected, tolerance);
+                    }
+                }
+            }
+        }
+    }
+    let layers = variants.iter().filter(|(conv, _)| conv.ends_with("Conv")).count();
+    assert_eq!(layers, 18, "{variants:?}");
+}
+
+/// The model itself, and what remains of it after each format.
+fn round_trips(model: &Model) -> Vec<(&'static str, Model)> {
+    let native = Model::from_bytes(&model.to_bytes().unwrap()).unwrap();
+    assert_eq!(native.program, model.program, "native");
+    let text = ir::parse(&ir::print(&model.program)).unwrap();
+    let text = ir::validate(text).unwrap();
+    assert_eq!(text, model.program, "text");
+    let text = Model::new(text, model.weights.clone()).unwrap();
+    vec![("as recorded", model.clone()), ("native", native), ("text", text)]
+}
