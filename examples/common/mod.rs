@@ -58,10 +58,18 @@ pub(crate) fn fire(
     let mut results = session.run("forward", inputs)?;
     let (_, output) = results.pop().context("`forward` has no result")?;
     let largest = expected.clone().abs().max().into_scalar::<f32>();
-    let difference = (output.float::<2>() - expected).abs().max().into_scalar::<f32>() / largest;
+    let difference = (output.float::<2>() - expected)
+        .abs()
+        .max()
+        .into_scalar::<f32>()
+        / largest;
     ensure!(
         difference <= TOLERANCE,
         "the loaded model is off by {difference:.1e}, expected at most {TOLERANCE:.0e}"
     );
-    Ok(Fired { native, torchscript, difference })
+    Ok(Fired {
+        native,
+        torchscript,
+        difference,
+    })
 }

@@ -19,7 +19,11 @@
 //! names = ["x", "edge_index", "y", "train_mask", "val_mask", "test_mask"]
 //! safetensors.torch.save_file({name: data[name].contiguous() for name in names}, "cora.safetensors")
 //! ```
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "an example talks to its reader")]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "an example talks to its reader"
+)]
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -134,20 +138,31 @@ fn main() -> Result<()> {
             start.elapsed().as_secs_f32()
         );
         accuracies.push(trained.test);
-        if best.as_ref().is_none_or(|best| trained.validation.better_than(&best.validation)) {
+        if best
+            .as_ref()
+            .is_none_or(|best| trained.validation.better_than(&best.validation))
+        {
             best = Some(trained);
         }
     }
     let (mean, deviation) = mean_and_deviation(&accuracies);
-    println!("mean test accuracy of {} seeds: {mean:.4} ± {deviation:.4}", accuracies.len());
+    println!(
+        "mean test accuracy of {} seeds: {mean:.4} ± {deviation:.4}",
+        accuracies.len()
+    );
 
-    let model = best.context("nothing was trained: expected at least one epoch")?.model;
+    let model = best
+        .context("nothing was trained: expected at least one epoch")?
+        .model;
     let (features, edges) = (task.graph.x(), task.graph.edges());
     let expected = model.forward(features.clone(), edges);
     let recorded = Recorder::new(&model)
         .overload(
             "forward",
-            (tensor!(f32["N", task.graph.num_features()]), edge_index!("N", "E")),
+            (
+                tensor!(f32["N", task.graph.num_features()]),
+                edge_index!("N", "E"),
+            ),
             |model: &Gat, (x, edges)| model.forward(x, &edges),
         )
         .finish()?;
@@ -156,8 +171,15 @@ fn main() -> Result<()> {
         ("edge_index".to_owned(), edges.tensor().into()),
     ]);
     let fired = common::fire(&recorded, &args.out, "gat", inputs, expected, &device)?;
-    println!("saved {} and {}", fired.native.display(), fired.torchscript.display());
-    println!("the loaded model's scores differ by {:.1e} of the largest", fired.difference);
+    println!(
+        "saved {} and {}",
+        fired.native.display(),
+        fired.torchscript.display()
+    );
+    println!(
+        "the loaded model's scores differ by {:.1e} of the largest",
+        fired.difference
+    );
     Ok(())
 }
 
@@ -190,8 +212,15 @@ impl Task {
         let scores = ops::gather(scores.clone(), nodes.clone());
         let labels = self.labels.clone().select(0, nodes.clone());
         let classes = scores.clone().argmax(1).squeeze_dim::<1>(1);
-        let right = classes.equal(labels.clone()).float().mean().into_scalar::<f64>();
-        Score { accuracy: right, loss: loss.forward(scores, labels).into_scalar::<f64>() }
+        let right = classes
+            .equal(labels.clone())
+            .float()
+            .mean()
+            .into_scalar::<f64>();
+        Score {
+            accuracy: right,
+            loss: loss.forward(scores, labels).into_scalar::<f64>(),
+        }
     }
 }
 
@@ -222,17 +251,18 @@ struct Trained {
 fn train(task: &Task, epochs: usize, seed: u64) -> Result<Trained> {
     let device = task.graph.device();
     device.seed(seed);
-    // Tensors on this device remember how they were computed; those on `device` do not, and there
-    // dropout is off.
+    // Tensors of this device remember how they were computed, and on them dropout is active. That
+    // holds for the features too, which are made such tensors explicitly.
     let training = device.clone().autodiff();
-    let x = task.graph.x().to_device(&training);
-    let edges = task.graph.edges().clone().to_device(&training);
-    let nodes = task.train.clone().to_device(&training);
-    let labels = task.labels.clone().to_device(&training).select(0, nodes.clone());
-    let loss_of = CrossEntropyLossConfig::new().init(&training);
-    let loss_of_valid = CrossEntropyLossConfig::new().init(&device);
+    let (x, edges) = (task.graph.x().autodiff(), task.graph.edges());
+    let labels = task.labels.clone().select(0, task.train.clone());
+    let loss_of = CrossEntropyLossConfig::new().init(&device);
 
-    let mut model = Gat::new(task.graph.num_features(), task.graph.num_classes(), &training);
+    let mut model = Gat::new(
+        task.graph.num_features(),
+        task.graph.num_classes(),
+        &training,
+    );
     // PyTorch's Adam: epsilon 1e-8, and a weight decay that is added to the gradients.
     let mut optimizer = AdamConfig::new()
         .with_epsilon(1e-8)
@@ -241,19 +271,31 @@ fn train(task: &Task, epochs: usize, seed: u64) -> Result<Trained> {
     let mut best: Option<Trained> = None;
     let bar = common::progress(epochs);
     for epoch in 1..=epochs {
-        let scores = model.forward(x.clone(), &edges);
-        let loss = loss_of.forward(ops::gather(scores, nodes.clone()), labels.clone());
+        let scores = model.forward(x.clone(), edges);
+        let scores = ops::gather(scores, task.train.clone());
+        let loss = loss_of.forward(scores, labels.clone());
         let gradients = GradientsParams::from_grads(loss.backward(), &model);
         model = optimizer.step(LEARNING_RATE, model, gradients);
 
         let valid = model.valid();
-        let scores = valid.forward(task.graph.x(), task.graph.edges());
-        let validation = task.score(&scores, &task.val, &loss_of_valid);
-        if best.as_ref().is_none_or(|best| validation.better_than(&best.validation)) {
-            let test = task.score(&scores, &task.test, &loss_of_valid).accuracy;
-            best = Some(Trained { model: valid, epoch, validation, test });
+        let scores = valid.forward(task.graph.x(), edges);
+        let validation = task.score(&scores, &task.val, &loss_of);
+        if best
+            .as_ref()
+            .is_none_or(|best| validation.better_than(&best.validation))
+        {
+            let test = task.score(&scores, &task.test, &loss_of).accuracy;
+            best = Some(Trained {
+                model: valid,
+                epoch,
+                validation,
+                test,
+            });
         }
-        bar.set_message(format!("seed {seed}, validation accuracy {:.3}", validation.accuracy));
+        bar.set_message(format!(
+            "seed {seed}, validation accuracy {:.3}",
+            validation.accuracy
+        ));
         bar.inc(1);
     }
     bar.finish_and_clear();
@@ -264,6 +306,10 @@ fn train(task: &Task, epochs: usize, seed: u64) -> Result<Trained> {
 fn mean_and_deviation(values: &[f64]) -> (f64, f64) {
     let count = values.len() as f64;
     let mean = values.iter().sum::<f64>() / count;
-    let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / count;
+    let variance = values
+        .iter()
+        .map(|value| (value - mean).powi(2))
+        .sum::<f64>()
+        / count;
     (mean, variance.sqrt())
 }

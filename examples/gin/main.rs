@@ -96,7 +96,9 @@ impl Gin {
         let classifier = |layer| LinearConfig::new(width(layer), num_classes).init(device);
         Self {
             convs: (0..CONVOLUTIONS).map(conv).collect(),
-            norms: (0..CONVOLUTIONS).map(|_| BatchNormConfig::new(HIDDEN).init(device)).collect(),
+            norms: (0..CONVOLUTIONS)
+                .map(|_| BatchNormConfig::new(HIDDEN).init(device))
+                .collect(),
             classifiers: (0..=CONVOLUTIONS).map(classifier).collect(),
             dropout: Dropout::new(DROPOUT),
         }
@@ -111,7 +113,11 @@ impl Gin {
         };
         let mut x = x;
         let mut scores = read_out(&x, &self.classifiers[0]);
-        let layers = self.convs.iter().zip(&self.norms).zip(&self.classifiers[1..]);
+        let layers = self
+            .convs
+            .iter()
+            .zip(&self.norms)
+            .zip(&self.classifiers[1..]);
         for ((conv, norm), classifier) in layers {
             x = relu(norm.forward(conv.forward(x, edges)));
             scores = scores + read_out(&x, classifier);
@@ -125,7 +131,10 @@ fn main() -> Result<()> {
     ensure!(args.epochs > 0, "expected at least one epoch");
     let device = backend::device(&args.backend)?;
     let data = read_tu(&args.data, &device)?;
-    ensure!(data.graphs.len() >= FOLDS, "expected at least {FOLDS} graphs");
+    ensure!(
+        data.graphs.len() >= FOLDS,
+        "expected at least {FOLDS} graphs"
+    );
     ensure!(data.num_classes > 0, "the graphs have no labels");
     println!(
         "{}: {} graphs, {} features, {} classes",
@@ -149,9 +158,11 @@ fn main() -> Result<()> {
         let part = |held_out: bool| {
             let graphs = data.graphs.iter().zip(&folds);
             let graphs = graphs.filter(|&(_, &of)| (of == fold) == held_out);
-            graphs.map(|(graph, _)| graph.clone()).collect::<Vec<Graph>>()
+            graphs
+                .map(|(graph, _)| graph.clone())
+                .collect::<Vec<Graph>>()
         };
-        let test = Mini::new(&part(true), &device)?;
+        let test = Mini::new(&part(true))?;
         let mut training = Training::new(part(false), widths, &device);
         let mut accuracies = Vec::with_capacity(args.epochs);
         for (epoch, sum) in sums.iter_mut().enumerate() {
@@ -159,13 +170,25 @@ fn main() -> Result<()> {
             let accuracy = test.accuracy(&training.model.valid());
             accuracies.push(accuracy);
             *sum += accuracy;
-            tick(&bar, &format!("fold {} of {FOLDS}, accuracy {accuracy:.3}", fold + 1));
+            tick(
+                &bar,
+                &format!("fold {} of {FOLDS}, accuracy {accuracy:.3}", fold + 1),
+            );
         }
         of_fold.push(accuracies);
     }
     let mean = |epoch: usize| sums[epoch] / FOLDS as f64;
-    let best = (0..args.epochs).fold(0, |best, epoch| if mean(epoch) > mean(best) { epoch } else { best });
-    let variance = of_fold.iter().map(|fold| (fold[best] - mean(best)).powi(2)).sum::<f64>();
+    let best = (0..args.epochs).fold(0, |best, epoch| {
+        if mean(epoch) > mean(best) {
+            epoch
+        } else {
+            best
+        }
+    });
+    let variance = of_fold
+        .iter()
+        .map(|fold| (fold[best] - mean(best)).powi(2))
+        .sum::<f64>();
     bar.suspend(|| {
         println!(
             "10-fold mean accuracy: {:.4} ± {:.4} at epoch {}; at the last epoch {:.4}; {:.0} s",
@@ -177,7 +200,7 @@ fn main() -> Result<()> {
         );
     });
 
-    let all = Mini::new(&data.graphs, &device)?;
+    let all = Mini::new(&data.graphs)?;
     let mut training = Training::new(data.graphs, widths, &device);
     bar.set_length((FOLDS * args.epochs + best + 1) as u64);
     for epoch in 0..=best {
@@ -192,7 +215,11 @@ fn main() -> Result<()> {
         .overload(
             "forward",
             // `ptr` has one entry more than there are graphs, so its length is a symbol of its own.
-            (tensor!(f32["N", widths.0]), edge_index!("N", "E"), tensor!(i64["P"]).named("ptr")),
+            (
+                tensor!(f32["N", widths.0]),
+                edge_index!("N", "E"),
+                tensor!(i64["P"]).named("ptr"),
+            ),
             |model: &Gin, (x, edges, ptr)| model.forward(x, &edges, &ptr),
         )
         .finish()?;
@@ -202,8 +229,15 @@ fn main() -> Result<()> {
         ("ptr".to_owned(), all.ptr.into()),
     ]);
     let fired = common::fire(&recorded, &args.out, "gin", inputs, expected, &device)?;
-    println!("saved {} and {}", fired.native.display(), fired.torchscript.display());
-    println!("the loaded model's scores differ by {:.1e} of the largest", fired.difference);
+    println!(
+        "saved {} and {}",
+        fired.native.display(),
+        fired.torchscript.display()
+    );
+    println!(
+        "the loaded model's scores differ by {:.1e} of the largest",
+        fired.difference
+    );
     Ok(())
 }
 
@@ -239,14 +273,14 @@ struct Mini {
 }
 
 impl Mini {
-    fn new(graphs: &[Graph], device: &Device) -> Result<Self> {
-        let batch = Batch::from_graphs(graphs)?.to_device(device);
+    fn new(graphs: &[Graph]) -> Result<Self> {
+        let batch = Batch::from_graphs(graphs)?;
         let ptr = batch.ptr().iter().map(|&node| i64::try_from(node));
         let ptr = ptr.collect::<Result<Vec<_>, _>>()?;
         Ok(Self {
             x: batch.x(),
             edges: batch.edges().clone(),
-            ptr: Tensor::from_data(TensorData::from(ptr.as_slice()), device),
+            ptr: Tensor::from_data(TensorData::from(ptr.as_slice()), &batch.device()),
             labels: batch.y().context("the graphs have no labels")?,
         })
     }
@@ -257,7 +291,11 @@ impl Mini {
 
     fn accuracy(&self, model: &Gin) -> f64 {
         let classes = self.scores(model).argmax(1).squeeze_dim::<1>(1);
-        classes.equal(self.labels.clone()).float().mean().into_scalar::<f64>()
+        classes
+            .equal(self.labels.clone())
+            .float()
+            .mean()
+            .into_scalar::<f64>()
     }
 }
 
@@ -267,19 +305,18 @@ struct Training {
     model: Gin,
     optimizer: ModuleOptimizer,
     loss: CrossEntropyLoss,
-    /// Where tensors remember how they were computed.
-    device: Device,
 }
 
 impl Training {
     fn new(graphs: Vec<Graph>, widths: (usize, usize), device: &Device) -> Self {
-        let device = device.clone().autodiff();
         Self {
             graphs,
-            model: Gin::new(widths.0, widths.1, &device),
+            // Tensors of an autodiff device remember how they were computed; what is computed from
+            // them does too.
+            model: Gin::new(widths.0, widths.1, &device.clone().autodiff()),
+            // The epsilon of PyTorch's Adam.
             optimizer: AdamConfig::new().with_epsilon(1e-8).init(),
-            loss: CrossEntropyLossConfig::new().init(&device),
-            device,
+            loss: CrossEntropyLossConfig::new().init(device),
         }
     }
 
@@ -288,7 +325,7 @@ impl Training {
         let rate = LEARNING_RATE * 0.5_f64.powi(i32::try_from(epoch / HALF_LIFE)?);
         self.graphs.shuffle(rng);
         for graphs in self.graphs.chunks(BATCH_SIZE) {
-            let mini = Mini::new(graphs, &self.device)?;
+            let mini = Mini::new(graphs)?;
             let loss = self.loss.forward(mini.scores(&self.model), mini.labels);
             let gradients = GradientsParams::from_grads(loss.backward(), &self.model);
             self.model = self.optimizer.step(rate, self.model.clone(), gradients);

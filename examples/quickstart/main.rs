@@ -80,25 +80,41 @@ fn main() -> Result<()> {
     let net = train(&graph, args.epochs, &device)?;
     let scores = net.forward(graph.x(), graph.edges());
     let right = correct(&graph, scores.clone())?;
-    println!("trained:  {right} of {} members are in the right group", graph.num_nodes());
+    println!(
+        "trained:  {right} of {} members are in the right group",
+        graph.num_nodes()
+    );
 
     // Sizes in quotes are symbols: the recording holds for any number of nodes and edges.
     let model = Recorder::new(&net)
         .overload(
             "forward",
-            (tensor!(f32["N", graph.num_features()]), edge_index!("N", "E")),
+            (
+                tensor!(f32["N", graph.num_features()]),
+                edge_index!("N", "E"),
+            ),
             |net: &Net, (x, edges)| net.forward(x, &edges),
         )
         .finish()?;
-    println!("recorded: {} weights, {} functions", model.program.weights.len(), model.program.functions.len());
+    println!(
+        "recorded: {} weights, {} functions",
+        model.program.weights.len(),
+        model.program.functions.len()
+    );
 
     fs::create_dir_all(&args.out)
         .with_context(|| format!("cannot create {}", args.out.display()))?;
-    let (native, archive) = (args.out.join("quickstart.kiln"), args.out.join("quickstart.pt"));
+    let (native, archive) = (
+        args.out.join("quickstart.kiln"),
+        args.out.join("quickstart.pt"),
+    );
     model.save(&native)?;
     model.save_torchscript(&archive)?;
     println!("saved:    {} (Kiln)", native.display());
-    println!("          {} (TorchScript: torch.jit.load opens it)", archive.display());
+    println!(
+        "          {} (TorchScript: torch.jit.load opens it)",
+        archive.display()
+    );
 
     // From here on nothing of the model above is used: the file has all there is to know.
     let session = Session::new(&Model::load(&native)?, &device)?;
@@ -110,7 +126,10 @@ fn main() -> Result<()> {
     let (_, loaded) = results.pop().context("`forward` has no result")?;
     let loaded = loaded.float::<2>();
     let difference = (loaded.clone() - scores).abs().max().into_scalar::<f32>();
-    ensure!(difference <= 1e-4, "the loaded model is off by {difference}");
+    ensure!(
+        difference <= 1e-4,
+        "the loaded model is off by {difference}"
+    );
     println!(
         "loaded:   {} of {} members are in the right group; scores differ by at most {difference:.1e}",
         correct(&graph, loaded)?,
@@ -121,18 +140,24 @@ fn main() -> Result<()> {
 
 /// Trains on the nodes of the training mask, one of each class.
 fn train(graph: &Graph, epochs: usize, device: &Device) -> Result<Net> {
-    // Tensors on this device remember how they were computed; those on `device` do not.
-    let device = device.clone().autodiff();
-    let graph = graph.clone().to_device(&device);
-    let mask = graph.train_mask().context("the graph has no training mask")?;
+    let mask = graph
+        .train_mask()
+        .context("the graph has no training mask")?;
     let labels = graph.y().context("the graph has no labels")?;
     let known = ops::nonzero(mask); // their numbers, [4]
     let labels = labels.select(0, known.clone());
 
-    let mut net = Net::new(graph.num_features(), graph.num_classes(), &device);
-    let mut optimizer =
-        AdamConfig::new().with_weight_decay(Some(WeightDecayConfig::new(5e-4))).init();
-    let loss = CrossEntropyLossConfig::new().init(&device);
+    // Weights on an autodiff device remember what was computed from them, so that the loss can say
+    // in which direction each should change.
+    let mut net = Net::new(
+        graph.num_features(),
+        graph.num_classes(),
+        &device.clone().autodiff(),
+    );
+    let mut optimizer = AdamConfig::new()
+        .with_weight_decay(Some(WeightDecayConfig::new(5e-4)))
+        .init();
+    let loss = CrossEntropyLossConfig::new().init(device);
     let style = ProgressStyle::with_template("training [{bar:32}] {pos}/{len}  {msg}")?;
     let bar = ProgressBar::new(epochs as u64).with_style(style.progress_chars("=> "));
     for _ in 0..epochs {

@@ -257,7 +257,7 @@ pub struct Node {
 
 /// A recorded model: modules, functions and the types of its weights.
 ///
-/// Everything here is plain data that may be wrong; [`validate`](crate::validate) turns it into a
+/// Everything here is plain data that may be wrong; [`validate`](crate::validate()) turns it into a
 /// [`Valid`](crate::Valid) program, which executor and writers demand.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Default)]
 pub struct Program {

@@ -297,3 +297,13 @@ fn the_normal_form_is_as_recorded() {
     let program = parse(include_str!("files/parse/sample.kir")).unwrap();
     insta::assert_snapshot!(print(&program));
 }
+
+#[test]
+fn the_example_of_the_documentation_is_valid_and_in_normal_form() {
+    let page = include_str!("../../docs/ir.md");
+    let (_, rest) = page.split_once("```text\n").unwrap();
+    let (example, _) = rest.split_once("```").unwrap();
+    let program = parse(example).unwrap();
+    assert_eq!(print(&program), example);
+    kiln_ir::validate(program).unwrap();
+}

@@ -6,6 +6,7 @@
 
 mod build;
 mod custom_layer;
+mod fixture;
 mod invariance;
 mod parity;
 mod state_dict;

@@ -5,11 +5,7 @@
 //! where the gradients by all inputs and parameters are compared too. Layers are built from PyG's
 //! arguments and called through their typed forward variants.
 
-use std::{
-    collections::BTreeMap,
-    fmt::Write as _,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, fmt::Write as _};
 
 use burn::{
     module::{Module, ModuleMapper, Param},
@@ -17,87 +13,18 @@ use burn::{
 };
 use kiln_core::{
     Adjacency, AnyTensor, EdgeIndex, Kind, Overloads, Value,
-    signature::{Signature, Type},
+    signature::Type,
 };
 use kiln_nn::{
-    build::{AnyModel, from_args},
+    build::AnyModel,
     pool::{global_add_pool, global_max_pool, global_mean_pool},
-    store::StateDict,
 };
+
+use crate::fixture::{Fixture, data, matches};
 
 /// Largest difference, relative to the largest number of the expected tensor, or, for gradients, of
 /// all gradients of the fixture: the gradient of a softmax is a difference of numbers of that size.
 const TOLERANCE: f64 = 1e-5;
-
-pub(crate) fn data() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pyg/data")
-}
-
-/// One fixture: its description and its tensors.
-pub(crate) struct Fixture {
-    pub(crate) name: String,
-    conv: String,
-    kwargs: serde_json::Value,
-    variant: String,
-    size: Vec<usize>,
-    tensors: BTreeMap<String, TensorData>,
-}
-
-impl Fixture {
-    fn read(path: &Path) -> Self {
-        let bytes = std::fs::read(path).unwrap();
-        let (_, metadata) = safetensors::SafeTensors::read_metadata(&bytes).unwrap();
-        let case = &metadata.metadata().as_ref().unwrap()["case"];
-        let case: serde_json::Value = serde_json::from_str(case).unwrap();
-        let text = |key: &str| case[key].as_str().unwrap().to_owned();
-        let size = match &case["size"] {
-            serde_json::Value::Array(sizes) => sizes.clone(),
-            size => vec![size.clone()],
-        };
-        Self {
-            name: path.file_stem().unwrap().to_str().unwrap().to_owned(),
-            conv: text("conv"),
-            kwargs: case["kwargs"].clone(),
-            variant: text("variant"),
-            size: size
-                .iter()
-                .map(|n| usize::try_from(n.as_u64().unwrap()).unwrap())
-                .collect(),
-            tensors: StateDict::read(path).unwrap().tensors,
-        }
-    }
-
-    /// The fixtures of a layer, model or pooling function.
-    pub(crate) fn all(conv: &str) -> Vec<Self> {
-        let manifest = std::fs::read_to_string(data().join("manifest.json")).unwrap();
-        let manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap();
-        let files = manifest["files"].as_array().unwrap().iter();
-        files
-            .filter(|entry| entry["case"]["conv"] == conv)
-            .map(|entry| Self::read(&data().join(entry["file"].as_str().unwrap())))
-            .collect()
-    }
-
-    /// The tensors below a prefix.
-    fn below(&self, prefix: &str) -> BTreeMap<String, TensorData> {
-        self.tensors
-            .iter()
-            .filter_map(|(name, tensor)| {
-                Some((name.strip_prefix(prefix)?.to_owned(), tensor.clone()))
-            })
-            .collect()
-    }
-
-    /// The module with the fixture's parameters.
-    pub(crate) fn module(&self, device: &Device) -> AnyModel {
-        let module = from_args(&self.conv, &self.kwargs, device).unwrap();
-        StateDict {
-            tensors: self.below("param."),
-        }
-        .load_into(module)
-        .unwrap()
-    }
-}
 
 /// The inputs of a fixture on a device; on an autodiff device those with a gradient are tracked.
 struct Inputs {
@@ -158,23 +85,6 @@ impl Inputs {
             other => panic!("no input for {other:?}"),
         }
     }
-}
-
-/// Whether a forward variant is the one that a fixture names.
-fn matches(signature: &Signature, variant: &str) -> bool {
-    let ty = |name: &str| {
-        signature
-            .params
-            .iter()
-            .find(|param| param.name == name)
-            .map(|param| &param.ty)
-    };
-    let pair = matches!(ty("x"), Some(Type::Tuple(_)));
-    let csr = matches!(ty("edge_index"), Some(Type::Adjacency { .. }));
-    let attention = ty("return_attention_weights").is_some();
-    pair == variant.starts_with("pair_")
-        && csr == variant.contains("adj")
-        && attention == variant.ends_with("_attention")
 }
 
 /// The tensors in a result, in order.

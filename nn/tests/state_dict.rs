@@ -7,7 +7,10 @@ use kiln_nn::{
 };
 use serde_json::json;
 
-use crate::parity::{self, Fixture, data};
+use crate::{
+    fixture::{Fixture, data},
+    parity,
+};
 
 fn sage() -> AnyModel {
     let args = json!({"in_channels": 8, "out_channels": 6});

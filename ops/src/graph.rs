@@ -1,7 +1,7 @@
 //! Graph utilities composed of the operations: changing the form of edges, and self loops.
 //!
 //! Names and results are those of `torch_geometric.utils`. Functions that remove edges have outputs
-//! whose size depends on values, so they use [`nonzero`](crate::nonzero).
+//! whose size depends on values, so they use [`nonzero`].
 
 use burn::tensor::{Int, Tensor};
 use kiln_core::{Adjacency, EdgeIndex};

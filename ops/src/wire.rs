@@ -3,8 +3,8 @@
 //!
 //! Burn records an extension's operation as a [`CustomOpIr`]: a name, input and output tensors
 //! (identity, shape, type) and scalars. [`GraphOp`] is that record in typed form. One definition
-//! serves four users: recording and lazy fusion [`describe`](GraphOp::describe) an operation,
-//! replay [`execute`](GraphOp::execute)s it, and readers of a recorded graph
+//! serves four users: recording and lazy fusion describe an operation,
+//! replay executes it, and readers of a recorded graph
 //! [`decode`](GraphOp::decode) it.
 //!
 //! | name | inputs | scalars | outputs |

@@ -39,11 +39,23 @@ impl Sizes {
 }
 
 /// Random inputs of a signature; `optional` tells whether optional ones are there.
-pub(crate) fn random_inputs(signature: &Signature, sizes: Sizes, optional: bool, seed: u64) -> Inputs {
+pub(crate) fn random_inputs(
+    signature: &Signature,
+    sizes: Sizes,
+    optional: bool,
+    seed: u64,
+) -> Inputs {
     let mut rng = StdRng::seed_from_u64(seed);
     let mut inputs = Inputs::new();
     for param in &signature.params {
-        fill(&param.ty, &param.name, sizes, optional, &mut rng, &mut inputs);
+        fill(
+            &param.ty,
+            &param.name,
+            sizes,
+            optional,
+            &mut rng,
+            &mut inputs,
+        );
     }
     inputs
 }
@@ -57,12 +69,16 @@ fn fill(
     inputs: &mut Inputs,
 ) {
     let mut floats = |shape: Vec<usize>| {
-        let values: Vec<f32> =
-            (0..shape.iter().product()).map(|_| rng.random_range(-1.0..1.0)).collect();
+        let values: Vec<f32> = (0..shape.iter().product())
+            .map(|_| rng.random_range(-1.0..1.0))
+            .collect();
         TensorData::new(values, shape)
     };
     match ty {
-        Type::Tensor { kind: Kind::Float, dims } => {
+        Type::Tensor {
+            kind: Kind::Float,
+            dims,
+        } => {
             let data = floats(dims.iter().map(|dim| sizes.get(dim)).collect());
             inputs.insert(name.to_owned(), data);
         }
@@ -77,23 +93,34 @@ fn fill(
         }
         Type::Adjacency { src, dst, edges } => {
             let (src, dst, edges) = (sizes.get(src), sizes.get(dst), sizes.get(edges));
-            let mut rows: Vec<(usize, usize)> =
-                (0..edges).map(|_| (rng.random_range(0..dst), rng.random_range(0..src))).collect();
+            let mut rows: Vec<(usize, usize)> = (0..edges)
+                .map(|_| (rng.random_range(0..dst), rng.random_range(0..src)))
+                .collect();
             rows.sort_unstable();
-            let rowptr: Vec<i64> =
-                (0..=dst).map(|row| int(rows.partition_point(|&(r, _)| r < row))).collect();
+            let rowptr: Vec<i64> = (0..=dst)
+                .map(|row| int(rows.partition_point(|&(r, _)| r < row)))
+                .collect();
             let col: Vec<i64> = rows.iter().map(|&(_, col)| int(col)).collect();
             inputs.insert(format!("{name}.rowptr"), TensorData::new(rowptr, [dst + 1]));
             inputs.insert(format!("{name}.col"), TensorData::new(col, [edges]));
             if optional {
-                let value = (0..edges).map(|_| rng.random_range(0.1..1.0)).collect::<Vec<f32>>();
+                let value = (0..edges)
+                    .map(|_| rng.random_range(0.1..1.0))
+                    .collect::<Vec<f32>>();
                 inputs.insert(format!("{name}.value"), TensorData::new(value, [edges]));
             }
         }
         Type::Optional(inner) if optional => fill(inner, name, sizes, true, rng, inputs),
         Type::Tuple(items) => {
             for (position, item) in items.iter().enumerate() {
-                fill(item, &format!("{name}.{position}"), sizes, optional, rng, inputs);
+                fill(
+                    item,
+                    &format!("{name}.{position}"),
+                    sizes,
+                    optional,
+                    rng,
+                    inputs,
+                );
             }
         }
         Type::Size { src, dst } => {
@@ -127,7 +154,15 @@ pub(crate) fn eager<M>(
         .signature
         .params
         .iter()
-        .map(|param| argument(&param.ty, &param.name, inputs, [nodes, destinations], device))
+        .map(|param| {
+            argument(
+                &param.ty,
+                &param.name,
+                inputs,
+                [nodes, destinations],
+                device,
+            )
+        })
         .collect();
     let mut results = Vec::new();
     flatten((overload.call)(module, arguments), &mut results);
@@ -217,14 +252,28 @@ pub(crate) fn download(tensor: AnyTensor) -> TensorData {
 }
 
 /// Asserts that results are equal within `tolerance`, relative to the largest value.
-pub(crate) fn assert_close(name: &str, got: &[TensorData], expected: &[TensorData], tolerance: f64) {
+pub(crate) fn assert_close(
+    name: &str,
+    got: &[TensorData],
+    expected: &[TensorData],
+    tolerance: f64,
+) {
     assert_eq!(got.len(), expected.len(), "{name}: number of results");
     for (position, (got, expected)) in got.iter().zip(expected).enumerate() {
-        assert_eq!(got.shape(), expected.shape(), "{name}: shape of result {position}");
-        let scale = expected.iter::<f64>().fold(1.0, |scale: f64, x| scale.max(x.abs()));
+        assert_eq!(
+            got.shape(),
+            expected.shape(),
+            "{name}: shape of result {position}"
+        );
+        let scale = expected
+            .iter::<f64>()
+            .fold(1.0, |scale: f64, x| scale.max(x.abs()));
         for (index, (a, b)) in got.iter::<f64>().zip(expected.iter::<f64>()).enumerate() {
             let close = (a - b).abs() <= tolerance * scale || (a.is_nan() && b.is_nan());
-            assert!(close, "{name}: result {position}, element {index}: {a} != {b}");
+            assert!(
+                close,
+                "{name}: result {position}, element {index}: {a} != {b}"
+            );
         }
     }
 }

@@ -15,7 +15,7 @@ use kiln::{
 
 use crate::{
     call::{self, Inputs, Sizes},
-    fixture,
+    case,
 };
 
 /// The device under test, and how far its results may be from the CPU's, relative to the largest.
@@ -36,31 +36,37 @@ fn run(session: &Session, method: &str, inputs: &Inputs) -> Vec<TensorData> {
         .iter()
         .map(|(name, data)| (name.clone(), call::upload(data.clone(), session.device())))
         .collect();
-    let outputs = session.run(method, inputs).unwrap_or_else(|error| panic!("{method}: {error}"));
-    outputs.into_iter().map(|(_, tensor)| call::download(tensor)).collect()
+    let outputs = session
+        .run(method, inputs)
+        .unwrap_or_else(|error| panic!("{method}: {error}"));
+    outputs
+        .into_iter()
+        .map(|(_, tensor)| call::download(tensor))
+        .collect()
 }
 
 #[test]
 fn programs_compute_what_pyg_computes() {
     let (device, tolerance) = device();
-    for fixture in fixture::all() {
-        let module = fixture.model(&Device::flex());
+    let mut count = 0;
+    for fixture in case::fixtures() {
+        let module = fixture.module(&Device::flex());
         let model = Recorder::new(&module).overloads().finish().unwrap();
         let session = Session::new(&model, &device).unwrap();
-        let mut inputs = fixture.inputs();
-        if fixture.variant.starts_with("pair_") && !inputs.contains_key("edge_index.rowptr") {
-            inputs.insert("size".to_owned(), TensorData::new(fixture.size.to_vec(), [2]));
-        }
-        let got = run(&session, &fixture.method(), &inputs);
-        call::assert_close(&fixture.name, &got, &fixture.outputs(), tolerance.max(1e-5));
+        let method = case::variant(&fixture, &module).name;
+        let got = run(&session, &method, &case::inputs(&fixture));
+        let tolerance = tolerance.max(1e-5);
+        call::assert_close(&fixture.name, &got, &case::outputs(&fixture), tolerance);
+        count += 1;
     }
+    assert!(count > 200, "only {count} fixtures");
 }
 
 #[test]
 fn programs_equal_eager_layers_at_other_sizes() {
     let (device, tolerance) = device();
     let mut variants = BTreeSet::new();
-    for fixture in fixture::all() {
+    for fixture in case::fixtures() {
         let is_layer = fixture.conv.ends_with("Conv");
         let is_representative = fixture.name.ends_with("-loops-heads")
             || fixture.name.ends_with("-loops-default")
@@ -69,7 +75,7 @@ fn programs_equal_eager_layers_at_other_sizes() {
         if fixture.variant != "edge_index" || !is_representative {
             continue;
         }
-        let module = fixture.model(&Device::flex());
+        let module = fixture.module(&Device::flex());
         let model = Recorder::new(&module).overloads().finish().unwrap();
         for (way, model) in round_trips(&model) {
             let session = Session::new(&model, &device).unwrap();
@@ -77,9 +83,14 @@ fn programs_equal_eager_layers_at_other_sizes() {
                 variants.insert((fixture.conv.clone(), overload.name.clone()));
                 for (nodes, destinations, edges) in [(1, 1, 3), (40, 23, 200), (9, 30, 0)] {
                     for optional in [false, true] {
-                        let sizes = Sizes { nodes, destinations, edges };
+                        let sizes = Sizes {
+                            nodes,
+                            destinations,
+                            edges,
+                        };
                         let seed = seed as u64 + 100;
-                        let inputs = call::random_inputs(&overload.signature, sizes, optional, seed);
+                        let inputs =
+                            call::random_inputs(&overload.signature, sizes, optional, seed);
                         let is_pair = matches!(overload.signature.params[0].ty, Type::Tuple(_));
                         let counts = [nodes, if is_pair { destinations } else { nodes }];
                         let cpu = Device::flex();
@@ -92,7 +103,10 @@ fn programs_equal_eager_layers_at_other_sizes() {
             }
         }
     }
-    let layers = variants.iter().filter(|(conv, _)| conv.ends_with("Conv")).count();
+    let layers = variants
+        .iter()
+        .filter(|(conv, _)| conv.ends_with("Conv"))
+        .count();
     assert_eq!(layers, 18, "{variants:?}");
 }
 
@@ -104,5 +118,9 @@ fn round_trips(model: &Model) -> Vec<(&'static str, Model)> {
     let text = ir::validate(text).unwrap();
     assert_eq!(text, model.program, "text");
     let text = Model::new(text, model.weights.clone()).unwrap();
-    vec![("as recorded", model.clone()), ("native", native), ("text", text)]
+    vec![
+        ("as recorded", model.clone()),
+        ("native", native),
+        ("text", text),
+    ]
 }

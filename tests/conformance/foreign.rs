@@ -6,9 +6,7 @@ use kiln::{
     burn::{
         self,
         module::Module,
-        nn::{
-            BatchNorm, BatchNormConfig, LayerNorm, LayerNormConfig, Linear, LinearConfig,
-        },
+        nn::{BatchNorm, BatchNormConfig, LayerNorm, LayerNormConfig, Linear, LinearConfig},
         tensor::{Bool, Device, Int, Tensor, TensorData, activation::gelu},
     },
     core::AnyTensor,
@@ -43,7 +41,9 @@ impl Block {
 
     pub(crate) fn record(&self) -> Model {
         Recorder::new(self)
-            .overload("forward", (tensor!(f32["N", 6]),), |block: &Self, (x,)| block.forward(x))
+            .overload("forward", (tensor!(f32["N", 6]),), |block: &Self, (x,)| {
+                block.forward(x)
+            })
             .finish()
             .unwrap()
     }
@@ -61,7 +61,12 @@ fn a_burn_mlp_with_layer_norm_and_residual_records() {
     let device = Device::flex();
     let block = Block::new(&device);
     let model = block.record();
-    let names: Vec<&str> = model.program.weights.iter().map(|w| w.name.as_str()).collect();
+    let names: Vec<&str> = model
+        .program
+        .weights
+        .iter()
+        .map(|w| w.name.as_str())
+        .collect();
     assert_eq!(
         names,
         [
@@ -106,7 +111,9 @@ struct Plain {
 fn refused(
     forward: impl Fn(&Plain, Tensor<2>, Tensor<1, Int>) -> Tensor<2> + Send + Sync + 'static,
 ) -> RecordError {
-    let plain = Plain { lin: LinearConfig::new(4, 4).init(&Device::flex()) };
+    let plain = Plain {
+        lin: LinearConfig::new(4, 4).init(&Device::flex()),
+    };
     Recorder::new(&plain)
         .overload(
             "forward",
@@ -120,7 +127,10 @@ fn refused(
 #[test]
 fn an_operation_without_counterpart_is_named() {
     let error = refused(|_, x, _| x.sort(0));
-    assert!(matches!(&error, RecordError::Unsupported { operation, .. } if operation.contains("Sort")), "{error}");
+    assert!(
+        matches!(&error, RecordError::Unsupported { operation, .. } if operation.contains("Sort")),
+        "{error}"
+    );
     assert!(error.to_string().contains("in `forward`"), "{error}");
 }
 
@@ -132,15 +142,25 @@ fn an_unsupported_operation_in_a_layer_names_the_layer() {
         scope.exit(x.cumsum(0))
     });
     let text = error.to_string();
-    assert!(text.contains("OddConv.forward") && text.contains("CumSum"), "{text}");
+    assert!(
+        text.contains("OddConv.forward") && text.contains("CumSum"),
+        "{text}"
+    );
 }
 
 #[test]
 fn control_flow_that_depends_on_a_size_is_refused() {
     let error = refused(|plain, x, _| {
-        if x.dims()[0] > 100 { plain.lin.forward(x) } else { x.exp() }
+        if x.dims()[0] > 100 {
+            plain.lin.forward(x)
+        } else {
+            x.exp()
+        }
     });
-    assert!(matches!(error, RecordError::SizeDependent { .. }), "{error}");
+    assert!(
+        matches!(error, RecordError::SizeDependent { .. }),
+        "{error}"
+    );
 }
 
 #[test]
@@ -150,7 +170,10 @@ fn a_float_made_from_a_size_is_refused() {
         let rows = x.dims()[0] as f32;
         x / rows
     });
-    assert!(matches!(error, RecordError::FloatDependsOnSize { .. }), "{error}");
+    assert!(
+        matches!(error, RecordError::FloatDependsOnSize { .. }),
+        "{error}"
+    );
 }
 
 #[test]
@@ -159,7 +182,10 @@ fn a_size_that_is_no_polynomial_is_refused() {
         let half = x.dims()[0] / 2;
         x.slice([0..half])
     });
-    assert!(matches!(error, RecordError::NotPolynomial { .. }), "{error}");
+    assert!(
+        matches!(error, RecordError::NotPolynomial { .. }),
+        "{error}"
+    );
 }
 
 #[test]
@@ -175,11 +201,16 @@ fn reading_a_value_is_refused() {
 fn a_constant_whose_values_depend_on_a_size_is_refused() {
     let error = refused(|_, x, _| {
         let rows = x.dims()[0];
-        let weights: Vec<f32> = (0..rows).map(|i| if i % 2 == 0 { 1.0 } else { 2.0 }).collect();
+        let weights: Vec<f32> = (0..rows)
+            .map(|i| if i % 2 == 0 { 1.0 } else { 2.0 })
+            .collect();
         let weights = Tensor::<1>::from_data(TensorData::new(weights, [rows]), &x.device());
         x * weights.unsqueeze_dim(1)
     });
-    assert!(matches!(error, RecordError::BakedConstant { .. }), "{error}");
+    assert!(
+        matches!(error, RecordError::BakedConstant { .. }),
+        "{error}"
+    );
 }
 
 #[test]
@@ -191,7 +222,9 @@ fn a_panic_in_the_forward_pass_is_an_error() {
 #[test]
 fn an_arange_over_a_symbol_is_recognised() {
     let device = Device::flex();
-    let plain = Plain { lin: LinearConfig::new(4, 4).init(&device) };
+    let plain = Plain {
+        lin: LinearConfig::new(4, 4).init(&device),
+    };
     let model = Recorder::new(&plain)
         .overload("forward", (tensor!(f32["N", 4]),), |plain: &Plain, (x,)| {
             let rows = i64::try_from(x.dims()[0]).unwrap();
@@ -205,7 +238,13 @@ fn an_arange_over_a_symbol_is_recognised() {
     let x = random([5, 4], &device);
     let inputs = BTreeMap::from([("x".to_owned(), AnyTensor::from(x.clone()))]);
     let got = call::download(session.run("forward", inputs).unwrap().remove(0).1);
-    let numbers = Tensor::<1, Int>::arange(0..5, &device).float().unsqueeze_dim::<2>(1);
-    let expected = plain.lin.forward(x.clone()).mask_fill(x.greater_elem(0.0), 0.0) + numbers;
+    let numbers = Tensor::<1, Int>::arange(0..5, &device)
+        .float()
+        .unsqueeze_dim::<2>(1);
+    let expected = plain
+        .lin
+        .forward(x.clone())
+        .mask_fill(x.greater_elem(0.0), 0.0)
+        + numbers;
     call::assert_close("arange", &[got], &[expected.into_data()], 1e-6);
 }

@@ -27,7 +27,12 @@ pub(super) fn recognise_linear(program: &Valid) -> Program {
 
 fn rewrite(function: &mut Function) {
     let mut uses: HashMap<ValueId, usize> = HashMap::new();
-    for &value in function.nodes.iter().flat_map(|node| &node.inputs).chain(&function.outputs) {
+    for &value in function
+        .nodes
+        .iter()
+        .flat_map(|node| &node.inputs)
+        .chain(&function.outputs)
+    {
         *uses.entry(value).or_default() += 1;
     }
     let mut definitions: HashMap<ValueId, Node> = HashMap::new();
@@ -46,11 +51,15 @@ fn rewrite(function: &mut Function) {
 
 /// `matmul(x, wᵀ)` as a linear layer.
 fn product(node: &Node, definitions: &HashMap<ValueId, Node>) -> Option<(Op, Vec<ValueId>)> {
-    let (Op::Matmul, [x, right]) = (&node.op, node.inputs.as_slice()) else { return None };
+    let (Op::Matmul, [x, right]) = (&node.op, node.inputs.as_slice()) else {
+        return None;
+    };
     match definitions.get(right)? {
-        Node { op: Op::Permute(axes), inputs, .. } if axes.as_slice() == [1, 0] => {
-            Some((Op::Linear, vec![*x, *inputs.first()?]))
-        }
+        Node {
+            op: Op::Permute(axes),
+            inputs,
+            ..
+        } if axes.as_slice() == [1, 0] => Some((Op::Linear, vec![*x, *inputs.first()?])),
         _ => None,
     }
 }
@@ -66,18 +75,23 @@ fn sum(
         return None;
     };
     let linear = definitions.get(y)?;
-    let (Op::Linear, [x, weight]) = (&linear.op, linear.inputs.as_slice()) else { return None };
+    let (Op::Linear, [x, weight]) = (&linear.op, linear.inputs.as_slice()) else {
+        return None;
+    };
     let reshape = definitions.get(added)?;
-    let (Op::Reshape(_), [bias]) = (&reshape.op, reshape.inputs.as_slice()) else { return None };
+    let (Op::Reshape(_), [bias]) = (&reshape.op, reshape.inputs.as_slice()) else {
+        return None;
+    };
     let tensor = |value: &ValueId| -> Option<&TensorType> {
         match types.get(value.index())? {
             ValueType::Tensor(ty) => Some(ty),
             ValueType::Int(_) => None,
         }
     };
-    let ([size], [outputs, _]) =
-        (tensor(bias)?.dims.as_slice(), tensor(weight)?.dims.as_slice())
-    else {
+    let ([size], [outputs, _]) = (
+        tensor(bias)?.dims.as_slice(),
+        tensor(weight)?.dims.as_slice(),
+    ) else {
         return None;
     };
     let is_row = tensor(added)?.dims.last() == Some(size);

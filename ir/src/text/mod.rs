@@ -1,8 +1,8 @@
-//! The text form of programs: [`print`] and [`parse`].
+//! The text form of programs: [`print`](print()) and [`parse`](parse()).
 //!
 //! `docs/ir.md` has the grammar. The printer emits one normal form, and for every valid program
 //! `parse(&print(&program))` gives the same program. The parser resolves names and nothing more:
-//! what it returns is checked by [`validate`](crate::validate) like any other program. It never
+//! what it returns is checked by [`validate`](crate::validate()) like any other program. It never
 //! panics, and its depth and memory are bounded by the text.
 //!
 //! ```

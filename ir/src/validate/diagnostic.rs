@@ -33,7 +33,7 @@ pub struct Diagnostic {
     pub place: Place,
     /// The place in words, with names: `@conv1.forward, node 3`.
     pub at: String,
-    /// Number of the invariant in the documentation of [`validate`](crate::validate).
+    /// Number of the invariant in the documentation of [`validate`](mod@crate::validate).
     pub invariant: u8,
     /// What.
     pub kind: Kind,

@@ -94,7 +94,7 @@ pub const MAX_INLINED_NODES: u64 = 1 << 24;
 /// Number of invariants in the list above.
 pub const INVARIANTS: u8 = 24;
 
-/// A program for which all [invariants](crate::validate) hold.
+/// A program for which all [invariants](mod@crate::validate) hold.
 ///
 /// It cannot be changed: take the program out with [`into_program`](Self::into_program), change it
 /// and validate again.

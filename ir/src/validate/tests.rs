@@ -145,10 +145,11 @@ fn inlining_stays_within_the_limit() {
     text += "fn @f0(x %0: f32[$N]) -> (%1) {\n  %1: f32[$N] = exp(%0)\n}\n";
     for level in 1..=40 {
         let below = level - 1;
-        text.push_str(&format!(
+        let function = format!(
             "fn @f{level}(x %0: f32[$N]) -> (%2) {{\n  %1: f32[$N] = call @f{below}(%0)\n  \
              %2: f32[$N] = call @f{below}(%1)\n}}\n"
-        ));
+        );
+        text += &function;
     }
     let Invalid(found) = validate(parse(&text).unwrap()).unwrap_err();
     assert!(found.iter().all(|one| one.invariant == 1));
@@ -159,7 +160,8 @@ fn inlining_stays_within_the_limit() {
 fn diagnostics_are_limited() {
     let mut text = String::from("kiln 1\nmodule @ = Net {\n}\nfn @f(x %0: f32[4]) -> (%0) {\n");
     for value in 1..500 {
-        text.push_str(&format!("  %{value}: f32[5] = exp(%0)\n"));
+        let node = format!("  %{value}: f32[5] = exp(%0)\n");
+        text += &node;
     }
     let Invalid(found) = validate(parse(&(text + "}\n")).unwrap()).unwrap_err();
     assert_eq!(found.len(), MAX_DIAGNOSTICS);

@@ -20,6 +20,10 @@
     unsafe_code,
     reason = "kernels are launched without checks; each launch says why it may"
 )]
+#![expect(
+    clippy::used_underscore_binding,
+    reason = "the kernel macro reads the types it defines"
+)]
 
 use burn::backend::{Shape, cubecl::dtype_to_storage_type, ops::IntTensorOps as _};
 use burn::tensor::DType;

@@ -4,6 +4,10 @@
     unsafe_code,
     reason = "kernels are launched without checks; each launch says why it may"
 )]
+#![expect(
+    clippy::used_underscore_binding,
+    reason = "the kernel macro reads the types it defines"
+)]
 
 use burn::backend::cubecl::dtype_to_storage_type;
 use burn_cubecl::{kernel::into_contiguous, ops::numeric::zeros_client, tensor::CubeTensor};

@@ -8,6 +8,10 @@
     unsafe_code,
     reason = "kernels are launched without checks; each launch says why it may"
 )]
+#![expect(
+    clippy::used_underscore_binding,
+    reason = "the kernel macro reads the types it defines"
+)]
 
 use burn::backend::{Shape, cubecl::dtype_to_storage_type};
 use burn::tensor::DType;
@@ -96,9 +100,7 @@ fn reduce_rows_kernel<F: Float, N: Size, P: Int, S: Int>(
         k += 1;
     }
     if comptime!(reduce == Reduce::Mean) {
-        if count > 1u32 {
-            result /= Vector::<F, N>::new(F::cast_from(count));
-        }
+        result /= Vector::<F, N>::new(F::cast_from(max(count, 1u32)));
     }
     out[ABSOLUTE_POS] = result;
 }

@@ -5,9 +5,13 @@
     unsafe_code,
     reason = "kernels are launched without checks; each launch says why it may"
 )]
+#![expect(
+    clippy::used_underscore_binding,
+    reason = "the kernel macro reads the types it defines"
+)]
 
 use burn::backend::cubecl::dtype_to_storage_type;
-use burn_cubecl::{kernel::into_contiguous, tensor::CubeTensor};
+use burn_cubecl::{kernel::into_contiguous, ops::numeric::zeros_client, tensor::CubeTensor};
 use cubecl::{cube, prelude::*};
 
 use crate::{
@@ -54,7 +58,7 @@ fn softmax_kernel<F: Float>(
     k = start;
     while k < end {
         let at = usize::cast_from(perm[k]) * width + feature;
-        out[at] = out[at] / sum;
+        out[at] /= sum;
         k += 1;
     }
 }
@@ -68,8 +72,8 @@ pub(crate) fn segment_softmax(x: CubeTensor, index: CubeTensor, size: usize) -> 
         return empty(&x, shape, x.dtype);
     }
     let Sorted { ptr, perm } = sort_by_row(index, size);
-    let out =
-        burn_cubecl::ops::numeric::zeros_client(x.client.clone(), x.device.clone(), shape, x.dtype);
+    // Zeros stay where an edge has no destination; the kernel needs rows without gaps.
+    let out = zeros_client(x.client.clone(), x.device.clone(), shape, x.dtype);
     let out = into_contiguous(out);
     let (cubes, dim) = launch_dims(&x, size * width);
     let dtype = dtype_to_storage_type(x.dtype);

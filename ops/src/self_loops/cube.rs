@@ -4,10 +4,14 @@
     unsafe_code,
     reason = "kernels are launched without checks; each launch says why it may"
 )]
+#![expect(
+    clippy::used_underscore_binding,
+    reason = "the kernel macro reads the types it defines"
+)]
 
 use burn::backend::{Shape, cubecl::dtype_to_storage_type};
 use burn::tensor::DType;
-use burn_cubecl::{kernel::into_contiguous, tensor::CubeTensor};
+use burn_cubecl::{kernel::into_contiguous, ops::numeric::zeros_client, tensor::CubeTensor};
 use cubecl::{cube, prelude::*};
 
 use crate::{
@@ -64,12 +68,7 @@ pub(crate) fn self_loop_position(src: CubeTensor, dst: CubeTensor, size: usize) 
     let shape = Shape::new([size]);
     if size == 0 || edges == 0 {
         // Position E = 0 stands for "no loop".
-        return burn_cubecl::ops::numeric::zeros_client(
-            src.client.clone(),
-            src.device.clone(),
-            shape,
-            src.dtype,
-        );
+        return zeros_client(src.client.clone(), src.device.clone(), shape, src.dtype);
     }
     let out = empty(&src, shape, src.dtype);
     let keys = empty(&src, Shape::new([edges]), DType::U32);

@@ -138,7 +138,10 @@ impl Infer<'_> {
     }
 
     pub(super) fn cast(elem: ElemType, inputs: &[&TensorType]) -> Vec<TensorType> {
-        inputs.iter().flat_map(|x| one(elem, x.dims.clone())).collect()
+        inputs
+            .iter()
+            .flat_map(|x| one(elem, x.dims.clone()))
+            .collect()
     }
 
     pub(super) fn mask_where(&self, inputs: &[&TensorType]) -> Types {
