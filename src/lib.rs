@@ -140,6 +140,11 @@
 //! kernels with NVIDIA's compiler, `autotune` lets Burn time its own kernels.
 #![forbid(unsafe_code)]
 
+/// The code in the README compiles and runs.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 pub use burn;
 pub use kiln_core as core;
 pub use kiln_export as export;

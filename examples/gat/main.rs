@@ -19,6 +19,7 @@
 //! names = ["x", "edge_index", "y", "train_mask", "val_mask", "test_mask"]
 //! safetensors.torch.save_file({name: data[name].contiguous() for name in names}, "cora.safetensors")
 //! ```
+#![expect(clippy::cast_precision_loss, reason = "counts are small")]
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,

@@ -18,6 +18,7 @@
 //!
 //! The data is a folder of the TU collection, such as the one in `MUTAG.zip` at
 //! <https://chrsmrrs.github.io/datasets>.
+#![expect(clippy::cast_precision_loss, reason = "counts are small")]
 #![expect(clippy::print_stdout, reason = "an example talks to its reader")]
 
 #[path = "../common/mod.rs"]

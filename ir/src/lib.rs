@@ -41,8 +41,8 @@ pub use native::NativeError;
 pub use op::{Binary, Float, Op, Reduce, Reduction, Scalar, Unary};
 #[doc(inline)]
 pub use program::{
-    Arguments, Case, ElemType, Function, FunctionId, Method, Module, ModuleId, Node, Param, Program,
-    Symbol, SymbolId, TensorType, Type, ValueId, ValueType, Weight, WeightId, WeightRole,
+    Arguments, Case, ElemType, Function, FunctionId, Method, Module, ModuleId, Node, Param,
+    Program, Symbol, SymbolId, TensorType, Type, ValueId, ValueType, Weight, WeightId, WeightRole,
 };
 #[doc(inline)]
 pub use record::{RecordError, Recorder};

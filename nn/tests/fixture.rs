@@ -16,7 +16,11 @@ use kiln_nn::{
 pub(crate) fn data() -> PathBuf {
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
     let here = package.join("tests/pyg/data");
-    if here.exists() { here } else { package.join("nn/tests/pyg/data") }
+    if here.exists() {
+        here
+    } else {
+        package.join("nn/tests/pyg/data")
+    }
 }
 
 /// One fixture: its description and its tensors.

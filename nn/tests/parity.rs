@@ -11,13 +11,11 @@ use burn::{
     module::{Module, ModuleMapper, Param},
     tensor::{Device, Gradients, Int, Shape, Tensor, TensorData},
 };
-use kiln_core::{
-    Adjacency, AnyTensor, EdgeIndex, Kind, Overloads, Value,
-    signature::Type,
-};
+use kiln_core::{Adjacency, AnyTensor, EdgeIndex, Kind, Overloads, Value, signature::Type};
 use kiln_nn::{
     build::AnyModel,
     pool::{global_add_pool, global_max_pool, global_mean_pool},
+    store::StateDict,
 };
 
 use crate::fixture::{Fixture, data, matches};

@@ -72,7 +72,7 @@ pub struct ScopeInfo {
 pub struct Notes {
     /// Scopes in the order in which they were opened; markers refer to them by position.
     pub scopes: Vec<ScopeInfo>,
-    /// The sizes that [`fresh_size`] gave out, in order.
+    /// The sizes that stand for lengths that depend on data, in order.
     pub fresh: Vec<usize>,
     /// Scopes that are open, outermost first; after a failed recording, where it failed.
     pub open: Vec<usize>,
@@ -156,9 +156,10 @@ pub fn input(kind: Kind, shape: Shape) -> AnyTensor {
             Kind::Bool => DType::Bool(burn::tensor::BoolStore::U8),
         };
         let out = TensorIr::uninit(recording.client.create_empty_handle(), shape, dtype);
-        register(&recording.client, marker::INPUT, &[], Some(out), vec![])
-            .map(|tensor| wrap(kind, tensor))
-            .unwrap_or_else(|| unreachable!("an input has one output"))
+        wrap(
+            kind,
+            define(&recording.client, marker::INPUT, &[], out, vec![]),
+        )
     })
 }
 
@@ -209,13 +210,7 @@ fn open<M: Module>(
             inputs: Vec::new(),
         });
         recording.notes.open.push(number);
-        register(
-            &recording.client,
-            marker::SCOPE_BEGIN,
-            &[],
-            None,
-            vec![scalar(number)],
-        );
+        mark(&recording.client, marker::SCOPE_BEGIN, number);
         number
     });
     Scope {
@@ -261,13 +256,7 @@ impl Scope {
         });
         with(|recording| {
             recording.notes.open.pop();
-            register(
-                &recording.client,
-                marker::SCOPE_END,
-                &[],
-                None,
-                vec![scalar(number)],
-            );
+            mark(&recording.client, marker::SCOPE_END, number);
         });
         value
     }
@@ -329,40 +318,46 @@ pub(crate) fn capture_device(device: &Device) -> CaptureDevice {
     }
 }
 
-fn register(
+/// Notes a marker that defines a tensor.
+fn define(
     client: &CaptureClient,
     id: &str,
     inputs: &[TensorIr],
-    output: Option<TensorIr>,
+    output: TensorIr,
     scalars: Vec<ScalarIr>,
-) -> Option<RouterTensor<CaptureClient>> {
+) -> RouterTensor<CaptureClient> {
+    let (inputs, outputs) = (inputs.to_vec(), vec![output]);
     let desc = CustomOpIr {
         id: id.to_owned(),
-        inputs: inputs.to_vec(),
-        outputs: output.iter().cloned().collect(),
+        inputs,
+        outputs,
         scalars,
     };
-    if output.is_some() {
-        Some(client.register(OperationIr::Custom(desc)).output())
-    } else {
-        client.register_op(OperationIr::Custom(desc));
-        None
-    }
+    client.register(OperationIr::Custom(desc)).output()
 }
 
+/// Notes a marker without tensors.
+fn mark(client: &CaptureClient, id: &str, number: usize) {
+    let scalars = vec![scalar(number)];
+    let desc = CustomOpIr {
+        id: id.to_owned(),
+        inputs: vec![],
+        outputs: vec![],
+        scalars,
+    };
+    client.register_op(OperationIr::Custom(desc));
+}
+
+/// Notes a marker that gives a tensor another name.
 fn alias(recording: &Recording, id: &str, tensor: AnyTensor, scalars: Vec<ScalarIr>) -> AnyTensor {
     let kind = tensor.kind();
-    let primitive = unwrap(tensor);
-    let ir = primitive.into_ir();
+    let ir = unwrap(tensor).into_ir();
     let out = TensorIr::uninit(
         recording.client.create_empty_handle(),
         ir.shape.clone(),
         ir.dtype,
     );
-    match register(&recording.client, id, &[ir], Some(out), scalars) {
-        Some(tensor) => wrap(kind, tensor),
-        None => unreachable!("an alias has one output"),
-    }
+    wrap(kind, define(&recording.client, id, &[ir], out, scalars))
 }
 
 pub(crate) fn wrap(kind: Kind, tensor: RouterTensor<CaptureClient>) -> AnyTensor {

@@ -10,8 +10,16 @@ use crate::{
 };
 
 /// The layers and models that are recorded.
-pub(crate) const KINDS: [&str; 8] =
-    ["GCNConv", "SAGEConv", "GATConv", "GINConv", "GCN", "GraphSAGE", "GAT", "GIN"];
+pub(crate) const KINDS: [&str; 8] = [
+    "GCNConv",
+    "SAGEConv",
+    "GATConv",
+    "GINConv",
+    "GCN",
+    "GraphSAGE",
+    "GAT",
+    "GIN",
+];
 
 /// All fixtures of layers and models.
 pub(crate) fn fixtures() -> impl Iterator<Item = Fixture> {
@@ -21,7 +29,9 @@ pub(crate) fn fixtures() -> impl Iterator<Item = Fixture> {
 /// The forward variant that a fixture calls.
 pub(crate) fn variant(fixture: &Fixture, module: &AnyModel) -> Overload<AnyModel> {
     let mut overloads = module.overloads().into_iter();
-    overloads.find(|overload| matches(&overload.signature, &fixture.variant)).unwrap()
+    overloads
+        .find(|overload| matches(&overload.signature, &fixture.variant))
+        .unwrap()
 }
 
 /// Inputs by the names of the recorded method's leaves.
@@ -37,7 +47,11 @@ pub(crate) fn inputs(fixture: &Fixture) -> Inputs {
         })
         .collect();
     if fixture.variant.starts_with("pair_edge_index") {
-        let size: Vec<i64> = fixture.size.iter().map(|&n| i64::try_from(n).unwrap()).collect();
+        let size: Vec<i64> = fixture
+            .size
+            .iter()
+            .map(|&n| i64::try_from(n).unwrap())
+            .collect();
         inputs.insert("size".to_owned(), TensorData::new(size, [2]));
     }
     inputs

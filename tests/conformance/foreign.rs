@@ -180,7 +180,7 @@ fn a_float_made_from_a_size_is_refused() {
 fn a_size_that_is_no_polynomial_is_refused() {
     let error = refused(|_, x, _| {
         let half = x.dims()[0] / 2;
-        x.slice([0..half])
+        x.narrow(0, 0, half)
     });
     assert!(
         matches!(error, RecordError::NotPolynomial { .. }),

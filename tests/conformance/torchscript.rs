@@ -108,17 +108,15 @@ fn argument(ty: &Type, name: &str, call: usize, names: &BTreeSet<&str>, inputs: 
 
 /// The structure of a result with the names of its tensors.
 fn numbered(structure: &Value, call: usize, next: &mut usize) -> Value {
-    match structure {
-        Value::Array(items) => items
+    if let Value::Array(items) = structure {
+        return items
             .iter()
             .map(|item| numbered(item, call, next))
-            .collect(),
-        _ => {
-            let name = format!("{call}.out.{next}");
-            *next += 1;
-            json!(name)
-        }
+            .collect();
     }
+    let name = format!("{call}.out.{next}");
+    *next += 1;
+    json!(name)
 }
 
 /// Structure of a variant's result: one tensor, or with attention weights.
@@ -138,7 +136,9 @@ fn result(fixture: &Fixture, method: &str) -> Value {
 /// Names and shapes of PyG's `state_dict`.
 fn state(fixture: &Fixture) -> Vec<(String, Vec<usize>)> {
     let params = fixture.below("param.").into_iter();
-    params.map(|(name, data)| (name, data.shape().to_vec())).collect()
+    params
+        .map(|(name, data)| (name, data.shape().to_vec()))
+        .collect()
 }
 
 /// Whether PyTorch runs the archive too: every variant on every graph, every other configuration
@@ -192,7 +192,7 @@ fn pytorch_runs_every_archive() {
         archives += 1;
     }
     assert!(archives > 100, "only {archives} fixtures");
-    if env::var_os("KILN_TORCH_PYTHONS").is_none() {
+    if env::var_os("KILN_TORCH_PYTHONS").is_none_or(|pythons| pythons.is_empty()) {
         println!(
             "skipped: {archives} archives written, but KILN_TORCH_PYTHONS names no Python to run them"
         );

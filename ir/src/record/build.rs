@@ -16,8 +16,8 @@ use super::{
 use crate::{
     op::Op,
     program::{
-        Arguments, ElemType, Function, FunctionId, ModuleId, Node, Program, SymbolId, TensorType, ValueId,
-        ValueType, WeightId,
+        Arguments, ElemType, Function, FunctionId, ModuleId, Node, Program, SymbolId, TensorType,
+        ValueId, ValueType, WeightId,
     },
     size::Size,
 };
@@ -81,7 +81,11 @@ impl Frame {
 
     fn node(&mut self, op: Op, inputs: Vec<ValueId>, types: Vec<ValueType>) -> Vec<ValueId> {
         let outputs: Vec<ValueId> = types.into_iter().map(|ty| self.value(ty)).collect();
-        self.nodes.push(Node { op, inputs, outputs: outputs.clone() });
+        self.nodes.push(Node {
+            op,
+            inputs,
+            outputs: outputs.clone(),
+        });
         outputs
     }
 
@@ -110,11 +114,7 @@ pub(super) struct Builder<'a> {
 impl<'a> Builder<'a> {
     /// A builder that adds to a program and a module tree. `fresh` are the symbols of sizes that
     /// depend on data.
-    pub(super) fn new(
-        program: &'a mut Program,
-        tree: &'a mut Tree,
-        fresh: &'a [SymbolId],
-    ) -> Self {
+    pub(super) fn new(program: &'a mut Program, tree: &'a mut Tree, fresh: &'a [SymbolId]) -> Self {
         Self {
             program,
             tree,
@@ -151,7 +151,8 @@ impl<'a> Builder<'a> {
                 }
             }
         }
-        self.frames.push(Frame::new(ModuleId(0), name, Arguments::Plain));
+        self.frames
+            .push(Frame::new(ModuleId(0), name, Arguments::Plain));
         let mut declared = inputs.into_iter();
         // For each open scope, whether it has a frame of its own.
         let mut open = Vec::new();
@@ -168,7 +169,11 @@ impl<'a> Builder<'a> {
                     let value = self.resolve(self.frames.len() - 1, tensor)?;
                     self.frames.last_mut()?.outputs.push(value);
                 }
-                MergedStep::Op { op, inputs, outputs } => self.op(op, &inputs, outputs)?,
+                MergedStep::Op {
+                    op,
+                    inputs,
+                    outputs,
+                } => self.op(op, &inputs, outputs)?,
                 MergedStep::Begin { scope } => open.push(self.begin(merged.scopes.get(scope)?)),
                 MergedStep::Enter { outer, inner } if *open.last()? => self.enter(outer, inner)?,
                 MergedStep::Enter { outer, inner } => {
@@ -191,9 +196,16 @@ impl<'a> Builder<'a> {
             }
         }
         let frame = self.frames.pop()?;
-        let outputs = frame.outputs.iter().map(|&value| frame.tensor_type(value)).collect();
+        let outputs = frame
+            .outputs
+            .iter()
+            .map(|&value| frame.tensor_type(value))
+            .collect();
         let finished = self.finish(frame);
-        Some(Built { function: finished.function, outputs })
+        Some(Built {
+            function: finished.function,
+            outputs,
+        })
     }
 
     /// Opens a scope and tells whether it gets a frame of its own. The scope of the method that is
@@ -204,18 +216,19 @@ impl<'a> Builder<'a> {
             return false;
         };
         let module = self.tree.module(&path, scope.kind);
-        let arguments = match scope.record {
-            Some(record) => Arguments::Record(record.to_owned()),
-            None => {
-                self.tree.modules[module.index()].kind = scope.kind.to_owned();
-                if module == around.module {
-                    return false;
-                }
-                Arguments::Plain
+        let arguments = if let Some(record) = scope.record {
+            Arguments::Record(record.to_owned())
+        } else {
+            scope
+                .kind
+                .clone_into(&mut self.tree.modules[module.index()].kind);
+            if module == around.module {
+                return false;
             }
+            Arguments::Plain
         };
         let mut frame = Frame::new(module, scope.method, arguments);
-        frame.names = scope.inputs.clone();
+        frame.names.clone_from(&scope.inputs);
         self.frames.push(frame);
         true
     }
@@ -241,7 +254,11 @@ impl<'a> Builder<'a> {
             .iter()
             .map(|&value| ValueType::Tensor(frame.tensor_type(value)))
             .collect();
-        let Finished { function, operands, symbols } = self.finish(frame);
+        let Finished {
+            function,
+            operands,
+            symbols,
+        } = self.finish(frame);
         let around = self.frames.len().checked_sub(1)?;
         let mut inputs = Vec::with_capacity(operands.len() + symbols.len());
         for operand in operands {
@@ -277,7 +294,12 @@ impl<'a> Builder<'a> {
         let numbers: Vec<usize> = outputs.iter().map(|output| output.number).collect();
         let types = outputs
             .into_iter()
-            .map(|output| ValueType::Tensor(TensorType { elem: output.elem, dims: output.dims }))
+            .map(|output| {
+                ValueType::Tensor(TensorType {
+                    elem: output.elem,
+                    dims: output.dims,
+                })
+            })
             .collect();
         let defined = frame.node(op, values, types);
         frame.known.extend(numbers.into_iter().zip(defined));
@@ -300,18 +322,30 @@ impl<'a> Builder<'a> {
             let elem = described.elem;
             let frame = self.frames.get_mut(depth)?;
             let ty = |dims| vec![ValueType::Tensor(TensorType { elem, dims })];
-            let value = *frame.node(Op::Weight(weight), vec![], ty(dims.clone())).first()?;
+            let value = *frame
+                .node(Op::Weight(weight), vec![], ty(dims.clone()))
+                .first()?;
             if transposed {
                 dims.reverse();
-                *frame.node(Op::Permute(vec![1, 0]), vec![value], ty(dims)).first()?
+                *frame
+                    .node(Op::Permute(vec![1, 0]), vec![value], ty(dims))
+                    .first()?
             } else {
                 value
             }
         } else if let Some(end) = self.aranges.get(&tensor) {
-            let op = Op::Arange { start: Size::fixed(0), end: end.clone() };
-            let ty = TensorType { elem: ElemType::I64, dims: vec![end.clone()] };
+            let op = Op::Arange {
+                start: Size::fixed(0),
+                end: end.clone(),
+            };
+            let ty = TensorType {
+                elem: ElemType::I64,
+                dims: vec![end.clone()],
+            };
             let frame = self.frames.get_mut(depth)?;
-            *frame.node(op, vec![], vec![ValueType::Tensor(ty)]).first()?
+            *frame
+                .node(op, vec![], vec![ValueType::Tensor(ty)])
+                .first()?
         } else {
             let around = depth.checked_sub(1)?;
             let outside = self.resolve(around, tensor)?;
@@ -386,10 +420,17 @@ impl<'a> Builder<'a> {
         }
         for node in &nodes {
             for &output in &node.outputs {
-                rename(Some(output), frame.values[output.index()].clone(), &mut values);
+                rename(
+                    Some(output),
+                    frame.values[output.index()].clone(),
+                    &mut values,
+                );
             }
         }
-        for value in nodes.iter_mut().flat_map(|node| node.inputs.iter_mut().chain(&mut node.outputs)) {
+        for value in nodes
+            .iter_mut()
+            .flat_map(|node| node.inputs.iter_mut().chain(&mut node.outputs))
+        {
             *value = renamed[value];
         }
         let outputs = frame.outputs.iter().map(|value| renamed[value]).collect();
@@ -403,7 +444,11 @@ impl<'a> Builder<'a> {
             nodes,
             outputs,
         };
-        Finished { function: self.add(function), operands: frame.operands, symbols }
+        Finished {
+            function: self.add(function),
+            operands: frame.operands,
+            symbols,
+        }
     }
 
     fn add(&mut self, mut function: Function) -> FunctionId {
@@ -411,11 +456,10 @@ impl<'a> Builder<'a> {
         let base = function.name.clone();
         let mut number = 0;
         loop {
-            let existing = self
-                .program
-                .functions
-                .iter()
-                .position(|other| other.module == function.module && other.name == function.name);
+            let existing =
+                self.program.functions.iter().position(|other| {
+                    other.module == function.module && other.name == function.name
+                });
             match existing {
                 Some(position) if self.program.functions[position] == function => {
                     return id(position);

@@ -1,7 +1,7 @@
 //! One recording: runs a forward pass on a capture device and brings what Burn captured into a form
 //! that can be compared with other recordings.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use burn::{
     backend::ir::{OperationIr, ScalarIr, TensorId},
@@ -57,7 +57,7 @@ pub(super) struct Recording {
     /// Data of initialised tensors.
     pub(super) data: BTreeMap<usize, TensorData>,
     /// Which parameter of the module a tensor is.
-    pub(super) params: HashMap<usize, ParamId>,
+    pub(super) params: BTreeMap<usize, ParamId>,
     pub(super) result: Structure,
 }
 
@@ -109,45 +109,55 @@ pub(super) fn record<M: Module>(
     let captured = match outcome {
         Ok(Ok(captured)) => captured,
         Ok(Err(error)) => {
-            return Err(RecordError::Capture { place: place(), message: error.to_string() });
+            return Err(RecordError::Capture {
+                place: place(),
+                message: error.to_string(),
+            });
         }
         Err(message) => {
-            return Err(if message.contains("no concrete value")
-                || message.contains("no initialized value")
-            {
-                RecordError::ReadsValue { place: place() }
-            } else {
-                RecordError::Panicked { place: place(), message }
-            });
+            return Err(
+                if message.contains("no concrete value") || message.contains("no initialized value")
+                {
+                    RecordError::ReadsValue { place: place() }
+                } else {
+                    RecordError::Panicked {
+                        place: place(),
+                        message,
+                    }
+                },
+            );
         }
     };
     let Some(result) = result else {
-        return Err(RecordError::Capture { place: place(), message: "no result".to_owned() });
+        return Err(RecordError::Capture {
+            place: place(),
+            message: "no result".to_owned(),
+        });
     };
 
     let mut numbering = Numbering::default();
     let mut steps = Vec::with_capacity(captured.graph.operations.len());
     let mut open = Vec::new();
     for operation in &captured.graph.operations {
-        match marker_step(operation, &mut numbering) {
-            Some(step) => {
-                match &step {
-                    Step::Begin { scope } => open.push(*scope),
-                    Step::End => {
-                        open.pop();
-                    }
-                    _ => {}
-                }
-                steps.push(step);
-            }
-            None => {
-                let lifted = lift::lift(operation, &mut numbering).map_err(|operation| {
-                    let notes = Notes { open: open.clone(), ..notes.clone() };
-                    RecordError::Unsupported { place: self::place(request.method, &notes), operation }
-                })?;
-                steps.extend(lifted.into_iter().map(Step::Op));
-            }
+        let Some(step) = marker_step(operation, &mut numbering) else {
+            let lifted = lift::lift(operation, &mut numbering).map_err(|operation| {
+                let open = open.clone();
+                let notes = Notes {
+                    open,
+                    ..notes.clone()
+                };
+                let place = self::place(request.method, &notes);
+                RecordError::Unsupported { place, operation }
+            })?;
+            steps.extend(lifted.into_iter().map(Step::Op));
+            continue;
+        };
+        if let Step::Begin { scope } = step {
+            open.push(scope);
+        } else if step == Step::End {
+            open.pop();
         }
+        steps.push(step);
     }
     let data = captured
         .values
@@ -158,7 +168,13 @@ pub(super) fn record<M: Module>(
         .into_iter()
         .filter_map(|(param, tensor)| Some((numbering.existing(tensor)?, param)))
         .collect();
-    Ok(Recording { steps, notes, data, params, result })
+    Ok(Recording {
+        steps,
+        notes,
+        data,
+        params,
+        result,
+    })
 }
 
 /// The place that the open scopes of a recording describe.
@@ -169,25 +185,34 @@ pub(super) fn place(method: &str, notes: &Notes) -> Place {
         .filter_map(|&number| notes.scopes.get(number))
         .map(|scope| format!("{}.{}", scope.kind, scope.method))
         .collect();
-    Place { method: method.to_owned(), layers }
+    Place {
+        method: method.to_owned(),
+        layers,
+    }
 }
 
 fn marker_step(operation: &OperationIr, numbering: &mut Numbering) -> Option<Step> {
     match operation {
-        OperationIr::Init(desc) => Some(Step::Data { tensor: numbering.define(desc.out.id) }),
+        OperationIr::Init(desc) => Some(Step::Data {
+            tensor: numbering.define(desc.out.id),
+        }),
         OperationIr::Custom(desc) => {
             let input = desc.inputs.first().map(|tensor| tensor.id);
             let output = desc.outputs.first().map(|tensor| tensor.id);
             let step = match (desc.id.as_str(), input, output) {
-                (marker::INPUT, None, Some(out)) => Step::Input { tensor: numbering.define(out) },
+                (marker::INPUT, None, Some(out)) => Step::Input {
+                    tensor: numbering.define(out),
+                },
                 (marker::OUTPUT, Some(input), Some(out)) => {
                     numbering.define(out);
-                    Step::Output { tensor: numbering.get(input) }
+                    Step::Output {
+                        tensor: numbering.get(input),
+                    }
                 }
                 (marker::SCOPE_BEGIN, ..) => match desc.scalars.first() {
-                    Some(ScalarIr::UInt(scope)) => {
-                        Step::Begin { scope: usize::try_from(*scope).unwrap_or(usize::MAX) }
-                    }
+                    Some(ScalarIr::UInt(scope)) => Step::Begin {
+                        scope: usize::try_from(*scope).unwrap_or(usize::MAX),
+                    },
                     _ => return None,
                 },
                 (marker::SCOPE_INPUT, Some(input), Some(out)) => Step::Enter {
@@ -218,7 +243,8 @@ fn argument(
         Dim::Symbol(name) => size_of(name),
         Dim::Fixed(size) => *size,
     };
-    let is_present = |present: &mut dyn Iterator<Item = bool>| !optional || present.next() == Some(true);
+    let is_present =
+        |present: &mut dyn Iterator<Item = bool>| !optional || present.next() == Some(true);
     let tensor = |kind, dims: &[usize]| scope::input(kind, Shape::from(dims.to_vec()));
     match ty {
         Type::Tensor { kind, dims } => {
@@ -233,19 +259,31 @@ fn argument(
                 return Value::None;
             }
             let index = tensor(Kind::Int, &[2, size(edges)]).int::<2>();
-            Value::EdgeIndex(kiln_core::EdgeIndex::new_unchecked(index, size(src), size(dst)))
+            Value::EdgeIndex(kiln_core::EdgeIndex::new_unchecked(
+                index,
+                size(src),
+                size(dst),
+            ))
         }
         Type::Adjacency { src, dst, edges } => {
             let rowptr = tensor(Kind::Int, &[size(dst) + 1]).int::<1>();
             let col = tensor(Kind::Int, &[size(edges)]).int::<1>();
             let value = (present.next() == Some(true))
                 .then(|| tensor(Kind::Float, &[size(edges)]).float::<1>());
-            Value::Adjacency(kiln_core::Adjacency::new_unchecked(rowptr, col, value, size(src)))
+            Value::Adjacency(kiln_core::Adjacency::new_unchecked(
+                rowptr,
+                col,
+                value,
+                size(src),
+            ))
         }
         Type::Optional(inner) => argument(inner, size_of, present, true),
-        Type::Tuple(items) => {
-            Value::Tuple(items.iter().map(|item| argument(item, size_of, present, optional)).collect())
-        }
+        Type::Tuple(items) => Value::Tuple(
+            items
+                .iter()
+                .map(|item| argument(item, size_of, present, optional))
+                .collect(),
+        ),
         Type::Size { .. } | Type::Flag => Value::None,
     }
 }
@@ -272,9 +310,12 @@ fn results(value: Value, outputs: &mut Vec<AnyTensor>) -> Structure {
             }
             Structure::Adjacency { value: has_value }
         }
-        Value::Tuple(items) => {
-            Structure::Tuple(items.into_iter().map(|item| results(item, outputs)).collect())
-        }
+        Value::Tuple(items) => Structure::Tuple(
+            items
+                .into_iter()
+                .map(|item| results(item, outputs))
+                .collect(),
+        ),
         Value::None => Structure::Tuple(Vec::new()),
     }
 }

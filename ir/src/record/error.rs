@@ -56,9 +56,7 @@ pub enum RecordError {
         difference: String,
     },
     /// A size is no polynomial of the declared symbols.
-    #[error(
-        "{place}: {what} of `{operation}` is no polynomial of the declared sizes: {observed}"
-    )]
+    #[error("{place}: {what} of `{operation}` is no polynomial of the declared sizes: {observed}")]
     NotPolynomial {
         /// Where.
         place: Place,

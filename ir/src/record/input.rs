@@ -49,7 +49,11 @@ pub struct TensorInput<const D: usize, K> {
 impl<const D: usize, K> TensorInput<D, K> {
     /// A tensor of the given dimensions.
     pub fn new(dims: [Dim; D]) -> Self {
-        Self { name: None, dims, kind: PhantomData }
+        Self {
+            name: None,
+            dims,
+            kind: PhantomData,
+        }
     }
 
     /// Names the input; without a name it is called `x`.
@@ -66,7 +70,13 @@ macro_rules! tensor_input {
 
             fn declare(&self) -> (Option<String>, Type) {
                 let dims = self.dims.to_vec();
-                (self.name.clone(), Type::Tensor { kind: Kind::$kind, dims })
+                (
+                    self.name.clone(),
+                    Type::Tensor {
+                        kind: Kind::$kind,
+                        dims,
+                    },
+                )
             }
 
             fn default_name(&self) -> &'static str {
@@ -99,7 +109,12 @@ pub struct EdgeIndexInput {
 impl EdgeIndexInput {
     /// Edges from `src` to `dst` nodes.
     pub fn new(src: impl Into<Dim>, dst: impl Into<Dim>, edges: impl Into<Dim>) -> Self {
-        Self { name: None, src: src.into(), dst: dst.into(), edges: edges.into() }
+        Self {
+            name: None,
+            src: src.into(),
+            dst: dst.into(),
+            edges: edges.into(),
+        }
     }
 
     /// Names the input; without a name it is called `edge_index`.
@@ -149,7 +164,12 @@ impl Input for AdjacencyInput {
     type Value = Adjacency;
 
     fn declare(&self) -> (Option<String>, Type) {
-        let EdgeIndexInput { name, src, dst, edges } = self.0.clone();
+        let EdgeIndexInput {
+            name,
+            src,
+            dst,
+            edges,
+        } = self.0.clone();
         (name, Type::Adjacency { src, dst, edges })
     }
 
@@ -220,11 +240,13 @@ fn push(signature: &mut Signature, input: &impl Input) {
     let (name, ty) = input.declare();
     let name = name.unwrap_or_else(|| {
         let base = input.default_name();
-        let taken = |name: &str| signature.params.iter().any(|param| param.name == name);
-        (0_usize..)
-            .map(|n| if n == 0 { base.to_owned() } else { format!("{base}_{n}") })
-            .find(|name| !taken(name))
-            .unwrap_or_else(|| base.to_owned())
+        let mut name = base.to_owned();
+        let mut number = 0;
+        while signature.params.iter().any(|param| param.name == name) {
+            number += 1;
+            name = format!("{base}_{number}");
+        }
+        name
     });
     signature.params.push(Param { name, ty });
 }

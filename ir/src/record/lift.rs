@@ -87,7 +87,10 @@ pub(super) fn elem(dtype: DType) -> Option<ElemType> {
 
 /// Lifts one operation; the error is its name.
 pub(super) fn lift(operation: &OperationIr, numbering: &mut Numbering) -> Result<Vec<Raw>, String> {
-    let mut lifter = Lifter { numbering, raws: Vec::new() };
+    let mut lifter = Lifter {
+        numbering,
+        raws: Vec::new(),
+    };
     match lifter.operation(operation) {
         Some(()) => Ok(lifter.raws),
         None => Err(name(operation)),
@@ -165,12 +168,12 @@ impl Lifter<'_> {
             Base::Select(d) => {
                 self.push(Op::Select(axis(d.dim)?), &[&d.tensor, &d.indices], &d.out)
             }
-            Base::Gather(d) => {
-                self.push(Op::GatherElements(axis(d.dim)?), &[&d.tensor, &d.indices], &d.out)
-            }
-            Base::MaskWhere(d) => {
-                self.push(Op::MaskWhere, &[&d.tensor, &d.mask, &d.value], &d.out)
-            }
+            Base::Gather(d) => self.push(
+                Op::GatherElements(axis(d.dim)?),
+                &[&d.tensor, &d.indices],
+                &d.out,
+            ),
+            Base::MaskWhere(d) => self.push(Op::MaskWhere, &[&d.tensor, &d.mask, &d.value], &d.out),
             Base::MaskFill(d) => {
                 self.push(Op::MaskFill(scalar(d.value)), &[&d.tensor, &d.mask], &d.out)
             }
@@ -179,7 +182,10 @@ impl Lifter<'_> {
                 self.push(Op::Cat(axis(d.dim)?), &inputs, &d.out)
             }
             Base::RepeatDim(d) => self.push(
-                Op::RepeatDim { dim: axis(d.dim)?, times: number(d.times) },
+                Op::RepeatDim {
+                    dim: axis(d.dim)?,
+                    times: number(d.times),
+                },
                 &[&d.tensor],
                 &d.out,
             ),
@@ -254,15 +260,28 @@ impl Lifter<'_> {
             }
             Numeric::ArgMax(d) => self.push(Op::ArgMax(axis(d.axis)?), &[&d.input], &d.out),
             Numeric::Clamp(d) => {
-                let op = Op::Clamp { min: Some(scalar(d.min)), max: Some(scalar(d.max)) };
+                let op = Op::Clamp {
+                    min: Some(scalar(d.min)),
+                    max: Some(scalar(d.max)),
+                };
                 self.push(op, &[&d.tensor], &d.out)
             }
-            Numeric::ClampMin(d) => {
-                self.push(Op::Clamp { min: Some(scalar(d.rhs)), max: None }, &[&d.lhs], &d.out)
-            }
-            Numeric::ClampMax(d) => {
-                self.push(Op::Clamp { min: None, max: Some(scalar(d.rhs)) }, &[&d.lhs], &d.out)
-            }
+            Numeric::ClampMin(d) => self.push(
+                Op::Clamp {
+                    min: Some(scalar(d.rhs)),
+                    max: None,
+                },
+                &[&d.lhs],
+                &d.out,
+            ),
+            Numeric::ClampMax(d) => self.push(
+                Op::Clamp {
+                    min: None,
+                    max: Some(scalar(d.rhs)),
+                },
+                &[&d.lhs],
+                &d.out,
+            ),
             Numeric::ArgTopK(_)
             | Numeric::TopK(_)
             | Numeric::TopKWithIndices(_)
@@ -364,7 +383,11 @@ impl Lifter<'_> {
                     inputs.push(self.numbering.get(bias.id));
                 }
                 let outputs = vec![self.output(&d.out)?];
-                self.raws.push(Raw { op: Op::Linear, inputs, outputs });
+                self.raws.push(Raw {
+                    op: Op::Linear,
+                    inputs,
+                    outputs,
+                });
                 Some(())
             }
             ModuleOp::LayerNorm(d) => {
@@ -391,8 +414,10 @@ impl Lifter<'_> {
                     elem: elem(d.weights.dtype)?,
                     dims: vec![rows, width],
                 };
-                let (indices, weights) =
-                    (self.numbering.get(d.indices.id), self.numbering.get(d.weights.id));
+                let (indices, weights) = (
+                    self.numbering.get(d.indices.id),
+                    self.numbering.get(d.weights.id),
+                );
                 let (flat_number, chosen_number) = (flat.number, chosen.number);
                 self.raws.push(Raw {
                     op: Op::Reshape(vec![Size::fixed(rows)]),
@@ -443,23 +468,49 @@ impl Lifter<'_> {
         let out = desc.outputs.first()?;
         let op = match GraphOp::decode(desc).ok()? {
             GraphOp::Gather => Op::Gather,
-            GraphOp::Scatter { size, reduce } => Op::Scatter { reduce, size: number(size) },
+            GraphOp::Scatter { size, reduce } => Op::Scatter {
+                reduce,
+                size: number(size),
+            },
             GraphOp::SegmentReduce { reduce } => Op::SegmentReduce(reduce),
             GraphOp::SegmentSoftmax { size } => Op::SegmentSoftmax { size: number(size) },
-            GraphOp::Spmm { size, reduce } => Op::Spmm { reduce, size: number(size) },
+            GraphOp::Spmm { size, reduce } => Op::Spmm {
+                reduce,
+                size: number(size),
+            },
             GraphOp::SpmmCsr { reduce } => Op::SpmmCsr { reduce },
-            GraphOp::Degree { size } => Op::Degree { size: number(size), elem: elem(out.dtype)? },
+            GraphOp::Degree { size } => Op::Degree {
+                size: number(size),
+                elem: elem(out.dtype)?,
+            },
             GraphOp::CooToCsr { size } => Op::CooToCsr { size: number(size) },
-            GraphOp::PtrToIndex { entries } => Op::PtrToIndex { entries: number(entries) },
+            GraphOp::PtrToIndex { entries } => Op::PtrToIndex {
+                entries: number(entries),
+            },
             GraphOp::Nonzero { .. } => Op::Nonzero,
             GraphOp::SelfLoopPosition { size } => Op::SelfLoopPosition { size: number(size) },
-            GraphOp::Arange { start, end } => Op::Arange { start: number(start), end: number(end) },
+            GraphOp::Arange { start, end } => Op::Arange {
+                start: number(start),
+                end: number(end),
+            },
             GraphOp::Dropout { prob } => Op::Dropout(Float(prob)),
             GraphOp::EdgeDot | GraphOp::MatchSum => return None,
         };
-        let inputs = desc.inputs.iter().map(|t| self.numbering.get(t.id)).collect();
-        let outputs = desc.outputs.iter().map(|t| self.output(t)).collect::<Option<_>>()?;
-        self.raws.push(Raw { op, inputs, outputs });
+        let inputs = desc
+            .inputs
+            .iter()
+            .map(|t| self.numbering.get(t.id))
+            .collect();
+        let outputs = desc
+            .outputs
+            .iter()
+            .map(|t| self.output(t))
+            .collect::<Option<_>>()?;
+        self.raws.push(Raw {
+            op,
+            inputs,
+            outputs,
+        });
         Some(())
     }
 
@@ -490,7 +541,11 @@ impl Lifter<'_> {
         let kept_number = kept.number;
         let axes = (0..axis(rank)?).collect();
         let input = self.numbering.get(d.input.id);
-        self.raws.push(Raw { op: Op::Reduce(op, axes), inputs: vec![input], outputs: vec![kept] });
+        self.raws.push(Raw {
+            op: Op::Reduce(op, axes),
+            inputs: vec![input],
+            outputs: vec![kept],
+        });
         let outputs = vec![self.output(&d.out)?];
         self.raws.push(Raw {
             op: Op::Reshape(sizes(&d.out)),
@@ -507,13 +562,28 @@ impl Lifter<'_> {
             ElemType::I64 => Scalar::Int(Size::fixed(i64::from(value != 0.0))),
             _ => Scalar::Float(Float(value)),
         };
-        self.push(Op::Full { value, elem, dims: sizes(out) }, &[], out)
+        self.push(
+            Op::Full {
+                value,
+                elem,
+                dims: sizes(out),
+            },
+            &[],
+            out,
+        )
     }
 
     fn push(&mut self, op: Op, inputs: &[&TensorIr], out: &TensorIr) -> Option<()> {
-        let inputs = inputs.iter().map(|tensor| self.numbering.get(tensor.id)).collect();
+        let inputs = inputs
+            .iter()
+            .map(|tensor| self.numbering.get(tensor.id))
+            .collect();
         let outputs = vec![self.output(out)?];
-        self.raws.push(Raw { op, inputs, outputs });
+        self.raws.push(Raw {
+            op,
+            inputs,
+            outputs,
+        });
         Some(())
     }
 

@@ -1,6 +1,6 @@
 //! From several recordings of one forward pass to one with symbolic sizes.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use burn::{module::ParamId, tensor::TensorData};
 use kiln_ops::scope::ScopeInfo;
@@ -23,7 +23,7 @@ use crate::{
 pub(super) struct Merged {
     pub(super) steps: Vec<MergedStep>,
     pub(super) scopes: Vec<ScopeInfo>,
-    pub(super) params: HashMap<usize, ParamId>,
+    pub(super) params: BTreeMap<usize, ParamId>,
     pub(super) constants: BTreeMap<usize, Constant>,
     pub(super) result: Structure,
 }
@@ -40,13 +40,29 @@ pub(super) enum Constant {
 /// One step with symbolic sizes; see [`Step`].
 #[derive(Debug)]
 pub(super) enum MergedStep {
-    Op { op: Op, inputs: Vec<usize>, outputs: Vec<MergedTensor> },
+    Op {
+        op: Op,
+        inputs: Vec<usize>,
+        outputs: Vec<MergedTensor>,
+    },
     Data,
-    Input { tensor: usize },
-    Output { tensor: usize },
-    Begin { scope: usize },
-    Enter { outer: usize, inner: usize },
-    Leave { inner: usize, outer: usize },
+    Input {
+        tensor: usize,
+    },
+    Output {
+        tensor: usize,
+    },
+    Begin {
+        scope: usize,
+    },
+    Enter {
+        outer: usize,
+        inner: usize,
+    },
+    Leave {
+        inner: usize,
+        outer: usize,
+    },
     End,
 }
 
@@ -67,14 +83,20 @@ pub(super) fn merge(
 ) -> Result<Merged, RecordError> {
     let Ok(recordings): Result<[Recording; RECORDINGS], _> = recordings.try_into() else {
         return Err(RecordError::Capture {
-            place: Place { method: method.to_owned(), layers: Vec::new() },
+            place: Place {
+                method: method.to_owned(),
+                layers: Vec::new(),
+            },
             message: format!("expected {RECORDINGS} recordings"),
         });
     };
     let mut open: Vec<usize> = Vec::new();
     let [first, ..] = &recordings;
     let place = |open: &[usize]| {
-        let notes = kiln_ops::scope::Notes { open: open.to_vec(), ..first.notes.clone() };
+        let notes = kiln_ops::scope::Notes {
+            open: open.to_vec(),
+            ..first.notes.clone()
+        };
         capture::place(method, &notes)
     };
     let differs = |open: &[usize], difference: String| RecordError::SizeDependent {
@@ -84,7 +106,10 @@ pub(super) fn merge(
 
     for other in &recordings {
         if other.notes.fresh.len() != first.notes.fresh.len() {
-            return Err(differs(&[], "another number of results whose size depends on data".into()));
+            return Err(differs(
+                &[],
+                "another number of results whose size depends on data".into(),
+            ));
         }
         if other.result != first.result {
             return Err(differs(&[], "results of another structure".into()));
@@ -122,7 +147,13 @@ pub(super) fn merge(
             Step::Op(_) => {
                 let raws: Vec<&Raw> = all
                     .into_iter()
-                    .filter_map(|step| if let Step::Op(raw) = step { Some(raw) } else { None })
+                    .filter_map(|step| {
+                        if let Step::Op(raw) = step {
+                            Some(raw)
+                        } else {
+                            None
+                        }
+                    })
                     .collect();
                 merge_op(&raws, &witnesses, &|| place(&open))?
             }
@@ -133,33 +164,52 @@ pub(super) fn merge(
                 open.push(*scope);
                 MergedStep::Begin { scope: *scope }
             }
-            Step::Enter { outer, inner } => MergedStep::Enter { outer: *outer, inner: *inner },
-            Step::Leave { inner, outer } => MergedStep::Leave { inner: *inner, outer: *outer },
+            Step::Enter { outer, inner } => MergedStep::Enter {
+                outer: *outer,
+                inner: *inner,
+            },
+            Step::Leave { inner, outer } => MergedStep::Leave {
+                inner: *inner,
+                outer: *outer,
+            },
             Step::End => {
                 open.pop();
                 MergedStep::End
             }
         });
     }
-    if let Some(longer) = recordings.iter().find(|other| other.steps.len() > first.steps.len()) {
+    if let Some(longer) = recordings
+        .iter()
+        .find(|other| other.steps.len() > first.steps.len())
+    {
         let next = longer.steps.get(first.steps.len());
-        let difference = format!("`{}` follows at one size and nothing at another", describe(next));
+        let difference = format!(
+            "`{}` follows at one size and nothing at another",
+            describe(next)
+        );
         return Err(differs(&[], difference));
     }
 
     let mut constants = BTreeMap::new();
-    for number in first.data.keys().filter(|number| !first.params.contains_key(number)) {
-        let data: Vec<&TensorData> =
-            recordings.iter().filter_map(|recording| recording.data.get(number)).collect();
-        let constant = merge_constant(&data, &witnesses).ok_or_else(|| RecordError::BakedConstant {
-            place: place(&[]),
-            shape: data
-                .iter()
-                .take(2)
-                .map(|data| format!("{:?}", data.shape()))
-                .collect::<Vec<_>>()
-                .join(" and "),
-        })?;
+    for number in first
+        .data
+        .keys()
+        .filter(|number| !first.params.contains_key(number))
+    {
+        let data: Vec<&TensorData> = recordings
+            .iter()
+            .filter_map(|recording| recording.data.get(number))
+            .collect();
+        let constant =
+            merge_constant(&data, &witnesses).ok_or_else(|| RecordError::BakedConstant {
+                place: place(&[]),
+                shape: data
+                    .iter()
+                    .take(2)
+                    .map(|data| format!("{:?}", data.shape()))
+                    .collect::<Vec<_>>()
+                    .join(" and "),
+            })?;
         constants.insert(*number, constant);
     }
     let [first, ..] = recordings;
@@ -186,11 +236,14 @@ fn describe(step: Option<&Step>) -> String {
 
 /// Whether two steps do the same on the same tensors, whatever their numbers.
 fn same_step(a: &Step, b: &Step) -> bool {
-    let (Step::Op(a), Step::Op(b)) = (a, b) else { return a == b };
+    let (Step::Op(a), Step::Op(b)) = (a, b) else {
+        return a == b;
+    };
     let same_outputs = a.outputs.len() == b.outputs.len()
-        && a.outputs.iter().zip(&b.outputs).all(|(a, b)| {
-            a.number == b.number && a.elem == b.elem && a.dims.len() == b.dims.len()
-        });
+        && a.outputs
+            .iter()
+            .zip(&b.outputs)
+            .all(|(a, b)| a.number == b.number && a.elem == b.elem && a.dims.len() == b.dims.len());
     same_outputs && a.inputs == b.inputs && without_numbers(&a.op) == without_numbers(&b.op)
 }
 
@@ -214,18 +267,25 @@ fn merge_op(
     let first = raws[0];
     let operation = || numbers::name(&first.op);
     let fit = |what: &dyn Fn() -> String, seen: [i64; RECORDINGS]| {
-        witnesses.fit(seen).ok_or_else(|| RecordError::NotPolynomial {
-            place: place(),
-            what: what(),
-            operation: operation(),
-            observed: observed(&seen),
-        })
+        witnesses
+            .fit(seen)
+            .ok_or_else(|| RecordError::NotPolynomial {
+                place: place(),
+                what: what(),
+                operation: operation(),
+                observed: observed(&seen),
+            })
     };
     let mut op = first.op.clone();
     let mut ops: Vec<Op> = raws.iter().map(|raw| raw.op.clone()).collect();
-    let floats: Vec<Vec<f64>> =
-        ops.iter_mut().map(|op| numbers::floats_mut(op).into_iter().map(|f| f.0).collect()).collect();
-    if let Some(other) = floats.iter().find(|other| **other != floats[0] && !all_nan(other)) {
+    let floats: Vec<Vec<f64>> = ops
+        .iter_mut()
+        .map(|op| numbers::floats_mut(op).into_iter().map(|f| f.0).collect())
+        .collect();
+    if let Some(other) = floats
+        .iter()
+        .find(|other| **other != floats[0] && !all_nan(other))
+    {
         return Err(RecordError::FloatDependsOnSize {
             place: place(),
             operation: operation(),
@@ -234,7 +294,12 @@ fn merge_op(
     }
     let numbers: Vec<Vec<i64>> = ops
         .iter_mut()
-        .map(|op| numbers::sizes_mut(op).into_iter().map(|s| s.as_fixed().unwrap_or_default()).collect())
+        .map(|op| {
+            numbers::sizes_mut(op)
+                .into_iter()
+                .map(|s| s.as_fixed().unwrap_or_default())
+                .collect()
+        })
         .collect();
     for (slot, size) in numbers::sizes_mut(&mut op).into_iter().enumerate() {
         let seen = core::array::from_fn(|recording| numbers[recording][slot]);
@@ -244,15 +309,22 @@ fn merge_op(
     for (result, output) in first.outputs.iter().enumerate() {
         let dims = (0..output.dims.len())
             .map(|axis| {
-                let seen = core::array::from_fn(|recording| {
-                    raws[recording].outputs[result].dims[axis]
-                });
+                let seen =
+                    core::array::from_fn(|recording| raws[recording].outputs[result].dims[axis]);
                 fit(&|| format!("axis {axis} of result {result}"), seen)
             })
             .collect::<Result<_, _>>()?;
-        outputs.push(MergedTensor { number: output.number, elem: output.elem, dims });
+        outputs.push(MergedTensor {
+            number: output.number,
+            elem: output.elem,
+            dims,
+        });
     }
-    Ok(MergedStep::Op { op, inputs: first.inputs.clone(), outputs })
+    Ok(MergedStep::Op {
+        op,
+        inputs: first.inputs.clone(),
+        outputs,
+    })
 }
 
 fn all_nan(numbers: &[f64]) -> bool {
@@ -272,7 +344,10 @@ fn merge_constant(data: &[&TensorData], witnesses: &Witnesses) -> Option<Constan
     let is_arange = |data: &&TensorData| {
         (data.dtype().is_int() || data.dtype().is_uint())
             && data.shape().num_dims() == 1
-            && data.iter::<i64>().zip(0..).all(|(value, position)| value == position)
+            && data
+                .iter::<i64>()
+                .zip(0..)
+                .all(|(value, position)| value == position)
     };
     if !data.iter().all(is_arange) || data.len() != RECORDINGS {
         return None;

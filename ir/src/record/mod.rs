@@ -45,9 +45,7 @@ use self::{
 };
 use crate::{
     Model, pass,
-    program::{
-        Case, ElemType, Method, Param, Program, Symbol, SymbolId, TensorType, Type,
-    },
+    program::{Case, ElemType, Method, Param, Program, Symbol, SymbolId, TensorType, Type},
     size::Size,
     validate::validate,
 };
@@ -75,7 +73,11 @@ impl<'m, M: BurnModule> Recorder<'m, M> {
         let name = type_name::<M>();
         let name = name.split('<').next().unwrap_or(name);
         let kind = name.rsplit("::").next().unwrap_or(name).to_owned();
-        Self { module, kind, overloads: Vec::new() }
+        Self {
+            module,
+            kind,
+            overloads: Vec::new(),
+        }
     }
 
     /// Names the class in exported programs; without this it is the Rust type's name.
@@ -85,15 +87,21 @@ impl<'m, M: BurnModule> Recorder<'m, M> {
     }
 
     /// Adds a method: its name, its inputs, and how to call it.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "inputs are declared in place"
+    )]
     pub fn overload<I: Inputs, R: Into<Value>>(
         mut self,
         name: impl Into<String>,
         inputs: I,
         forward: impl Fn(&M, I::Values) -> R + Send + Sync + 'static,
     ) -> Self {
-        self.overloads.push(Overload::new(name, inputs.signature(), move |module, values| {
-            forward(module, I::take(values)).into()
-        }));
+        self.overloads.push(Overload::new(
+            name,
+            inputs.signature(),
+            move |module, values| forward(module, I::take(values)).into(),
+        ));
         self
     }
 
@@ -117,14 +125,23 @@ impl<'m, M: BurnModule> Recorder<'m, M> {
             return Err(RecordError::NoMethods);
         }
         let mut names = HashSet::new();
-        if let Some(twice) = self.overloads.iter().find(|o| !names.insert(o.name.as_str())) {
+        if let Some(twice) = self
+            .overloads
+            .iter()
+            .find(|o| !names.insert(o.name.as_str()))
+        {
             return Err(RecordError::DuplicateMethod(twice.name.clone()));
         }
         let mut tree = Tree::new(self.module, &self.kind);
         let mut program = Program::default();
         let mut methods = Vec::with_capacity(self.overloads.len());
         for overload in &self.overloads {
-            methods.push(record_method(self.module, overload, &mut program, &mut tree)?);
+            methods.push(record_method(
+                self.module,
+                overload,
+                &mut program,
+                &mut tree,
+            )?);
         }
         if let Some(root) = tree.modules.first_mut() {
             root.methods = methods;
@@ -144,8 +161,10 @@ fn record_method<M: BurnModule>(
     tree: &mut Tree,
 ) -> Result<Method, RecordError> {
     let signature = &overload.signature;
-    let problem =
-        |problem: String| RecordError::Signature { method: overload.name.clone(), problem };
+    let problem = |problem: String| RecordError::Signature {
+        method: overload.name.clone(),
+        problem,
+    };
     let mut symbols = Vec::new();
     for name in symbol_names(signature) {
         let id = symbol(program, &name);
@@ -174,7 +193,9 @@ fn record_method<M: BurnModule>(
     let leaves = method.leaves();
     let optional = leaves.iter().filter(|leaf| leaf.optional).count();
     if optional > 8 {
-        return Err(problem(format!("{optional} optional inputs are too many, at most 8")));
+        return Err(problem(format!(
+            "{optional} optional inputs are too many, at most 8"
+        )));
     }
     let ids: Vec<SymbolId> = symbols.iter().map(|&(_, id)| id).collect();
     let witnesses = Witnesses::new(&ids);
@@ -234,11 +255,19 @@ fn record_method<M: BurnModule>(
             }
             _ => result = Some(ty),
         }
-        cases.push(Case { present, function: built.function });
+        cases.push(Case {
+            present,
+            function: built.function,
+        });
     }
     let defaults = defaults(signature, &lookup);
     drop(leaves);
-    Ok(Method { result: result.unwrap_or(Type::Tuple(Vec::new())), cases, defaults, ..method })
+    Ok(Method {
+        result: result.unwrap_or(Type::Tuple(Vec::new())),
+        cases,
+        defaults,
+        ..method
+    })
 }
 
 /// Names of the symbols of a signature, in order of appearance.
@@ -271,9 +300,14 @@ fn symbol_names(signature: &Signature) -> Vec<String> {
 
 /// The program's symbol of a name, made if it is new.
 fn symbol(program: &mut Program, name: &str) -> SymbolId {
-    let position = program.symbols.iter().position(|symbol| symbol.name == name);
+    let position = program
+        .symbols
+        .iter()
+        .position(|symbol| symbol.name == name);
     let position = position.unwrap_or_else(|| {
-        program.symbols.push(Symbol { name: name.to_owned() });
+        program.symbols.push(Symbol {
+            name: name.to_owned(),
+        });
         program.symbols.len() - 1
     });
     SymbolId(u32::try_from(position).unwrap_or(u32::MAX))
@@ -295,20 +329,23 @@ fn parameter_type(
             };
             Type::Tensor(tensor(elem, dims.iter().map(size).collect()))
         }
-        InputType::EdgeIndex { src: _, dst: _, edges } => {
-            Type::Tensor(tensor(ElemType::I64, vec![Size::fixed(2), size(edges)]))
-        }
+        InputType::EdgeIndex {
+            src: _,
+            dst: _,
+            edges,
+        } => Type::Tensor(tensor(ElemType::I64, vec![Size::fixed(2), size(edges)])),
         InputType::Adjacency { src: _, dst, edges } => Type::Adjacency(Box::new([
             tensor(ElemType::I64, vec![&size(dst) + &Size::fixed(1)]),
             tensor(ElemType::I64, vec![size(edges)]),
             tensor(ElemType::F32, vec![size(edges)]),
         ])),
-        InputType::Optional(inner) => {
-            Type::Optional(Box::new(parameter_type(inner, size, lookup)))
-        }
-        InputType::Tuple(items) => {
-            Type::Tuple(items.iter().map(|item| parameter_type(item, size, lookup)).collect())
-        }
+        InputType::Optional(inner) => Type::Optional(Box::new(parameter_type(inner, size, lookup))),
+        InputType::Tuple(items) => Type::Tuple(
+            items
+                .iter()
+                .map(|item| parameter_type(item, size, lookup))
+                .collect(),
+        ),
         InputType::Size { src, dst } => {
             let id = |dim: &Dim| dim.symbol().and_then(lookup).unwrap_or(SymbolId(u32::MAX));
             Type::Size([id(src), id(dst)])
@@ -325,9 +362,12 @@ fn result_type(structure: &Structure, outputs: &mut dyn Iterator<Item = TensorTy
             let count = if *value { 3 } else { 2 };
             Type::Tuple(outputs.take(count).map(Type::Tensor).collect())
         }
-        Structure::Tuple(items) => {
-            Type::Tuple(items.iter().map(|item| result_type(item, outputs)).collect())
-        }
+        Structure::Tuple(items) => Type::Tuple(
+            items
+                .iter()
+                .map(|item| result_type(item, outputs))
+                .collect(),
+        ),
     }
 }
 

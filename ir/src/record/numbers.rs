@@ -14,13 +14,23 @@ pub(super) fn sizes_mut(op: &mut Op) -> Vec<&mut Size> {
         }
     }
     match op {
-        Op::Full { value, elem: _, dims } => of(value).into_iter().chain(dims).collect(),
+        Op::Full {
+            value,
+            elem: _,
+            dims,
+        } => of(value).into_iter().chain(dims).collect(),
         Op::Arange { start, end } => vec![start, end],
         Op::BinaryScalar(_, scalar) | Op::MaskFill(scalar) => of(scalar).into_iter().collect(),
         Op::Clamp { min, max } => [min, max].into_iter().flatten().filter_map(of).collect(),
         Op::Reshape(dims) | Op::Expand(dims) => dims.iter_mut().collect(),
-        Op::Slice(ranges) => ranges.iter_mut().flat_map(|(start, end)| [start, end]).collect(),
-        Op::RepeatDim { dim: _, times: size }
+        Op::Slice(ranges) => ranges
+            .iter_mut()
+            .flat_map(|(start, end)| [start, end])
+            .collect(),
+        Op::RepeatDim {
+            dim: _,
+            times: size,
+        }
         | Op::Scatter { reduce: _, size }
         | Op::SegmentSoftmax { size }
         | Op::Spmm { reduce: _, size }
@@ -78,5 +88,9 @@ pub(super) fn floats_mut(op: &mut Op) -> Vec<&mut Float> {
 
 /// The operation's name for messages.
 pub(super) fn name(op: &Op) -> String {
-    format!("{op:?}").split(['(', ' ', '{']).next().unwrap_or_default().to_owned()
+    format!("{op:?}")
+        .split(['(', ' ', '{'])
+        .next()
+        .unwrap_or_default()
+        .to_owned()
 }

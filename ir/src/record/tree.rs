@@ -34,8 +34,12 @@ impl Tree {
         // Which parameters are trained shows only with gradients on; values are read without.
         let mut trained = Trained::default();
         module.clone().train().visit(&mut trained);
-        let mut collector =
-            Collector { tree: &mut tree, trained: trained.0, path: Vec::new(), kinds: Vec::new() };
+        let mut collector = Collector {
+            tree: &mut tree,
+            trained: trained.0,
+            path: Vec::new(),
+            kinds: Vec::new(),
+        };
         module.valid().visit(&mut collector);
         tree
     }
@@ -73,8 +77,17 @@ impl Tree {
 
     /// Adds a constant tensor.
     pub(super) fn constant(&mut self, data: &TensorData) -> Option<WeightId> {
-        let count = self.weights.iter().filter(|w| w.role == WeightRole::Constant).count();
-        self.push(format!("constant.{count}"), WeightRole::Constant, data, false)
+        let count = self
+            .weights
+            .iter()
+            .filter(|w| w.role == WeightRole::Constant)
+            .count();
+        self.push(
+            format!("constant.{count}"),
+            WeightRole::Constant,
+            data,
+            false,
+        )
     }
 
     fn push(
@@ -85,34 +98,46 @@ impl Tree {
         transposed: bool,
     ) -> Option<WeightId> {
         let elem = lift::elem(data.dtype())?;
-        let mut shape: Vec<u64> =
-            data.shape().iter().map(|&n| u64::try_from(n).unwrap_or(u64::MAX)).collect();
-        let mut bytes = encode(data, elem)?;
+        let mut shape: Vec<u64> = data
+            .shape()
+            .iter()
+            .map(|&n| u64::try_from(n).unwrap_or(u64::MAX))
+            .collect();
+        let mut bytes = encode(data, elem);
         if transposed {
             bytes = transpose(&bytes, data.shape()[0], data.shape()[1]);
             shape.reverse();
         }
         let id = WeightId(u32::try_from(self.weights.len()).ok()?);
-        self.values.insert(name.clone(), elem, shape.clone(), bytes).ok()?;
-        self.weights.push(Weight { name, role, elem, shape });
+        self.values
+            .insert(name.clone(), elem, shape.clone(), bytes)
+            .ok()?;
+        self.weights.push(Weight {
+            name,
+            role,
+            elem,
+            shape,
+        });
         Some(id)
     }
 }
 
 /// Little-endian bytes in PyTorch's element types: integers as 64 bits, booleans as one byte.
-fn encode(data: &TensorData, elem: ElemType) -> Option<Vec<u8>> {
-    Some(match elem {
+fn encode(data: &TensorData, elem: ElemType) -> Vec<u8> {
+    match elem {
         ElemType::I64 => data.iter::<i64>().flat_map(i64::to_le_bytes).collect(),
         ElemType::Bool => data.iter::<bool>().map(u8::from).collect(),
         ElemType::F32 => data.iter::<f32>().flat_map(f32::to_le_bytes).collect(),
         ElemType::F64 => data.iter::<f64>().flat_map(f64::to_le_bytes).collect(),
         ElemType::F16 | ElemType::BF16 => data.bytes().to_vec(),
-    })
+    }
 }
 
-/// Swaps rows and columns of a matrix of 4-byte or other equal-sized elements.
+/// Swaps rows and columns of a matrix, whatever the size of its elements.
 fn transpose(bytes: &[u8], rows: usize, columns: usize) -> Vec<u8> {
-    let Some(width) = bytes.len().checked_div(rows * columns) else { return bytes.to_vec() };
+    let Some(width) = bytes.len().checked_div(rows * columns) else {
+        return bytes.to_vec();
+    };
     let mut out = Vec::with_capacity(bytes.len());
     for column in 0..columns {
         for row in 0..rows {
@@ -147,7 +172,9 @@ impl Collector<'_> {
     /// Adds a parameter under its `state_dict` name: that of burn-store's PyTorch adapter.
     fn push(&mut self, id: ParamId, data: &TensorData) {
         // The last component is the parameter; the container's kind stands with each of them.
-        let Some((own, modules)) = self.path.split_last() else { return };
+        let Some((own, modules)) = self.path.split_last() else {
+            return;
+        };
         let owner = self.kinds.last().map(String::as_str).unwrap_or_default();
         let is_norm = owner.ends_with("Norm");
         let name = match own.as_str() {
@@ -156,7 +183,11 @@ impl Collector<'_> {
             other => other,
         };
         let transposed = owner == "Linear" && own == "weight" && data.shape().num_dims() == 2;
-        let role = if self.trained.contains(&id) { WeightRole::Parameter } else { WeightRole::Buffer };
+        let role = if self.trained.contains(&id) {
+            WeightRole::Parameter
+        } else {
+            WeightRole::Buffer
+        };
         let mut path = String::new();
         for (depth, component) in modules.iter().enumerate() {
             if depth > 0 {
@@ -164,7 +195,11 @@ impl Collector<'_> {
             }
             path.push_str(component);
             // The kind of a module is announced with its members: one level further in.
-            let kind = self.kinds.get(depth + 1).map_or("Module", String::as_str).to_owned();
+            let kind = self
+                .kinds
+                .get(depth + 1)
+                .map_or("Module", String::as_str)
+                .to_owned();
             self.tree.module(&path, &kind);
         }
         let module = self.tree.module(&path, owner);
@@ -176,12 +211,15 @@ impl Collector<'_> {
             self.tree.params.insert(id, (weight, transposed));
             return;
         }
-        let Some(weight) = self.tree.push(full_name, role, data, transposed) else { return };
+        let Some(weight) = self.tree.push(full_name, role, data, transposed) else {
+            return;
+        };
         self.tree.params.insert(id, (weight, transposed));
         self.tree.modules[module.index()].weights.push(weight);
         if owner == "BatchNorm" && own == "running_var" {
             // PyTorch counts batches in a buffer that Burn does not have.
-            let count = TensorData::new(vec![0_i64], burn::tensor::Shape::from(Vec::<usize>::new()));
+            let count =
+                TensorData::new(vec![0_i64], burn::tensor::Shape::from(Vec::<usize>::new()));
             let name = full("num_batches_tracked");
             if let Some(weight) = self.tree.push(name, WeightRole::Buffer, &count, false) {
                 self.tree.modules[module.index()].weights.push(weight);

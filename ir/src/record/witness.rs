@@ -31,9 +31,15 @@ impl Witnesses {
         let values = core::array::from_fn(|recording| {
             // Neighbouring symbols are not neighbouring primes, and their distance differs from
             // one recording to the next: `M = N + 4` would look like a constant otherwise.
-            primes(STARTS[recording]).step_by(2 + recording).take(symbols.len()).collect()
+            primes(STARTS[recording])
+                .step_by(2 + recording)
+                .take(symbols.len())
+                .collect()
         });
-        Self { values, symbols: symbols.to_vec() }
+        Self {
+            values,
+            symbols: symbols.to_vec(),
+        }
     }
 
     /// Adds a symbol whose values the recordings chose themselves.
@@ -62,7 +68,9 @@ impl Witnesses {
         if seen.iter().all(|&value| value == seen[0]) {
             return Some(Size::fixed(seen[0]));
         }
-        self.bases().into_iter().find_map(|basis| self.solve(&basis, seen))
+        self.bases()
+            .into_iter()
+            .find_map(|basis| self.solve(&basis, seen))
     }
 
     /// Sets of monomials to try, simplest first.
@@ -83,12 +91,18 @@ impl Witnesses {
         }
         bases.extend(double.iter().map(|d| vec![d.clone()]));
         for (i, a) in single.iter().enumerate() {
-            bases.extend(single[i + 1..].iter().map(|b| vec![one.clone(), a.clone(), b.clone()]));
+            bases.extend(
+                single[i + 1..]
+                    .iter()
+                    .map(|b| vec![one.clone(), a.clone(), b.clone()]),
+            );
         }
         for (i, a) in single.iter().enumerate() {
             for (j, b) in single.iter().enumerate().skip(i + 1) {
                 bases.extend(
-                    single[j + 1..].iter().map(|c| vec![a.clone(), b.clone(), c.clone()]),
+                    single[j + 1..]
+                        .iter()
+                        .map(|c| vec![a.clone(), b.clone(), c.clone()]),
                 );
             }
         }
@@ -110,8 +124,10 @@ impl Witnesses {
         let count = basis.len();
         let mut matrix = Vec::with_capacity(count);
         for recording in 0..count {
-            let row: Option<Vec<i128>> =
-                basis.iter().map(|monomial| value(recording, monomial)).collect();
+            let row: Option<Vec<i128>> = basis
+                .iter()
+                .map(|monomial| value(recording, monomial))
+                .collect();
             matrix.push(row?);
         }
         let whole = determinant(&matrix)?;
@@ -129,7 +145,10 @@ impl Witnesses {
                 return None;
             }
             let coefficient = i64::try_from(part / whole).ok()?;
-            terms.push(Term { symbols: monomial.clone(), coefficient });
+            terms.push(Term {
+                symbols: monomial.clone(),
+                coefficient,
+            });
         }
         let size = Size::from_terms(terms);
         let holds = (0..RECORDINGS).all(|recording| {
@@ -156,7 +175,11 @@ fn determinant(matrix: &[Vec<i128>]) -> Option<i128> {
                     })
                     .collect();
                 let term = number.checked_mul(determinant(&minor)?)?;
-                sum = if column % 2 == 0 { sum.checked_add(term)? } else { sum.checked_sub(term)? };
+                sum = if column % 2 == 0 {
+                    sum.checked_add(term)?
+                } else {
+                    sum.checked_sub(term)?
+                };
             }
             Some(sum)
         }
@@ -166,7 +189,7 @@ fn determinant(matrix: &[Vec<i128>]) -> Option<i128> {
 
 fn primes(start: usize) -> impl Iterator<Item = i64> {
     (start..)
-        .filter(|&n| n > 1 && (2..).take_while(|d| d * d <= n).all(|d| n % d != 0))
+        .filter(|&n| n > 1 && (2..=n.isqrt()).all(|divisor| !n.is_multiple_of(divisor)))
         .filter_map(|n| i64::try_from(n).ok())
 }
 
@@ -180,7 +203,8 @@ mod tests {
 
     fn seen(witnesses: &Witnesses, size: &Size) -> [i64; RECORDINGS] {
         core::array::from_fn(|recording| {
-            size.evaluate(|symbol| witnesses.value(recording, symbol)).unwrap()
+            size.evaluate(|symbol| witnesses.value(recording, symbol))
+                .unwrap()
         })
     }
 
@@ -198,7 +222,10 @@ mod tests {
     fn finds_the_polynomials_that_graph_code_has() {
         let (n, m, e) = (symbol(0), symbol(1), symbol(2));
         let witnesses = Witnesses::new(&[n, m, e]);
-        let term = |symbols: Vec<SymbolId>, coefficient| Term { symbols, coefficient };
+        let term = |symbols: Vec<SymbolId>, coefficient| Term {
+            symbols,
+            coefficient,
+        };
         for size in [
             Size::fixed(64),
             Size::symbol(n),
