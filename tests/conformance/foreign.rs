@@ -34,7 +34,7 @@ impl Block {
         }
     }
 
-    fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+    pub(crate) fn forward(&self, x: Tensor<2>) -> Tensor<2> {
         let hidden = gelu(self.up.forward(self.norm.forward(x.clone())));
         self.stats.forward(x + self.down.forward(hidden))
     }
@@ -49,7 +49,8 @@ impl Block {
     }
 }
 
-fn random(shape: [usize; 2], device: &Device) -> Tensor<2> {
+/// Numbers between -1 and 1.
+pub(crate) fn random(shape: [usize; 2], device: &Device) -> Tensor<2> {
     let values: Vec<f32> = (0..shape[0] * shape[1])
         .map(|i| (f32::from(u16::try_from(i).unwrap()) * 0.7).sin())
         .collect();
