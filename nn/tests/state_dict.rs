@@ -35,16 +35,7 @@ fn writes_what_pyg_reads() {
     let folder = std::env::var_os("KILN_STATE_DICTS")
         .map_or_else(|| temporary.path().to_owned(), std::path::PathBuf::from);
     let device = crate::device();
-    for conv in [
-        "GCNConv",
-        "SAGEConv",
-        "GATConv",
-        "GINConv",
-        "GCN",
-        "GraphSAGE",
-        "GAT",
-        "GIN",
-    ] {
+    for conv in kiln_nn::build::KINDS {
         for fixture in Fixture::all(conv) {
             let module = fixture.module(&device);
             let path = folder.join(format!("{}.safetensors", fixture.name));

@@ -2,24 +2,12 @@
 
 use burn::tensor::TensorData;
 use kiln_core::{Overload, Overloads as _};
-use kiln_nn::build::AnyModel;
+use kiln_nn::build::{AnyModel, KINDS};
 
 use crate::{
     call::Inputs,
     fixture::{Fixture, matches},
 };
-
-/// The layers and models that are recorded.
-pub(crate) const KINDS: [&str; 8] = [
-    "GCNConv",
-    "SAGEConv",
-    "GATConv",
-    "GINConv",
-    "GCN",
-    "GraphSAGE",
-    "GAT",
-    "GIN",
-];
 
 /// All fixtures of layers and models.
 pub(crate) fn fixtures() -> impl Iterator<Item = Fixture> {
