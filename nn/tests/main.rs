@@ -15,6 +15,10 @@ use burn::tensor::Device;
 
 /// The device that the tests run on.
 fn device() -> Device {
-    let name = std::env::var("KILN_TEST_BACKEND").unwrap_or_else(|_| "flex".to_owned());
-    kiln_core::backend::device(&name).unwrap()
+    kiln_core::backend::device(&backend()).unwrap()
+}
+
+/// Its name.
+fn backend() -> String {
+    std::env::var("KILN_TEST_BACKEND").unwrap_or_else(|_| "flex".to_owned())
 }

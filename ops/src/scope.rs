@@ -3,7 +3,7 @@
 //! A layer opens a scope at the start of `forward`, passes its arguments through it and closes it
 //! with the result:
 //!
-//! ```ignore
+//! ```text
 //! let scope = scope::layer(self, "SAGEConv", "forward");
 //! let x = scope.input("x", x);
 //! let edges = scope.input("edge_index", edges);
