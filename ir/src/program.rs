@@ -108,7 +108,7 @@ pub enum ValueType {
     /// A tensor.
     Tensor(TensorType),
     /// An integer that is the value of a symbol: a function input, or the result of
-    /// [`Op::Symbol`](crate::op::Op::Symbol).
+    /// [`Op::Symbol`].
     Int(SymbolId),
 }
 

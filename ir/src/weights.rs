@@ -1,6 +1,6 @@
 //! Values of weights, by name.
 //!
-//! [`Weights`] holds what a [`Program`](crate::Program) only declares: the bytes of each tensor,
+//! [`Weights`] holds what a [`Program`] only declares: the bytes of each tensor,
 //! little-endian and row-major, either in memory or in a mapped file. A mapped file is read when the
 //! bytes are first used, so loading a large model costs nothing for weights that are not.
 

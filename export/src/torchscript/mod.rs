@@ -58,10 +58,10 @@ pub fn write(model: &Model, path: impl AsRef<Path>) -> Result<(), Error> {
     Ok(())
 }
 
-/// The bytes of the archive that [`write`] writes.
+/// The bytes of the archive that [`write()`] writes.
 ///
 /// # Errors
-/// As [`write`], but for the file.
+/// As [`write()`], but for the file.
 pub fn to_bytes(model: &Model) -> Result<Vec<u8>, Error> {
     Ok(write_model(model, Cursor::new(Vec::new()))?.into_inner())
 }

@@ -9,7 +9,7 @@
 //!
 //! 1. Nothing exceeds a limit: [`MAX_SYMBOLS`] symbols, [`MAX_LEAVES`] tensors in the parameters or
 //!    the result of a method, [`MAX_RANK`] axes,
-//!    [`MAX_TERMS`](crate::size::MAX_TERMS) terms of a size, [`MAX_DEGREE`](crate::size::MAX_DEGREE)
+//!    [`MAX_TERMS`] terms of a size, [`MAX_DEGREE`]
 //!    symbols of a term, [`MAX_TYPE_DEPTH`](crate::leaf::MAX_TYPE_DEPTH) levels of a parameter's type,
 //!    [`MAX_INLINED_NODES`] nodes and operands of all functions once calls are replaced by what they
 //!    call.
