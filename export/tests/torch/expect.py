@@ -6,7 +6,8 @@ usage: expect.py KILN FOLDER NAME...
 For each NAME, FOLDER holds NAME.kiln and NAME.pt, as the examples write them. The command KILN runs
 NAME.kiln on random graphs of three sizes; inputs and results become NAME.json and NAME.safetensors,
 so that `run.sh FOLDER` compares PyTorch with Kiln. Inputs are made by the names and types that
-`kiln inspect --json` tells: features, edges, and `ptr`, the bounds of consecutive groups of nodes.
+`kiln inspect --json` tells: features (not negative, as counts and one-hot labels are), edges, and
+`ptr`, the bounds of consecutive groups of nodes.
 Needs nothing but Python's standard library.
 """
 import json
@@ -48,7 +49,7 @@ def floats(shape):
     count = 1
     for size in shape:
         count *= size
-    return ("F32", shape, struct.pack(f"<{count}f", *(random.uniform(-1, 1) for _ in range(count))))
+    return ("F32", shape, struct.pack(f"<{count}f", *(random.random() for _ in range(count))))
 
 
 def integers(shape, values):
