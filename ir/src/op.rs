@@ -328,6 +328,123 @@ impl Op {
             | Self::Nonzero => Vec::new(),
         }
     }
+
+    /// As [`sizes`](Self::sizes), to change them.
+    pub(crate) fn sizes_mut(&mut self) -> Vec<&mut Size> {
+        fn of(scalar: &mut Scalar) -> Option<&mut Size> {
+            match scalar {
+                Scalar::Int(size) => Some(size),
+                Scalar::Float(_) | Scalar::Bool(_) => None,
+            }
+        }
+        match self {
+            Self::Full {
+                value,
+                elem: _,
+                dims,
+            } => of(value).into_iter().chain(dims).collect(),
+            Self::Arange { start, end } => vec![start, end],
+            Self::BinaryScalar(_, scalar) | Self::MaskFill(scalar) => {
+                of(scalar).into_iter().collect()
+            }
+            Self::Clamp { min, max } => [min, max].into_iter().flatten().filter_map(of).collect(),
+            Self::Reshape(dims) | Self::Expand(dims) => dims.iter_mut().collect(),
+            Self::Slice(ranges) => ranges
+                .iter_mut()
+                .flat_map(|(start, end)| [start, end])
+                .collect(),
+            Self::RepeatDim {
+                dim: _,
+                times: size,
+            }
+            | Self::Scatter { reduce: _, size }
+            | Self::SegmentSoftmax { size }
+            | Self::Spmm { reduce: _, size }
+            | Self::Degree { size, elem: _ }
+            | Self::PtrToIndex { entries: size }
+            | Self::CooToCsr { size }
+            | Self::SelfLoopPosition { size } => vec![size],
+            Self::Weight(_)
+            | Self::Call(_)
+            | Self::Symbol(_)
+            | Self::Unary(_)
+            | Self::Binary(_)
+            | Self::LeakyRelu(_)
+            | Self::Cast(_)
+            | Self::MaskWhere
+            | Self::Dropout(_)
+            | Self::Permute(_)
+            | Self::Cat(_)
+            | Self::Select(_)
+            | Self::GatherElements(_)
+            | Self::Reduce(..)
+            | Self::ArgMax(_)
+            | Self::Softmax(_)
+            | Self::LogSoftmax(_)
+            | Self::Matmul
+            | Self::Linear
+            | Self::LayerNorm { .. }
+            | Self::BatchNorm { .. }
+            | Self::Gather
+            | Self::SegmentReduce(_)
+            | Self::SpmmCsr { .. }
+            | Self::Nonzero => Vec::new(),
+        }
+    }
+
+    /// Floats in the attributes.
+    pub(crate) fn floats_mut(&mut self) -> Vec<&mut Float> {
+        fn of(scalar: &mut Scalar) -> Option<&mut Float> {
+            match scalar {
+                Scalar::Float(float) => Some(float),
+                Scalar::Int(_) | Scalar::Bool(_) => None,
+            }
+        }
+        match self {
+            Self::Full { value, .. } => of(value).into_iter().collect(),
+            Self::BinaryScalar(_, scalar) | Self::MaskFill(scalar) => {
+                of(scalar).into_iter().collect()
+            }
+            Self::Clamp { min, max } => [min, max].into_iter().flatten().filter_map(of).collect(),
+            Self::LeakyRelu(float)
+            | Self::Dropout(float)
+            | Self::LayerNorm { epsilon: float }
+            | Self::BatchNorm { epsilon: float } => vec![float],
+            Self::Weight(_)
+            | Self::Call(_)
+            | Self::Symbol(_)
+            | Self::Arange { .. }
+            | Self::Unary(_)
+            | Self::Binary(_)
+            | Self::Cast(_)
+            | Self::MaskWhere
+            | Self::Reshape(_)
+            | Self::Permute(_)
+            | Self::Expand(_)
+            | Self::Slice(_)
+            | Self::Cat(_)
+            | Self::RepeatDim { .. }
+            | Self::Select(_)
+            | Self::GatherElements(_)
+            | Self::Reduce(..)
+            | Self::ArgMax(_)
+            | Self::Softmax(_)
+            | Self::LogSoftmax(_)
+            | Self::Matmul
+            | Self::Linear
+            | Self::Gather
+            | Self::Scatter { .. }
+            | Self::SegmentReduce(_)
+            | Self::SegmentSoftmax { .. }
+            | Self::Spmm { .. }
+            | Self::SpmmCsr { .. }
+            | Self::Degree { .. }
+            | Self::PtrToIndex { .. }
+            | Self::CooToCsr { .. }
+            | Self::Nonzero
+            | Self::SelfLoopPosition { .. } => Vec::new(),
+        }
+    }
 }
 
 /// `names!(Type { Variant "name", ... })`: the list of all variants and the text form of each.

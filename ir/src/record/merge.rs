@@ -9,7 +9,6 @@ use super::{
     capture::{self, Recording, Step, Structure},
     error::{Place, RecordError},
     lift::Raw,
-    numbers,
     witness::{RECORDINGS, Witnesses},
 };
 use crate::{
@@ -224,7 +223,7 @@ pub(super) fn merge(
 
 fn describe(step: Option<&Step>) -> String {
     match step {
-        Some(Step::Op(raw)) => numbers::name(&raw.op),
+        Some(Step::Op(raw)) => name(&raw.op),
         Some(Step::Data { .. }) => "constant".to_owned(),
         Some(Step::Begin { .. } | Step::Enter { .. }) => "begin of a layer".to_owned(),
         Some(Step::Leave { .. } | Step::End) => "end of a layer".to_owned(),
@@ -250,10 +249,10 @@ fn same_step(a: &Step, b: &Step) -> bool {
 /// The operation with all its sizes and floats set to zero: what must agree between recordings.
 fn without_numbers(op: &Op) -> Op {
     let mut op = op.clone();
-    for size in numbers::sizes_mut(&mut op) {
+    for size in op.sizes_mut() {
         *size = Size::default();
     }
-    for float in numbers::floats_mut(&mut op) {
+    for float in op.floats_mut() {
         float.0 = 0.0;
     }
     op
@@ -265,7 +264,7 @@ fn merge_op(
     place: &dyn Fn() -> Place,
 ) -> Result<MergedStep, RecordError> {
     let first = raws[0];
-    let operation = || numbers::name(&first.op);
+    let operation = || name(&first.op);
     let fit = |what: &dyn Fn() -> String, seen: [i64; RECORDINGS]| {
         witnesses
             .fit(seen)
@@ -280,7 +279,7 @@ fn merge_op(
     let mut ops: Vec<Op> = raws.iter().map(|raw| raw.op.clone()).collect();
     let floats: Vec<Vec<f64>> = ops
         .iter_mut()
-        .map(|op| numbers::floats_mut(op).into_iter().map(|f| f.0).collect())
+        .map(|op| op.floats_mut().into_iter().map(|f| f.0).collect())
         .collect();
     if let Some(other) = floats
         .iter()
@@ -295,13 +294,13 @@ fn merge_op(
     let numbers: Vec<Vec<i64>> = ops
         .iter_mut()
         .map(|op| {
-            numbers::sizes_mut(op)
+            op.sizes_mut()
                 .into_iter()
                 .map(|s| s.as_fixed().unwrap_or_default())
                 .collect()
         })
         .collect();
-    for (slot, size) in numbers::sizes_mut(&mut op).into_iter().enumerate() {
+    for (slot, size) in op.sizes_mut().into_iter().enumerate() {
         let seen = core::array::from_fn(|recording| numbers[recording][slot]);
         *size = fit(&|| format!("attribute {slot}"), seen)?;
     }
@@ -356,4 +355,13 @@ fn merge_constant(data: &[&TensorData], witnesses: &Witnesses) -> Option<Constan
         i64::try_from(data[recording].num_elements()).unwrap_or(i64::MAX)
     });
     witnesses.fit(seen).map(Constant::Arange)
+}
+
+/// The operation's name for messages.
+fn name(op: &Op) -> String {
+    format!("{op:?}")
+        .split(['(', ' ', '{'])
+        .next()
+        .unwrap_or_default()
+        .to_owned()
 }

@@ -18,7 +18,6 @@ mod error;
 mod input;
 mod lift;
 mod merge;
-mod numbers;
 mod panic;
 mod tree;
 mod witness;
