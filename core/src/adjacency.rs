@@ -11,6 +11,7 @@ use burn::tensor::{Device, Int, Tensor};
 
 use crate::{
     GraphError,
+    csr::{Csr, CsrCache, Walk},
     edge_index::check_range,
     leaves::{Leaves, part},
     value::AnyTensor,
@@ -26,6 +27,7 @@ pub struct Adjacency {
     col: Tensor<1, Int>,
     value: Option<Tensor<1>>,
     num_src: usize,
+    sorted: CsrCache,
 }
 
 impl Adjacency {
@@ -81,12 +83,7 @@ impl Adjacency {
             least = got;
         }
         check_range(&col.to_data(), 0..edges, "source", num_src)?;
-        Ok(Self {
-            rowptr,
-            col,
-            value,
-            num_src,
-        })
+        Ok(Self::unsorted(rowptr, col, value, num_src))
     }
 
     /// Edges that are known to be right.
@@ -106,11 +103,21 @@ impl Adjacency {
             rowptr.dims()[0] > 0,
             "rowptr is empty, expected [num_dst + 1]"
         );
+        Self::unsorted(rowptr, col, value, num_src)
+    }
+
+    fn unsorted(
+        rowptr: Tensor<1, Int>,
+        col: Tensor<1, Int>,
+        value: Option<Tensor<1>>,
+        num_src: usize,
+    ) -> Self {
         Self {
             rowptr,
             col,
             value,
             num_src,
+            sorted: CsrCache::default(),
         }
     }
 
@@ -156,23 +163,29 @@ impl Adjacency {
 
     /// The same edges on another device.
     pub fn to_device(self, device: &Device) -> Self {
-        Self {
-            rowptr: self.rowptr.to_device(device),
-            col: self.col.to_device(device),
-            value: self.value.map(|value| value.to_device(device)),
-            num_src: self.num_src,
-        }
+        Self::unsorted(
+            self.rowptr.to_device(device),
+            self.col.to_device(device),
+            self.value.map(|value| value.to_device(device)),
+            self.num_src,
+        )
+    }
+
+    /// The edges sorted for `walk`, made by `build` the first time and kept for later; clones share
+    /// them. `kiln_ops::Endpoints` is what calls this.
+    pub fn sorted_or_init(&self, walk: Walk, build: impl FnOnce() -> Csr) -> Csr {
+        self.sorted.get_or_init(walk, build)
     }
 }
 
 impl Leaves for Adjacency {
     fn map_leaves(self, name: &str, f: &mut dyn FnMut(String, AnyTensor) -> AnyTensor) -> Self {
-        Self {
-            rowptr: self.rowptr.map_leaves(&part(name, "rowptr"), f),
-            col: self.col.map_leaves(&part(name, "col"), f),
-            value: self.value.map_leaves(&part(name, "value"), f),
-            num_src: self.num_src,
-        }
+        Self::unsorted(
+            self.rowptr.map_leaves(&part(name, "rowptr"), f),
+            self.col.map_leaves(&part(name, "col"), f),
+            self.value.map_leaves(&part(name, "value"), f),
+            self.num_src,
+        )
     }
 }
 

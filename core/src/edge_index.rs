@@ -9,19 +9,27 @@
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use core::ops::Range;
 
-use crate::{GraphError, leaves::Leaves, value::AnyTensor};
+use crate::{
+    GraphError,
+    csr::{Csr, CsrCache, Walk},
+    leaves::Leaves,
+    value::AnyTensor,
+};
 
 /// The edges of a graph in coordinate form: PyG's `edge_index`, with the numbers of nodes.
 ///
 /// Row 0 holds the source of each edge, row 1 its destination. Sources and destinations may be two
 /// different node sets (a bipartite graph).
 ///
-/// [`EdgeIndex::new`] checks every index once, so that nothing after it has to.
+/// [`EdgeIndex::new`] checks every index once, so that nothing after it has to. The edges sorted by
+/// destination or source are kept once they are made, and clones share them: keep one edge index
+/// for a graph and clone it, rather than make a new one each time.
 #[derive(Clone, Debug)]
 pub struct EdgeIndex {
     tensor: Tensor<2, Int>,
     num_src: usize,
     num_dst: usize,
+    sorted: CsrCache,
 }
 
 impl EdgeIndex {
@@ -45,11 +53,7 @@ impl EdgeIndex {
         let edges = shape[1];
         check_range(&data, 0..edges, "source", num_src)?;
         check_range(&data, edges..2 * edges, "destination", num_dst)?;
-        Ok(Self {
-            tensor,
-            num_src,
-            num_dst,
-        })
+        Ok(Self::unsorted(tensor, num_src, num_dst))
     }
 
     /// Edges that are known to be in range.
@@ -65,10 +69,15 @@ impl EdgeIndex {
             shape[0] == 2,
             "edge_index has shape {shape:?}, expected [2, E]"
         );
+        Self::unsorted(tensor, num_src, num_dst)
+    }
+
+    fn unsorted(tensor: Tensor<2, Int>, num_src: usize, num_dst: usize) -> Self {
         Self {
             tensor,
             num_src,
             num_dst,
+            sorted: CsrCache::default(),
         }
     }
 
@@ -94,11 +103,8 @@ impl EdgeIndex {
         let data = TensorData::new([src, dst].concat(), [2, src.len()]);
         check_range(&data, 0..src.len(), "source", num_src)?;
         check_range(&data, src.len()..2 * src.len(), "destination", num_dst)?;
-        Ok(Self {
-            tensor: Tensor::from_data(data, device),
-            num_src,
-            num_dst,
-        })
+        let tensor = Tensor::from_data(data, device);
+        Ok(Self::unsorted(tensor, num_src, num_dst))
     }
 
     /// Edges of one node set from `(source, destination)` pairs.
@@ -173,19 +179,21 @@ impl EdgeIndex {
 
     /// The same edges on another device.
     pub fn to_device(self, device: &Device) -> Self {
-        Self {
-            tensor: self.tensor.to_device(device),
-            ..self
-        }
+        let tensor = self.tensor.to_device(device);
+        Self::unsorted(tensor, self.num_src, self.num_dst)
+    }
+
+    /// The edges sorted for `walk`, made by `build` the first time and kept for later; clones share
+    /// them. `kiln_ops::Endpoints` is what calls this.
+    pub fn sorted_or_init(&self, walk: Walk, build: impl FnOnce() -> Csr) -> Csr {
+        self.sorted.get_or_init(walk, build)
     }
 }
 
 impl Leaves for EdgeIndex {
     fn map_leaves(self, name: &str, f: &mut dyn FnMut(String, AnyTensor) -> AnyTensor) -> Self {
-        Self {
-            tensor: self.tensor.map_leaves(name, f),
-            ..self
-        }
+        let tensor = self.tensor.map_leaves(name, f);
+        Self::unsorted(tensor, self.num_src, self.num_dst)
     }
 }
 

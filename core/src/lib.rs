@@ -44,9 +44,11 @@
 mod adjacency;
 pub mod backend;
 mod batch;
+mod csr;
 mod edge_index;
 mod edges;
 mod error;
+mod flow;
 mod graph;
 mod leaves;
 mod nodes;
@@ -56,9 +58,11 @@ mod value;
 
 pub use adjacency::Adjacency;
 pub use batch::Batch;
+pub use csr::{Csr, HUB, Walk};
 pub use edge_index::EdgeIndex;
 pub use edges::Edges;
 pub use error::GraphError;
+pub use flow::Flow;
 pub use graph::Graph;
 pub use leaves::{Leaves, part as leaf_name};
 pub use nodes::Nodes;

@@ -2,7 +2,7 @@
 
 use burn::{
     module::{Flag, Module, Param},
-    tensor::Tensor,
+    tensor::{Device, Distribution, Int, Tensor},
 };
 
 /// Zeroes elements at random while training and scales the others to keep the mean.
@@ -39,10 +39,24 @@ impl Dropout {
 
     /// Applies dropout.
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
-        if self.prob > 0.0 && self.training.is_enabled() {
+        if self.is_enabled() {
             kiln_ops::dropout(x, self.prob)
         } else {
             x
         }
+    }
+
+    /// For operations that do the dropout themselves: the probability, and a seed that the device's
+    /// random numbers give. Nothing where dropout does nothing.
+    pub(crate) fn draw(&self, device: &Device) -> Option<(f64, u32)> {
+        (self.is_enabled() && device.is_autodiff()).then(|| {
+            let range = Distribution::Uniform(0.0, f64::from(i32::MAX));
+            let seed = Tensor::<1, Int>::random([1], range, device).into_scalar::<i32>();
+            (self.prob, seed.cast_unsigned())
+        })
+    }
+
+    fn is_enabled(&self) -> bool {
+        self.prob > 0.0 && self.training.is_enabled()
     }
 }

@@ -15,47 +15,13 @@
 //! never become a tensor with a row for each edge: they run as one sparse-dense product. Only
 //! [`Message::Edge`] holds `[E, F]` values.
 
-use core::cell::OnceCell;
-
-use burn::{
-    module::Module,
-    tensor::{Device, Int, Tensor},
-};
-use kiln_core::{AnyTensor, Edges, Leaves, Nodes};
+use burn::{module::Module, tensor::Tensor};
+pub use kiln_core::Flow;
+use kiln_core::{AnyTensor, Edges, Leaves};
+pub use kiln_ops::Endpoints;
 use kiln_ops::scope;
-use serde::{Deserialize, Serialize};
 
 use crate::aggr::Aggregation;
-
-/// Which way messages run along an edge.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Flow {
-    /// From the first row of the edge index to the second.
-    #[default]
-    SourceToTarget,
-    /// From the second row to the first.
-    TargetToSource,
-}
-
-impl Flow {
-    /// The features of senders and receivers, `(x_j, x_i)`; those of the receivers may be absent.
-    ///
-    /// # Panics
-    /// If messages run from target to source and a pair lacks the targets' features.
-    pub fn ends(self, x: Nodes) -> (Tensor<2>, Option<Tensor<2>>) {
-        let (src, dst) = (x.src, x.dst);
-        match self {
-            Self::SourceToTarget => (src, dst),
-            Self::TargetToSource => {
-                let sender = dst.unwrap_or_else(|| {
-                    panic!("messages run from target to source: expected features of the targets")
-                });
-                (sender, Some(src))
-            }
-        }
-    }
-}
 
 /// The messages of one layer, one for each edge `j → i`, in the cheapest form that says what they are.
 #[derive(Clone, Debug)]
@@ -78,120 +44,6 @@ pub enum Message {
     },
     /// Anything else, row by row: `[E, F]`.
     Edge(Tensor<2>),
-}
-
-/// The edges of one propagation, seen by receiver (`i`) and sender (`j`).
-#[derive(Debug)]
-pub struct Endpoints {
-    edges: Edges,
-    flow: Flow,
-    src: OnceCell<Tensor<1, Int>>,
-    dst: OnceCell<Tensor<1, Int>>,
-}
-
-impl Endpoints {
-    /// The end points of edges whose messages run in the direction of `flow`.
-    pub fn new(edges: impl Into<Edges>, flow: Flow) -> Self {
-        let edges = edges.into();
-        Self {
-            edges,
-            flow,
-            src: OnceCell::new(),
-            dst: OnceCell::new(),
-        }
-    }
-
-    /// The edges.
-    pub fn edges(&self) -> &Edges {
-        &self.edges
-    }
-
-    /// Which way messages run.
-    pub fn flow(&self) -> Flow {
-        self.flow
-    }
-
-    /// First end point of each edge: the source. `[E]`
-    pub fn src(&self) -> Tensor<1, Int> {
-        let src = self.src.get_or_init(|| match &self.edges {
-            Edges::Coo(edges) => edges.src(),
-            Edges::Csr(adjacency) => adjacency.col(),
-        });
-        src.clone()
-    }
-
-    /// Second end point of each edge: the destination. `[E]`
-    pub fn dst(&self) -> Tensor<1, Int> {
-        let dst = self.dst.get_or_init(|| match &self.edges {
-            Edges::Coo(edges) => edges.dst(),
-            Edges::Csr(adjacency) => {
-                kiln_ops::ptr_to_index(adjacency.rowptr(), adjacency.num_edges())
-            }
-        });
-        dst.clone()
-    }
-
-    /// Node that sends, for each edge. `[E]`
-    pub fn sender(&self) -> Tensor<1, Int> {
-        match self.flow {
-            Flow::SourceToTarget => self.src(),
-            Flow::TargetToSource => self.dst(),
-        }
-    }
-
-    /// Node that receives, for each edge. `[E]`
-    pub fn receiver(&self) -> Tensor<1, Int> {
-        match self.flow {
-            Flow::SourceToTarget => self.dst(),
-            Flow::TargetToSource => self.src(),
-        }
-    }
-
-    /// Number of nodes that send.
-    pub fn num_senders(&self) -> usize {
-        match self.flow {
-            Flow::SourceToTarget => self.edges.num_src(),
-            Flow::TargetToSource => self.edges.num_dst(),
-        }
-    }
-
-    /// Number of nodes that receive.
-    pub fn num_receivers(&self) -> usize {
-        match self.flow {
-            Flow::SourceToTarget => self.edges.num_dst(),
-            Flow::TargetToSource => self.edges.num_src(),
-        }
-    }
-
-    /// Number of edges.
-    pub fn num_edges(&self) -> usize {
-        self.edges.num_edges()
-    }
-
-    /// The device of the edges.
-    pub fn device(&self) -> Device {
-        self.edges.device()
-    }
-
-    /// `x_j`: for each edge the row of its sender. `x: [N, ..]` gives `[E, ..]`.
-    pub fn lift_j<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
-        kiln_ops::gather(x, self.sender())
-    }
-
-    /// `x_i`: for each edge the row of its receiver. `x: [n, ..]` gives `[E, ..]`.
-    pub fn lift_i<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
-        kiln_ops::gather(x, self.receiver())
-    }
-
-    /// Softmax among the edges that share a receiver. `[E, ..]` gives `[E, ..]`.
-    pub fn softmax<const D: usize>(&self, scores: Tensor<D>) -> Tensor<D> {
-        kiln_ops::segment_softmax(scores, self.receiver(), self.num_receivers())
-    }
-
-    /// Number of messages that each node receives, as floats. `[n]`
-    pub fn degree(&self) -> Tensor<1> {
-        kiln_ops::degree(self.receiver(), self.num_receivers())
-    }
 }
 
 /// A layer that passes messages along edges.

@@ -20,6 +20,8 @@
 //! | [`segment_reduce`] | the same, for rows already sorted: segment `i` is `ptr[i] .. ptr[i + 1]` |
 //! | [`segment_softmax`] | softmax among the rows that share a destination (attention) |
 //! | [`spmm`], [`spmm_csr`] | `out[i] = ⊕ { w[e] · x[src[e]] : dst[e] = i }` |
+//! | [`aggregate`], [`aggregate_heads`] | the same for [`Endpoints`], which keep the edges sorted: what layers use |
+//! | [`edge_attention`], [`Endpoints::softmax`], [`edge_dot`](edge_dot()) | attention in one walk, and its parts |
 //! | [`degree`] | number of edges of each node |
 //! | [`coo_to_csr`], [`ptr_to_index`] | edge lists to compressed rows and back |
 //! | [`nonzero`], [`self_loop_position`], [`arange`] | positions |
@@ -41,15 +43,21 @@
 //! needed): results are then unspecified, but no memory outside the tensors is touched. Build
 //! edges with `kiln_core::EdgeIndex::new`, which checks them once.
 
+mod aggregate;
 mod arange;
+mod attention;
 mod backend;
 mod check;
 mod csr;
 mod degree;
 pub mod dispatch;
 mod dropout;
+mod edge_dot;
+mod edge_softmax;
+mod endpoints;
 mod gather;
 pub mod graph;
+mod match_sum;
 mod nonzero;
 mod reduce;
 mod registry;
@@ -59,15 +67,20 @@ pub mod scope;
 mod segment_reduce;
 mod segment_softmax;
 mod self_loops;
+mod sort_edges;
 mod spmm;
 pub mod wire;
 mod witness;
 
+pub use aggregate::{aggregate, aggregate_heads};
 pub use arange::arange;
-pub use backend::GraphOps;
+pub use attention::{AttentionOptions, edge_attention};
+pub use backend::{CsrTensors, GraphOps};
 pub use csr::{coo_to_csr, ptr_to_index};
 pub use degree::degree;
 pub use dropout::dropout;
+pub use edge_dot::edge_dot;
+pub use endpoints::Endpoints;
 pub use gather::gather;
 pub use graph::{to_adjacency, to_edge_index};
 pub use nonzero::nonzero;

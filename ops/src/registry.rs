@@ -6,7 +6,10 @@
 use burn::backend::ir::BackendIr;
 use burn_router::CustomOpRegistry;
 
-use crate::{GraphOps, wire::GraphOp};
+use crate::{
+    GraphOps,
+    wire::{GraphOp, sorted::SortedOp},
+};
 
 /// Makes every operation of this crate known to an interpreter or a remote server.
 ///
@@ -28,6 +31,12 @@ pub fn register_graph_ops<B: BackendIr + GraphOps>(registry: &mut CustomOpRegist
         registry.register(id, |handles, desc, device| match GraphOp::decode(desc) {
             Ok(op) => op.execute::<B>(handles, desc, device),
             Err(error) => panic!("{error}"),
+        });
+    }
+    for id in SortedOp::IDS {
+        registry.register(id, |handles, desc, _device| match SortedOp::decode(desc) {
+            Some(op) => op.execute::<B>(handles, desc),
+            None => panic!("operation `{}` has other scalars than expected", desc.id),
         });
     }
 }

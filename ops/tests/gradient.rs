@@ -16,7 +16,7 @@ fn cotangent(count: usize) -> Vec<f64> {
 
 /// The gradient of `Σ c · f(x)` on the device under test, and by central differences in `f64` on
 /// the CPU.
-fn check<const D: usize, const O: usize>(
+pub(crate) fn check<const D: usize, const O: usize>(
     what: &str,
     x: &[f64],
     shape: [usize; D],

@@ -12,4 +12,5 @@ mod graph;
 mod indices;
 mod recording;
 mod reference;
+mod sorted;
 mod support;

@@ -6,13 +6,13 @@
 use core::str::FromStr;
 
 use burn::tensor::{Int, Tensor};
-use kiln_core::Edges;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 pub use kiln_ops::Reduce;
+use kiln_ops::{aggregate, aggregate_heads};
 
-use crate::message_passing::{Endpoints, Flow, Message};
+use crate::message_passing::{Endpoints, Message};
 
 /// How messages are combined: `sum`, `mean`, `max`, `min`, `mul`, or a list of them whose results
 /// are concatenated along the feature axis.
@@ -59,17 +59,16 @@ impl Aggregation {
     /// Messages of width `F` become `[n, k · F]` for `k` aggregations and `n` receivers.
     pub fn apply(&self, message: Message, ends: &Endpoints) -> Tensor<2> {
         match message {
-            Message::Source(x) => self.each(x, |x, reduce| product(x, None, ends, reduce)),
+            Message::Source(x) => self.each(x, |x, reduce| aggregate(x, None, ends, reduce)),
             Message::Weighted { x, weight } => self.each(x, |x, reduce| {
-                product(x, Some(weight.clone()), ends, reduce)
+                aggregate(x, Some(weight.clone()), ends, reduce)
             }),
-            Message::Heads { x, weight } => self.heads(x, weight, ends),
-            Message::Edge(x) => self.each(x, |x, reduce| match (ends.edges(), ends.flow()) {
-                (Edges::Csr(adjacency), Flow::SourceToTarget) => {
-                    kiln_ops::segment_reduce(x, adjacency.rowptr(), reduce)
-                }
-                _ => kiln_ops::scatter(x, ends.receiver(), ends.num_receivers(), reduce),
+            Message::Heads { x, weight } => self.each(x, |x, reduce| {
+                let [_, heads, channels] = x.dims();
+                aggregate_heads(x, weight.clone(), ends, reduce)
+                    .reshape([ends.num_receivers(), heads * channels])
             }),
+            Message::Edge(x) => self.each(x, |x, reduce| ends.collect(x, reduce)),
         }
     }
 
@@ -80,39 +79,11 @@ impl Aggregation {
         })
     }
 
-    /// Every head is a graph of its own: head `h` of node `i` is row `i · H + h`. So all heads are
-    /// one product over `E · H` scalar weights, and no `[E, H, C]` tensor is made.
-    fn heads(&self, x: Tensor<3>, weight: Tensor<2>, ends: &Endpoints) -> Tensor<2> {
-        let [num_nodes, heads, channels] = x.dims();
-        let num_receivers = ends.num_receivers();
-        let num_edges = ends.num_edges();
-        let x = x.reshape([num_nodes * heads, channels]);
-        let weight = weight.reshape([num_edges * heads]);
-        let (src, dst) = if heads == 1 {
-            (ends.sender(), ends.receiver())
-        } else {
-            let head = kiln_ops::arange(0..heads, &ends.device()).unsqueeze_dim::<2>(0);
-            let rows = |node: Tensor<1, Int>| {
-                let first = node.mul_scalar(int(heads)).unsqueeze_dim::<2>(1);
-                (first + head.clone()).reshape([num_edges * heads])
-            };
-            (rows(ends.sender()), rows(ends.receiver()))
-        };
-        self.each(x, |x, reduce| {
-            let (src, dst) = (src.clone(), dst.clone());
-            kiln_ops::spmm(
-                x,
-                src,
-                dst,
-                Some(weight.clone()),
-                num_receivers * heads,
-                reduce,
-            )
-            .reshape([num_receivers, heads * channels])
-        })
-    }
-
-    fn each(&self, x: Tensor<2>, f: impl Fn(Tensor<2>, Reduce) -> Tensor<2>) -> Tensor<2> {
+    fn each<const D: usize>(
+        &self,
+        x: Tensor<D>,
+        f: impl Fn(Tensor<D>, Reduce) -> Tensor<2>,
+    ) -> Tensor<2> {
         match self.reduces.as_slice() {
             [one] => f(x, *one),
             several => Tensor::cat(
@@ -121,21 +92,6 @@ impl Aggregation {
             ),
         }
     }
-}
-
-/// The sparse-dense product of the edges with the senders' rows.
-fn product(x: Tensor<2>, weight: Option<Tensor<1>>, ends: &Endpoints, reduce: Reduce) -> Tensor<2> {
-    if let (Edges::Csr(adjacency), Flow::SourceToTarget) = (ends.edges(), ends.flow()) {
-        kiln_ops::spmm_csr(x, adjacency.rowptr(), adjacency.col(), weight, reduce)
-    } else {
-        let (src, dst) = (ends.sender(), ends.receiver());
-        kiln_ops::spmm(x, src, dst, weight, ends.num_receivers(), reduce)
-    }
-}
-
-/// A size as an integer scalar.
-fn int(size: usize) -> i64 {
-    i64::try_from(size).unwrap_or(i64::MAX)
 }
 
 impl Default for Aggregation {

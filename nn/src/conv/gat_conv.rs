@@ -23,7 +23,7 @@ use kiln_core::{
     Adjacency, EdgeIndex, Edges, Nodes, Value, leaves,
     signature::{Dim, Overload, Overloads, Signature, Type},
 };
-use kiln_ops::{Reduce, scope};
+use kiln_ops::{AttentionOptions, Reduce, edge_attention, scope};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -272,7 +272,10 @@ impl GatConv {
         let x = scope.input("x", x.into());
         let edges = scope.input("edge_index", edges.into());
         let edge_attr = scope.input("edge_attr", edge_attr);
-        let out = self.attend(x, edges, edge_attr).out;
+        let out = match self.attend_at_once(&x, &edges, edge_attr.as_ref()) {
+            Some(out) => out,
+            None => self.attend(x, edges, edge_attr).out,
+        };
         scope.exit(out)
     }
 
@@ -305,12 +308,65 @@ impl GatConv {
         scope.exit((out, attention))
     }
 
+    /// The convolution with attention in one walk over the edges, where that can be: not in a
+    /// recording, which writes down the parts, and not with features of edges.
+    fn attend_at_once(
+        &self,
+        x: &Nodes,
+        edges: &Edges,
+        edge_attr: Option<&Tensor<2>>,
+    ) -> Option<Tensor<2>> {
+        let ends = Endpoints::new(edges, self.flow);
+        let has_edge_scores = edge_attr.is_some() && self.lin_edge.is_some();
+        if has_edge_scores || !ends.walks_sorted(&x.src) {
+            return None;
+        }
+        let (x_j, x_i) = self.transform(x.clone());
+        let alpha_j = heads_dot(&x_j, &self.att_src);
+        let alpha_i = match x_i {
+            Some(x_i) => heads_dot(&x_i, &self.att_dst),
+            None => {
+                let options = (&x_j.device(), x_j.dtype());
+                Tensor::zeros(Shape::new([ends.num_receivers(), self.heads]), options)
+            }
+        };
+        let options = AttentionOptions {
+            negative_slope: self.negative_slope,
+            loops: self
+                .add_self_loops
+                .then(|| ends.num_senders().min(ends.num_receivers())),
+            dropout: self.dropout.draw(&x_j.device()),
+        };
+        let out = edge_attention(x_j, alpha_j, alpha_i, &ends, options);
+        let width = self.heads * self.channels;
+        let out = out.reshape([ends.num_receivers(), width]);
+        let x_i = self.flow.ends(x.clone()).1;
+        Some(self.finish(out, x_i))
+    }
+
+    /// Heads concatenated or averaged, the residual and the bias.
+    fn finish(&self, out: Tensor<2>, x_i: Option<Tensor<2>>) -> Tensor<2> {
+        let out = if self.concat {
+            out
+        } else {
+            let num_nodes = out.dims()[0];
+            out.reshape([num_nodes, self.heads, self.channels])
+                .mean_dim(1)
+                .squeeze_dim(1)
+        };
+        let out = match (&self.res, x_i) {
+            (Some(res), Some(x_i)) => out + res.forward(x_i),
+            _ => out,
+        };
+        match &self.bias {
+            Some(bias) => out + bias.val().unsqueeze(),
+            None => out,
+        }
+    }
+
     fn attend(&self, x: Nodes, edges: Edges, edge_attr: Option<Tensor<2>>) -> Attended {
         let is_pair = x.is_pair();
-        let residual = match (&self.res, self.flow.ends(x.clone()).1) {
-            (Some(res), Some(x_i)) => Some(res.forward(x_i)),
-            _ => None,
-        };
+        let x_own = self.flow.ends(x.clone()).1;
         let (x_j, x_i) = self.transform(x);
         let alpha_j = heads_dot(&x_j, &self.att_src);
         let alpha_i = x_i.map(|x_i| heads_dot(&x_i, &self.att_dst));
@@ -365,22 +421,7 @@ impl GatConv {
                 alpha: alpha.clone(),
             },
         );
-        let out = if self.concat {
-            out
-        } else {
-            let num_nodes = out.dims()[0];
-            out.reshape([num_nodes, self.heads, self.channels])
-                .mean_dim(1)
-                .squeeze_dim(1)
-        };
-        let out = match residual {
-            Some(residual) => out + residual,
-            None => out,
-        };
-        let out = match &self.bias {
-            Some(bias) => out + bias.val().unsqueeze(),
-            None => out,
-        };
+        let out = self.finish(out, x_own);
         Attended {
             out,
             edges,

@@ -139,7 +139,7 @@ leaves!(GcnNorm { weight, self_loop });
 /// What [`GcnConv`] propagates.
 #[derive(Clone, Debug)]
 pub struct GcnConvArgs {
-    /// Transformed features, `[N, d_output]`.
+    /// Features, `[N, d_input]`, or transformed features, `[N, d_output]`, if those are no wider.
     pub x: Tensor<2>,
     /// Coefficient of each edge, `[E]`.
     pub edge_weight: Option<Tensor<1>>,
@@ -218,7 +218,10 @@ impl GcnConv {
         edge_weight: Option<Tensor<1>>,
         self_loop: Option<Tensor<1>>,
     ) -> Tensor<2> {
-        let x = self.lin.forward(x);
+        // Both maps are linear, so messages are as wide as the narrower of input and output.
+        let [d_input, d_output] = self.lin.weight.dims();
+        let widens = d_input < d_output;
+        let x = if widens { x } else { self.lin.forward(x) };
         let out = self.propagate(
             edges,
             GcnConvArgs {
@@ -230,6 +233,7 @@ impl GcnConv {
             Some(weight) => out + x * weight.unsqueeze_dim(1),
             None => out,
         };
+        let out = if widens { self.lin.forward(out) } else { out };
         match &self.bias {
             Some(bias) => out + bias.val().unsqueeze(),
             None => out,
@@ -276,7 +280,7 @@ impl GcnConv {
             (weight, None)
         };
 
-        let degree = kiln_ops::scatter(weight.clone(), ends.receiver(), num_nodes, Reduce::Sum);
+        let degree = ends.collect(weight.clone(), Reduce::Sum);
         let degree = match &self_loop {
             Some(self_loop) => degree + self_loop.clone(),
             None => degree,
@@ -288,10 +292,8 @@ impl GcnConv {
             .recip()
             .mask_fill(isolated, 0.0);
 
-        let scale_src = kiln_ops::gather(scale.clone(), src);
-        let scale_dst = kiln_ops::gather(scale.clone(), dst);
         GcnNorm {
-            weight: scale_src * weight * scale_dst,
+            weight: ends.lift_j(scale.clone()) * weight * ends.lift_i(scale.clone()),
             self_loop: self_loop.map(|self_loop| scale.clone() * self_loop * scale),
         }
     }

@@ -8,9 +8,21 @@ use burn::backend::{
 use burn::tensor::FloatDType;
 
 use crate::{
-    GraphOps, Reduce, dropout, gather, scatter, segment_reduce, segment_softmax,
+    AttentionOptions, CsrTensors, GraphOps, Reduce, aggregate, attention, dropout, edge_dot,
+    edge_softmax, gather, scatter, segment_reduce, segment_softmax,
     spmm::{self, backward::Form},
 };
+
+/// Indices have no gradients, so compressed rows are those of the backend below.
+fn inner<B: GraphOps, C: CheckpointStrategy>(csr: CsrTensors<Autodiff<B, C>>) -> CsrTensors<B> {
+    CsrTensors {
+        ptr: csr.ptr,
+        col: csr.col,
+        edge: csr.edge,
+        chunk: csr.chunk,
+        hub: csr.hub,
+    }
+}
 
 impl<B: GraphOps, C: CheckpointStrategy> GraphOps for Autodiff<B, C> {
     fn gather(x: FloatTensor<Self>, index: IntTensor<Self>) -> FloatTensor<Self> {
@@ -128,5 +140,101 @@ impl<B: GraphOps, C: CheckpointStrategy> GraphOps for Autodiff<B, C> {
 
     fn dropout(x: FloatTensor<Self>, prob: f64) -> FloatTensor<Self> {
         dropout::backward::dropout::<B, C>(x, prob)
+    }
+
+    fn sort_edges(
+        row: IntTensor<Self>,
+        col: IntTensor<Self>,
+        size: usize,
+    ) -> (IntTensor<Self>, IntTensor<Self>, IntTensor<Self>) {
+        B::sort_edges(row, col, size)
+    }
+
+    fn aggregate(
+        x: FloatTensor<Self>,
+        csr: CsrTensors<Self>,
+        transposed: CsrTensors<Self>,
+        reduce: Reduce,
+    ) -> FloatTensor<Self> {
+        aggregate::backward::aggregate::<B, C>(x, inner(csr), inner(transposed), reduce)
+    }
+
+    fn aggregate_weighted(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        csr: CsrTensors<Self>,
+        transposed: CsrTensors<Self>,
+        reduce: Reduce,
+    ) -> FloatTensor<Self> {
+        let (csr, transposed) = (inner(csr), inner(transposed));
+        aggregate::backward::aggregate_weighted::<B, C>(x, weight, csr, transposed, reduce)
+    }
+
+    fn edge_dot_csr(
+        a: FloatTensor<Self>,
+        b: FloatTensor<Self>,
+        csr: CsrTensors<Self>,
+        transposed: CsrTensors<Self>,
+    ) -> FloatTensor<Self> {
+        edge_dot::backward::edge_dot::<B, C>(a, b, inner(csr), inner(transposed))
+    }
+
+    fn match_sum_csr(
+        a: FloatTensor<Self>,
+        b: FloatTensor<Self>,
+        v: FloatTensor<Self>,
+        csr: CsrTensors<Self>,
+    ) -> FloatTensor<Self> {
+        let [a, b, v] = [a, b, v].map(Self::inner);
+        Self::from_inner(B::match_sum_csr(a, b, v, inner(csr)))
+    }
+
+    fn edge_softmax(x: FloatTensor<Self>, csr: CsrTensors<Self>) -> FloatTensor<Self> {
+        edge_softmax::backward::edge_softmax::<B, C>(x, inner(csr))
+    }
+
+    fn edge_softmax_backward(
+        out: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        csr: CsrTensors<Self>,
+    ) -> FloatTensor<Self> {
+        let [out, grad] = [out, grad].map(Self::inner);
+        Self::from_inner(B::edge_softmax_backward(out, grad, inner(csr)))
+    }
+
+    fn edge_attention(
+        x: FloatTensor<Self>,
+        score_src: FloatTensor<Self>,
+        score_dst: FloatTensor<Self>,
+        csr: CsrTensors<Self>,
+        transposed: CsrTensors<Self>,
+        options: AttentionOptions,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        let (csr, transposed) = (inner(csr), inner(transposed));
+        attention::backward::attention::<B, C>(x, score_src, score_dst, csr, transposed, options)
+    }
+
+    fn edge_attention_backward(
+        x: FloatTensor<Self>,
+        score_src: FloatTensor<Self>,
+        score_dst: FloatTensor<Self>,
+        out: FloatTensor<Self>,
+        lse: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        csr: CsrTensors<Self>,
+        transposed: CsrTensors<Self>,
+        options: AttentionOptions,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        let [x, score_src, score_dst] = [x, score_src, score_dst].map(Self::inner);
+        let [out, lse, grad] = [out, lse, grad].map(Self::inner);
+        let (csr, transposed) = (inner(csr), inner(transposed));
+        let (dx, dsrc, ddst) = B::edge_attention_backward(
+            x, score_src, score_dst, out, lse, grad, csr, transposed, options,
+        );
+        (
+            Self::from_inner(dx),
+            Self::from_inner(dsrc),
+            Self::from_inner(ddst),
+        )
     }
 }

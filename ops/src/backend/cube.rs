@@ -8,8 +8,9 @@ use burn::tensor::{DType, FloatDType};
 use burn_cubecl::{CubeBackend, tensor::CubeTensor};
 
 use crate::{
-    GraphOps, Reduce, csr, degree, gather, nonzero, scatter, segment_reduce, segment_softmax,
-    self_loops, spmm,
+    AttentionOptions, CsrTensors, GraphOps, Reduce, aggregate, attention, csr, degree, edge_dot,
+    edge_softmax, gather, match_sum, nonzero, scatter, segment_reduce, segment_softmax, self_loops,
+    sort_edges, spmm,
 };
 
 /// Runs `f` on tensors of a type the kernels know, and converts the result back.
@@ -153,5 +154,89 @@ impl GraphOps for CubeBackend {
 
     fn dropout(x: FloatTensor<Self>, _prob: f64) -> FloatTensor<Self> {
         x
+    }
+
+    fn sort_edges(
+        row: IntTensor<Self>,
+        col: IntTensor<Self>,
+        size: usize,
+    ) -> (IntTensor<Self>, IntTensor<Self>, IntTensor<Self>) {
+        sort_edges::cube::sort_edges(row, col, size)
+    }
+
+    fn aggregate(
+        x: FloatTensor<Self>,
+        csr: CsrTensors<Self>,
+        _transposed: CsrTensors<Self>,
+        reduce: Reduce,
+    ) -> FloatTensor<Self> {
+        aggregate::cube::aggregate(x, None, csr, reduce)
+    }
+
+    fn aggregate_weighted(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        csr: CsrTensors<Self>,
+        _transposed: CsrTensors<Self>,
+        reduce: Reduce,
+    ) -> FloatTensor<Self> {
+        aggregate::cube::aggregate(x, Some(weight), csr, reduce)
+    }
+
+    fn edge_dot_csr(
+        a: FloatTensor<Self>,
+        b: FloatTensor<Self>,
+        csr: CsrTensors<Self>,
+        _transposed: CsrTensors<Self>,
+    ) -> FloatTensor<Self> {
+        edge_dot::cube::edge_dot(a, b, csr)
+    }
+
+    fn match_sum_csr(
+        a: FloatTensor<Self>,
+        b: FloatTensor<Self>,
+        v: FloatTensor<Self>,
+        csr: CsrTensors<Self>,
+    ) -> FloatTensor<Self> {
+        match_sum::cube::match_sum(a, b, v, csr)
+    }
+
+    fn edge_softmax(x: FloatTensor<Self>, csr: CsrTensors<Self>) -> FloatTensor<Self> {
+        edge_softmax::cube::edge_softmax(x, csr)
+    }
+
+    fn edge_softmax_backward(
+        out: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        csr: CsrTensors<Self>,
+    ) -> FloatTensor<Self> {
+        edge_softmax::cube::edge_softmax_backward(out, grad, csr)
+    }
+
+    fn edge_attention(
+        x: FloatTensor<Self>,
+        score_src: FloatTensor<Self>,
+        score_dst: FloatTensor<Self>,
+        csr: CsrTensors<Self>,
+        _transposed: CsrTensors<Self>,
+        options: AttentionOptions,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        attention::cube::attention(x, score_src, score_dst, csr, options)
+    }
+
+    fn edge_attention_backward(
+        x: FloatTensor<Self>,
+        score_src: FloatTensor<Self>,
+        score_dst: FloatTensor<Self>,
+        out: FloatTensor<Self>,
+        lse: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        csr: CsrTensors<Self>,
+        transposed: CsrTensors<Self>,
+        options: AttentionOptions,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        attention::cube::attention_backward(
+            x, score_src, score_dst, out, lse, grad, csr, transposed, options,
+        )
     }
 }

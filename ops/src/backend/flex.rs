@@ -5,31 +5,17 @@ use burn::backend::{
     ops::FloatTensorOps as _,
     tensor::{BoolTensor, FloatTensor, IntTensor},
 };
-use burn::tensor::{DType, FloatDType};
-use burn_flex::FlexTensor;
+use burn::tensor::FloatDType;
 
 use crate::{
-    GraphOps, Reduce, csr, degree, gather, nonzero, scatter, segment_reduce, segment_softmax,
-    self_loops, spmm,
+    AttentionOptions, CsrTensors, GraphOps, Reduce, aggregate, attention, csr, degree, edge_dot,
+    edge_softmax, gather, match_sum, nonzero, rows::flex::widened, scatter, segment_reduce,
+    segment_softmax, self_loops, sort_edges, spmm,
 };
-
-/// Runs `f` on tensors of a type the kernels know, and converts the result back.
-fn widened<const N: usize>(
-    x: [FlexTensor; N],
-    f: impl FnOnce([&FlexTensor; N]) -> FlexTensor,
-) -> FlexTensor {
-    match x[0].dtype() {
-        dtype @ (DType::F16 | DType::BF16 | DType::Flex32) => {
-            let x = x.map(|x| Flex::float_cast(x, FloatDType::F32));
-            Flex::float_cast(f(x.each_ref()), dtype.into())
-        }
-        _ => f(x.each_ref()),
-    }
-}
 
 impl GraphOps for Flex {
     fn gather(x: FloatTensor<Self>, index: IntTensor<Self>) -> FloatTensor<Self> {
-        widened([x], |[x]| gather::flex::gather(x, &index))
+        widened([&x], |[x]| gather::flex::gather(x, &index))
     }
 
     fn scatter(
@@ -38,7 +24,7 @@ impl GraphOps for Flex {
         size: usize,
         reduce: Reduce,
     ) -> FloatTensor<Self> {
-        widened([x], |[x]| scatter::flex::scatter(x, &index, size, reduce))
+        widened([&x], |[x]| scatter::flex::scatter(x, &index, size, reduce))
     }
 
     fn segment_reduce(
@@ -46,7 +32,7 @@ impl GraphOps for Flex {
         ptr: IntTensor<Self>,
         reduce: Reduce,
     ) -> FloatTensor<Self> {
-        widened([x], |[x]| {
+        widened([&x], |[x]| {
             segment_reduce::flex::segment_reduce(x, &ptr, reduce)
         })
     }
@@ -56,7 +42,7 @@ impl GraphOps for Flex {
         index: IntTensor<Self>,
         size: usize,
     ) -> FloatTensor<Self> {
-        widened([x], |[x]| {
+        widened([&x], |[x]| {
             segment_softmax::flex::segment_softmax(x, &index, size)
         })
     }
@@ -68,7 +54,7 @@ impl GraphOps for Flex {
         size: usize,
         reduce: Reduce,
     ) -> FloatTensor<Self> {
-        widened([x], |[x]| {
+        widened([&x], |[x]| {
             spmm::flex::spmm(x, &src, &dst, None, size, reduce)
         })
     }
@@ -81,7 +67,7 @@ impl GraphOps for Flex {
         size: usize,
         reduce: Reduce,
     ) -> FloatTensor<Self> {
-        widened([x, weight], |[x, weight]| {
+        widened([&x, &weight], |[x, weight]| {
             spmm::flex::spmm(x, &src, &dst, Some(weight), size, reduce)
         })
     }
@@ -92,7 +78,7 @@ impl GraphOps for Flex {
         col: IntTensor<Self>,
         reduce: Reduce,
     ) -> FloatTensor<Self> {
-        widened([x], |[x]| {
+        widened([&x], |[x]| {
             spmm::flex::spmm_csr(x, &rowptr, &col, None, reduce)
         })
     }
@@ -104,7 +90,7 @@ impl GraphOps for Flex {
         value: FloatTensor<Self>,
         reduce: Reduce,
     ) -> FloatTensor<Self> {
-        widened([x, value], |[x, value]| {
+        widened([&x, &value], |[x, value]| {
             spmm::flex::spmm_csr(x, &rowptr, &col, Some(value), reduce)
         })
     }
@@ -115,7 +101,7 @@ impl GraphOps for Flex {
         row: IntTensor<Self>,
         col: IntTensor<Self>,
     ) -> FloatTensor<Self> {
-        widened([a, b], |[a, b]| spmm::flex::edge_dot(a, b, &row, &col))
+        widened([&a, &b], |[a, b]| spmm::flex::edge_dot(a, b, &row, &col))
     }
 
     fn match_sum(
@@ -125,7 +111,7 @@ impl GraphOps for Flex {
         row: IntTensor<Self>,
         col: IntTensor<Self>,
     ) -> FloatTensor<Self> {
-        widened([a, b, v], |[a, b, v]| {
+        widened([&a, &b, &v], |[a, b, v]| {
             spmm::flex::match_sum(a, b, v, &row, &col)
         })
     }
@@ -156,5 +142,97 @@ impl GraphOps for Flex {
 
     fn dropout(x: FloatTensor<Self>, _prob: f64) -> FloatTensor<Self> {
         x
+    }
+
+    fn sort_edges(
+        row: IntTensor<Self>,
+        col: IntTensor<Self>,
+        size: usize,
+    ) -> (IntTensor<Self>, IntTensor<Self>, IntTensor<Self>) {
+        sort_edges::flex::sort_edges(&row, &col, size)
+    }
+
+    fn aggregate(
+        x: FloatTensor<Self>,
+        csr: CsrTensors<Self>,
+        _transposed: CsrTensors<Self>,
+        reduce: Reduce,
+    ) -> FloatTensor<Self> {
+        aggregate::flex::aggregate(&x, None, &csr, reduce)
+    }
+
+    fn aggregate_weighted(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        csr: CsrTensors<Self>,
+        _transposed: CsrTensors<Self>,
+        reduce: Reduce,
+    ) -> FloatTensor<Self> {
+        aggregate::flex::aggregate(&x, Some(&weight), &csr, reduce)
+    }
+
+    fn edge_dot_csr(
+        a: FloatTensor<Self>,
+        b: FloatTensor<Self>,
+        csr: CsrTensors<Self>,
+        _transposed: CsrTensors<Self>,
+    ) -> FloatTensor<Self> {
+        edge_dot::flex::edge_dot(&a, &b, &csr)
+    }
+
+    fn match_sum_csr(
+        a: FloatTensor<Self>,
+        b: FloatTensor<Self>,
+        v: FloatTensor<Self>,
+        csr: CsrTensors<Self>,
+    ) -> FloatTensor<Self> {
+        match_sum::flex::match_sum(&a, &b, &v, &csr)
+    }
+
+    fn edge_softmax(x: FloatTensor<Self>, csr: CsrTensors<Self>) -> FloatTensor<Self> {
+        edge_softmax::flex::edge_softmax(&x, &csr)
+    }
+
+    fn edge_softmax_backward(
+        out: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        csr: CsrTensors<Self>,
+    ) -> FloatTensor<Self> {
+        edge_softmax::flex::edge_softmax_backward(&out, &grad, &csr)
+    }
+
+    fn edge_attention(
+        x: FloatTensor<Self>,
+        score_src: FloatTensor<Self>,
+        score_dst: FloatTensor<Self>,
+        csr: CsrTensors<Self>,
+        _transposed: CsrTensors<Self>,
+        options: AttentionOptions,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        attention::flex::attention(&x, &score_src, &score_dst, &csr, options)
+    }
+
+    fn edge_attention_backward(
+        x: FloatTensor<Self>,
+        score_src: FloatTensor<Self>,
+        score_dst: FloatTensor<Self>,
+        out: FloatTensor<Self>,
+        lse: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        csr: CsrTensors<Self>,
+        transposed: CsrTensors<Self>,
+        options: AttentionOptions,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        attention::flex::attention_backward(
+            &x,
+            &score_src,
+            &score_dst,
+            &out,
+            &lse,
+            &grad,
+            &csr,
+            &transposed,
+            options,
+        )
     }
 }

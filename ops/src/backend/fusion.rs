@@ -3,6 +3,8 @@
 //!
 //! An operation of this crate ends the block of element-wise operations before it.
 
+use core::marker::PhantomData;
+
 use burn::backend::{
     DType,
     tensor::{BoolTensor, FloatTensor, IntTensor},
@@ -13,7 +15,13 @@ use burn_fusion::{
     custom::{CustomOpIr, HandleContainer, Operation, OperationIr, OperationOutput as _, StreamId},
 };
 
-use crate::{GraphOps, Reduce, nonzero, wire::GraphOp};
+use crate::{
+    AttentionOptions, CsrTensors, GraphOps, Reduce, nonzero,
+    wire::{
+        GraphOp,
+        sorted::{SortedOp, parts},
+    },
+};
 
 /// A record that waits to run.
 #[derive(Debug)]
@@ -60,6 +68,51 @@ fn record_one<B: FusionBackend + GraphOps, const N: usize>(
 ) -> FusionTensor<B::FusionRuntime> {
     let [out] = record::<B, N, 1>(op, inputs, None);
     out
+}
+
+/// An operation along sorted edges that waits to run.
+#[derive(Debug)]
+struct WaitingSorted<B: FusionBackend> {
+    op: SortedOp,
+    desc: CustomOpIr,
+    backend: PhantomData<fn() -> B>,
+}
+
+impl<B: FusionBackend + GraphOps> Operation<B::FusionRuntime> for WaitingSorted<B> {
+    fn execute(
+        &self,
+        handles: &mut HandleContainer<<B::FusionRuntime as FusionRuntime>::FusionHandle>,
+    ) -> Result<(), ExecutionError> {
+        self.op.execute::<B>(handles, &self.desc);
+        Ok(())
+    }
+}
+
+/// Registers an operation along sorted edges.
+fn sorted<B: FusionBackend + GraphOps, const M: usize>(
+    op: SortedOp,
+    inputs: Vec<FusionTensor<B::FusionRuntime>>,
+) -> [FusionTensor<B::FusionRuntime>; M] {
+    let client = inputs[0].client.clone();
+    let inputs: Vec<_> = inputs.into_iter().map(FusionTensor::into_ir).collect();
+    let desc = op.describe(&inputs, || client.create_empty_handle());
+    let waiting = WaitingSorted::<B> {
+        op,
+        desc: desc.clone(),
+        backend: PhantomData,
+    };
+    client
+        .register(StreamId::current(), OperationIr::Custom(desc), waiting)
+        .outputs()
+}
+
+/// `inputs` and the tensors of compressed rows.
+fn with<B: FusionBackend>(
+    mut inputs: Vec<FusionTensor<B::FusionRuntime>>,
+    csr: CsrTensors<Fusion<B>>,
+) -> Vec<FusionTensor<B::FusionRuntime>> {
+    inputs.extend(parts(csr));
+    inputs
 }
 
 impl<B: FusionBackend + GraphOps> GraphOps for Fusion<B> {
@@ -180,5 +233,106 @@ impl<B: FusionBackend + GraphOps> GraphOps for Fusion<B> {
 
     fn dropout(x: FloatTensor<Self>, _prob: f64) -> FloatTensor<Self> {
         x
+    }
+
+    fn sort_edges(
+        row: IntTensor<Self>,
+        col: IntTensor<Self>,
+        size: usize,
+    ) -> (IntTensor<Self>, IntTensor<Self>, IntTensor<Self>) {
+        let [ptr, col, edge] = sorted::<B, _>(SortedOp::SortEdges { size }, vec![row, col]);
+        (ptr, col, edge)
+    }
+
+    fn aggregate(
+        x: FloatTensor<Self>,
+        csr: CsrTensors<Self>,
+        _transposed: CsrTensors<Self>,
+        reduce: Reduce,
+    ) -> FloatTensor<Self> {
+        let weighted = false;
+        let [out] = sorted::<B, _>(
+            SortedOp::Aggregate { weighted, reduce },
+            with::<B>(vec![x], csr),
+        );
+        out
+    }
+
+    fn aggregate_weighted(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        csr: CsrTensors<Self>,
+        _transposed: CsrTensors<Self>,
+        reduce: Reduce,
+    ) -> FloatTensor<Self> {
+        let weighted = true;
+        let inputs = with::<B>(vec![x, weight], csr);
+        let [out] = sorted::<B, _>(SortedOp::Aggregate { weighted, reduce }, inputs);
+        out
+    }
+
+    fn edge_dot_csr(
+        a: FloatTensor<Self>,
+        b: FloatTensor<Self>,
+        csr: CsrTensors<Self>,
+        _transposed: CsrTensors<Self>,
+    ) -> FloatTensor<Self> {
+        let [out] = sorted::<B, _>(SortedOp::EdgeDot, with::<B>(vec![a, b], csr));
+        out
+    }
+
+    fn match_sum_csr(
+        a: FloatTensor<Self>,
+        b: FloatTensor<Self>,
+        v: FloatTensor<Self>,
+        csr: CsrTensors<Self>,
+    ) -> FloatTensor<Self> {
+        let [out] = sorted::<B, _>(SortedOp::MatchSum, with::<B>(vec![a, b, v], csr));
+        out
+    }
+
+    fn edge_softmax(x: FloatTensor<Self>, csr: CsrTensors<Self>) -> FloatTensor<Self> {
+        let [out] = sorted::<B, _>(SortedOp::EdgeSoftmax, with::<B>(vec![x], csr));
+        out
+    }
+
+    fn edge_softmax_backward(
+        out: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        csr: CsrTensors<Self>,
+    ) -> FloatTensor<Self> {
+        let inputs = with::<B>(vec![out, grad], csr);
+        let [dx] = sorted::<B, _>(SortedOp::EdgeSoftmaxBackward, inputs);
+        dx
+    }
+
+    fn edge_attention(
+        x: FloatTensor<Self>,
+        score_src: FloatTensor<Self>,
+        score_dst: FloatTensor<Self>,
+        csr: CsrTensors<Self>,
+        _transposed: CsrTensors<Self>,
+        options: AttentionOptions,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        let inputs = with::<B>(vec![x, score_src, score_dst], csr);
+        let [out, lse] = sorted::<B, _>(SortedOp::Attention(options), inputs);
+        (out, lse)
+    }
+
+    fn edge_attention_backward(
+        x: FloatTensor<Self>,
+        score_src: FloatTensor<Self>,
+        score_dst: FloatTensor<Self>,
+        out: FloatTensor<Self>,
+        lse: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        csr: CsrTensors<Self>,
+        transposed: CsrTensors<Self>,
+        options: AttentionOptions,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        let mut inputs = with::<B>(vec![x, score_src, score_dst, out, lse, grad], csr);
+        inputs.extend(parts(transposed));
+        let [dx, dsrc, ddst] = sorted::<B, _>(SortedOp::AttentionBackward(options), inputs);
+        (dx, dsrc, ddst)
     }
 }

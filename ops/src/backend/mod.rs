@@ -21,12 +21,40 @@ mod fusion;
 mod router;
 
 use burn::backend::{
-    Backend, backend_extension,
+    Backend, Dispatch, ExtensionType, backend_extension,
     tensor::{BoolTensor, FloatTensor, IntTensor},
 };
 use burn::tensor::FloatDType;
+use kiln_core::Csr;
 
-use crate::Reduce;
+use crate::{AttentionOptions, Reduce};
+
+/// The tensors of a [`Csr`] on a backend.
+#[derive(Clone, Debug, ExtensionType)]
+pub struct CsrTensors<B: Backend> {
+    /// See [`Csr::ptr`].
+    pub ptr: IntTensor<B>,
+    /// See [`Csr::col`].
+    pub col: IntTensor<B>,
+    /// See [`Csr::edge`].
+    pub edge: IntTensor<B>,
+    /// See [`Csr::chunk`].
+    pub chunk: IntTensor<B>,
+    /// See [`Csr::hub`].
+    pub hub: IntTensor<B>,
+}
+
+impl From<Csr> for CsrTensors<Dispatch> {
+    fn from(csr: Csr) -> Self {
+        Self {
+            ptr: csr.ptr.into_dispatch(),
+            col: csr.col.into_dispatch(),
+            edge: csr.edge.into_dispatch(),
+            chunk: csr.chunk.into_dispatch(),
+            hub: csr.hub.into_dispatch(),
+        }
+    }
+}
 
 /// Message-passing operations of a backend.
 ///
@@ -141,4 +169,92 @@ pub trait GraphOps: Backend {
 
     /// See [`crate::dropout`].
     fn dropout(x: FloatTensor<Self>, prob: f64) -> FloatTensor<Self>;
+
+    // The operations below walk edges in sorted order. `transposed` holds the same edges sorted by
+    // the other end; only gradients read it.
+
+    /// Sorts edges by `row`, whose values are below `size`: `ptr`, `col` and `edge` of a [`Csr`].
+    fn sort_edges(
+        row: IntTensor<Self>,
+        col: IntTensor<Self>,
+        size: usize,
+    ) -> (IntTensor<Self>, IntTensor<Self>, IntTensor<Self>);
+
+    /// See [`crate::aggregate`]: without weights; not with [`Reduce::Mul`].
+    fn aggregate(
+        x: FloatTensor<Self>,
+        #[extension_type] csr: CsrTensors<Self>,
+        #[extension_type] transposed: CsrTensors<Self>,
+        reduce: Reduce,
+    ) -> FloatTensor<Self>;
+
+    /// See [`crate::aggregate`] and [`crate::aggregate_heads`]: with weights, `[E]` for `x [N, F]` or
+    /// `[E, H]` for `x [N, H, C]`; not with [`Reduce::Mul`].
+    fn aggregate_weighted(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        #[extension_type] csr: CsrTensors<Self>,
+        #[extension_type] transposed: CsrTensors<Self>,
+        reduce: Reduce,
+    ) -> FloatTensor<Self>;
+
+    /// See [`crate::edge_dot`](crate::edge_dot()): `[n, H, C]` and `[N, H, C]` to `[E, H]`, or `[n, F]`
+    /// and `[N, F]` to `[E]`.
+    fn edge_dot_csr(
+        a: FloatTensor<Self>,
+        b: FloatTensor<Self>,
+        #[extension_type] csr: CsrTensors<Self>,
+        #[extension_type] transposed: CsrTensors<Self>,
+    ) -> FloatTensor<Self>;
+
+    /// [`match_sum`](Self::match_sum) along sorted edges: `a` belongs to rows, `b` and `v` to columns.
+    fn match_sum_csr(
+        a: FloatTensor<Self>,
+        b: FloatTensor<Self>,
+        v: FloatTensor<Self>,
+        #[extension_type] csr: CsrTensors<Self>,
+    ) -> FloatTensor<Self>;
+
+    /// See [`crate::Endpoints::softmax`].
+    fn edge_softmax(
+        x: FloatTensor<Self>,
+        #[extension_type] csr: CsrTensors<Self>,
+    ) -> FloatTensor<Self>;
+
+    /// The gradient of [`edge_softmax`](Self::edge_softmax), of which `out` is the result. Not
+    /// differentiable itself.
+    fn edge_softmax_backward(
+        out: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        #[extension_type] csr: CsrTensors<Self>,
+    ) -> FloatTensor<Self>;
+
+    /// See [`crate::edge_attention`]: the output, and for each receiver and head the
+    /// logarithm of the sum of exponentials, `[n, H]`.
+    fn edge_attention(
+        x: FloatTensor<Self>,
+        score_src: FloatTensor<Self>,
+        score_dst: FloatTensor<Self>,
+        #[extension_type] csr: CsrTensors<Self>,
+        #[extension_type] transposed: CsrTensors<Self>,
+        options: AttentionOptions,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>);
+
+    /// The gradients of [`edge_attention`](Self::edge_attention) for `x`, `score_src` and `score_dst`. Not
+    /// differentiable itself.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "what the forward pass took and gave"
+    )]
+    fn edge_attention_backward(
+        x: FloatTensor<Self>,
+        score_src: FloatTensor<Self>,
+        score_dst: FloatTensor<Self>,
+        out: FloatTensor<Self>,
+        lse: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        #[extension_type] csr: CsrTensors<Self>,
+        #[extension_type] transposed: CsrTensors<Self>,
+        options: AttentionOptions,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
 }

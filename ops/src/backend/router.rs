@@ -9,7 +9,13 @@ use burn::backend::{
 use burn::tensor::FloatDType;
 use burn_router::{BackendRouter, RouterChannel, RouterClient, RouterTensor};
 
-use crate::{GraphOps, Reduce, scope, wire::GraphOp};
+use crate::{
+    AttentionOptions, CsrTensors, GraphOps, Reduce, scope,
+    wire::{
+        GraphOp,
+        sorted::{SortedOp, parts},
+    },
+};
 
 /// Records `op` and returns its outputs, which have shapes but no values.
 fn record<C: RouterClient, const N: usize, const M: usize>(
@@ -30,6 +36,26 @@ fn record_one<C: RouterClient, const N: usize>(
 ) -> RouterTensor<C> {
     let [out] = record(op, inputs, None);
     out
+}
+
+/// Records an operation along sorted edges: for remote devices, since recordings hold none.
+fn sorted<C: RouterClient, const M: usize>(
+    op: SortedOp,
+    inputs: Vec<RouterTensor<C>>,
+) -> [RouterTensor<C>; M] {
+    let client = inputs[0].client.clone();
+    let inputs: Vec<_> = inputs.into_iter().map(RouterTensor::into_ir).collect();
+    let desc = op.describe(&inputs, || client.create_empty_handle());
+    client.register(OperationIr::Custom(desc)).outputs()
+}
+
+/// `inputs` and the tensors of compressed rows.
+fn with<C: RouterChannel>(
+    mut inputs: Vec<RouterTensor<C::Client>>,
+    csr: CsrTensors<BackendRouter<C>>,
+) -> Vec<RouterTensor<C::Client>> {
+    inputs.extend(parts(csr));
+    inputs
 }
 
 impl<C: RouterChannel> GraphOps for BackendRouter<C> {
@@ -152,5 +178,103 @@ impl<C: RouterChannel> GraphOps for BackendRouter<C> {
 
     fn dropout(x: FloatTensor<Self>, prob: f64) -> FloatTensor<Self> {
         record_one(GraphOp::Dropout { prob }, [x])
+    }
+
+    fn sort_edges(
+        row: IntTensor<Self>,
+        col: IntTensor<Self>,
+        size: usize,
+    ) -> (IntTensor<Self>, IntTensor<Self>, IntTensor<Self>) {
+        let [ptr, col, edge] = sorted(SortedOp::SortEdges { size }, vec![row, col]);
+        (ptr, col, edge)
+    }
+
+    fn aggregate(
+        x: FloatTensor<Self>,
+        csr: CsrTensors<Self>,
+        _transposed: CsrTensors<Self>,
+        reduce: Reduce,
+    ) -> FloatTensor<Self> {
+        let weighted = false;
+        let [out] = sorted(SortedOp::Aggregate { weighted, reduce }, with(vec![x], csr));
+        out
+    }
+
+    fn aggregate_weighted(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        csr: CsrTensors<Self>,
+        _transposed: CsrTensors<Self>,
+        reduce: Reduce,
+    ) -> FloatTensor<Self> {
+        let weighted = true;
+        let inputs = with(vec![x, weight], csr);
+        let [out] = sorted(SortedOp::Aggregate { weighted, reduce }, inputs);
+        out
+    }
+
+    fn edge_dot_csr(
+        a: FloatTensor<Self>,
+        b: FloatTensor<Self>,
+        csr: CsrTensors<Self>,
+        _transposed: CsrTensors<Self>,
+    ) -> FloatTensor<Self> {
+        let [out] = sorted(SortedOp::EdgeDot, with(vec![a, b], csr));
+        out
+    }
+
+    fn match_sum_csr(
+        a: FloatTensor<Self>,
+        b: FloatTensor<Self>,
+        v: FloatTensor<Self>,
+        csr: CsrTensors<Self>,
+    ) -> FloatTensor<Self> {
+        let [out] = sorted(SortedOp::MatchSum, with(vec![a, b, v], csr));
+        out
+    }
+
+    fn edge_softmax(x: FloatTensor<Self>, csr: CsrTensors<Self>) -> FloatTensor<Self> {
+        let [out] = sorted(SortedOp::EdgeSoftmax, with(vec![x], csr));
+        out
+    }
+
+    fn edge_softmax_backward(
+        out: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        csr: CsrTensors<Self>,
+    ) -> FloatTensor<Self> {
+        let inputs = with(vec![out, grad], csr);
+        let [dx] = sorted(SortedOp::EdgeSoftmaxBackward, inputs);
+        dx
+    }
+
+    fn edge_attention(
+        x: FloatTensor<Self>,
+        score_src: FloatTensor<Self>,
+        score_dst: FloatTensor<Self>,
+        csr: CsrTensors<Self>,
+        _transposed: CsrTensors<Self>,
+        options: AttentionOptions,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        let inputs = with(vec![x, score_src, score_dst], csr);
+        let [out, lse] = sorted(SortedOp::Attention(options), inputs);
+        (out, lse)
+    }
+
+    fn edge_attention_backward(
+        x: FloatTensor<Self>,
+        score_src: FloatTensor<Self>,
+        score_dst: FloatTensor<Self>,
+        out: FloatTensor<Self>,
+        lse: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        csr: CsrTensors<Self>,
+        transposed: CsrTensors<Self>,
+        options: AttentionOptions,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        let mut inputs = with(vec![x, score_src, score_dst, out, lse, grad], csr);
+        inputs.extend(parts(transposed));
+        let [dx, dsrc, ddst] = sorted(SortedOp::AttentionBackward(options), inputs);
+        (dx, dsrc, ddst)
     }
 }

@@ -2,7 +2,8 @@
 
 use core::ops::{Add, Div, Mul, Range, Sub};
 
-use burn::backend::Shape;
+use burn::backend::{Flex, Shape, ops::FloatTensorOps as _};
+use burn::tensor::{DType, FloatDType};
 use burn_flex::FlexTensor;
 use rayon::prelude::*;
 
@@ -24,6 +25,7 @@ pub(crate) trait Real:
     + Sub<Output = Self>
     + Mul<Output = Self>
     + Div<Output = Self>
+    + super::walk::Shared
 {
     /// 0.
     const ZERO: Self;
@@ -33,14 +35,20 @@ pub(crate) trait Real:
     const SOFTMAX_EPSILON: Self;
     /// The nearest value.
     fn from_count(count: usize) -> Self;
+    /// The nearest value.
+    fn from_f64(value: f64) -> Self;
     /// `eˣ`.
     fn exp(self) -> Self;
+    /// Replaces each value, none of which is positive, by its exponential.
+    fn exp_all(values: &mut [Self]);
+    /// The natural logarithm.
+    fn ln(self) -> Self;
     /// Whether this is not a number.
     fn is_nan(self) -> bool;
 }
 
 macro_rules! impl_real {
-    ($($T:ty),*) => {$(
+    ($($T:ty, $exp_all:expr;)*) => {$(
         impl Real for $T {
             const ZERO: Self = 0.0;
             const ONE: Self = 1.0;
@@ -51,8 +59,26 @@ macro_rules! impl_real {
                 count as Self
             }
 
+            #[expect(
+                clippy::allow_attributes,
+                clippy::cast_possible_truncation,
+                reason = "one of the two types is narrower"
+            )]
+            fn from_f64(value: f64) -> Self {
+                value as Self
+            }
+
             fn exp(self) -> Self {
                 <$T>::exp(self)
+            }
+
+            #[inline(always)]
+            fn exp_all(values: &mut [Self]) {
+                $exp_all(values);
+            }
+
+            fn ln(self) -> Self {
+                <$T>::ln(self)
             }
 
             fn is_nan(self) -> bool {
@@ -61,7 +87,10 @@ macro_rules! impl_real {
         }
     )*};
 }
-impl_real!(f32, f64);
+impl_real! {
+    f32, super::exp::exp_all;
+    f64, |values: &mut [f64]| values.iter_mut().for_each(|value| *value = value.exp());
+}
 
 /// An index element.
 pub(crate) trait Id: Copy + Send + Sync {
@@ -111,6 +140,20 @@ macro_rules! with_real {
     };
 }
 pub(crate) use with_real;
+
+/// Runs `f` on contiguous tensors of a type the kernels know, and converts the result back.
+pub(crate) fn widened<const N: usize>(
+    x: [&FlexTensor; N],
+    f: impl FnOnce([&FlexTensor; N]) -> FlexTensor,
+) -> FlexTensor {
+    match x[0].dtype() {
+        dtype @ (DType::F16 | DType::BF16 | DType::Flex32) => {
+            let x = x.map(|x| Flex::float_cast(x.clone(), FloatDType::F32).to_contiguous());
+            Flex::float_cast(f(x.each_ref()), dtype.into())
+        }
+        _ => f(x.map(FlexTensor::to_contiguous).each_ref()),
+    }
+}
 
 /// Runs `$body` with `$I` the element type of an index tensor.
 macro_rules! with_id {

@@ -20,4 +20,8 @@ pub(crate) mod backward;
 #[cfg(feature = "cube")]
 pub(crate) mod cube;
 #[cfg(feature = "flex")]
+pub(crate) mod exp;
+#[cfg(feature = "flex")]
 pub(crate) mod flex;
+#[cfg(feature = "flex")]
+pub(crate) mod walk;

@@ -29,6 +29,8 @@
 //! parentheses are optional: their presence is the number of inputs. The types of outputs are those
 //! in the record's output tensors.
 
+pub(crate) mod sorted;
+
 use burn::backend::{
     DType, Shape,
     ir::{BackendIr, CustomOpIr, HandleContainer, ScalarIr, TensorId, TensorIr},

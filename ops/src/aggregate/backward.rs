@@ -1,0 +1,203 @@
+//! The gradients of [`aggregate`](crate::aggregate): those of [`crate::spmm`], along sorted edges.
+
+use burn::backend::{
+    Backend, TensorMetadata as _,
+    autodiff::{
+        Autodiff,
+        checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
+        grads::Gradients,
+        ops::{Backward, Ops, OpsKind, unary},
+    },
+    ops::FloatTensorOps as _,
+    tensor::FloatTensor,
+};
+
+use crate::{GraphOps, Reduce, backend::CsrTensors, rows::backward::per_row};
+
+/// The edges both ways.
+#[derive(Clone, Debug)]
+struct Walks<B: Backend> {
+    csr: CsrTensors<B>,
+    transposed: CsrTensors<B>,
+    reduce: Reduce,
+}
+
+impl<B: GraphOps> Walks<B> {
+    /// The gradient before a mean's division.
+    fn undo_mean(&self, grad: FloatTensor<B>) -> FloatTensor<B> {
+        if self.reduce != Reduce::Mean || grad.shape().num_elements() == 0 {
+            return grad;
+        }
+        let rows = self.csr.ptr.shape()[0] - 1;
+        let bound = |start: usize| {
+            let range = burn::tensor::Slice::from(start..start + rows);
+            B::int_slice(self.csr.ptr.clone(), &[range])
+        };
+        let count = B::int_sub(bound(1), bound(0));
+        let count = B::int_clamp_min(count, 1.into());
+        let count = B::int_into_float(count, grad.dtype().into());
+        let shape = grad.shape();
+        B::float_div(grad, per_row::<B>(count, &shape))
+    }
+}
+
+/// `Aᵀ g` without weights.
+#[derive(Debug)]
+struct Linear;
+
+impl<B: GraphOps> Backward<B, 1> for Linear {
+    type State = Walks<B>;
+
+    fn backward(
+        self,
+        ops: Ops<Self::State, 1>,
+        grads: &mut Gradients,
+        _checkpointer: &mut Checkpointer,
+    ) {
+        let walks = ops.state;
+        unary::<B, _>(ops.parents, ops.node, grads, |grad| {
+            let grad = walks.undo_mean(grad);
+            B::aggregate(grad, walks.transposed, walks.csr, Reduce::Sum)
+        });
+    }
+}
+
+/// `Aᵀ g`, and the inner products for the weights.
+#[derive(Debug)]
+struct Weighted;
+
+impl<B: GraphOps> Backward<B, 2> for Weighted {
+    type State = (Walks<B>, FloatTensor<B>, FloatTensor<B>);
+
+    fn backward(
+        self,
+        ops: Ops<Self::State, 2>,
+        grads: &mut Gradients,
+        _checkpointer: &mut Checkpointer,
+    ) {
+        let (walks, x, weight) = ops.state;
+        let [x_node, weight_node] = ops.parents;
+        let grad = walks.undo_mean(grads.consume::<B>(&ops.node));
+        let Walks {
+            csr, transposed, ..
+        } = walks;
+        if let Some(node) = weight_node {
+            let (csr, transposed) = (csr.clone(), transposed.clone());
+            let dot = B::edge_dot_csr(grad.clone(), x, csr, transposed);
+            grads.register::<B>(node.id, dot);
+        }
+        if let Some(node) = x_node {
+            let dx = B::aggregate_weighted(grad, weight, transposed, csr, Reduce::Sum);
+            grads.register::<B>(node.id, dx);
+        }
+    }
+}
+
+/// Ties of maxima and minima.
+#[derive(Debug)]
+struct Extremum;
+
+impl<B: GraphOps> Backward<B, 1> for Extremum {
+    type State = (Walks<B>, FloatTensor<B>, FloatTensor<B>);
+
+    fn backward(
+        self,
+        ops: Ops<Self::State, 1>,
+        grads: &mut Gradients,
+        _checkpointer: &mut Checkpointer,
+    ) {
+        let (walks, x, out) = ops.state;
+        let Walks {
+            csr, transposed, ..
+        } = walks;
+        unary::<B, _>(ops.parents, ops.node, grads, |grad| {
+            if grad.shape().num_elements() == 0 {
+                return B::match_sum_csr(x, out, grad, transposed);
+            }
+            let ones = B::float_ones(x.shape(), &x.device(), x.dtype().into());
+            let ties = B::match_sum_csr(out.clone(), x.clone(), ones, csr);
+            let share = B::float_div(grad, B::float_clamp_min(ties, 1.0.into()));
+            B::match_sum_csr(x, out, share, transposed)
+        });
+    }
+}
+
+/// [`crate::aggregate`] without weights, with its gradient.
+pub(crate) fn aggregate<B: GraphOps, C: CheckpointStrategy>(
+    x: FloatTensor<Autodiff<B, C>>,
+    csr: CsrTensors<B>,
+    transposed: CsrTensors<B>,
+    reduce: Reduce,
+) -> FloatTensor<Autodiff<B, C>> {
+    let (x, node) = x.into_parts();
+    let walks = Walks {
+        csr: csr.clone(),
+        transposed: transposed.clone(),
+        reduce,
+    };
+    if matches!(reduce, Reduce::Max | Reduce::Min) {
+        return match Extremum.prepare::<C>([node]).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => {
+                let out = B::aggregate(x.clone(), csr, transposed, reduce);
+                prep.finish((walks, x, out.clone()), out)
+            }
+            OpsKind::UnTracked(prep) => prep.finish(B::aggregate(x, csr, transposed, reduce)),
+        };
+    }
+    match Linear.prepare::<C>([node]).compute_bound().stateful() {
+        OpsKind::Tracked(prep) => prep.finish(walks, B::aggregate(x, csr, transposed, reduce)),
+        OpsKind::UnTracked(prep) => prep.finish(B::aggregate(x, csr, transposed, reduce)),
+    }
+}
+
+/// [`crate::aggregate`] with weights, with its gradients.
+///
+/// Weighted maxima and minima are composed of messages, whose gradients are known.
+pub(crate) fn aggregate_weighted<B: GraphOps, C: CheckpointStrategy>(
+    x: FloatTensor<Autodiff<B, C>>,
+    weight: FloatTensor<Autodiff<B, C>>,
+    csr: CsrTensors<B>,
+    transposed: CsrTensors<B>,
+    reduce: Reduce,
+) -> FloatTensor<Autodiff<B, C>> {
+    if matches!(reduce, Reduce::Max | Reduce::Min) {
+        return composed::<B, C>(x, weight, csr, reduce);
+    }
+    let (x, x_node) = x.into_parts();
+    let (weight, weight_node) = weight.into_parts();
+    match Weighted
+        .prepare::<C>([x_node, weight_node])
+        .compute_bound()
+        .stateful()
+    {
+        OpsKind::Tracked(prep) => {
+            let walks = Walks {
+                csr: csr.clone(),
+                transposed: transposed.clone(),
+                reduce,
+            };
+            let out = B::aggregate_weighted(x.clone(), weight.clone(), csr, transposed, reduce);
+            prep.finish((walks, x, weight), out)
+        }
+        OpsKind::UnTracked(prep) => {
+            prep.finish(B::aggregate_weighted(x, weight, csr, transposed, reduce))
+        }
+    }
+}
+
+fn composed<B: GraphOps, C: CheckpointStrategy>(
+    x: FloatTensor<Autodiff<B, C>>,
+    weight: FloatTensor<Autodiff<B, C>>,
+    csr: CsrTensors<B>,
+    reduce: Reduce,
+) -> FloatTensor<Autodiff<B, C>> {
+    let messages = <Autodiff<B, C> as GraphOps>::gather(x, csr.col);
+    let weight = <Autodiff<B, C> as GraphOps>::gather(weight, csr.edge);
+    let mut shape = weight.shape();
+    while shape.num_dims() < messages.shape().num_dims() {
+        shape.push(1);
+    }
+    let weight = Autodiff::<B, C>::float_reshape(weight, shape);
+    let messages = Autodiff::<B, C>::float_mul(messages, weight);
+    <Autodiff<B, C> as GraphOps>::segment_reduce(messages, csr.ptr, reduce)
+}

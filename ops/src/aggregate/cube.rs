@@ -1,0 +1,196 @@
+//! Aggregation along sorted edges on GPUs: a group of units for each row, whose units hold its
+//! features; see [`lanes`](crate::rows::lanes).
+
+#![expect(
+    unsafe_code,
+    reason = "kernels are launched without checks; each launch says why it may"
+)]
+#![expect(
+    clippy::used_underscore_binding,
+    reason = "the kernel macro reads the types it defines"
+)]
+
+use burn::backend::cubecl::dtype_to_storage_type;
+use burn_cubecl::{CubeBackend, kernel::into_contiguous, tensor::CubeTensor};
+use cubecl::{cube, prelude::*};
+
+use crate::{
+    CsrTensors, Reduce,
+    rows::{
+        cube::{address_type, empty, row_width, with_rows},
+        lanes::{Lanes, STEP, Sorted, cast, find_walk, group, lane, sum_type, zeros},
+    },
+};
+
+/// Most vectors of a unit. Two of four steps of 16 bytes are enough to hide memory's latency.
+const SLOTS: usize = 2;
+
+#[cube(launch_unchecked, address_type = "dynamic")]
+fn aggregate_kernel<F: Float, A: Float, N: Size>(
+    x: &Tensor<Vector<F, N>>,
+    weight: ComptimeOption<&Tensor<A>>,
+    ptr: &Tensor<i32>,
+    col: &Tensor<i32>,
+    edge: &Tensor<i32>,
+    chunk: &Tensor<i32>,
+    out: &mut Tensor<Vector<F, N>>,
+    partial: &mut Tensor<A>,
+    pieces: usize,
+    rows: usize,
+    width: usize,
+    #[comptime] heads: usize,
+    #[comptime] lanes: usize,
+    #[comptime] slots: usize,
+    #[comptime] blocks: usize,
+    #[comptime] reduce: Reduce,
+    #[define(F, A)] _dtypes: [ElemType; 2],
+) {
+    let task = group(lanes);
+    let number = task / blocks;
+    let walk = find_walk(ptr, chunk, number, pieces, rows);
+    if !walk.active {
+        terminate!();
+    }
+    let first = task % blocks * comptime!(lanes * slots) + lane(lanes);
+    let mut feature = Array::<usize>::new(slots);
+    let mut head = Array::<usize>::new(slots);
+    let mut sums = Array::<Vector<A, N>>::new(slots);
+    #[unroll]
+    for slot in 0..slots {
+        // Units behind the end of a row read its last vector, and write nothing.
+        feature[slot] = min(first + slot * lanes, width - 1);
+        head[slot] = feature[slot] / (width / heads);
+        sums[slot] = Vector::<A, N>::new(A::new(0.0_f32));
+    }
+    let mut k = walk.start;
+    while k < walk.end {
+        let mut from = Array::<usize>::new(STEP);
+        let mut by = Array::<usize>::new(STEP);
+        #[unroll]
+        for step in 0..STEP {
+            let entry = min(k + step, walk.end - 1);
+            from[step] = usize::cast_from(col[entry]) * width;
+            if comptime!(weight.is_some()) {
+                by[step] = usize::cast_from(edge[entry]) * heads;
+            }
+        }
+        let mut values = Array::<Vector<A, N>>::new(comptime!(STEP * slots));
+        #[unroll]
+        for step in 0..STEP {
+            #[unroll]
+            for slot in 0..slots {
+                let value = Vector::<A, N>::cast_from(x[from[step] + feature[slot]]);
+                #[comptime]
+                let value = match &weight {
+                    ComptimeOption::Some(weight) => {
+                        value * Vector::<A, N>::new(weight[by[step] + head[slot]])
+                    }
+                    ComptimeOption::None => value,
+                };
+                values[step * slots + slot] = value;
+            }
+        }
+        #[unroll]
+        for step in 0..STEP {
+            #[unroll]
+            for slot in 0..slots {
+                let value = values[step * slots + slot];
+                let before = sums[slot];
+                // Repeated entries change no maximum, but they change a sum.
+                if comptime!(reduce == Reduce::Max) {
+                    sums[slot] = select(k + step == walk.start, value, max(before, value));
+                } else if comptime!(reduce == Reduce::Min) {
+                    sums[slot] = select(k + step == walk.start, value, min(before, value));
+                } else {
+                    sums[slot] = select(k + step < walk.end, before + value, before);
+                }
+            }
+        }
+        k += STEP;
+    }
+    #[unroll]
+    for slot in 0..slots {
+        let at = first + slot * lanes;
+        if at < width {
+            let mut result = sums[slot];
+            if number < pieces {
+                let to = (number * width + at) * result.vector_size();
+                #[unroll]
+                for element in 0..result.vector_size() {
+                    partial[to + element] = result.extract(element);
+                }
+            } else {
+                if comptime!(reduce == Reduce::Mean) {
+                    let count = max(u32::cast_from(walk.end - walk.start), 1u32);
+                    result /= Vector::<A, N>::new(A::cast_from(count));
+                }
+                out[walk.row * width + at] = Vector::<F, N>::cast_from(result);
+            }
+        }
+    }
+}
+
+/// See [`crate::GraphOps::aggregate`] and [`crate::GraphOps::aggregate_weighted`].
+pub(crate) fn aggregate(
+    x: CubeTensor,
+    weight: Option<CubeTensor>,
+    csr: CsrTensors<CubeBackend>,
+    reduce: Reduce,
+) -> CubeTensor {
+    assert!(reduce != Reduce::Mul, "products do not walk sorted edges");
+    let (x, csr) = (into_contiguous(x), Sorted::from(csr));
+    let features = row_width(x.meta.shape());
+    let shape = with_rows(x.meta.shape(), csr.rows);
+    if csr.rows * csr.edges * features == 0 {
+        return zeros(&x, shape, x.dtype);
+    }
+    let heads = match &weight {
+        Some(weight) => row_width(weight.meta.shape()),
+        None => 1,
+    };
+    let sum = sum_type(x.dtype);
+    let weight = weight.map(|weight| cast(weight, sum));
+    let lanes = Lanes::new(&x, heads, features / heads, SLOTS);
+    let out = empty(&x, shape, x.dtype);
+    let partial = csr.partial(features, sum);
+    let (cubes, dim) = lanes.launch_dims(&x, csr.walks() * lanes.blocks);
+    let address = address_type([
+        Some(&x),
+        weight.as_ref(),
+        Some(&csr.edge),
+        Some(&out),
+        Some(&partial),
+    ]);
+    let dtypes = [x.dtype, sum].map(dtype_to_storage_type);
+    // SAFETY: sorted edges are right by construction: entries of a row are below the number of edges,
+    // `col` is a row of `x`, `edge` a row of `weight`. A group writes its own row of `out` or `partial`,
+    // a unit vectors below `width`.
+    unsafe {
+        aggregate_kernel::launch_unchecked(
+            &x.client.clone(),
+            cubes,
+            dim,
+            address,
+            lanes.vector,
+            x.into_tensor_arg(),
+            weight.map(CubeTensor::into_tensor_arg).into(),
+            csr.ptr.clone().into_tensor_arg(),
+            csr.col.clone().into_tensor_arg(),
+            csr.edge.clone().into_tensor_arg(),
+            csr.chunk.clone().into_tensor_arg(),
+            out.clone().into_tensor_arg(),
+            partial.clone().into_tensor_arg(),
+            csr.pieces,
+            csr.rows,
+            lanes.width,
+            heads,
+            lanes.lanes,
+            lanes.slots,
+            lanes.blocks,
+            reduce,
+            dtypes,
+        );
+    }
+    csr.merge(&partial, [features, 0, features], &out, reduce);
+    out
+}

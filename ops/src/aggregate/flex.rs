@@ -1,0 +1,188 @@
+//! Reduction of the rows at the other end of each row's edges, on the CPU.
+
+use burn::backend::{Flex, TensorMetadata as _};
+use burn_flex::FlexTensor;
+
+use crate::{
+    CsrTensors, Reduce,
+    rows::{
+        flex::{Real, elements, row_width, tensor, widened, with_real, with_rows},
+        walk::{Contiguous, Tile, Walk, cut, for_ranges, position, stretch, tiles},
+    },
+};
+
+/// See [`crate::GraphOps::aggregate`] and [`crate::GraphOps::aggregate_weighted`].
+pub(crate) fn aggregate(
+    x: &FlexTensor,
+    weight: Option<&FlexTensor>,
+    csr: &CsrTensors<Flex>,
+    reduce: Reduce,
+) -> FlexTensor {
+    let csr = Contiguous::new(csr);
+    let walk = csr.walk();
+    let shape = with_rows(&x.shape(), walk.rows());
+    let width = row_width(&shape);
+    match weight {
+        None => widened([x], |[x]| {
+            with_real!(x, T => {
+                tensor(reduced(elements!(x, T), width, &walk, reduce, &Unweighted), shape)
+            })
+        }),
+        Some(weight) => widened([x, weight], |[x, weight]| {
+            let heads = row_width(&weight.shape());
+            with_real!(x, T => {
+                let weight = Weighted { values: elements!(weight, T), heads };
+                tensor(reduced(elements!(x, T), width, &walk, reduce, &weight), shape)
+            })
+        }),
+    }
+}
+
+/// What entries are multiplied with.
+trait Weight<T>: Sync {
+    /// Number of weights an entry.
+    fn heads(&self) -> usize;
+    /// The product of a feature and the weight of an edge.
+    fn weigh(&self, edge: i32, head: usize) -> impl Fn(T) -> T;
+}
+
+struct Unweighted;
+
+impl<T> Weight<T> for Unweighted {
+    fn heads(&self) -> usize {
+        1
+    }
+
+    #[inline(always)]
+    fn weigh(&self, _edge: i32, _head: usize) -> impl Fn(T) -> T {
+        |x| x
+    }
+}
+
+struct Weighted<'a, T> {
+    values: &'a [T],
+    heads: usize,
+}
+
+impl<T: Real> Weight<T> for Weighted<'_, T> {
+    fn heads(&self) -> usize {
+        self.heads
+    }
+
+    #[inline(always)]
+    fn weigh(&self, edge: i32, head: usize) -> impl Fn(T) -> T {
+        let weight = self.values[position(edge) * self.heads + head];
+        move |x| weight * x
+    }
+}
+
+fn reduced<T: Real>(
+    x: &[T],
+    width: usize,
+    walk: &Walk<'_>,
+    reduce: Reduce,
+    weight: &impl Weight<T>,
+) -> Vec<T> {
+    match reduce {
+        Reduce::Sum => rows(x, width, walk, weight, |a, b| a + b, false),
+        Reduce::Mean => rows(x, width, walk, weight, |a, b| a + b, true),
+        Reduce::Max => {
+            let larger = |a: T, b: T| if b > a || b.is_nan() { b } else { a };
+            rows(x, width, walk, weight, larger, false)
+        }
+        Reduce::Min => {
+            let smaller = |a: T, b: T| if b < a || b.is_nan() { b } else { a };
+            rows(x, width, walk, weight, smaller, false)
+        }
+        Reduce::Mul => panic!("aggregate: products are computed by `spmm`"),
+    }
+}
+
+fn rows<T: Real>(
+    x: &[T],
+    width: usize,
+    walk: &Walk<'_>,
+    weight: &impl Weight<T>,
+    combine: impl Fn(T, T) -> T + Copy + Sync,
+    mean: bool,
+) -> Vec<T> {
+    let mut out = vec![T::ZERO; walk.rows() * width];
+    if width == 0 {
+        return out;
+    }
+    let heads = weight.heads();
+    let channels = width / heads;
+    let ranges = walk.ranges(width);
+    let parts = cut(&mut out, width, &ranges);
+    for_ranges(
+        ranges,
+        parts,
+        #[inline(always)]
+        |range, out| {
+            for (row, out) in range.zip(out.chunks_exact_mut(width)) {
+                let (cols, edges) = walk.row(row);
+                if cols.is_empty() {
+                    continue;
+                }
+                let divisor = if mean && cols.len() > 1 {
+                    Some(T::from_count(cols.len()))
+                } else {
+                    None
+                };
+                for head in 0..heads {
+                    let mut tile = ReduceTile {
+                        x,
+                        width,
+                        cols,
+                        edges,
+                        head,
+                        weight,
+                        combine,
+                        divisor,
+                        out: &mut *out,
+                    };
+                    tiles(head * channels, (head + 1) * channels, &mut tile);
+                }
+            }
+        },
+    );
+    out
+}
+
+struct ReduceTile<'a, T, W, C> {
+    x: &'a [T],
+    width: usize,
+    cols: &'a [i32],
+    edges: &'a [i32],
+    head: usize,
+    weight: &'a W,
+    combine: C,
+    divisor: Option<T>,
+    out: &'a mut [T],
+}
+
+impl<T: Real, W: Weight<T>, C: Fn(T, T) -> T + Copy> Tile for ReduceTile<'_, T, W, C> {
+    #[inline(always)]
+    fn tile<const LENGTH: usize>(&mut self, at: usize) {
+        let (x, width, combine) = (self.x, self.width, self.combine);
+        let mut entries = self.cols.iter().zip(self.edges);
+        let Some((&col, &edge)) = entries.next() else {
+            return;
+        };
+        let weigh = self.weight.weigh(edge, self.head);
+        let mut sums = stretch::<T, LENGTH>(x, col, width, at).map(weigh);
+        for (&col, &edge) in entries {
+            let weigh = self.weight.weigh(edge, self.head);
+            let x = stretch::<T, LENGTH>(x, col, width, at);
+            for (sum, &x) in sums.iter_mut().zip(x) {
+                *sum = combine(*sum, weigh(x));
+            }
+        }
+        if let Some(divisor) = self.divisor {
+            for sum in &mut sums {
+                *sum = *sum / divisor;
+            }
+        }
+        self.out[at..at + LENGTH].copy_from_slice(&sums);
+    }
+}

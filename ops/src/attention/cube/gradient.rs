@@ -1,0 +1,383 @@
+//! The gradient of attention along sorted edges on GPUs.
+//!
+//! Senders walk their edges, so that what they add up is their own. A group holds the sender's row of
+//! one head, reads the receivers' rows of the gradient `g`, and with them and the stored logarithms
+//! computes the weights again:
+//!
+//! ```text
+//! delta_i = ⟨g_i, out_i⟩                             a kernel before: one number for a receiver
+//! α       = exp(s - lse_i)
+//! ds      = α · (keep · ⟨g_i, x_j⟩ - delta_i) · (s's slope)
+//! dx_j    = Σ α · keep · g_i        dscore_src_j = Σ ds        dscore_dst_i = Σ ds, by receiver
+//! ```
+//!
+//! `ds` is stored by edge and head, and receivers add it up afterwards. Inner products are sums over
+//! a group's units, by operations of planes; on a device without those a group is one unit.
+
+use burn::backend::{Shape, cubecl::dtype_to_storage_type};
+use burn_cubecl::{CubeBackend, tensor::CubeTensor};
+use cubecl::{cube, prelude::*};
+
+use super::{Options, keep, leaky};
+use crate::{
+    AttentionOptions, CsrTensors, Reduce,
+    aggregate::cube::aggregate,
+    rows::{
+        cube::{address_type, empty, launch_dims},
+        lanes::{
+            Lanes, STEP, Sorted, cast, common, find_walk, group, lane, sum_elements, sum_lanes,
+            sum_type, zeros,
+        },
+    },
+};
+
+/// Numbers that are kept together for a receiver and head: score, logarithm, `delta`, and nothing.
+const FACTS: usize = 4;
+
+/// Gathers what senders need of a receiver and head, so that they find it in one place.
+#[cube(launch_unchecked, address_type = "dynamic")]
+fn facts_kernel<F: Float, A: Float, N: Size, M: Size>(
+    grad: &Tensor<Vector<F, N>>,
+    out: &Tensor<Vector<F, N>>,
+    score_dst: &Tensor<A>,
+    lse: &Tensor<A>,
+    facts: &mut Tensor<Vector<A, M>>,
+    tasks: usize,
+    width: usize,
+    #[comptime] lanes: usize,
+    #[comptime] slots: usize,
+    #[define(F, A)] _dtypes: [ElemType; 2],
+) {
+    let task = group(lanes);
+    let row = min(task, tasks - 1);
+    let zero = Vector::<A, N>::new(A::new(0.0_f32));
+    let mut products = zero;
+    #[unroll(slots <= 4)]
+    for slot in 0..slots {
+        let feature = lane(lanes) + slot * lanes;
+        let at = row * width + min(feature, width - 1);
+        let product = Vector::<A, N>::cast_from(grad[at]) * Vector::<A, N>::cast_from(out[at]);
+        products += select(feature < width, product, zero);
+    }
+    let delta = sum_lanes::<A>(sum_elements::<A, N>(products), lanes);
+    if task < tasks && lane(lanes) == 0 {
+        let mut numbers = Vector::<A, M>::new(A::new(0.0_f32));
+        numbers.insert(0usize, score_dst[row]);
+        numbers.insert(1usize, lse[row]);
+        numbers.insert(2usize, delta);
+        facts[row] = numbers;
+    }
+}
+
+#[cube(launch_unchecked, address_type = "dynamic")]
+fn gradient_kernel<F: Float, A: Float, N: Size, M: Size>(
+    x: &Tensor<Vector<F, N>>,
+    score_src: &Tensor<A>,
+    facts: &Tensor<Vector<A, M>>,
+    grad: &Tensor<Vector<F, N>>,
+    ptr: &Tensor<i32>,
+    col: &Tensor<i32>,
+    edge: &Tensor<i32>,
+    chunk: &Tensor<i32>,
+    dx: &mut Tensor<Vector<F, N>>,
+    dscore_src: &mut Tensor<A>,
+    dscore: &mut Tensor<A>,
+    partial: &mut Tensor<A>,
+    pieces: usize,
+    rows: usize,
+    width: usize,
+    edges: usize,
+    loops: usize,
+    slope: f32,
+    seed: u32,
+    threshold: u32,
+    scale: f32,
+    #[comptime] heads: usize,
+    #[comptime] lanes: usize,
+    #[comptime] slots: usize,
+    #[comptime] steps: usize,
+    #[comptime] has_loops: bool,
+    #[comptime] has_dropout: bool,
+    #[define(F, A)] _dtypes: [ElemType; 2],
+) {
+    // Units of a plane stay together to the end, since they add up together.
+    let task = group(lanes);
+    let number = task / heads;
+    let head = task % heads;
+    let walk = find_walk(ptr, chunk, number, pieces, rows);
+    let row = walk.row;
+    let own_row = row * heads + head;
+    let own_score = score_src[own_row];
+    let zero = Vector::<A, N>::new(A::new(0.0_f32));
+    let mut own = Array::<Vector<A, N>>::new(slots);
+    let mut sums = Array::<Vector<A, N>>::new(slots);
+    #[unroll(slots <= 4)]
+    for slot in 0..slots {
+        let feature = lane(lanes) + slot * lanes;
+        let value = Vector::<A, N>::cast_from(x[own_row * width + min(feature, width - 1)]);
+        own[slot] = select(feature < width, value, zero);
+        sums[slot] = zero;
+    }
+    let mut sum = A::new(0.0_f32);
+    let count = walk.end - walk.start;
+    let mut all = count;
+    if comptime!(has_loops) {
+        if walk.active && row < loops && walk.end == usize::cast_from(ptr[row + 1]) {
+            all += 1;
+        }
+    }
+    let last = max(walk.end, 1) - 1;
+    let most = common((all + steps - 1) / steps, lanes) * steps;
+    let mut k = 0;
+    while k < most {
+        let mut from = Array::<usize>::new(steps);
+        let mut by = Array::<u32>::new(steps);
+        let mut factor = Array::<A>::new(steps);
+        #[unroll]
+        for step in 0..steps {
+            let at = k + step;
+            let entry = min(walk.start + at, last);
+            let other = usize::cast_from(col[entry]);
+            let mut node = other;
+            let mut name = u32::cast_from(edge[entry]);
+            let mut counts = at < all;
+            if comptime!(has_loops) {
+                // An edge from a node to itself gives way to the loop.
+                counts = counts && (at == count || other != row);
+                node = select(at == count, row, other);
+                name = select(at == count, u32::cast_from(edges + row), name);
+            }
+            // No number of receivers reaches past a loop that is not there.
+            from[step] = select(at < all, node, other);
+            by[step] = name;
+            factor[step] = select(counts, A::new(1.0_f32), A::new(0.0_f32));
+        }
+        let mut values = Array::<Vector<A, N>>::new(comptime!(steps * slots));
+        #[unroll]
+        for step in 0..steps {
+            #[unroll(slots <= 4)]
+            for slot in 0..slots {
+                let feature = lane(lanes) + slot * lanes;
+                let at = (from[step] * heads + head) * width + min(feature, width - 1);
+                let value = Vector::<A, N>::cast_from(grad[at]);
+                values[step * slots + slot] = select(feature < width, value, zero);
+            }
+        }
+        #[unroll]
+        for step in 0..steps {
+            let mut products = zero;
+            #[unroll(slots <= 4)]
+            for slot in 0..slots {
+                products += values[step * slots + slot] * own[slot];
+            }
+            let dot = sum_lanes::<A>(sum_elements::<A, N>(products), lanes);
+            let known = facts[from[step] * heads + head];
+            let score = own_score + known.extract(0usize);
+            let counts = factor[step] > A::new(0.0_f32);
+            let alpha = (leaky::<A>(score, slope) - known.extract(1usize)).exp();
+            let alpha = select(counts, alpha, A::new(0.0_f32));
+            let mut kept = A::new(1.0_f32);
+            if comptime!(has_dropout) {
+                let name = by[step] * comptime!(heads as u32) + u32::cast_from(head);
+                kept = keep::<A>(name, seed, threshold, scale);
+            }
+            let share = alpha * kept;
+            #[unroll(slots <= 4)]
+            for slot in 0..slots {
+                sums[slot] += values[step * slots + slot] * Vector::<A, N>::new(share);
+            }
+            let steep = select(
+                score > A::new(0.0_f32),
+                A::new(1.0_f32),
+                A::cast_from(slope),
+            );
+            let change = alpha * (kept * dot - known.extract(2usize)) * steep;
+            sum += change;
+            if k + step < all && lane(lanes) == 0 {
+                dscore[by[step] as usize * heads + head] = change;
+            }
+        }
+        k += steps;
+    }
+    if walk.active {
+        let size = x.vector_size();
+        let features = heads * width * size;
+        let stride = features + heads;
+        #[unroll(slots <= 4)]
+        for slot in 0..slots {
+            let at = lane(lanes) + slot * lanes;
+            if at < width {
+                let result = sums[slot];
+                if number < pieces {
+                    let to = number * stride + (head * width + at) * size;
+                    #[unroll]
+                    for element in 0..size {
+                        partial[to + element] = result.extract(element);
+                    }
+                } else {
+                    dx[own_row * width + at] = Vector::<F, N>::cast_from(result);
+                }
+            }
+        }
+        if lane(lanes) == 0 {
+            if number < pieces {
+                partial[number * stride + features + head] = sum;
+            } else {
+                dscore_src[own_row] = sum;
+            }
+        }
+    }
+}
+
+/// Adds the parts of loops: row `i` of `dscore` behind the edges belongs to row `i` of `out`.
+#[cube(launch_unchecked, address_type = "dynamic")]
+fn add_loops_kernel<A: Float>(
+    dscore: &Tensor<A>,
+    out: &mut Tensor<A>,
+    start: usize,
+    count: usize,
+    #[define(A)] _dtype: ElemType,
+) {
+    if ABSOLUTE_POS >= count {
+        terminate!();
+    }
+    out[ABSOLUTE_POS] += dscore[start + ABSOLUTE_POS];
+}
+
+/// See [`crate::GraphOps::attention_backward`].
+#[expect(
+    clippy::too_many_arguments,
+    reason = "what the forward pass took and gave"
+)]
+pub(crate) fn attention_backward(
+    x: CubeTensor,
+    score_src: CubeTensor,
+    score_dst: CubeTensor,
+    out: CubeTensor,
+    lse: CubeTensor,
+    grad: CubeTensor,
+    csr: CsrTensors<CubeBackend>,
+    transposed: CsrTensors<CubeBackend>,
+    options: AttentionOptions,
+) -> (CubeTensor, CubeTensor, CubeTensor) {
+    let (dtype, sum) = (x.dtype, sum_type(x.dtype));
+    let types = [score_src.dtype, score_dst.dtype];
+    let [x, out, grad] = [x, out, grad].map(|tensor| cast(tensor, dtype));
+    let [score_src, score_dst, lse] = [score_src, score_dst, lse].map(|score| cast(score, sum));
+    let sorted = Sorted::from(transposed);
+    let (heads, width) = (x.meta.shape()[1], x.meta.shape()[2]);
+    let (senders, receivers) = (sorted.rows, lse.meta.shape()[0]);
+    let options = Options::from(options);
+    let (edges, loops) = (sorted.edges, options.loops);
+    if senders * receivers * heads * width * (edges + loops) == 0 {
+        let scores = |rows: usize, dtype| zeros(&x, Shape::new([rows, heads]), dtype);
+        let (dsrc, ddst) = (scores(senders, types[0]), scores(receivers, types[1]));
+        return (zeros(&x, x.meta.shape().clone(), dtype), dsrc, ddst);
+    }
+    let lanes = Lanes::within_plane(&x, width);
+    let dtypes = [dtype, sum].map(dtype_to_storage_type);
+
+    let facts = empty(&x, Shape::new([receivers, heads, FACTS]), sum);
+    let (cubes, dim) = lanes.launch_dims(&x, receivers * heads);
+    // SAFETY: groups read their row of `grad` and `out`, those behind the end the last row, and write
+    // their own row of `facts` unless they are behind its end.
+    unsafe {
+        facts_kernel::launch_unchecked(
+            &x.client,
+            cubes,
+            dim,
+            address_type([&grad, &out, &facts].map(Some)),
+            lanes.vector,
+            FACTS,
+            grad.clone().into_tensor_arg(),
+            out.into_tensor_arg(),
+            score_dst.into_tensor_arg(),
+            lse.into_tensor_arg(),
+            facts.clone().into_tensor_arg(),
+            receivers * heads,
+            lanes.width,
+            lanes.lanes,
+            lanes.slots,
+            dtypes,
+        );
+    }
+
+    let dx = empty(&x, x.meta.shape().clone(), dtype);
+    let dsrc = empty(&x, Shape::new([senders, heads]), sum);
+    let dscore = empty(&x, Shape::new([edges + loops, heads]), sum);
+    let features = heads * width;
+    let partial = sorted.partial(features + heads, sum);
+    let (cubes, dim) = lanes.launch_dims(&x, sorted.walks() * heads);
+    let address = address_type([&x, &grad, &facts, &dscore, &partial, &sorted.edge].map(Some));
+    // SAFETY: sorted edges are right by construction: entries of a row are below the number of edges,
+    // `col` is a row of `grad` and `facts`, and so is a loop; each edge and each loop has a row of
+    // `dscore`, which its group alone writes. A group writes its own row and head of `dx` and `dsrc`, or
+    // of `partial`. What groups behind the last walk read is there, and they write nothing.
+    unsafe {
+        gradient_kernel::launch_unchecked(
+            &x.client.clone(),
+            cubes,
+            dim,
+            address,
+            lanes.vector,
+            FACTS,
+            x.into_tensor_arg(),
+            score_src.into_tensor_arg(),
+            facts.into_tensor_arg(),
+            grad.into_tensor_arg(),
+            sorted.ptr.clone().into_tensor_arg(),
+            sorted.col.clone().into_tensor_arg(),
+            sorted.edge.clone().into_tensor_arg(),
+            sorted.chunk.clone().into_tensor_arg(),
+            dx.clone().into_tensor_arg(),
+            dsrc.clone().into_tensor_arg(),
+            dscore.clone().into_tensor_arg(),
+            partial.clone().into_tensor_arg(),
+            sorted.pieces,
+            sorted.rows,
+            lanes.width,
+            edges,
+            loops,
+            options.slope,
+            options.seed,
+            options.threshold,
+            options.scale,
+            heads,
+            lanes.lanes,
+            lanes.slots,
+            if lanes.slots <= 2 { STEP } else { 1 },
+            options.has_loops,
+            options.has_dropout,
+            dtypes,
+        );
+    }
+    let stride = features + heads;
+    sorted.merge(&partial, [stride, 0, features], &dx, Reduce::Sum);
+    sorted.merge(&partial, [stride, features, heads], &dsrc, Reduce::Sum);
+
+    // Receivers add up what their edges' rows hold.
+    let by_edge = CsrTensors {
+        col: csr.edge.clone(),
+        ..csr
+    };
+    let ddst = aggregate(dscore.clone(), None, by_edge, Reduce::Sum);
+    if loops > 0 {
+        let (cubes, dim) = launch_dims(&ddst, loops * heads);
+        // SAFETY: a unit below `loops · heads` changes its own position of `ddst`, which has as many
+        // rows as loops at least, and `dscore` has a row for each loop behind those of the edges.
+        unsafe {
+            add_loops_kernel::launch_unchecked(
+                &ddst.client,
+                cubes,
+                dim,
+                address,
+                dscore.into_tensor_arg(),
+                ddst.clone().into_tensor_arg(),
+                edges * heads,
+                loops * heads,
+                dtype_to_storage_type(sum),
+            );
+        }
+    }
+    (dx, cast(dsrc, types[0]), cast(ddst, types[1]))
+}

@@ -1,0 +1,113 @@
+//! Attention among neighbours in one walk: scores, their softmax and the weighted sum.
+//!
+//! Written as separate operations, attention makes several `E × H` tensors and reads the edges once
+//! for each. Here a receiver's edges are read once. What is kept for the gradient is one number for
+//! each receiver and head, from which the weights are computed again:
+//!
+//! ```text
+//! lse[i, h] = log Σ_j exp s_ji,h        α_ji,h = exp(s_ji,h - lse[i, h])
+//! ```
+
+pub(crate) mod backward;
+#[cfg(feature = "cube")]
+pub(crate) mod cube;
+#[cfg(feature = "flex")]
+pub(crate) mod flex;
+
+use burn::backend::Dispatch;
+use burn::tensor::Tensor;
+
+use crate::{Endpoints, GraphOps, aggregate};
+
+/// What [`edge_attention`] does beside weighing.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AttentionOptions {
+    /// Slope of the leaky ReLU for negative scores.
+    pub negative_slope: f64,
+    /// If set, edges from a node to itself are ignored, and each receiver below this number hears
+    /// the sender of its number instead.
+    pub loops: Option<usize>,
+    /// Probability with which a weight is dropped, and a seed. The others are scaled by
+    /// `1 / (1 - probability)`.
+    pub dropout: Option<(f64, u32)>,
+}
+
+/// Weighs the rows of the senders by a softmax of scores, by heads, as graph attention does.
+///
+/// ```text
+/// s_ji,h   = LeakyReLU( score_src[j, h] + score_dst[i, h] )
+/// α_ji,h   = softmax over j of s_ji,h
+/// out[i,h] = Σ_j  α_ji,h · x[j, h]
+/// ```
+///
+/// The sums run over the edges `j → i` and the loops that `options` adds. A receiver without any gets
+/// zeros. No tensor of size `E × C` is made, neither here nor by the gradient.
+///
+/// Source: Veličković et al., Graph Attention Networks, 2018, arXiv:1710.10903; the softmax in one
+/// pass after Milakov, Gimelshein, Online normalizer calculation for softmax, 2018, arXiv:1805.02867.
+///
+/// # Shapes
+/// x: `[N, H, C]` float · score_src: `[N, H]` · score_dst: `[n, H]` · output: `[n, H, C]`
+///
+/// # Numerics
+/// The largest score is subtracted and 1e-16 added to the sum, as in
+/// [`segment_softmax`](crate::segment_softmax).
+///
+/// # Panics
+/// If the shapes disagree, or in a recording: see [`Endpoints::walks_sorted`].
+pub fn edge_attention(
+    x: Tensor<3>,
+    score_src: Tensor<2>,
+    score_dst: Tensor<2>,
+    ends: &Endpoints,
+    options: AttentionOptions,
+) -> Tensor<3> {
+    let [rows, heads, _] = x.dims();
+    let (src, dst) = (score_src.dims(), score_dst.dims());
+    let (senders, receivers) = (ends.num_senders(), ends.num_receivers());
+    assert!(
+        rows == senders && src == [senders, heads] && dst == [receivers, heads],
+        "edge_attention: expected `x` with {senders} rows, scores of shape {:?} and {:?}, got {rows} rows, \
+         {src:?} and {dst:?}",
+        [senders, heads],
+        [receivers, heads]
+    );
+    assert!(
+        ends.walks_sorted(&x),
+        "edge_attention: a recording writes down its parts: scores, `softmax` and `aggregate_heads`"
+    );
+    let [csr, transposed] = aggregate::csrs(ends, &x);
+    let (out, _) = <Dispatch as GraphOps>::edge_attention(
+        x.into_dispatch(),
+        score_src.into_dispatch(),
+        score_dst.into_dispatch(),
+        csr,
+        transposed,
+        options,
+    );
+    Tensor::from_dispatch(out)
+}
+
+/// Whether dropout takes weight `number` (edge times heads plus head): a hash of it and the seed, so
+/// that the gradient finds the same.
+#[cfg(feature = "flex")]
+pub(crate) fn is_dropped(number: u32, seed: u32, threshold: u32) -> bool {
+    fn mix(mut h: u32) -> u32 {
+        h ^= h >> 16;
+        h = h.wrapping_mul(0x85eb_ca6b);
+        h ^= h >> 13;
+        h = h.wrapping_mul(0xc2b2_ae35);
+        h ^ (h >> 16)
+    }
+    mix(mix(number) ^ seed) < threshold
+}
+
+/// The hashes below which a weight is dropped.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a probability below 1 times 2^32"
+)]
+pub(crate) fn dropout_threshold(probability: f64) -> u32 {
+    (probability * f64::from(u32::MAX)) as u32
+}

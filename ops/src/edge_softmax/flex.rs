@@ -1,0 +1,120 @@
+//! Softmax among the edges of a row, on the CPU.
+
+use burn::backend::{Flex, TensorMetadata as _};
+use burn_flex::FlexTensor;
+
+use crate::{
+    CsrTensors,
+    rows::{
+        flex::{Real, elements, row_width, tensor, widened, with_real},
+        walk::{Contiguous, Scattered, for_ranges, position},
+    },
+};
+
+/// See [`crate::GraphOps::edge_softmax`].
+pub(crate) fn edge_softmax(x: &FlexTensor, csr: &CsrTensors<Flex>) -> FlexTensor {
+    let csr = Contiguous::new(csr);
+    let walk = csr.walk();
+    let shape = x.shape();
+    let heads = row_width(&shape);
+    widened([x], |[x]| {
+        with_real!(x, T => {
+            let x = elements!(x, T);
+            let out = Scattered::<T>::zeros(x.len());
+            let ranges = walk.ranges(heads);
+            let parts = vec![(); ranges.len()];
+            for_ranges(ranges, parts, #[inline(always)] |range, ()| {
+                let (mut scores, mut sums) = (Vec::new(), vec![T::ZERO; heads]);
+                for row in range {
+                    let (_, edges) = walk.row(row);
+                    scores.clear();
+                    for &edge in edges {
+                        scores.extend_from_slice(&x[position(edge) * heads..][..heads]);
+                    }
+                    normalise(&mut scores, &mut sums);
+                    for (&edge, weights) in edges.iter().zip(scores.chunks_exact(heads.max(1))) {
+                        for (head, &weight) in weights.iter().enumerate() {
+                            out.set(position(edge) * heads + head, weight);
+                        }
+                    }
+                }
+            });
+            tensor(out.into_vec(), shape)
+        })
+    })
+}
+
+/// Replaces the scores of one row, `heads` an entry, by their softmax. Leaves in `lse`, one for each
+/// head, the logarithm of the sum of exponentials.
+#[inline(always)]
+pub(crate) fn normalise<T: Real>(scores: &mut [T], lse: &mut [T]) {
+    let heads = lse.len();
+    if scores.is_empty() {
+        lse.fill(T::ZERO);
+        return;
+    }
+    // `lse` holds the largest scores first.
+    lse.copy_from_slice(&scores[..heads]);
+    for scores in scores.chunks_exact(heads) {
+        for (max, &score) in lse.iter_mut().zip(scores) {
+            *max = if score > *max || score.is_nan() {
+                score
+            } else {
+                *max
+            };
+        }
+    }
+    for scores in scores.chunks_exact_mut(heads) {
+        for (&max, score) in lse.iter().zip(scores) {
+            *score = *score - max;
+        }
+    }
+    T::exp_all(scores);
+    for (head, lse) in lse.iter_mut().enumerate() {
+        let mut sum = T::ZERO;
+        for scores in scores.chunks_exact(heads) {
+            sum = sum + scores[head];
+        }
+        let sum = sum + T::SOFTMAX_EPSILON;
+        for scores in scores.chunks_exact_mut(heads) {
+            scores[head] = scores[head] / sum;
+        }
+        *lse = *lse + sum.ln();
+    }
+}
+
+/// See [`crate::GraphOps::edge_softmax_backward`].
+pub(crate) fn edge_softmax_backward(
+    out: &FlexTensor,
+    grad: &FlexTensor,
+    csr: &CsrTensors<Flex>,
+) -> FlexTensor {
+    let csr = Contiguous::new(csr);
+    let walk = csr.walk();
+    let shape = out.shape();
+    let heads = row_width(&shape);
+    widened([out, grad], |[out, grad]| {
+        with_real!(out, T => {
+            let (out, grad) = (elements!(out, T), elements!(grad, T));
+            let dx = Scattered::<T>::zeros(out.len());
+            let ranges = walk.ranges(heads);
+            let parts = vec![(); ranges.len()];
+            for_ranges(ranges, parts, #[inline(always)] |range, ()| {
+                for row in range {
+                    let (_, edges) = walk.row(row);
+                    for head in 0..heads {
+                        let at = |edge: i32| position(edge) * heads + head;
+                        let mut mean = T::ZERO;
+                        for &edge in edges {
+                            mean = mean + out[at(edge)] * grad[at(edge)];
+                        }
+                        for &edge in edges {
+                            dx.set(at(edge), out[at(edge)] * (grad[at(edge)] - mean));
+                        }
+                    }
+                }
+            });
+            tensor(dx.into_vec(), shape)
+        })
+    })
+}

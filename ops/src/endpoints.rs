@@ -1,0 +1,250 @@
+//! The edges of one propagation, seen by receiver and sender.
+
+use core::cell::OnceCell;
+
+use burn::backend::DispatchTensorKind;
+use burn::tensor::{DType, Device, Int, Tensor};
+use kiln_core::{Csr, Edges, Flow, Walk};
+
+use crate::{
+    Reduce, aggregate, degree, edge_softmax, gather, ptr_to_index, scatter, scope, segment_reduce,
+    segment_softmax, sort_edges::sorted,
+};
+
+/// The edges of one propagation, seen by receiver (`i`) and sender (`j`).
+///
+/// Operations that take end points walk the edges in sorted order, which the edges keep from their
+/// first use on. In a recording they are written down in terms of the plain lists instead, so that
+/// a program has no more inputs than the layer.
+#[derive(Debug)]
+pub struct Endpoints {
+    edges: Edges,
+    flow: Flow,
+    src: OnceCell<Tensor<1, Int>>,
+    dst: OnceCell<Tensor<1, Int>>,
+}
+
+impl Endpoints {
+    /// The end points of edges whose messages run in the direction of `flow`.
+    pub fn new(edges: impl Into<Edges>, flow: Flow) -> Self {
+        let edges = edges.into();
+        Self {
+            edges,
+            flow,
+            src: OnceCell::new(),
+            dst: OnceCell::new(),
+        }
+    }
+
+    /// The edges.
+    pub fn edges(&self) -> &Edges {
+        &self.edges
+    }
+
+    /// Which way messages run.
+    pub fn flow(&self) -> Flow {
+        self.flow
+    }
+
+    /// First end point of each edge: the source. `[E]`
+    pub fn src(&self) -> Tensor<1, Int> {
+        let src = self.src.get_or_init(|| match &self.edges {
+            Edges::Coo(edges) => edges.src(),
+            Edges::Csr(adjacency) => adjacency.col(),
+        });
+        src.clone()
+    }
+
+    /// Second end point of each edge: the destination. `[E]`
+    pub fn dst(&self) -> Tensor<1, Int> {
+        let dst = self.dst.get_or_init(|| match &self.edges {
+            Edges::Coo(edges) => edges.dst(),
+            Edges::Csr(adjacency) => ptr_to_index(adjacency.rowptr(), adjacency.num_edges()),
+        });
+        dst.clone()
+    }
+
+    /// Node that sends, for each edge. `[E]`
+    pub fn sender(&self) -> Tensor<1, Int> {
+        match self.flow {
+            Flow::SourceToTarget => self.src(),
+            Flow::TargetToSource => self.dst(),
+        }
+    }
+
+    /// Node that receives, for each edge. `[E]`
+    pub fn receiver(&self) -> Tensor<1, Int> {
+        match self.flow {
+            Flow::SourceToTarget => self.dst(),
+            Flow::TargetToSource => self.src(),
+        }
+    }
+
+    /// Number of nodes that send.
+    pub fn num_senders(&self) -> usize {
+        match self.flow {
+            Flow::SourceToTarget => self.edges.num_src(),
+            Flow::TargetToSource => self.edges.num_dst(),
+        }
+    }
+
+    /// Number of nodes that receive.
+    pub fn num_receivers(&self) -> usize {
+        match self.flow {
+            Flow::SourceToTarget => self.edges.num_dst(),
+            Flow::TargetToSource => self.edges.num_src(),
+        }
+    }
+
+    /// Number of edges.
+    pub fn num_edges(&self) -> usize {
+        self.edges.num_edges()
+    }
+
+    /// The device of the edges.
+    pub fn device(&self) -> Device {
+        self.edges.device()
+    }
+
+    /// `x_j`: for each edge the row of its sender. `x: [N, ..]` gives `[E, ..]`.
+    ///
+    /// # Panics
+    /// If `x` does not have a row for each sender.
+    pub fn lift_j<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
+        if self.walks_sorted(&x) && x.device().is_autodiff() {
+            aggregate::along(
+                x,
+                [self.to_sender(), edges_of(self.by_sender())],
+                Reduce::Sum,
+            )
+        } else {
+            gather(x, self.sender())
+        }
+    }
+
+    /// `x_i`: for each edge the row of its receiver. `x: [n, ..]` gives `[E, ..]`.
+    ///
+    /// # Panics
+    /// If `x` does not have a row for each receiver.
+    pub fn lift_i<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
+        if self.walks_sorted(&x) && x.device().is_autodiff() {
+            let walks = [self.to_receiver(), edges_of(self.by_receiver())];
+            aggregate::along(x, walks, Reduce::Sum)
+        } else {
+            gather(x, self.receiver())
+        }
+    }
+
+    /// Combines the rows of the edges that share a receiver. `[E, ..]` gives `[n, ..]`; a node
+    /// without edges gets 0, or 1 from a product.
+    ///
+    /// # Panics
+    /// If `rows` does not have a row for each edge.
+    pub fn collect<const D: usize>(&self, rows: Tensor<D>, reduce: Reduce) -> Tensor<D> {
+        if self.walks_sorted(&rows) && reduce != Reduce::Mul {
+            let by_receiver = edges_of(self.by_receiver());
+            let back = if rows.device().is_autodiff() {
+                self.to_receiver()
+            } else {
+                by_receiver.clone()
+            };
+            return aggregate::along(rows, [by_receiver, back], reduce);
+        }
+        match (&self.edges, self.flow) {
+            (Edges::Csr(adjacency), Flow::SourceToTarget) => {
+                segment_reduce(rows, adjacency.rowptr(), reduce)
+            }
+            _ => scatter(rows, self.receiver(), self.num_receivers(), reduce),
+        }
+    }
+
+    /// Softmax among the edges that share a receiver. `[E, H]` gives `[E, H]`; see
+    /// [`segment_softmax`].
+    pub fn softmax(&self, scores: Tensor<2>) -> Tensor<2> {
+        if self.walks_sorted(&scores) {
+            edge_softmax::edge_softmax(scores, &self.by_receiver())
+        } else {
+            segment_softmax(scores, self.receiver(), self.num_receivers())
+        }
+    }
+
+    /// Number of messages that each node receives, as floats. `[n]`
+    pub fn degree(&self) -> Tensor<1> {
+        degree(self.receiver(), self.num_receivers())
+    }
+
+    /// Whether operations on `x` walk the sorted edges. They do not in a recording, nor on edges that
+    /// `i32` cannot number.
+    pub fn walks_sorted<const D: usize>(&self, x: &Tensor<D>) -> bool {
+        let numbers = [self.num_edges() + self.num_receivers(), self.num_senders()];
+        let captured = || {
+            let tensor = x.clone().into_dispatch();
+            matches!(tensor.kind, DispatchTensorKind::Capture(_))
+        };
+        !scope::is_recording()
+            && numbers.iter().all(|&number| i32::try_from(number).is_ok())
+            && matches!(
+                x.dtype(),
+                DType::F32 | DType::F64 | DType::F16 | DType::BF16
+            )
+            && !captured()
+    }
+
+    /// The edges sorted by receiver: what sums at receivers walk.
+    pub(crate) fn by_receiver(&self) -> Csr {
+        self.sorted(match self.flow {
+            Flow::SourceToTarget => Walk::ByDestination,
+            Flow::TargetToSource => Walk::BySource,
+        })
+    }
+
+    /// The edges sorted by sender: what gradients of sums walk.
+    pub(crate) fn by_sender(&self) -> Csr {
+        self.sorted(match self.flow {
+            Flow::SourceToTarget => Walk::BySource,
+            Flow::TargetToSource => Walk::ByDestination,
+        })
+    }
+
+    /// Each edge's receiver.
+    fn to_receiver(&self) -> Csr {
+        self.sorted(match self.flow {
+            Flow::SourceToTarget => Walk::ToDestination,
+            Flow::TargetToSource => Walk::ToSource,
+        })
+    }
+
+    /// Each edge's sender.
+    fn to_sender(&self) -> Csr {
+        self.sorted(match self.flow {
+            Flow::SourceToTarget => Walk::ToSource,
+            Flow::TargetToSource => Walk::ToDestination,
+        })
+    }
+
+    /// The edges by sender if gradients of `x` may be asked for; otherwise something as good, which
+    /// nobody reads.
+    pub(crate) fn transposed_for<const D: usize>(&self, x: &Tensor<D>) -> Csr {
+        if x.device().is_autodiff() {
+            self.by_sender()
+        } else {
+            self.by_receiver()
+        }
+    }
+
+    fn sorted(&self, walk: Walk) -> Csr {
+        let build = || sorted(&self.edges, walk);
+        match &self.edges {
+            Edges::Coo(edges) => edges.sorted_or_init(walk, build),
+            Edges::Csr(adjacency) => adjacency.sorted_or_init(walk, build),
+        }
+    }
+}
+
+/// The same rows with the edges as columns.
+fn edges_of(csr: Csr) -> Csr {
+    Csr {
+        col: csr.edge.clone(),
+        ..csr
+    }
+}

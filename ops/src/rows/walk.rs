@@ -1,0 +1,298 @@
+//! Walks along sorted edges on the CPU.
+//!
+//! A row's features are reduced in tiles that fit the vector registers: the sums of up to 128
+//! features stay in registers while the row's entries pass. Tiles have lengths known to the
+//! compiler, which makes vector code of them for the instruction set that the machine has
+//! (`pulp` picks it when the program runs).
+//!
+//! Rows are cut in ranges of about equal numbers of rows and entries together (merge path), one task
+//! each. One task reduces a row, in entry order, so results do not depend on the number of threads.
+
+use core::ops::Range;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use burn::backend::Flex;
+use burn_flex::FlexTensor;
+use pulp::Arch;
+use rayon::prelude::*;
+
+use super::flex::Real;
+use crate::CsrTensors;
+
+/// Work (entries times features, and rows times features) below which one thread is faster.
+const PARALLEL_WORK: usize = 1 << 16;
+/// Ranges a thread gets on average: more than one, because estimates of work are rough.
+const RANGES_PER_THREAD: usize = 32;
+
+/// Compressed rows as slices.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Walk<'a> {
+    ptr: &'a [i32],
+    col: &'a [i32],
+    edge: &'a [i32],
+}
+
+/// Compressed rows whose tensors are contiguous.
+pub(crate) struct Contiguous([FlexTensor; 3]);
+
+impl Contiguous {
+    pub(crate) fn new(csr: &CsrTensors<Flex>) -> Self {
+        Self([&csr.ptr, &csr.col, &csr.edge].map(FlexTensor::to_contiguous))
+    }
+
+    /// The rows as slices.
+    ///
+    /// # Panics
+    /// If the tensors are not those that sorting made.
+    pub(crate) fn walk(&self) -> Walk<'_> {
+        let [ptr, col, edge] = self.0.each_ref().map(|tensor| {
+            let ids: Option<&[i32]> = tensor.as_slice();
+            ids.expect("compressed rows of i32")
+        });
+        Walk { ptr, col, edge }
+    }
+}
+
+impl<'a> Walk<'a> {
+    /// Number of rows.
+    pub(crate) fn rows(&self) -> usize {
+        self.ptr.len() - 1
+    }
+
+    /// Number of entries.
+    pub(crate) fn entries(&self) -> usize {
+        self.col.len()
+    }
+
+    /// The nodes at the other end of a row's entries, and the numbers of their edges.
+    #[inline]
+    pub(crate) fn row(&self, row: usize) -> (&'a [i32], &'a [i32]) {
+        let range = position(self.ptr[row])..position(self.ptr[row + 1]);
+        (&self.col[range.clone()], &self.edge[range])
+    }
+
+    /// Ranges of rows with about equal work; one range if there is little, at `width` features.
+    pub(crate) fn ranges(&self, width: usize) -> Vec<Range<usize>> {
+        let (rows, steps) = (self.rows(), self.rows() + self.entries());
+        if steps * width < PARALLEL_WORK {
+            return core::iter::once(0..rows).collect();
+        }
+        let count = rayon::current_num_threads() * RANGES_PER_THREAD;
+        let bound = |range: usize| {
+            let target = steps * range / count;
+            // The number of rows that end before step `target`, where a row and an entry are a step.
+            let (mut low, mut high) = (0, rows);
+            while low < high {
+                let middle = usize::midpoint(low, high);
+                if position(self.ptr[middle + 1]) + middle < target {
+                    low = middle + 1;
+                } else {
+                    high = middle;
+                }
+            }
+            low
+        };
+        let mut ranges = Vec::with_capacity(count);
+        let mut start = 0;
+        for range in 1..=count {
+            let end = if range == count { rows } else { bound(range) };
+            if end > start {
+                ranges.push(start..end);
+                start = end;
+            }
+        }
+        ranges
+    }
+}
+
+/// A node or edge number as a position. Negative ones do not occur, and would be out of range.
+#[inline]
+pub(crate) fn position(id: i32) -> usize {
+    usize::try_from(id).unwrap_or(usize::MAX)
+}
+
+/// Cuts `values`, `width` of which belong to each row, where `ranges` cut the rows.
+pub(crate) fn cut<'a, T>(
+    mut values: &'a mut [T],
+    width: usize,
+    ranges: &[Range<usize>],
+) -> Vec<&'a mut [T]> {
+    let mut parts = Vec::with_capacity(ranges.len());
+    for range in ranges {
+        let (part, rest) = values.split_at_mut(range.len() * width);
+        parts.push(part);
+        values = rest;
+    }
+    parts
+}
+
+/// Runs `f` for each range with its part of the output, on several threads if there are several
+/// ranges, in code for the machine's vector instructions.
+pub(crate) fn for_ranges<P: Send>(
+    ranges: Vec<Range<usize>>,
+    parts: Vec<P>,
+    f: impl Fn(Range<usize>, P) + Sync,
+) {
+    let arch = Arch::new();
+    if let [_] = ranges.as_slice() {
+        for (range, part) in ranges.into_iter().zip(parts) {
+            arch.dispatch(
+                #[inline(always)]
+                || f(range, part),
+            );
+        }
+        return;
+    }
+    ranges.into_par_iter().zip(parts).for_each(|(range, part)| {
+        arch.dispatch(
+            #[inline(always)]
+            || f(range, part),
+        );
+    });
+}
+
+/// Something done to a stretch of features of one row, whose length the compiler knows.
+pub(crate) trait Tile {
+    /// Handles the features `at .. at + LENGTH`.
+    fn tile<const LENGTH: usize>(&mut self, at: usize);
+}
+
+/// Cuts the features `start .. end` in tiles, wide ones first.
+#[inline(always)]
+pub(crate) fn tiles(start: usize, end: usize, tile: &mut impl Tile) {
+    let mut at = start;
+    while end - at >= 128 {
+        tile.tile::<128>(at);
+        at += 128;
+    }
+    if end - at >= 64 {
+        tile.tile::<64>(at);
+        at += 64;
+    }
+    if end - at >= 32 {
+        tile.tile::<32>(at);
+        at += 32;
+    }
+    if end - at >= 16 {
+        tile.tile::<16>(at);
+        at += 16;
+    }
+    if end - at >= 8 {
+        tile.tile::<8>(at);
+        at += 8;
+    }
+    if end - at >= 4 {
+        tile.tile::<4>(at);
+        at += 4;
+    }
+    if end - at >= 2 {
+        tile.tile::<2>(at);
+        at += 2;
+    }
+    if end - at >= 1 {
+        tile.tile::<1>(at);
+    }
+}
+
+/// The features `at .. at + LENGTH` of a row of `width`.
+#[inline(always)]
+pub(crate) fn stretch<T, const LENGTH: usize>(
+    values: &[T],
+    row: i32,
+    width: usize,
+    at: usize,
+) -> &[T; LENGTH] {
+    let start = position(row).wrapping_mul(width).wrapping_add(at);
+    values[start..][..LENGTH]
+        .first_chunk()
+        .expect("a slice of that length")
+}
+
+/// The sum of products of two stretches.
+#[inline(always)]
+pub(crate) fn dot<T: Real, const LENGTH: usize>(a: &[T; LENGTH], b: &[T; LENGTH]) -> T {
+    const LANES: usize = 16;
+    if LENGTH < LANES {
+        return a.iter().zip(b).fold(T::ZERO, |sum, (&a, &b)| sum + a * b);
+    }
+    let mut sums = [T::ZERO; LANES];
+    for (a, b) in a.chunks_exact(LANES).zip(b.chunks_exact(LANES)) {
+        for lane in 0..LANES {
+            sums[lane] = sums[lane] + a[lane] * b[lane];
+        }
+    }
+    let mut half = LANES / 2;
+    while half > 0 {
+        for lane in 0..half {
+            sums[lane] = sums[lane] + sums[lane + half];
+        }
+        half /= 2;
+    }
+    sums[0]
+}
+
+/// A vector that several threads fill, each position by one of them.
+///
+/// Positions are the numbers of edges, which the sorted rows hold in another order; that no number
+/// occurs twice is known to the sort, not to the compiler, so elements are atomic. On the usual
+/// processors a relaxed store is an ordinary one.
+pub(crate) struct Scattered<T: Real>(Vec<T::Cell>);
+
+impl<T: Real> Scattered<T> {
+    /// Zeros.
+    pub(crate) fn zeros(length: usize) -> Self {
+        Self((0..length).map(|_| T::Cell::default()).collect())
+    }
+
+    #[inline(always)]
+    pub(crate) fn set(&self, at: usize, value: T) {
+        T::store(&self.0[at], value);
+    }
+
+    #[inline(always)]
+    pub(crate) fn get(&self, at: usize) -> T {
+        T::load(&self.0[at])
+    }
+
+    pub(crate) fn into_vec(self) -> Vec<T> {
+        self.0.into_iter().map(|cell| T::load(&cell)).collect()
+    }
+}
+
+/// An element that threads share.
+pub(crate) trait Shared {
+    /// Its atomic form.
+    type Cell: Default + Send + Sync;
+    /// Writes a value.
+    fn store(cell: &Self::Cell, value: Self);
+    /// Reads the value.
+    fn load(cell: &Self::Cell) -> Self;
+}
+
+impl Shared for f32 {
+    type Cell = AtomicU32;
+
+    #[inline(always)]
+    fn store(cell: &AtomicU32, value: Self) {
+        cell.store(value.to_bits(), Ordering::Relaxed);
+    }
+
+    #[inline(always)]
+    fn load(cell: &AtomicU32) -> Self {
+        Self::from_bits(cell.load(Ordering::Relaxed))
+    }
+}
+
+impl Shared for f64 {
+    type Cell = AtomicU64;
+
+    #[inline(always)]
+    fn store(cell: &AtomicU64, value: Self) {
+        cell.store(value.to_bits(), Ordering::Relaxed);
+    }
+
+    #[inline(always)]
+    fn load(cell: &AtomicU64) -> Self {
+        Self::from_bits(cell.load(Ordering::Relaxed))
+    }
+}

@@ -1,0 +1,125 @@
+//! Edges sorted by one end, once for a graph: [`kiln_core::Csr`].
+
+#[cfg(feature = "cube")]
+pub(crate) mod cube;
+#[cfg(feature = "flex")]
+pub(crate) mod flex;
+
+use burn::backend::Dispatch;
+use burn::tensor::{DType, Device, Int, Tensor, TensorData};
+use kiln_core::{Csr, Edges, HUB, Walk};
+
+use crate::{GraphOps, arange, ptr_to_index};
+
+/// Sorts edges for a walk.
+pub(crate) fn sorted(edges: &Edges, walk: Walk) -> Csr {
+    let (ptr, col, edge) = match (edges, walk) {
+        (Edges::Csr(adjacency), Walk::ByDestination) => (
+            narrow(adjacency.rowptr()),
+            narrow(adjacency.col()),
+            numbers(adjacency.num_edges(), &adjacency.device()),
+        ),
+        (_, Walk::ByDestination) => sort(destinations(edges), sources(edges), edges.num_dst()),
+        (_, Walk::BySource) => sort(sources(edges), destinations(edges), edges.num_src()),
+        (_, Walk::ToDestination) => one_by_one(destinations(edges)),
+        (_, Walk::ToSource) => one_by_one(sources(edges)),
+    };
+    let (chunk, hub) = match walk {
+        Walk::ByDestination | Walk::BySource => schedule(&ptr),
+        Walk::ToDestination | Walk::ToSource => (pairs(vec![], &ptr), pairs(vec![], &ptr)),
+    };
+    Csr {
+        ptr,
+        col,
+        edge,
+        chunk,
+        hub,
+    }
+}
+
+fn sources(edges: &Edges) -> Tensor<1, Int> {
+    match edges {
+        Edges::Coo(edges) => edges.src(),
+        Edges::Csr(adjacency) => adjacency.col(),
+    }
+}
+
+fn destinations(edges: &Edges) -> Tensor<1, Int> {
+    match edges {
+        Edges::Coo(edges) => edges.dst(),
+        Edges::Csr(adjacency) => ptr_to_index(adjacency.rowptr(), adjacency.num_edges()),
+    }
+}
+
+fn narrow(ids: Tensor<1, Int>) -> Tensor<1, Int> {
+    ids.cast(DType::I32)
+}
+
+/// `0 .. count`.
+fn numbers(count: usize, device: &Device) -> Tensor<1, Int> {
+    narrow(arange(0..count, device))
+}
+
+/// Each edge a row, with one node.
+fn one_by_one(node: Tensor<1, Int>) -> (Tensor<1, Int>, Tensor<1, Int>, Tensor<1, Int>) {
+    let ([edges], device) = (node.dims(), node.device());
+    let (ptr, edge) = (numbers(edges + 1, &device), numbers(edges, &device));
+    (ptr, narrow(node), edge)
+}
+
+fn sort(
+    row: Tensor<1, Int>,
+    col: Tensor<1, Int>,
+    rows: usize,
+) -> (Tensor<1, Int>, Tensor<1, Int>, Tensor<1, Int>) {
+    let (row, col) = (row.into_dispatch(), col.into_dispatch());
+    let (ptr, col, edge) = <Dispatch as GraphOps>::sort_edges(row, col, rows);
+    (
+        Tensor::from_dispatch(ptr),
+        Tensor::from_dispatch(col),
+        Tensor::from_dispatch(edge),
+    )
+}
+
+/// Cuts long rows in pieces, for GPUs. Reads the row pointers, once for a graph.
+fn schedule(ptr: &Tensor<1, Int>) -> (Tensor<2, Int>, Tensor<2, Int>) {
+    let (mut chunks, mut hubs) = (Vec::new(), Vec::new());
+    if !is_on_cpu(ptr) {
+        let data = ptr.to_data();
+        let bounds: &[i32] = data.as_slice().unwrap_or_default();
+        let piece = i32::try_from(HUB).unwrap_or(i32::MAX);
+        for (row, ends) in (0_i32..).zip(bounds.windows(2)) {
+            if ends[1] - ends[0] > piece {
+                hubs.extend([row, i32::try_from(chunks.len() / 2).unwrap_or(i32::MAX)]);
+                let mut first = ends[0];
+                while first < ends[1] {
+                    chunks.extend([row, first]);
+                    first += piece;
+                }
+            }
+        }
+    }
+    (pairs(chunks, ptr), pairs(hubs, ptr))
+}
+
+/// Pairs on the device of `like`.
+fn pairs(values: Vec<i32>, like: &Tensor<1, Int>) -> Tensor<2, Int> {
+    let shape = [values.len() / 2, 2];
+    Tensor::from_data(TensorData::new(values, shape), (&like.device(), DType::I32))
+}
+
+fn is_on_cpu(tensor: &Tensor<1, Int>) -> bool {
+    #[cfg(feature = "flex")]
+    {
+        use burn::backend::DispatchTensorKind;
+        matches!(
+            tensor.clone().into_dispatch().kind,
+            DispatchTensorKind::Flex(_)
+        )
+    }
+    #[cfg(not(feature = "flex"))]
+    {
+        let _ = tensor;
+        false
+    }
+}

@@ -1,0 +1,258 @@
+//! Operations along sorted edges as data, for lazy fusion and for remote devices.
+//!
+//! They are not part of a recorded program, which is written in terms of the lists of edges
+//! ([`GraphOp`](super::GraphOp)), so nothing decodes them but this crate.
+//!
+//! | name | inputs | scalars | outputs |
+//! |---|---|---|---|
+//! | `kiln::sort_edges` | row, col | size | `[size + 1]`, `[E]`, `[E]` |
+//! | `kiln::aggregate` | x, (weight), csr | weighted, reduce | `[n, ..]` |
+//! | `kiln::edge_dot_csr` | a, b, csr | | `[E]` or `[E, H]` |
+//! | `kiln::match_sum_csr` | a, b, v, csr | | `[n, F]` |
+//! | `kiln::edge_softmax` | x, csr | | `[E, H]` |
+//! | `kiln::edge_softmax_backward` | out, grad, csr | | `[E, H]` |
+//! | `kiln::edge_attention` | x, score_src, score_dst, csr | options | `[n, H, C]`, `[n, H]` |
+//! | `kiln::edge_attention_backward` | x, score_src, score_dst, out, lse, grad, csr, transposed | options | the first three |
+//!
+//! `csr` and `transposed` stand for the five tensors of a [`CsrTensors`]. Options are the slope, the
+//! number of loops plus one or 0, the probability of dropout, and its seed.
+
+use burn::backend::{
+    Backend, DType, Shape,
+    ir::{BackendIr, CustomOpIr, HandleContainer, ScalarIr, TensorId, TensorIr},
+    tensor::IntTensor,
+};
+
+use crate::{AttentionOptions, CsrTensors, GraphOps, Reduce};
+
+/// An operation along sorted edges with its attributes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum SortedOp {
+    SortEdges { size: usize },
+    Aggregate { weighted: bool, reduce: Reduce },
+    EdgeDot,
+    MatchSum,
+    EdgeSoftmax,
+    EdgeSoftmaxBackward,
+    Attention(AttentionOptions),
+    AttentionBackward(AttentionOptions),
+}
+
+/// Tensors of a [`CsrTensors`].
+const PARTS: usize = 5;
+
+/// The tensors of compressed rows, in the order in which operations take them.
+pub(crate) fn parts<B: Backend>(csr: CsrTensors<B>) -> [IntTensor<B>; PARTS] {
+    [csr.ptr, csr.col, csr.edge, csr.chunk, csr.hub]
+}
+
+impl SortedOp {
+    pub(crate) const IDS: [&'static str; 8] = [
+        "kiln::sort_edges",
+        "kiln::aggregate",
+        "kiln::edge_dot_csr",
+        "kiln::match_sum_csr",
+        "kiln::edge_softmax",
+        "kiln::edge_softmax_backward",
+        "kiln::edge_attention",
+        "kiln::edge_attention_backward",
+    ];
+
+    fn id(&self) -> &'static str {
+        Self::IDS[match self {
+            Self::SortEdges { .. } => 0,
+            Self::Aggregate { .. } => 1,
+            Self::EdgeDot => 2,
+            Self::MatchSum => 3,
+            Self::EdgeSoftmax => 4,
+            Self::EdgeSoftmaxBackward => 5,
+            Self::Attention(_) => 6,
+            Self::AttentionBackward(_) => 7,
+        }]
+    }
+
+    fn scalars(&self) -> Vec<ScalarIr> {
+        match *self {
+            Self::SortEdges { size } => vec![ScalarIr::UInt(size as u64)],
+            Self::Aggregate { weighted, reduce } => {
+                vec![
+                    ScalarIr::UInt(u64::from(weighted)),
+                    ScalarIr::UInt(reduce.code()),
+                ]
+            }
+            Self::EdgeDot | Self::MatchSum | Self::EdgeSoftmax | Self::EdgeSoftmaxBackward => {
+                vec![]
+            }
+            Self::Attention(options) | Self::AttentionBackward(options) => {
+                let (probability, seed) = options.dropout.unwrap_or_default();
+                vec![
+                    ScalarIr::Float(options.negative_slope),
+                    ScalarIr::UInt(options.loops.map_or(0, |loops| loops as u64 + 1)),
+                    ScalarIr::Float(probability),
+                    ScalarIr::UInt(u64::from(seed)),
+                ]
+            }
+        }
+    }
+
+    /// Number of tensors before the compressed rows.
+    fn leading(&self) -> usize {
+        match self {
+            Self::SortEdges { .. } | Self::EdgeDot | Self::EdgeSoftmaxBackward => 2,
+            Self::Aggregate { weighted, .. } => 1 + usize::from(*weighted),
+            Self::EdgeSoftmax => 1,
+            Self::MatchSum | Self::Attention(_) => 3,
+            Self::AttentionBackward(_) => 6,
+        }
+    }
+
+    /// Writes the operation down.
+    pub(crate) fn describe(
+        &self,
+        inputs: &[TensorIr],
+        mut new_id: impl FnMut() -> TensorId,
+    ) -> CustomOpIr {
+        let like = |tensor: &TensorIr| (tensor.shape.clone(), tensor.dtype);
+        let with_rows = |tensor: &TensorIr, rows: usize| {
+            let mut shape = tensor.shape.clone();
+            shape[0] = rows;
+            (shape, tensor.dtype)
+        };
+        let rows = || inputs[self.leading()].shape[0] - 1;
+        let outputs: Vec<(Shape, DType)> = match *self {
+            Self::SortEdges { size } => vec![
+                (Shape::new([size + 1]), DType::I32),
+                (inputs[0].shape.clone(), DType::I32),
+                (inputs[0].shape.clone(), DType::I32),
+            ],
+            Self::Aggregate { .. } => vec![with_rows(&inputs[0], rows())],
+            Self::EdgeDot => {
+                let edges = inputs[3].shape[0];
+                let shape = match inputs[0].shape.num_dims() {
+                    3 => Shape::new([edges, inputs[0].shape[1]]),
+                    _ => Shape::new([edges]),
+                };
+                vec![(shape, inputs[0].dtype)]
+            }
+            Self::MatchSum | Self::EdgeSoftmax | Self::EdgeSoftmaxBackward => {
+                vec![like(&inputs[0])]
+            }
+            Self::Attention(_) => vec![with_rows(&inputs[0], rows()), like(&inputs[2])],
+            Self::AttentionBackward(_) => inputs[..3].iter().map(like).collect(),
+        };
+        let outputs: Vec<TensorIr> = outputs
+            .into_iter()
+            .map(|(shape, dtype)| TensorIr::uninit(new_id(), shape, dtype))
+            .collect();
+        CustomOpIr::with_scalars(self.id(), inputs, &outputs, self.scalars())
+    }
+
+    /// Reads what [`SortedOp::describe`] wrote; nothing else.
+    pub(crate) fn decode(desc: &CustomOpIr) -> Option<Self> {
+        let number = |at: usize| match desc.scalars.get(at) {
+            Some(ScalarIr::UInt(value)) => Some(*value),
+            _ => None,
+        };
+        let float = |at: usize| match desc.scalars.get(at) {
+            Some(ScalarIr::Float(value)) => Some(*value),
+            _ => None,
+        };
+        let options = || {
+            let (probability, loops) = (float(2)?, number(1)?);
+            Some(AttentionOptions {
+                negative_slope: float(0)?,
+                loops: usize::try_from(loops).ok()?.checked_sub(1),
+                dropout: match u32::try_from(number(3)?).ok()? {
+                    _ if probability == 0.0 => None,
+                    seed => Some((probability, seed)),
+                },
+            })
+        };
+        Some(match desc.id.as_str() {
+            "kiln::sort_edges" => Self::SortEdges {
+                size: usize::try_from(number(0)?).ok()?,
+            },
+            "kiln::aggregate" => Self::Aggregate {
+                weighted: number(0)? == 1,
+                reduce: Reduce::from_code(number(1)?)?,
+            },
+            "kiln::edge_dot_csr" => Self::EdgeDot,
+            "kiln::match_sum_csr" => Self::MatchSum,
+            "kiln::edge_softmax" => Self::EdgeSoftmax,
+            "kiln::edge_softmax_backward" => Self::EdgeSoftmaxBackward,
+            "kiln::edge_attention" => Self::Attention(options()?),
+            "kiln::edge_attention_backward" => Self::AttentionBackward(options()?),
+            _ => return None,
+        })
+    }
+
+    /// Runs the operation: inputs are taken from `handles`, outputs are put there.
+    pub(crate) fn execute<B: BackendIr + GraphOps>(
+        &self,
+        handles: &mut HandleContainer<B::Handle>,
+        desc: &CustomOpIr,
+    ) {
+        let inputs = desc.inputs.as_slice();
+        let leading = self.leading();
+        if let Self::SortEdges { size } = *self {
+            let row = handles.get_int_tensor::<B>(&inputs[0]);
+            let col = handles.get_int_tensor::<B>(&inputs[1]);
+            let (ptr, col, edge) = B::sort_edges(row, col, size);
+            for (output, tensor) in desc.outputs.iter().zip([ptr, col, edge]) {
+                handles.register_int_tensor::<B>(&output.id, tensor);
+            }
+            return;
+        }
+        let csr = |handles: &mut HandleContainer<B::Handle>, first: usize| {
+            let mut part = |at: usize| handles.get_int_tensor::<B>(&inputs[first + at]);
+            CsrTensors::<B> {
+                ptr: part(0),
+                col: part(1),
+                edge: part(2),
+                chunk: part(3),
+                hub: part(4),
+            }
+        };
+        let rows = csr(handles, leading);
+        let transposed = match self {
+            Self::AttentionBackward(_) => csr(handles, leading + PARTS),
+            _ => rows.clone(),
+        };
+        let mut x = |at: usize| handles.get_float_tensor::<B>(&inputs[at]);
+        let outputs = match *self {
+            Self::SortEdges { .. } => vec![],
+            Self::Aggregate {
+                weighted: false,
+                reduce,
+            } => vec![B::aggregate(x(0), rows, transposed, reduce)],
+            Self::Aggregate { reduce, .. } => {
+                vec![B::aggregate_weighted(x(0), x(1), rows, transposed, reduce)]
+            }
+            Self::EdgeDot => vec![B::edge_dot_csr(x(0), x(1), rows, transposed)],
+            Self::MatchSum => vec![B::match_sum_csr(x(0), x(1), x(2), rows)],
+            Self::EdgeSoftmax => vec![B::edge_softmax(x(0), rows)],
+            Self::EdgeSoftmaxBackward => vec![B::edge_softmax_backward(x(0), x(1), rows)],
+            Self::Attention(options) => {
+                let (out, lse) = B::edge_attention(x(0), x(1), x(2), rows, transposed, options);
+                vec![out, lse]
+            }
+            Self::AttentionBackward(options) => {
+                let (dx, dsrc, ddst) = B::edge_attention_backward(
+                    x(0),
+                    x(1),
+                    x(2),
+                    x(3),
+                    x(4),
+                    x(5),
+                    rows,
+                    transposed,
+                    options,
+                );
+                vec![dx, dsrc, ddst]
+            }
+        };
+        for (output, tensor) in desc.outputs.iter().zip(outputs) {
+            handles.register_float_tensor::<B>(&output.id, tensor);
+        }
+    }
+}
