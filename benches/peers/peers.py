@@ -407,7 +407,7 @@ def peak(call):
 
 
 def samples(out):
-    """A few entries of the result, at places that `kiln.rs` reads as well."""
+    """A few entries of the result, at places that `engine.rs` reads as well."""
     out = out.detach().reshape(out.shape[0], -1)
     rows, width = out.shape
     row = torch.tensor([i * (rows - 1) // (SAMPLES - 1) for i in range(SAMPLES)], device=out.device)

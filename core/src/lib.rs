@@ -11,6 +11,7 @@
 //! | [`Nodes`] | features of one node set or of a bipartite pair | `Union[Tensor, OptPairTensor]` |
 //! | [`Graph`], [`Batch`] | features, edges, labels and masks | `Data`, `Batch` |
 //! | [`read`] | readers: karate club, safetensors, TU folders | `datasets` |
+//! | [`sampler`], [`loader`] | neighbour sampling and mini-batches | `sampler`, `loader` |
 //! | [`backend`] | devices by name: `flex`, `cuda:1` | `torch.device` |
 //! | [`signature`], [`Value`] | typed forward variants and their arguments | `@overload` |
 //! | [`Leaves`] | the tensors inside a structured value, by name | |
@@ -39,7 +40,7 @@
 //! line or tensor. What has been built can be trusted: nothing later checks an index again. The
 //! `new_unchecked` constructors leave the check out, for edges that a kernel made and for recordings,
 //! which have no values.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod adjacency;
 pub mod backend;
@@ -51,8 +52,10 @@ mod error;
 mod flow;
 mod graph;
 mod leaves;
+pub mod loader;
 mod nodes;
 pub mod read;
+pub mod sampler;
 pub mod signature;
 mod value;
 

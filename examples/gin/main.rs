@@ -128,6 +128,7 @@ impl Gin {
 }
 
 fn main() -> Result<()> {
+    kiln::ops::keep_freed_memory();
     let args = Args::parse();
     ensure!(args.epochs > 0, "expected at least one epoch");
     let device = backend::device(&args.backend)?;

@@ -3,8 +3,10 @@
 //! | command | what it does |
 //! |---|---|
 //! | `tidy` | house rules that no compiler knows: headers, file lengths, who may name whom |
+//! | `bench` | benchmarks: operations, Kiln beside its peers, a picture of the results |
 //! | `check` | everything a change must pass but the tests: formatting, tidy, clippy, documentation |
 
+mod bench;
 mod check;
 mod tidy;
 
@@ -22,6 +24,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Benchmarks
+    Bench(bench::Arguments),
     /// Formatting, house rules, clippy and documentation, the quickest first
     Check,
     /// House rules that no compiler knows
@@ -33,6 +37,7 @@ fn main() -> Result<ExitCode> {
         .parent()
         .context("xtask is in the workspace")?;
     match Arguments::parse().command {
+        Command::Bench(arguments) => bench::run(root, &arguments)?,
         Command::Check => check::run(root)?,
         Command::Tidy => {
             let findings = tidy::run(root)?;

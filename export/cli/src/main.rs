@@ -75,6 +75,7 @@ fn long_version() -> &'static str {
 }
 
 fn main() -> ExitCode {
+    kiln::ops::keep_freed_memory();
     failure::quiet_panics();
     let command = match Cli::try_parse() {
         Ok(cli) => cli.command,

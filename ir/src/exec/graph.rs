@@ -1,17 +1,52 @@
 //! Operations on graphs, by the kernels of `kiln-ops`.
+//!
+//! A program names the two ends of edges anew in each operation. The executor notices when they are
+//! the same values, and sorts them once for a run.
 
-use burn::backend::DispatchTensor;
-use kiln_ops::dispatch;
+use std::collections::HashMap;
+
+use burn::{
+    backend::{DispatchTensor, TensorMetadata as _},
+    tensor::{Int, Tensor},
+};
+use kiln_core::{EdgeIndex, Flow};
+use kiln_ops::{Endpoints, Reduce, aggregate, dispatch};
 
 use super::{
     ExecError, Operand, VALIDATED,
     eval::{Eval, float_dtype},
 };
-use crate::op::Op;
+use crate::{op::Op, program::ValueId};
+
+/// The edges that one run has sorted, by the values of their ends and the numbers of nodes.
+#[derive(Default)]
+pub(super) struct Graphs {
+    by_ends: HashMap<([ValueId; 2], [usize; 2]), Endpoints>,
+}
+
+impl Graphs {
+    /// Edges from `src`, below `sizes[0]`, to `dst`, below `sizes[1]`.
+    fn ends(
+        &mut self,
+        ids: [ValueId; 2],
+        sizes: [usize; 2],
+        src: DispatchTensor,
+        dst: DispatchTensor,
+    ) -> &Endpoints {
+        self.by_ends.entry((ids, sizes)).or_insert_with(|| {
+            let ends = [src, dst].map(Tensor::<1, Int>::from_dispatch);
+            let tensor = Tensor::stack(ends.to_vec(), 0);
+            let edges = EdgeIndex::new_unchecked(tensor, sizes[0], sizes[1]);
+            Endpoints::new(edges, Flow::SourceToTarget)
+        })
+    }
+}
 
 pub(super) fn eval(
     eval: &Eval<'_>,
+    graphs: &mut Graphs,
     op: &Op,
+    ids: &[ValueId],
     operands: Vec<Operand>,
 ) -> Result<Vec<DispatchTensor>, ExecError> {
     let mut operands = operands.into_iter().map(|(tensor, _)| tensor);
@@ -23,6 +58,13 @@ pub(super) fn eval(
         Op::Scatter { reduce, size } => dispatch::scatter(x, next(), destinations(size)?, *reduce),
         Op::SegmentReduce(reduce) => dispatch::segment_reduce(x, next(), *reduce),
         Op::SegmentSoftmax { size } => dispatch::segment_softmax(x, next(), destinations(size)?),
+        Op::Spmm { reduce, size } if *reduce != Reduce::Mul => {
+            let (src, dst) = (next(), next());
+            let sizes = [x.shape()[0], destinations(size)?];
+            let ends = graphs.ends([ids[1], ids[2]], sizes, src, dst);
+            let weight = operands.next().map(Tensor::from_dispatch);
+            aggregate(Tensor::from_dispatch(x), weight, ends, *reduce).into_dispatch()
+        }
         Op::Spmm { reduce, size } => {
             let (src, dst) = (next(), next());
             dispatch::spmm(x, src, dst, operands.next(), destinations(size)?, *reduce)

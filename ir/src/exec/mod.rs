@@ -33,7 +33,7 @@ use crate::{
     model::Model,
     op::Op,
     pass,
-    program::{ElemType, Function, Method, ValueType},
+    program::{ElemType, Function, Method, Node, ValueType},
     validate::Valid,
 };
 
@@ -185,6 +185,7 @@ impl Session {
         for value in reads.chain(&function.outputs) {
             uses[value.index()] += 1;
         }
+        let mut graphs = graph::Graphs::default();
         let mut values = arguments;
         values.resize(function.values.len(), None);
         for (value, &count) in values.iter_mut().zip(&uses) {
@@ -211,7 +212,7 @@ impl Session {
                     operands.push((tensor, ty.elem));
                 }
             }
-            let results = self.node(&mut eval, &node.op, operands)?;
+            let results = self.node(&mut eval, &mut graphs, node, operands)?;
             for (output, result) in node.outputs.iter().zip(results) {
                 if let (Op::Nonzero, Some(ValueType::Tensor(ty))) =
                     (&node.op, function.values.get(output.index()))
@@ -232,9 +233,11 @@ impl Session {
     fn node(
         &self,
         eval: &mut Eval<'_>,
-        op: &Op,
+        graphs: &mut graph::Graphs,
+        node: &Node,
         operands: Vec<Operand>,
     ) -> Result<Vec<DispatchTensor>, ExecError> {
+        let op = &node.op;
         let one = |tensor| Ok(vec![tensor]);
         match op {
             Op::Weight(id) => {
@@ -281,7 +284,7 @@ impl Session {
             | Op::PtrToIndex { .. }
             | Op::CooToCsr { .. }
             | Op::Nonzero
-            | Op::SelfLoopPosition { .. } => graph::eval(eval, op, operands),
+            | Op::SelfLoopPosition { .. } => graph::eval(eval, graphs, op, &node.inputs, operands),
         }
     }
 }

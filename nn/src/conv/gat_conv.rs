@@ -321,15 +321,8 @@ impl GatConv {
         if has_edge_scores || !ends.walks_sorted(&x.src) {
             return None;
         }
-        let (x_j, x_i) = self.transform(x.clone());
-        let alpha_j = heads_dot(&x_j, &self.att_src);
-        let alpha_i = match x_i {
-            Some(x_i) => heads_dot(&x_i, &self.att_dst),
-            None => {
-                let options = (&x_j.device(), x_j.dtype());
-                Tensor::zeros(Shape::new([ends.num_receivers(), self.heads]), options)
-            }
-        };
+        let (score_j, score_i) = self.scores(x, ends.num_receivers());
+        let x_j = self.by_heads(self.maps().0, self.flow.ends(x.clone()).0);
         let options = AttentionOptions {
             negative_slope: self.negative_slope,
             loops: self
@@ -337,11 +330,37 @@ impl GatConv {
                 .then(|| ends.num_senders().min(ends.num_receivers())),
             dropout: self.dropout.draw(&x_j.device()),
         };
-        let out = edge_attention(x_j, alpha_j, alpha_i, &ends, options);
+        let out = edge_attention(x_j, score_j, score_i, &ends, options);
         let width = self.heads * self.channels;
         let out = out.reshape([ends.num_receivers(), width]);
         let x_i = self.flow.ends(x.clone()).1;
         Some(self.finish(out, x_i))
+    }
+
+    /// What senders and receivers add to the scores of their edges, `[N, H]` and `[n, H]`. As in
+    /// [`edge_scores`](Self::edge_scores), attention vectors are multiplied into the maps first.
+    fn scores(&self, x: &Nodes, num_receivers: usize) -> (Tensor<2>, Tensor<2>) {
+        let map = |lin: &Linear, att| {
+            let weight = lin.weight.val();
+            let [d_input, _] = weight.dims();
+            heads_dot(&weight.reshape([d_input, self.heads, self.channels]), att)
+        };
+        let (x_j, x_i) = self.flow.ends(x.clone());
+        let (lin_j, lin_i) = self.maps();
+        let (map_j, map_i) = (map(lin_j, &self.att_src), map(lin_i, &self.att_dst));
+        let options = (&x_j.device(), x_j.dtype());
+        match x_i {
+            _ if !x.is_pair() => {
+                let scores = x_j.matmul(Tensor::cat(vec![map_j, map_i], 1));
+                let part = |first| scores.clone().narrow(1, first, self.heads);
+                (part(0), part(self.heads))
+            }
+            Some(x_i) => (x_j.matmul(map_j), x_i.matmul(map_i)),
+            None => (
+                x_j.matmul(map_j),
+                Tensor::zeros(Shape::new([num_receivers, self.heads]), options),
+            ),
+        }
     }
 
     /// Heads concatenated or averaged, the residual and the bias.
@@ -432,20 +451,30 @@ impl GatConv {
 
     /// Transformed features of senders and receivers, `[N, H, C]` each.
     fn transform(&self, x: Nodes) -> (Tensor<3>, Option<Tensor<3>>) {
-        let heads = |lin: &Linear, x: Tensor<2>| {
-            let num_nodes = x.dims()[0];
-            lin.forward(x)
-                .reshape([num_nodes, self.heads, self.channels])
-        };
-        let is_pair = x.is_pair();
+        let is_shared = !x.is_pair() && self.lin.is_some();
         let (x_j, x_i) = self.flow.ends(x);
+        let (lin_j, lin_i) = self.maps();
+        let x_j = self.by_heads(lin_j, x_j);
+        let x_i = if is_shared {
+            Some(x_j.clone())
+        } else {
+            x_i.map(|x_i| self.by_heads(lin_i, x_i))
+        };
+        (x_j, x_i)
+    }
+
+    /// Transformed features, `[N, H, C]`.
+    fn by_heads(&self, lin: &Linear, x: Tensor<2>) -> Tensor<3> {
+        let num_nodes = x.dims()[0];
+        lin.forward(x)
+            .reshape([num_nodes, self.heads, self.channels])
+    }
+
+    /// The maps of senders and receivers.
+    fn maps(&self) -> (&Linear, &Linear) {
         match (&self.lin, &self.lin_src, &self.lin_dst) {
-            (Some(lin), _, _) if !is_pair => {
-                let x = heads(lin, x_j);
-                (x.clone(), Some(x))
-            }
-            (Some(lin), _, _) => (heads(lin, x_j), x_i.map(|x_i| heads(lin, x_i))),
-            (None, Some(src), Some(dst)) => (heads(src, x_j), x_i.map(|x_i| heads(dst, x_i))),
+            (Some(lin), _, _) => (lin, lin),
+            (None, Some(src), Some(dst)) => (src, dst),
             _ => panic!("expected either `lin` or both `lin_src` and `lin_dst`"),
         }
     }

@@ -184,7 +184,7 @@ pub(crate) fn aggregate(
             csr.rows,
             lanes.width,
             heads,
-            lanes.lanes,
+            lanes.units,
             lanes.slots,
             lanes.blocks,
             reduce,

@@ -159,10 +159,8 @@ fn attention_kernel<F: Float, A: Float, N: Size>(
     let mut total = A::new(0.0_f32);
     let count = walk.end - walk.start;
     let mut all = count;
-    if comptime!(has_loops) {
-        if row < loops && walk.end == usize::cast_from(ptr[row + 1]) {
-            all += 1;
-        }
+    if row < loops && walk.end == usize::cast_from(ptr[row + 1]) {
+        all += 1;
     }
     let last = max(walk.end, 1) - 1;
     let mut k = 0;
@@ -221,7 +219,7 @@ fn attention_kernel<F: Float, A: Float, N: Size>(
             let mut share = select(scores[step] <= A::new(LOWEST), A::new(0.0_f32), share);
             total += share;
             if comptime!(has_dropout) {
-                let name = by[step] * comptime!(heads as u32) + u32::cast_from(head);
+                let name = by[step] * u32::cast_from(heads) + u32::cast_from(head);
                 share *= keep::<A>(name, seed, threshold, scale);
             }
             #[unroll]
@@ -289,7 +287,7 @@ fn merge_attention_kernel<F: Float, A: Float>(
     let row = usize::cast_from(hub[number * 2]);
     let entries = usize::cast_from(ptr[row + 1]) - usize::cast_from(ptr[row]);
     let mut at = usize::cast_from(hub[number * 2 + 1]) * PIECES * stride;
-    let end = at + (entries + PIECE - 1) / PIECE * stride;
+    let end = at + entries.div_ceil(PIECE) * stride;
     let mut largest = A::new(LOWEST);
     let mut total = A::new(0.0_f32);
     let mut sum = A::new(0.0_f32);
@@ -305,7 +303,7 @@ fn merge_attention_kernel<F: Float, A: Float>(
     }
     let divisor = total + A::new(1e-16_f32);
     out[row * features + feature] = F::cast_from(sum / divisor);
-    if feature % width == 0 {
+    if feature == head * width {
         let value = select(total > A::new(0.0_f32), largest + divisor.ln(), total);
         lse[row * heads + head] = value;
     }
@@ -366,7 +364,7 @@ pub(crate) fn attention(
             options.threshold,
             options.scale,
             heads,
-            lanes.lanes,
+            lanes.units,
             lanes.slots,
             lanes.blocks,
             options.has_loops,

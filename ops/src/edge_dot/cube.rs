@@ -50,7 +50,7 @@ fn edge_dot_kernel<F: Float, A: Float, N: Size>(
     let zero = Vector::<A, N>::new(A::new(0.0_f32));
     let last = max(walk.end, 1) - 1;
     let count = walk.end - walk.start;
-    let most = common((count + STEP - 1) / STEP, lanes) * STEP;
+    let most = common(count.div_ceil(STEP), lanes) * STEP;
     let mut k = 0;
     while k < most {
         let mut from = Array::<usize>::new(STEP);
@@ -123,7 +123,7 @@ pub(crate) fn edge_dot(a: CubeTensor, b: CubeTensor, csr: CsrTensors<CubeBackend
             csr.rows,
             lanes.width,
             heads,
-            lanes.lanes,
+            lanes.units,
             lanes.slots,
             dtypes,
         );

@@ -172,7 +172,7 @@ fn join_kernel<A: Float>(
     let row = usize::cast_from(hub[number * 2]);
     let entries = usize::cast_from(ptr[row + 1]) - usize::cast_from(ptr[row]);
     let start = (usize::cast_from(hub[number * 2 + 1]) * PIECES * heads + head) * 2;
-    let end = start + (entries + PIECE - 1) / PIECE * heads * 2;
+    let end = start + entries.div_ceil(PIECE) * heads * 2;
     let mut first = partial[start];
     let mut second = partial[start + 1];
     let mut at = start + heads * 2;

@@ -122,7 +122,7 @@ pub(crate) fn match_sum(
             csr.pieces,
             csr.rows,
             lanes.width,
-            lanes.lanes,
+            lanes.units,
             lanes.blocks,
             dtypes,
         );

@@ -56,6 +56,8 @@ pub(crate) const PIECE: usize = 128;
 /// Pieces of a chunk.
 pub(crate) const PIECES: usize = HUB / PIECE;
 
+const _: () = assert!(HUB.is_multiple_of(PIECE), "a chunk is cut in whole pieces");
+
 /// The entries that one group walks.
 #[derive(CubeType, Clone, Copy)]
 pub(crate) struct Walk {
@@ -159,7 +161,7 @@ pub(crate) struct Lanes {
     /// Vectors of a row.
     pub(crate) width: usize,
     /// Units of a group.
-    pub(crate) lanes: usize,
+    pub(crate) units: usize,
     /// Vectors of a unit.
     pub(crate) slots: usize,
     /// Groups of a row.
@@ -172,13 +174,14 @@ impl Lanes {
     pub(crate) fn new(x: &CubeTensor, heads: usize, features: usize, slots: usize) -> Self {
         let (vector, width) = vectors(x, features);
         let width = width * heads;
-        let lanes = width.next_power_of_two().min(MAX_LANES);
+        let most = MAX_LANES.min(units(x) as usize);
+        let lanes = width.next_power_of_two().min(most);
         let all = width.div_ceil(lanes);
         let blocks = all.div_ceil(slots);
         Self {
             vector,
             width,
-            lanes,
+            units: lanes,
             slots: all.div_ceil(blocks),
             blocks,
         }
@@ -199,7 +202,7 @@ impl Lanes {
         Self {
             vector,
             width,
-            lanes,
+            units: lanes,
             slots: width.div_ceil(lanes),
             blocks: 1,
         }
@@ -207,12 +210,16 @@ impl Lanes {
 
     /// Launch dimensions for groups with a task each.
     pub(crate) fn launch_dims(&self, like: &CubeTensor, tasks: usize) -> (CubeCount, CubeDim) {
-        let most = like.client.properties().hardware.max_units_per_cube.max(1);
-        let units = UNITS.min(1 << most.ilog2());
-        let dim = CubeDim::new_1d(units);
-        let cubes = calculate_cube_count_elemwise(&like.client, tasks * self.lanes, dim);
+        let dim = CubeDim::new_1d(units(like));
+        let cubes = calculate_cube_count_elemwise(&like.client, tasks * self.units, dim);
         (cubes, dim)
     }
+}
+
+/// Units of a cube, a power of two.
+fn units(like: &CubeTensor) -> u32 {
+    let most = like.client.properties().hardware.max_units_per_cube.max(1);
+    UNITS.min(1 << most.ilog2())
 }
 
 /// The widest vector that divides a row and is read in one piece, and their number.
@@ -342,7 +349,7 @@ fn merge_kernel<F: Float, A: Float>(
     let first = usize::cast_from(hub[number * 2 + 1]) * PIECES;
     let entries = usize::cast_from(ptr[row + 1]) - usize::cast_from(ptr[row]);
     let mut at = first * stride + offset + column;
-    let end = at + (entries + PIECE - 1) / PIECE * stride;
+    let end = at + entries.div_ceil(PIECE) * stride;
     let mut result = partial[at];
     at += stride;
     while at < end {

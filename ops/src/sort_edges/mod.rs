@@ -13,16 +13,17 @@ use crate::{GraphOps, arange, ptr_to_index};
 
 /// Sorts edges for a walk.
 pub(crate) fn sorted(edges: &Edges, walk: Walk) -> Csr {
+    let (num_src, num_dst) = (edges.num_src(), edges.num_dst());
     let (ptr, col, edge) = match (edges, walk) {
         (Edges::Csr(adjacency), Walk::ByDestination) => (
-            narrow(adjacency.rowptr()),
-            narrow(adjacency.col()),
+            within(narrow(adjacency.rowptr()), adjacency.num_edges() + 1),
+            within(narrow(adjacency.col()), num_src),
             numbers(adjacency.num_edges(), &adjacency.device()),
         ),
-        (_, Walk::ByDestination) => sort(destinations(edges), sources(edges), edges.num_dst()),
-        (_, Walk::BySource) => sort(sources(edges), destinations(edges), edges.num_src()),
-        (_, Walk::ToDestination) => one_by_one(destinations(edges)),
-        (_, Walk::ToSource) => one_by_one(sources(edges)),
+        (_, Walk::ByDestination) => sort(destinations(edges), sources(edges), [num_dst, num_src]),
+        (_, Walk::BySource) => sort(sources(edges), destinations(edges), [num_src, num_dst]),
+        (_, Walk::ToDestination) => one_by_one(destinations(edges), num_dst),
+        (_, Walk::ToSource) => one_by_one(sources(edges), num_src),
     };
     let (chunk, hub) = match walk {
         Walk::ByDestination | Walk::BySource => schedule(&ptr),
@@ -61,17 +62,41 @@ fn numbers(count: usize, device: &Device) -> Tensor<1, Int> {
 }
 
 /// Each edge a row, with one node.
-fn one_by_one(node: Tensor<1, Int>) -> (Tensor<1, Int>, Tensor<1, Int>, Tensor<1, Int>) {
+fn one_by_one(
+    node: Tensor<1, Int>,
+    count: usize,
+) -> (Tensor<1, Int>, Tensor<1, Int>, Tensor<1, Int>) {
     let ([edges], device) = (node.dims(), node.device());
     let (ptr, edge) = (numbers(edges + 1, &device), numbers(edges, &device));
-    (ptr, narrow(node), edge)
+    (ptr, within(narrow(node), count), edge)
+}
+
+/// Keeps GPU kernels, which do not check, inside their tensors where unchecked edges are wrong. On
+/// the CPU wrong ids stay and panic where they are used.
+fn within(ids: Tensor<1, Int>, count: usize) -> Tensor<1, Int> {
+    if is_on_cpu(&ids) || ids.dims()[0] == 0 || count == 0 {
+        return ids;
+    }
+    ids.clamp(0, int(count - 1))
+}
+
+fn int(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 fn sort(
     row: Tensor<1, Int>,
     col: Tensor<1, Int>,
-    rows: usize,
+    [rows, cols]: [usize; 2],
 ) -> (Tensor<1, Int>, Tensor<1, Int>, Tensor<1, Int>) {
+    let row = if is_on_cpu(&row) || row.dims()[0] == 0 {
+        row
+    } else {
+        // Sorts edges whose other end is no node behind the last row, where nobody walks.
+        let outside = col.clone().lower_elem(0);
+        let outside = outside.bool_or(col.clone().greater_equal_elem(int(cols)));
+        row.mask_fill(outside, int(rows))
+    };
     let (row, col) = (row.into_dispatch(), col.into_dispatch());
     let (ptr, col, edge) = <Dispatch as GraphOps>::sort_edges(row, col, rows);
     (

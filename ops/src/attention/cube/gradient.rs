@@ -121,13 +121,11 @@ fn gradient_kernel<F: Float, A: Float, N: Size, M: Size>(
     let mut sum = A::new(0.0_f32);
     let count = walk.end - walk.start;
     let mut all = count;
-    if comptime!(has_loops) {
-        if walk.active && row < loops && walk.end == usize::cast_from(ptr[row + 1]) {
-            all += 1;
-        }
+    if walk.active && row < loops && walk.end == usize::cast_from(ptr[row + 1]) {
+        all += 1;
     }
     let last = max(walk.end, 1) - 1;
-    let most = common((all + steps - 1) / steps, lanes) * steps;
+    let most = common(all.div_ceil(steps), lanes) * steps;
     let mut k = 0;
     while k < most {
         let mut from = Array::<usize>::new(steps);
@@ -178,7 +176,7 @@ fn gradient_kernel<F: Float, A: Float, N: Size, M: Size>(
             let alpha = select(counts, alpha, A::new(0.0_f32));
             let mut kept = A::new(1.0_f32);
             if comptime!(has_dropout) {
-                let name = by[step] * comptime!(heads as u32) + u32::cast_from(head);
+                let name = by[step] * u32::cast_from(heads) + u32::cast_from(head);
                 kept = keep::<A>(name, seed, threshold, scale);
             }
             let share = alpha * kept;
@@ -296,7 +294,7 @@ pub(crate) fn attention_backward(
             facts.clone().into_tensor_arg(),
             receivers * heads,
             lanes.width,
-            lanes.lanes,
+            lanes.units,
             lanes.slots,
             dtypes,
         );
@@ -343,7 +341,7 @@ pub(crate) fn attention_backward(
             options.threshold,
             options.scale,
             heads,
-            lanes.lanes,
+            lanes.units,
             lanes.slots,
             if lanes.slots <= 2 { STEP } else { 1 },
             options.has_loops,

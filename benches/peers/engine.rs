@@ -1,0 +1,198 @@
+//! Kiln's side of each case.
+
+use std::path::Path;
+
+use anyhow::{Result, bail};
+use burn::{
+    nn::{LinearConfig, Relu},
+    tensor::{Gradients, Int, TensorData},
+};
+use kiln::{
+    core::Flow,
+    nn::store::load_state_dict,
+    ops::{Endpoints, Reduce},
+    prelude::*,
+};
+
+use crate::{
+    cases::{Case, HEADS, Op},
+    graphs::{self, Edges, Size},
+};
+
+/// Entries of a result that are compared, as many as `peers.py` sends.
+const SAMPLES: usize = 64;
+
+/// Calls an operation once.
+pub(crate) type Run = Box<dyn Fn() -> Output>;
+
+/// What a call has made.
+pub(crate) enum Output {
+    /// Features or scores, a row a node or edge.
+    Rows(Tensor<2>),
+    /// The gradient of the features, and those of the parameters with it.
+    Gradient { x: Tensor<2>, _all: Gradients },
+    /// The first pointer of each row, and the order of the edges.
+    Order {
+        order: Tensor<1, Int>,
+        _rowptr: Tensor<1, Int>,
+    },
+}
+
+impl Output {
+    /// A few entries, at the places that `peers.py` reads.
+    pub(crate) fn samples(self) -> Vec<f64> {
+        let rows = match self {
+            Self::Rows(rows) | Self::Gradient { x: rows, .. } => rows,
+            Self::Order { order, .. } => order.float().unsqueeze_dim(1),
+        };
+        let [count, width] = rows.dims();
+        let row = |i: usize| i64::try_from(i * (count - 1) / (SAMPLES - 1)).unwrap_or(0);
+        let index: Vec<i64> = (0..SAMPLES).map(row).collect();
+        let index = TensorData::new(index, [SAMPLES]);
+        let index = Tensor::<1, Int>::from_data(index, &rows.device());
+        let picked: Vec<f64> = rows.select(0, index).into_data().iter::<f64>().collect();
+        (0..SAMPLES)
+            .map(|i| picked[i * width + i * 7 % width])
+            .collect()
+    }
+}
+
+/// The largest difference of two lists of samples, relative to the largest entry.
+pub(crate) fn difference(ours: &[f64], theirs: &[f64]) -> Option<f64> {
+    if ours.len() != theirs.len() || ours.is_empty() {
+        return None;
+    }
+    let largest = theirs.iter().fold(0.0_f64, |top, it| top.max(it.abs()));
+    let apart = ours.iter().zip(theirs).map(|(a, b)| (a - b).abs());
+    Some(apart.fold(0.0, f64::max) / largest.max(f64::MIN_POSITIVE))
+}
+
+/// The graph at hand, with its edges on the device.
+pub(crate) struct Loaded {
+    pub(crate) size: Size,
+    pub(crate) edges: Edges,
+    device: Device,
+    /// Those of the last case, and whether that had gradients.
+    on_device: Option<(bool, EdgeIndex)>,
+}
+
+impl Loaded {
+    pub(crate) fn new(size: Size, device: &Device) -> Self {
+        Self {
+            size,
+            edges: Edges::new(size),
+            device: device.clone(),
+            on_device: None,
+        }
+    }
+
+    /// The edges, which keep their sorted form from one case to the next.
+    fn edge_index(&mut self, training: bool, device: &Device) -> EdgeIndex {
+        match &self.on_device {
+            Some((same, edges)) if *same == training => edges.clone(),
+            _ => {
+                self.on_device = None; // freed before the next are made
+                let edges = self.edges.to_device(device);
+                self.on_device = Some((training, edges.clone()));
+                edges
+            }
+        }
+    }
+
+    /// Builds a case. The weights of a layer are read from `state`, if that is given.
+    pub(crate) fn build(&mut self, case: &Case, state: Option<&Path>) -> Result<Run> {
+        let device = if case.training {
+            self.device.clone().autodiff()
+        } else {
+            self.device.clone()
+        };
+        if case.op == Op::Sampling {
+            // The sampler goes here: FANOUTS neighbours in each hop around SEEDS nodes, node k of
+            // them being (7919 k + 13) mod N.
+            bail!("neighbour sampling is not measured yet");
+        }
+        let edges = self.edge_index(case.training, &device);
+        let x = || {
+            let x = graphs::numbers(self.size.nodes, case.d_input, 0, &device);
+            if case.training { x.require_grad() } else { x }
+        };
+        let (d_input, d_output) = (case.d_input, case.d_output);
+        let ends = || Endpoints::new(&edges, Flow::SourceToTarget);
+        Ok(match case.op {
+            Op::Spmm | Op::WeightedSpmm => {
+                let weighted = case.op == Op::WeightedSpmm;
+                let weight = weighted.then(|| graphs::vector(self.size.edges, 1, &device));
+                let (x, ends) = (x(), ends());
+                plain(move || kiln::ops::aggregate(x.clone(), weight.clone(), &ends, Reduce::Sum))
+            }
+            Op::Softmax => {
+                let scores = graphs::numbers(self.size.edges, HEADS, 2, &device);
+                let ends = ends();
+                plain(move || ends.softmax(scores.clone()))
+            }
+            Op::CooToCsr => {
+                let (dst, nodes) = (edges.dst(), self.size.nodes);
+                Box::new(move || {
+                    let (rowptr, order) = kiln::ops::coo_to_csr(dst.clone(), nodes);
+                    Output::Order {
+                        order,
+                        _rowptr: rowptr,
+                    }
+                })
+            }
+            Op::Gcn => {
+                let conv = with(GcnConvConfig::new(d_input, d_output).init(&device), state)?;
+                layer(x(), move |x| conv.forward(x, &edges))
+            }
+            Op::GcnCached => {
+                let conv = with(GcnConvConfig::new(d_input, d_output).init(&device), state)?;
+                let norm = conv.normalize(&edges, None);
+                layer(x(), move |x| {
+                    conv.forward_normalized(x, &edges, norm.clone())
+                })
+            }
+            Op::Sage => {
+                let conv = with(SageConvConfig::new(d_input, d_output).init(&device), state)?;
+                layer(x(), move |x| conv.forward(x, &edges))
+            }
+            Op::Gin => {
+                let linear = |d_input| LinearConfig::new(d_input, d_output).init(&device);
+                let inner = (linear(d_input), Relu::new(), linear(d_output));
+                let conv = with(GinConvConfig::new().init(inner, &device), state)?;
+                layer(x(), move |x| conv.forward(x, &edges))
+            }
+            Op::Gat => {
+                let config = GatConvConfig::new(d_input, d_output / HEADS).with_heads(HEADS);
+                let conv = with(config.init(&device), state)?;
+                layer(x(), move |x| conv.forward(x, &edges))
+            }
+            Op::Sampling => unreachable!("said above"),
+        })
+    }
+}
+
+/// A layer with the weights in a file.
+fn with<M: Module>(conv: M, state: Option<&Path>) -> Result<M> {
+    match state {
+        Some(path) => Ok(load_state_dict(conv, path)?),
+        None => Ok(conv),
+    }
+}
+
+fn plain(call: impl Fn() -> Tensor<2> + 'static) -> Run {
+    Box::new(move || Output::Rows(call()))
+}
+
+/// The result of a layer, or the gradients of the sum of its entries if those of `x` are wanted.
+fn layer(x: Tensor<2>, forward: impl Fn(Tensor<2>) -> Tensor<2> + 'static) -> Run {
+    if !x.is_require_grad() {
+        return plain(move || forward(x.clone()));
+    }
+    Box::new(move || {
+        let gradients = forward(x.clone()).backward();
+        match x.grad(&gradients) {
+            Some(x) => Output::Gradient { x, _all: gradients },
+            None => unreachable!("every layer depends on its features"),
+        }
+    })
+}
