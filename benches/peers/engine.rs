@@ -1,21 +1,28 @@
 //! Kiln's side of each case.
 
-use std::path::Path;
+use std::{
+    cell::{Cell, RefCell},
+    path::Path,
+    sync::Arc,
+};
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use burn::{
     nn::{LinearConfig, Relu},
     tensor::{Gradients, Int, TensorData},
 };
 use kiln::{
-    core::Flow,
+    core::{
+        Flow,
+        sampler::{HostCsr, NeighborSampler, NodeSamplerInput, SamplerOutput, Scratch},
+    },
     nn::store::load_state_dict,
     ops::{Endpoints, Reduce},
     prelude::*,
 };
 
 use crate::{
-    cases::{Case, HEADS, Op},
+    cases::{Case, FANOUTS, HEADS, Op, SEEDS},
     graphs::{self, Edges, Size},
 };
 
@@ -36,14 +43,26 @@ pub(crate) enum Output {
         order: Tensor<1, Int>,
         _rowptr: Tensor<1, Int>,
     },
+    /// A subgraph, or why there is none.
+    Subgraph(Result<SamplerOutput>),
 }
 
 impl Output {
-    /// A few entries, at the places that `peers.py` reads.
+    /// How many edges were sampled, if that is what was done.
+    pub(crate) fn num_sampled(&self) -> Option<Result<usize>> {
+        match self {
+            Self::Subgraph(Ok(graph)) => Some(Ok(graph.row.len())),
+            Self::Subgraph(Err(error)) => Some(Err(anyhow::anyhow!("{error:#}"))),
+            _ => None,
+        }
+    }
+
+    /// A few entries, at the places that `peers.py` reads; none where chance has a part.
     pub(crate) fn samples(self) -> Vec<f64> {
         let rows = match self {
             Self::Rows(rows) | Self::Gradient { x: rows, .. } => rows,
             Self::Order { order, .. } => order.float().unsqueeze_dim(1),
+            Self::Subgraph(_) => return Vec::new(),
         };
         let [count, width] = rows.dims();
         let row = |i: usize| i64::try_from(i * (count - 1) / (SAMPLES - 1)).unwrap_or(0);
@@ -107,9 +126,7 @@ impl Loaded {
             self.device.clone()
         };
         if case.op == Op::Sampling {
-            // The sampler goes here: FANOUTS neighbours in each hop around SEEDS nodes, node k of
-            // them being (7919 k + 13) mod N.
-            bail!("neighbour sampling is not measured yet");
+            return sampling(self.size, &self.edges);
         }
         let edges = self.edge_index(case.training, &device);
         let x = || {
@@ -166,9 +183,27 @@ impl Loaded {
                 let conv = with(config.init(&device), state)?;
                 layer(x(), move |x| conv.forward(x, &edges))
             }
-            Op::Sampling => unreachable!("said above"),
+            Op::Sampling => unreachable!("needs no edges on a device"),
         })
     }
+}
+
+/// Samples around the same nodes again and again, each time as another batch.
+fn sampling(size: Size, edges: &Edges) -> Result<Run> {
+    let graph = HostCsr::from_coo(edges.src(), edges.dst(), size.nodes, size.nodes)?;
+    let sampler = NeighborSampler::new(Arc::new(graph), &FANOUTS)?;
+    let seeds = (0..SEEDS).map(|k| u32::try_from((k * 7919 + 13) % size.nodes));
+    let seeds = seeds.collect::<Result<Vec<u32>, _>>()?;
+    let (batch, scratch) = (Cell::new(0), RefCell::new(Scratch::parallel()));
+    Ok(Box::new(move || {
+        let input = NodeSamplerInput {
+            node: &seeds,
+            time: None,
+            batch: batch.replace(batch.get() + 1),
+        };
+        let sampled = sampler.sample(&input, &mut scratch.borrow_mut());
+        Output::Subgraph(sampled.map_err(Into::into))
+    }))
 }
 
 /// A layer with the weights in a file.

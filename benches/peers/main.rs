@@ -140,19 +140,7 @@ fn main() -> Result<()> {
             report::write(path, &about, &outcomes)?;
         }
     }
-    let errors = outcomes.iter().flat_map(|outcome| {
-        let name = outcome.case.name();
-        let kiln = outcome.kiln.as_ref().err().map(|it| ("Kiln", it));
-        let peers = outcome.peers.iter();
-        let peers = peers.filter_map(|it| Some((it.name.as_str(), it.times.as_ref().err()?)));
-        let each = kiln.into_iter().chain(peers);
-        each.map(move |(who, error)| format!("{name}: {who}: {error}"))
-    });
-    let errors: Vec<String> = errors.collect();
-    if !errors.is_empty() {
-        writeln!(out, "\nNot measured:\n{}", errors.join("\n"))?;
-    }
-    Ok(())
+    report::foot(&mut out, &outcomes, args.threads)
 }
 
 /// The cases that the command line names.
@@ -198,11 +186,14 @@ fn measure_case(
             return Ok(Outcome {
                 case,
                 kiln: Err(format!("{error:#}")),
+                num_sampled: None,
                 peers: peers.collect(),
             });
         }
     };
-    let samples = run().samples();
+    let first = run();
+    let num_sampled = first.num_sampled().transpose()?;
+    let samples = first.samples();
     let memory = measure::memory(&run, &device)?;
     let calls = measure::calls(measure::time(&run, 1, &device)?);
 
@@ -247,6 +238,7 @@ fn measure_case(
     Ok(Outcome {
         case,
         kiln: Ok(Times { each: ours, memory }),
+        num_sampled,
         peers: peers.into_iter().zip(theirs).map(compare).collect(),
     })
 }

@@ -43,6 +43,8 @@ pub(crate) struct Compared {
 pub(crate) struct Outcome {
     pub(crate) case: Case,
     pub(crate) kiln: Result<Times, String>,
+    /// Edges that a call sampled, if it did.
+    pub(crate) num_sampled: Option<usize>,
     pub(crate) peers: Vec<Compared>,
 }
 
@@ -163,6 +165,34 @@ fn mebibytes(bytes: f64) -> String {
     format!("{:.0}", bytes / f64::from(1 << 20))
 }
 
+/// Writes what stands below the table: what a sampler does in a second, and what does not run.
+pub(crate) fn foot(out: &mut impl Write, outcomes: &[Outcome], threads: usize) -> Result<()> {
+    for outcome in outcomes {
+        if let (Ok(times), Some(edges)) = (&outcome.kiln, outcome.num_sampled) {
+            #[expect(clippy::cast_precision_loss, reason = "a size for people")]
+            let speed = edges as f64 / times.median() / 1e6;
+            let name = outcome.case.name();
+            writeln!(
+                out,
+                "\n{name}: {edges} edges a call, {speed:.1} million a second with {threads} threads"
+            )?;
+        }
+    }
+    let mut errors = Vec::new();
+    for outcome in outcomes {
+        let kiln = outcome.kiln.as_ref().err().map(|error| ("Kiln", error));
+        let peers = outcome.peers.iter();
+        let peers = peers.filter_map(|peer| Some((peer.name.as_str(), peer.times.as_ref().err()?)));
+        for (who, error) in kiln.into_iter().chain(peers) {
+            errors.push(format!("- {}: {who}: {error}", outcome.case.name()));
+        }
+    }
+    if !errors.is_empty() {
+        writeln!(out, "\nNot measured:\n\n{}", errors.join("\n"))?;
+    }
+    Ok(())
+}
+
 /// Writes everything as JSON; called after each case, so that a run that is cut off leaves what it
 /// has.
 pub(crate) fn write(path: &Path, about: &Value, outcomes: &[Outcome]) -> Result<()> {
@@ -186,6 +216,7 @@ pub(crate) fn write(path: &Path, about: &Value, outcomes: &[Outcome]) -> Result<
         json!({
             "name": outcome.case.name(),
             "bytes": outcome.case.bytes(),
+            "sampled_edges": outcome.num_sampled,
             "kiln": outcome.kiln.as_ref().ok().map(Times::json),
             "error": outcome.kiln.as_ref().err(),
             "peers": peers,

@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 use burn::tensor::{Int, Tensor};
 
 /// Rows with more entries than this are cut in pieces by GPU kernels.
-pub const HUB: usize = 512;
+pub const HUB: usize = 128;
 
 /// Edges sorted by one of their ends, the *row*: compressed rows with the numbers of the edges.
 ///

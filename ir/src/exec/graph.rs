@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use burn::{
     backend::{DispatchTensor, TensorMetadata as _},
-    tensor::{Int, Tensor},
+    tensor::{Int, Shape, Tensor},
 };
 use kiln_core::{EdgeIndex, Flow};
 use kiln_ops::{Endpoints, Reduce, aggregate, dispatch};
@@ -34,8 +34,13 @@ impl Graphs {
         dst: DispatchTensor,
     ) -> &Endpoints {
         self.by_ends.entry((ids, sizes)).or_insert_with(|| {
-            let ends = [src, dst].map(Tensor::<1, Int>::from_dispatch);
-            let tensor = Tensor::stack(ends.to_vec(), 0);
+            let [src, dst] = [src, dst].map(Tensor::<1, Int>::from_dispatch);
+            let tensor = if src.dims()[0] == 0 {
+                // Burn 0.22 cannot stack tensors without elements.
+                Tensor::zeros(Shape::new([2, 0]), (&src.device(), src.dtype()))
+            } else {
+                Tensor::stack(vec![src, dst], 0)
+            };
             let edges = EdgeIndex::new_unchecked(tensor, sizes[0], sizes[1]);
             Endpoints::new(edges, Flow::SourceToTarget)
         })

@@ -177,8 +177,9 @@ fn attention_kernel<F: Float, A: Float, N: Size>(
             let mut counts = at < all;
             if comptime!(has_loops) {
                 // An edge from a node to itself gives way to the loop.
-                counts = counts && (at == count || other != row);
-                node = select(at == count, row, other);
+                let looped = at == count && at < all;
+                counts = counts && (looped || other != row);
+                node = select(looped, row, other);
             }
             if comptime!(has_dropout) {
                 let mut name = u32::cast_from(edge[entry]);

@@ -3,16 +3,23 @@
 use burn::backend::Shape;
 use burn_flex::FlexTensor;
 
-use crate::rows::flex::{Id, Sorted, checked_ptr, elements, sort_by_row, tensor, with_id};
+use crate::{
+    rows::{
+        flex::{Id, checked_ptr, elements, tensor, with_id},
+        walk::position,
+    },
+    sort_edges::flex::sort,
+};
 
 /// See [`crate::coo_to_csr`].
 pub(crate) fn coo_to_csr(index: &FlexTensor, size: usize) -> (FlexTensor, FlexTensor) {
     let index = index.to_contiguous();
     with_id!(index, I => {
-        let Sorted { ptr, perm } = sort_by_row(elements!(index, I), size, "coo_to_csr", "index");
-        let convert = |values: Vec<usize>| {
+        let ids = elements!(index, I);
+        let (ptr, _, perm) = sort(ids, ids, size, ["coo_to_csr", "index"]);
+        let convert = |values: Vec<i32>| {
             let shape = Shape::new([values.len()]);
-            tensor(values.into_iter().map(I::from_usize).collect(), shape)
+            tensor(values.into_iter().map(|value| I::from_usize(position(value))).collect(), shape)
         };
         (convert(ptr), convert(perm))
     })

@@ -23,5 +23,7 @@ pub(crate) mod cube;
 pub(crate) mod exp;
 #[cfg(feature = "flex")]
 pub(crate) mod flex;
+#[cfg(feature = "cube")]
+pub(crate) mod lanes;
 #[cfg(feature = "flex")]
 pub(crate) mod walk;

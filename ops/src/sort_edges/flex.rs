@@ -23,7 +23,8 @@ pub(crate) fn sort_edges(
 ) -> (FlexTensor, FlexTensor, FlexTensor) {
     let (row, col) = (row.to_contiguous(), col.to_contiguous());
     with_id!(row, I => with_id!(col, J => {
-        let (ptr, col, edge) = sort(elements!(row, I), elements!(col, J), size);
+        let (row, col) = (elements!(row, I), elements!(col, J));
+        let (ptr, col, edge) = sort(row, col, size, ["sort_edges", "row"]);
         let vector = |values: Vec<i32>| {
             let shape = Shape::new([values.len()]);
             tensor(values, shape)
@@ -49,11 +50,16 @@ struct Stretch {
 
 impl Stretch {
     /// The edges of `row` and `col`, the first of which has number `first`.
-    fn new<I: Id, J: Id>(row: &[I], col: &[J], first: usize, rows: usize) -> Self {
+    fn new<I: Id, J: Id>(
+        (row, col): (&[I], &[J]),
+        first: usize,
+        rows: usize,
+        [op, name]: [&str; 2],
+    ) -> Self {
         let groups = (rows >> GROUP_BITS) + 1;
         let mut starts = vec![0; groups + 1];
         for &row in row {
-            let row = checked(row, rows, "sort_edges", "row");
+            let row = checked(row, rows, op, name);
             starts[(row >> GROUP_BITS) + 1] += 1;
         }
         for group in 0..groups {
@@ -62,8 +68,8 @@ impl Stretch {
         let mut places = starts.clone();
         let mut entries = vec![Entry::default(); row.len()];
         for (edge, (&row, &col)) in row.iter().zip(col).enumerate() {
-            let row = checked(row, rows, "sort_edges", "row");
-            let col = checked(col, usize::MAX, "sort_edges", "col");
+            let row = checked(row, rows, op, name);
+            let col = checked(col, usize::MAX, op, "col");
             let place = &mut places[row >> GROUP_BITS];
             entries[*place] = Entry {
                 row: narrow(row),
@@ -113,7 +119,13 @@ impl Part<'_> {
     }
 }
 
-fn sort<I: Id, J: Id>(row: &[I], col: &[J], rows: usize) -> (Vec<i32>, Vec<i32>, Vec<i32>) {
+/// `ptr`, `col` and `edge` of edges sorted by row; `names` are the operation's and the rows', for messages.
+pub(crate) fn sort<I: Id, J: Id>(
+    row: &[I],
+    col: &[J],
+    rows: usize,
+    names: [&str; 2],
+) -> (Vec<i32>, Vec<i32>, Vec<i32>) {
     let edges = row.len();
     assert!(
         i32::try_from(edges.max(rows)).is_ok(),
@@ -129,7 +141,7 @@ fn sort<I: Id, J: Id>(row: &[I], col: &[J], rows: usize) -> (Vec<i32>, Vec<i32>,
         .par_chunks(length)
         .zip(col.par_chunks(length))
         .enumerate()
-        .map(|(at, (row, col))| Stretch::new(row, col, at * length, rows))
+        .map(|(at, ends)| Stretch::new(ends, at * length, rows, names))
         .collect();
 
     let mut ptr = vec![0_i32; rows + 1];

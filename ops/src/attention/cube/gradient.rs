@@ -141,12 +141,12 @@ fn gradient_kernel<F: Float, A: Float, N: Size, M: Size>(
             let mut counts = at < all;
             if comptime!(has_loops) {
                 // An edge from a node to itself gives way to the loop.
-                counts = counts && (at == count || other != row);
-                node = select(at == count, row, other);
-                name = select(at == count, u32::cast_from(edges + row), name);
+                let looped = at == count && at < all;
+                counts = counts && (looped || other != row);
+                node = select(looped, row, other);
+                name = select(looped, u32::cast_from(edges + row), name);
             }
-            // No number of receivers reaches past a loop that is not there.
-            from[step] = select(at < all, node, other);
+            from[step] = node;
             by[step] = name;
             factor[step] = select(counts, A::new(1.0_f32), A::new(0.0_f32));
         }
