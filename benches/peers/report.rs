@@ -1,6 +1,6 @@
 //! The table and the file of results.
 
-use std::{fs, io::Write, path::Path};
+use std::{collections::BTreeMap, fs, io::Write, path::Path};
 
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
@@ -63,6 +63,9 @@ const COLUMNS: [(&str, usize, bool); 11] = [
     ("apart", 7, true),
 ];
 
+/// How `peers.py` begins the error of a peer that cannot be imported; such a peer has no row.
+const MISSING: &str = "not installed";
+
 /// Writes the head of the table.
 pub(crate) fn head(out: &mut impl Write) -> Result<()> {
     row(out, &COLUMNS.map(|(title, ..)| title.to_owned()))?;
@@ -109,10 +112,15 @@ pub(crate) fn rows(out: &mut impl Write, outcome: &Outcome, speed: f64) -> Resul
             apart,
         ]
     };
-    if outcome.peers.is_empty() {
+    let here = |peer: &&Compared| {
+        let error = peer.times.as_ref().err();
+        !error.is_some_and(|error| error.starts_with(MISSING))
+    };
+    let peers: Vec<&Compared> = outcome.peers.iter().filter(here).collect();
+    if peers.is_empty() {
         row(out, &line(std::array::from_fn(|_| none())))?;
     }
-    for peer in &outcome.peers {
+    for peer in peers {
         let goal = peer.goal.map_or_else(none, |goal| match goal {
             Goal::Ratio(ratio) => format!("{ratio:.2}"),
             Goal::Milliseconds(time) => format!("{time} ms"),
@@ -178,17 +186,21 @@ pub(crate) fn foot(out: &mut impl Write, outcomes: &[Outcome], threads: usize) -
             )?;
         }
     }
-    let mut errors = Vec::new();
+    let mut errors: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for outcome in outcomes {
         let kiln = outcome.kiln.as_ref().err().map(|error| ("Kiln", error));
         let peers = outcome.peers.iter();
         let peers = peers.filter_map(|peer| Some((peer.name.as_str(), peer.times.as_ref().err()?)));
         for (who, error) in kiln.into_iter().chain(peers) {
-            errors.push(format!("- {}: {who}: {error}", outcome.case.name()));
+            let cases = errors.entry(format!("{who}: {error}")).or_default();
+            cases.push(outcome.case.name());
         }
     }
     if !errors.is_empty() {
-        writeln!(out, "\nNot measured:\n\n{}", errors.join("\n"))?;
+        writeln!(out, "\nNot measured:\n")?;
+    }
+    for (error, cases) in errors {
+        writeln!(out, "- {error} ({})", cases.join(", "))?;
     }
     Ok(())
 }
