@@ -45,7 +45,12 @@ pub(crate) struct Child {
 
 impl Child {
     /// Starts the peers in a Python interpreter that has torch.
-    pub(crate) fn start(python: &Path, gpu: bool, threads: usize) -> Result<Self> {
+    pub(crate) fn start(
+        python: &Path,
+        gpu: bool,
+        threads: usize,
+        keep_memory: bool,
+    ) -> Result<Self> {
         let folder = TempDir::new().context("cannot make a temporary folder")?;
         let program = folder.path().join("peers.py");
         fs::write(&program, PROGRAM)?;
@@ -55,6 +60,9 @@ impl Child {
             .arg(&program)
             .args([if gpu { "cuda" } else { "cpu" }, &number])
             .envs(["OMP_NUM_THREADS", "MKL_NUM_THREADS"].map(|name| (name, &number)))
+            // What `keep_freed_memory` does here.
+            .envs(keep_memory.then_some(("MALLOC_MMAP_MAX_", "0")))
+            .envs(keep_memory.then_some(("MALLOC_TRIM_THRESHOLD_", "-1")))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

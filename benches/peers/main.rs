@@ -56,6 +56,9 @@ struct Args {
     /// Threads of each side, on a processor.
     #[arg(long, default_value_t = 2)]
     threads: usize,
+    /// On a processor, freed memory stays with the process, on both sides. Memory is not measured then.
+    #[arg(long)]
+    keep_memory: bool,
     /// Measures Kiln alone.
     #[arg(long)]
     no_peers: bool,
@@ -91,11 +94,14 @@ fn main() -> Result<()> {
     rayon::ThreadPoolBuilder::new()
         .num_threads(args.threads)
         .build_global()?;
+    if args.keep_memory {
+        kiln::ops::keep_freed_memory();
+    }
     let device = backend::device(&args.backend)?;
     let mut child = if args.no_peers {
         None
     } else {
-        Some(Child::start(&args.python, gpu, args.threads)?)
+        Some(Child::start(&args.python, gpu, args.threads, args.keep_memory)?)
     };
     let hello = match &mut child {
         Some(child) => child.hello()?,
@@ -111,6 +117,7 @@ fn main() -> Result<()> {
         "backend": args.backend,
         "threads": args.threads,
         "rounds": args.rounds,
+        "keep_memory": args.keep_memory,
         "processor": measure::processor(),
         "gpu": hello["gpu"],
         "versions": hello["versions"],
@@ -194,7 +201,11 @@ fn measure_case(
     let first = run();
     let num_sampled = first.num_sampled().transpose()?;
     let samples = first.samples();
-    let memory = measure::memory(&run, &device)?;
+    let memory = if args.keep_memory {
+        None
+    } else {
+        measure::memory(&run, &device)?
+    };
     let calls = measure::calls(measure::time(&run, 1, &device)?);
 
     // The first time of a peer only says how many calls to time at once.

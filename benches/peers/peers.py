@@ -504,6 +504,8 @@ def answer(graph, peers, request):
     elif do == "prepare":
         peers = []
         clean()
+        if CUDA:
+            torch._dynamo.reset()  # it compiles a function for so many cases only
         makers = PEERS.get(request["op"], layer)(request, graph)
         peers = [Peer(name, make, request["training"]) for name, make in makers]
         reply = {"peers": [peer.describe() for peer in peers]}
