@@ -101,7 +101,12 @@ fn main() -> Result<()> {
     let mut child = if args.no_peers {
         None
     } else {
-        Some(Child::start(&args.python, gpu, args.threads, args.keep_memory)?)
+        Some(Child::start(
+            &args.python,
+            gpu,
+            args.threads,
+            args.keep_memory,
+        )?)
     };
     let hello = match &mut child {
         Some(child) => child.hello()?,

@@ -108,7 +108,7 @@ impl Gat {
 }
 
 fn main() -> Result<()> {
-    kiln::ops::keep_freed_memory();
+    ops::keep_freed_memory();
     let args = Args::parse();
     let device = backend::device(&args.backend)?;
     let graph = read_safetensors(&args.data, &device)?;

@@ -41,7 +41,7 @@ use kiln::{
         models::{Mlp, MlpConfig},
         norm::{BatchNorm, BatchNormConfig},
     },
-    ops::{Reduce, segment_reduce},
+    ops::{Reduce, keep_freed_memory, segment_reduce},
     prelude::*,
 };
 use rand::{SeedableRng as _, rngs::StdRng, seq::SliceRandom as _};
@@ -128,7 +128,7 @@ impl Gin {
 }
 
 fn main() -> Result<()> {
-    kiln::ops::keep_freed_memory();
+    keep_freed_memory();
     let args = Args::parse();
     ensure!(args.epochs > 0, "expected at least one epoch");
     let device = backend::device(&args.backend)?;

@@ -2,7 +2,7 @@
 
 use burn::{
     module::{Flag, Module, Param},
-    tensor::{Device, Distribution, Int, Tensor},
+    tensor::{Device, Tensor},
 };
 
 /// Zeroes elements at random while training and scales the others to keep the mean.
@@ -49,11 +49,8 @@ impl Dropout {
     /// For operations that do the dropout themselves: the probability, and a seed that the device's
     /// random numbers give. Nothing where dropout does nothing.
     pub(crate) fn draw(&self, device: &Device) -> Option<(f64, u32)> {
-        (self.is_enabled() && device.is_autodiff()).then(|| {
-            let range = Distribution::Uniform(0.0, f64::from(i32::MAX));
-            let seed = Tensor::<1, Int>::random([1], range, device).into_scalar::<i32>();
-            (self.prob, seed.cast_unsigned())
-        })
+        let is_active = self.is_enabled() && device.is_autodiff();
+        is_active.then(|| (self.prob, kiln_ops::dropout_seed(device)))
     }
 
     fn is_enabled(&self) -> bool {

@@ -79,7 +79,7 @@ pub use attention::{AttentionOptions, edge_attention};
 pub use backend::{CsrTensors, GraphOps};
 pub use csr::{coo_to_csr, ptr_to_index};
 pub use degree::degree;
-pub use dropout::dropout;
+pub use dropout::{dropout, dropout_seed};
 pub use edge_dot::edge_dot;
 pub use endpoints::Endpoints;
 pub use gather::gather;

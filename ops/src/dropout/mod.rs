@@ -2,7 +2,7 @@
 
 pub(crate) mod backward;
 
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Distribution, Int, Tensor};
 
 use crate::dispatch;
 
@@ -30,4 +30,12 @@ use crate::dispatch;
 /// ```
 pub fn dropout<const D: usize>(x: Tensor<D>, prob: f64) -> Tensor<D> {
     Tensor::from_dispatch(dispatch::dropout(x.into_dispatch(), prob))
+}
+
+/// A seed for operations that draw their own zeros, such as [`crate::edge_attention`], from the random
+/// numbers of the device. Reads a value, so a GPU is waited for.
+pub fn dropout_seed(device: &Device) -> u32 {
+    let range = Distribution::Uniform(0.0, f64::from(i32::MAX));
+    let seed = Tensor::<1, Int>::random([1], range, device);
+    seed.into_scalar::<i32>().cast_unsigned()
 }
