@@ -69,6 +69,7 @@ impl<B: GraphOps> Backward<B, 3> for Attention {
 }
 
 /// [`crate::edge_attention`] with its gradients; the second result has none.
+#[expect(clippy::type_complexity, reason = "two tensors")]
 pub(crate) fn attention<B: GraphOps, C: CheckpointStrategy>(
     x: FloatTensor<Autodiff<B, C>>,
     score_src: FloatTensor<Autodiff<B, C>>,

@@ -310,7 +310,7 @@ fn merge_attention_kernel<F: Float, A: Float>(
     }
 }
 
-/// See [`crate::GraphOps::attention`].
+/// See [`crate::GraphOps::edge_attention`].
 pub(crate) fn attention(
     x: CubeTensor,
     score_src: CubeTensor,

@@ -202,10 +202,6 @@ impl<T: Real> Tile for SumTile<'_, T> {
 }
 
 /// See [`crate::GraphOps::edge_attention_backward`].
-#[expect(
-    clippy::too_many_arguments,
-    reason = "what the forward pass took and gave"
-)]
 pub(crate) fn attention_backward(
     x: &FlexTensor,
     score_src: &FlexTensor,

@@ -242,10 +242,6 @@ pub trait GraphOps: Backend {
 
     /// The gradients of [`edge_attention`](Self::edge_attention) for `x`, `score_src` and `score_dst`. Not
     /// differentiable itself.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "what the forward pass took and gave"
-    )]
     fn edge_attention_backward(
         x: FloatTensor<Self>,
         score_src: FloatTensor<Self>,

@@ -104,10 +104,9 @@ pub(crate) fn edge_softmax_backward(
                     let (_, edges) = walk.row(row);
                     for head in 0..heads {
                         let at = |edge: i32| position(edge) * heads + head;
-                        let mut mean = T::ZERO;
-                        for &edge in edges {
-                            mean = mean + out[at(edge)] * grad[at(edge)];
-                        }
+                        let mean = edges.iter().fold(T::ZERO, |sum, &edge| {
+                            sum + out[at(edge)] * grad[at(edge)]
+                        });
                         for &edge in edges {
                             dx.set(at(edge), out[at(edge)] * (grad[at(edge)] - mean));
                         }

@@ -47,8 +47,13 @@ pub(crate) trait Real:
     fn is_nan(self) -> bool;
 }
 
+#[expect(clippy::cast_possible_truncation, reason = "rounds to the nearest")]
+fn nearest(value: f64) -> f32 {
+    value as f32
+}
+
 macro_rules! impl_real {
-    ($($T:ty, $exp_all:expr;)*) => {$(
+    ($($T:ty, $from_f64:expr, $exp_all:expr;)*) => {$(
         impl Real for $T {
             const ZERO: Self = 0.0;
             const ONE: Self = 1.0;
@@ -59,13 +64,8 @@ macro_rules! impl_real {
                 count as Self
             }
 
-            #[expect(
-                clippy::allow_attributes,
-                clippy::cast_possible_truncation,
-                reason = "one of the two types is narrower"
-            )]
             fn from_f64(value: f64) -> Self {
-                value as Self
+                $from_f64(value)
             }
 
             fn exp(self) -> Self {
@@ -88,8 +88,8 @@ macro_rules! impl_real {
     )*};
 }
 impl_real! {
-    f32, super::exp::exp_all;
-    f64, |values: &mut [f64]| values.iter_mut().for_each(|value| *value = value.exp());
+    f32, nearest, super::exp::exp_all;
+    f64, core::convert::identity, |values: &mut [f64]| values.iter_mut().for_each(|value| *value = value.exp());
 }
 
 /// An index element.

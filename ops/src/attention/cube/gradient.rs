@@ -242,11 +242,7 @@ fn add_loops_kernel<A: Float>(
     out[ABSOLUTE_POS] += dscore[start + ABSOLUTE_POS];
 }
 
-/// See [`crate::GraphOps::attention_backward`].
-#[expect(
-    clippy::too_many_arguments,
-    reason = "what the forward pass took and gave"
-)]
+/// See [`crate::GraphOps::edge_attention_backward`].
 pub(crate) fn attention_backward(
     x: CubeTensor,
     score_src: CubeTensor,
