@@ -173,6 +173,28 @@ impl Endpoints {
         degree(self.receiver(), self.num_receivers())
     }
 
+    /// What [`aggregate_normalized`](crate::aggregate_normalized()) scales nodes by: one over the root of
+    /// the number of edges that a node receives, of the type of `like`. `[N]`
+    ///
+    /// With `self_loop` edges from a node to itself count nothing, and the loop counts its weight. A
+    /// node of degree zero gets zero.
+    ///
+    /// # Panics
+    /// As [`aggregate_normalized`](crate::aggregate_normalized()).
+    pub fn inverse_sqrt_degree<const D: usize>(
+        &self,
+        self_loop: Option<f64>,
+        like: &Tensor<D>,
+    ) -> Tensor<1> {
+        let (nodes, options) = (self.num_receivers(), (&like.device(), like.dtype()));
+        let one = Tensor::<1>::ones([nodes], options);
+        let degree =
+            aggregate::aggregate_normalized(one.clone().unsqueeze_dim(1), one, self, self_loop);
+        let degree = degree.squeeze_dim::<1>(1);
+        let isolated = degree.clone().equal_elem(0.0);
+        degree.sqrt().recip().mask_fill(isolated, 0.0)
+    }
+
     /// Whether operations on `x` walk the sorted edges. They do not in a recording, nor on edges that
     /// `i32` cannot number.
     pub fn walks_sorted<const D: usize>(&self, x: &Tensor<D>) -> bool {

@@ -21,6 +21,7 @@
 //! | [`segment_softmax`] | softmax among the rows that share a destination (attention) |
 //! | [`spmm`], [`spmm_csr`] | `out[i] = ⊕ { w[e] · x[src[e]] : dst[e] = i }` |
 //! | [`aggregate`], [`aggregate_heads`] | the same for [`Endpoints`], which keep the edges sorted: what layers use |
+//! | [`aggregate_normalized`] | the sum scaled by the degrees of both ends, with a loop a node (graph convolution) |
 //! | [`edge_attention`], [`Endpoints::softmax`], [`edge_dot`](edge_dot()) | attention in one walk, and its parts |
 //! | [`degree`] | number of edges of each node |
 //! | [`coo_to_csr`], [`ptr_to_index`] | edge lists to compressed rows and back |
@@ -73,7 +74,7 @@ mod spmm;
 pub mod wire;
 mod witness;
 
-pub use aggregate::{aggregate, aggregate_heads};
+pub use aggregate::{aggregate, aggregate_heads, aggregate_normalized};
 pub use arange::arange;
 pub use attention::{AttentionOptions, edge_attention};
 pub use backend::{CsrTensors, GraphOps};

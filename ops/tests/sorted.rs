@@ -250,6 +250,59 @@ fn reductions_at_all_widths() {
     }
 }
 
+impl Sample {
+    /// Symmetric normalisation by plain loops, with and without a weight of loops.
+    fn normalized(&self, self_loop: Option<f64>) -> Vec<f64> {
+        let counts = |j: usize, i: usize| self_loop.is_none() || j != i;
+        let scale: Vec<f64> = (0..self.num_dst)
+            .map(|i| {
+                let edges = self.pairs.iter().filter(|&&(j, k)| k == i && counts(j, i));
+                let count = f64::from(u32::try_from(edges.count()).unwrap());
+                let degree = count + self_loop.unwrap_or_default();
+                if degree == 0.0 {
+                    0.0
+                } else {
+                    degree.sqrt().recip()
+                }
+            })
+            .collect();
+        let width = self.width();
+        let mut out = vec![0.0; self.num_dst * width];
+        for &(j, i) in self.pairs.iter().filter(|&&(j, i)| counts(j, i)) {
+            for f in 0..width {
+                out[i * width + f] += scale[i] * scale[j] * self.x[j * width + f];
+            }
+        }
+        for i in 0..self.num_dst {
+            let own = self_loop.unwrap_or_default() * scale[i] * scale[i];
+            for f in 0..width {
+                out[i * width + f] += own * self.x[i * width + f];
+            }
+        }
+        out
+    }
+}
+
+#[test]
+fn normalised_sums() {
+    for (at, width) in [1, 3, 8, 31, 64, 130, 257].into_iter().enumerate() {
+        for edges in [0, 150] {
+            let hub = if at % 2 == 0 { 700 } else { 0 };
+            let sample = Sample::new([40, 40], edges, hub, [1, width]);
+            let flow = [Flow::SourceToTarget, Flow::TargetToSource][at % 2];
+            let device = device();
+            let ends = sample.ends(flow, at % 3 == 0, &device);
+            for self_loop in [None, Some(1.0), Some(2.0)] {
+                let x = floats(&sample.x, [sample.num_src, width], &device);
+                let scale = ends.inverse_sqrt_degree(self_loop, &x);
+                let out = kiln_ops::aggregate_normalized(x, scale, &ends, self_loop);
+                let what = format!("normalised, width {width}, loops {self_loop:?}");
+                assert_close(&what, &read(out), &sample.normalized(self_loop), 10.0);
+            }
+        }
+    }
+}
+
 #[test]
 fn heads_have_weights_of_their_own() {
     for (heads, channels) in [(1, 5), (2, 64), (4, 16), (8, 8), (3, 1)] {
@@ -419,6 +472,23 @@ fn gradients() {
                 kiln_ops::edge_attention(sample.x_heads(d), src, dst, &ends(d), options)
             });
         }
+    }
+}
+
+#[test]
+fn gradient_of_normalised_sums() {
+    let sample = Sample::new([7, 7], 16, 200, [1, 6]);
+    for (csr, self_loop) in [
+        (false, None),
+        (true, None),
+        (false, Some(1.0)),
+        (true, Some(2.0)),
+    ] {
+        check("normalised", &sample.x, [7, 6], |x, d| {
+            let ends = sample.ends(Flow::SourceToTarget, csr, d);
+            let scale = ends.inverse_sqrt_degree(self_loop, &x);
+            kiln_ops::aggregate_normalized(x, scale, &ends, self_loop)
+        });
     }
 }
 

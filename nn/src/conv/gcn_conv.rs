@@ -20,10 +20,10 @@ use burn::{
     tensor::{Device, Tensor, assert_shape},
 };
 use kiln_core::{
-    Edges, leaves,
+    AnyTensor, Edges, Leaves, leaf_name, leaves,
     signature::{Overload, Overloads, Signature},
 };
-use kiln_ops::{Reduce, scope};
+use kiln_ops::{Reduce, aggregate_normalized, scope};
 
 use crate::{
     aggr::Aggregation,
@@ -127,14 +127,40 @@ pub struct GcnConv {
 
 /// The normalised coefficients of a graph, made by [`GcnConv::normalize`].
 #[derive(Clone, Debug)]
-pub struct GcnNorm {
-    /// Coefficient of each edge, `[E]`; zero for edges that are self loops, if loops are added.
-    pub weight: Tensor<1>,
-    /// Coefficient of each node's own row, `[N]`, if loops are added.
-    pub self_loop: Option<Tensor<1>>,
+pub struct GcnNorm(Coefficients);
+
+/// Coefficients of the edges, or what they are products of.
+#[derive(Clone, Debug)]
+enum Coefficients {
+    /// Where edges have weights, and in recordings.
+    Edges {
+        /// Coefficient of each edge, `[E]`; zero for edges that are self loops, if loops are added.
+        weight: Option<Tensor<1>>,
+        /// Coefficient of each node's own row, `[N]`, if loops are added.
+        self_loop: Option<Tensor<1>>,
+    },
+    /// Where they have none: the root of the inverse degree of each node, `[N]`.
+    Nodes {
+        scale: Tensor<1>,
+        self_loop: Option<f64>,
+    },
 }
 
-leaves!(GcnNorm { weight, self_loop });
+impl Leaves for GcnNorm {
+    fn map_leaves(self, name: &str, f: &mut dyn FnMut(String, AnyTensor) -> AnyTensor) -> Self {
+        let leaf = |field| leaf_name(name, field);
+        Self(match self.0 {
+            Coefficients::Edges { weight, self_loop } => Coefficients::Edges {
+                weight: weight.map_leaves(&leaf("weight"), f),
+                self_loop: self_loop.map_leaves(&leaf("self_loop"), f),
+            },
+            Coefficients::Nodes { scale, self_loop } => Coefficients::Nodes {
+                scale: scale.map_leaves(&leaf("scale"), f),
+                self_loop,
+            },
+        })
+    }
+}
 
 /// What [`GcnConv`] propagates.
 #[derive(Clone, Debug)]
@@ -173,14 +199,15 @@ impl GcnConv {
         let edges = scope.input("edge_index", edges.into());
         let edge_weight = scope.input("edge_weight", edge_weight);
 
-        let out = if self.normalize {
-            let norm = self.coefficients(&edges, edge_weight, &x);
-            self.convolve(x, edges, Some(norm.weight), norm.self_loop)
+        let coefficients = if self.normalize {
+            self.coefficients(&edges, edge_weight, &x)
         } else {
-            let weight = weights(&edges, edge_weight);
-            self.convolve(x, edges, weight, None)
+            Coefficients::Edges {
+                weight: weights(&edges, edge_weight),
+                self_loop: None,
+            }
         };
-        scope.exit(out)
+        scope.exit(self.convolve(x, edges, coefficients))
     }
 
     /// The normalised coefficients of a graph, to be used for several calls of
@@ -190,13 +217,13 @@ impl GcnConv {
     /// If the weights are not `[E]`, or the graph is bipartite.
     pub fn normalize(&self, edges: impl Into<Edges>, edge_weight: Option<Tensor<1>>) -> GcnNorm {
         let weight = self.lin.weight.val();
-        self.coefficients(&edges.into(), edge_weight, &weight)
+        GcnNorm(self.coefficients(&edges.into(), edge_weight, &weight))
     }
 
     /// The convolution with coefficients that [`normalize`](Self::normalize) made for these edges.
     ///
     /// # Panics
-    /// If the features are not `[N, d_input]`, or the coefficients are not `[E]` and `[N]`.
+    /// If the features are not `[N, d_input]`, or the coefficients are those of another graph.
     pub fn forward_normalized(
         &self,
         x: Tensor<2>,
@@ -207,31 +234,33 @@ impl GcnConv {
         let x = scope.input("x", x);
         let edges = scope.input("edge_index", edges.into());
         let norm = scope.input("norm", norm);
-        let out = self.convolve(x, edges, Some(norm.weight), norm.self_loop);
-        scope.exit(out)
+        scope.exit(self.convolve(x, edges, norm.0))
     }
 
-    fn convolve(
-        &self,
-        x: Tensor<2>,
-        edges: Edges,
-        edge_weight: Option<Tensor<1>>,
-        self_loop: Option<Tensor<1>>,
-    ) -> Tensor<2> {
+    fn convolve(&self, x: Tensor<2>, edges: Edges, coefficients: Coefficients) -> Tensor<2> {
         // Both maps are linear, so messages are as wide as the narrower of input and output.
         let [d_input, d_output] = self.lin.weight.dims();
         let widens = d_input < d_output;
         let x = if widens { x } else { self.lin.forward(x) };
-        let out = self.propagate(
-            edges,
-            GcnConvArgs {
-                x: x.clone(),
-                edge_weight,
-            },
-        );
-        let out = match self_loop {
-            Some(weight) => out + x * weight.unsqueeze_dim(1),
-            None => out,
+        let out = match coefficients {
+            Coefficients::Nodes { scale, self_loop } => {
+                let ends = Endpoints::new(edges, self.flow);
+                aggregate_normalized(x, scale, &ends, self_loop)
+            }
+            Coefficients::Edges {
+                weight: edge_weight,
+                self_loop,
+            } => {
+                let args = GcnConvArgs {
+                    x: x.clone(),
+                    edge_weight,
+                };
+                let out = self.propagate(edges, args);
+                match self_loop {
+                    Some(weight) => out + x * weight.unsqueeze_dim(1),
+                    None => out,
+                }
+            }
         };
         let out = if widens { self.lin.forward(out) } else { out };
         match &self.bias {
@@ -246,7 +275,7 @@ impl GcnConv {
         edges: &Edges,
         edge_weight: Option<Tensor<1>>,
         like: &Tensor<2>,
-    ) -> GcnNorm {
+    ) -> Coefficients {
         let num_nodes = edges.num_src();
         assert!(
             num_nodes == edges.num_dst(),
@@ -258,6 +287,17 @@ impl GcnConv {
         let ends = Endpoints::new(edges.clone(), self.flow);
         let (src, dst) = (ends.src(), ends.dst());
         let given = weights(edges, edge_weight);
+        if given.is_none() && ends.walks_sorted(like) {
+            // As in PyG, `improved` has no effect on an edge index without weights.
+            let fill = if matches!(edges, Edges::Csr(_)) {
+                fill
+            } else {
+                1.0
+            };
+            let self_loop = self.add_self_loops.then_some(fill);
+            let scale = ends.inverse_sqrt_degree(self_loop, like);
+            return Coefficients::Nodes { scale, self_loop };
+        }
         let weight = given
             .clone()
             .unwrap_or_else(|| Tensor::ones([ends.num_edges()], options));
@@ -292,8 +332,8 @@ impl GcnConv {
             .recip()
             .mask_fill(isolated, 0.0);
 
-        GcnNorm {
-            weight: ends.lift_j(scale.clone()) * weight * ends.lift_i(scale.clone()),
+        Coefficients::Edges {
+            weight: Some(ends.lift_j(scale.clone()) * weight * ends.lift_i(scale.clone())),
             self_loop: self_loop.map(|self_loop| scale.clone() * self_loop * scale),
         }
     }

@@ -62,6 +62,26 @@ impl<B: GraphOps> Backward<B, 1> for Linear {
     }
 }
 
+/// `S (Aᵀ + w I) S g` with the diagonal of factors `S`.
+#[derive(Debug)]
+struct Normalized;
+
+impl<B: GraphOps> Backward<B, 1> for Normalized {
+    type State = (CsrTensors<B>, CsrTensors<B>, FloatTensor<B>, Option<f64>);
+
+    fn backward(
+        self,
+        ops: Ops<Self::State, 1>,
+        grads: &mut Gradients,
+        _checkpointer: &mut Checkpointer,
+    ) {
+        let (csr, transposed, scale, self_loop) = ops.state;
+        unary::<B, _>(ops.parents, ops.node, grads, |grad| {
+            B::aggregate_normalized(grad, scale, transposed, csr, self_loop)
+        });
+    }
+}
+
 /// `Aᵀ g`, and the inner products for the weights.
 #[derive(Debug)]
 struct Weighted;
@@ -147,6 +167,22 @@ pub(crate) fn aggregate<B: GraphOps, C: CheckpointStrategy>(
     match Linear.prepare::<C>([node]).compute_bound().stateful() {
         OpsKind::Tracked(prep) => prep.finish(walks, B::aggregate(x, csr, transposed, reduce)),
         OpsKind::UnTracked(prep) => prep.finish(B::aggregate(x, csr, transposed, reduce)),
+    }
+}
+
+/// [`crate::aggregate_normalized`] with its gradient.
+pub(crate) fn aggregate_normalized<B: GraphOps, C: CheckpointStrategy>(
+    x: FloatTensor<Autodiff<B, C>>,
+    scale: FloatTensor<B>,
+    csr: CsrTensors<B>,
+    transposed: CsrTensors<B>,
+    self_loop: Option<f64>,
+) -> FloatTensor<Autodiff<B, C>> {
+    let (x, node) = x.into_parts();
+    let out = B::aggregate_normalized(x, scale.clone(), csr.clone(), transposed.clone(), self_loop);
+    match Normalized.prepare::<C>([node]).compute_bound().stateful() {
+        OpsKind::Tracked(prep) => prep.finish((csr, transposed, scale, self_loop), out),
+        OpsKind::UnTracked(prep) => prep.finish(out),
     }
 }
 

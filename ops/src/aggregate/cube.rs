@@ -29,6 +29,7 @@ const SLOTS: usize = 2;
 fn aggregate_kernel<F: Float, A: Float, N: Size>(
     x: &Tensor<Vector<F, N>>,
     weight: ComptimeOption<&Tensor<A>>,
+    scale: ComptimeOption<&Tensor<A>>,
     ptr: &Tensor<i32>,
     col: &Tensor<i32>,
     edge: &Tensor<i32>,
@@ -38,10 +39,12 @@ fn aggregate_kernel<F: Float, A: Float, N: Size>(
     pieces: usize,
     rows: usize,
     width: usize,
+    self_loop: f32,
     #[comptime] heads: usize,
     #[comptime] lanes: usize,
     #[comptime] slots: usize,
     #[comptime] blocks: usize,
+    #[comptime] has_loops: bool,
     #[comptime] reduce: Reduce,
     #[define(F, A)] _dtypes: [ElemType; 2],
 ) {
@@ -66,12 +69,20 @@ fn aggregate_kernel<F: Float, A: Float, N: Size>(
     while k < walk.end {
         let mut from = Array::<usize>::new(STEP);
         let mut by = Array::<usize>::new(STEP);
+        let mut factor = Array::<A>::new(STEP);
         #[unroll]
         for step in 0..STEP {
             let entry = min(k + step, walk.end - 1);
-            from[step] = usize::cast_from(col[entry]) * width;
+            let node = usize::cast_from(col[entry]);
+            from[step] = node * width;
             if comptime!(weight.is_some()) {
                 by[step] = usize::cast_from(edge[entry]) * heads;
+            }
+            #[comptime]
+            if let ComptimeOption::Some(scale) = &scale {
+                // An edge from a node to itself gives way to the loop.
+                let ignored = comptime!(has_loops) && node == walk.row;
+                factor[step] = select(ignored, A::new(0.0_f32), scale[node]);
             }
         }
         let mut values = Array::<Vector<A, N>>::new(comptime!(STEP * slots));
@@ -87,6 +98,10 @@ fn aggregate_kernel<F: Float, A: Float, N: Size>(
                     }
                     ComptimeOption::None => value,
                 };
+                let mut value = value;
+                if comptime!(scale.is_some()) {
+                    value *= Vector::<A, N>::new(factor[step]);
+                }
                 values[step * slots + slot] = value;
             }
         }
@@ -113,6 +128,16 @@ fn aggregate_kernel<F: Float, A: Float, N: Size>(
         let at = first + slot * lanes;
         if at < width {
             let mut result = sums[slot];
+            #[comptime]
+            if let ComptimeOption::Some(scale) = &scale {
+                // Pieces of a long row add up, so each has its part of the product.
+                let own = scale[walk.row];
+                if comptime!(has_loops) && walk.end == usize::cast_from(ptr[walk.row + 1]) {
+                    let own = Vector::<A, N>::new(own * A::cast_from(self_loop));
+                    result += Vector::<A, N>::cast_from(x[walk.row * width + at]) * own;
+                }
+                result *= Vector::<A, N>::new(own);
+            }
             if number < pieces {
                 let to = (number * width + at) * result.vector_size();
                 #[unroll]
@@ -138,10 +163,32 @@ pub(crate) fn aggregate(
     reduce: Reduce,
 ) -> CubeTensor {
     assert!(reduce != Reduce::Mul, "products do not walk sorted edges");
+    walk(x, weight, None, csr, reduce)
+}
+
+/// See [`crate::GraphOps::aggregate_normalized`].
+pub(crate) fn aggregate_normalized(
+    x: CubeTensor,
+    scale: CubeTensor,
+    csr: CsrTensors<CubeBackend>,
+    self_loop: Option<f64>,
+) -> CubeTensor {
+    walk(x, None, Some((scale, self_loop)), csr, Reduce::Sum)
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "the weight of a loop")]
+fn walk(
+    x: CubeTensor,
+    weight: Option<CubeTensor>,
+    normalized: Option<(CubeTensor, Option<f64>)>,
+    csr: CsrTensors<CubeBackend>,
+    reduce: Reduce,
+) -> CubeTensor {
     let (x, csr) = (into_contiguous(x), Sorted::from(csr));
     let features = row_width(x.meta.shape());
     let shape = with_rows(x.meta.shape(), csr.rows);
-    if csr.rows * csr.edges * features == 0 {
+    let has_loops = normalized.as_ref().is_some_and(|(_, it)| it.is_some());
+    if csr.rows * features == 0 || (csr.edges == 0 && !has_loops) {
         return zeros(&x, shape, x.dtype);
     }
     let heads = match &weight {
@@ -150,6 +197,9 @@ pub(crate) fn aggregate(
     };
     let sum = sum_type(x.dtype);
     let weight = weight.map(|weight| cast(weight, sum));
+    let (scale, self_loop) = normalized.unzip();
+    let scale = scale.map(|scale| cast(scale, sum));
+    let self_loop = self_loop.flatten().unwrap_or_default() as f32;
     let lanes = Lanes::new(&x, heads, features / heads, SLOTS);
     let out = empty(&x, shape, x.dtype);
     let partial = csr.partial(features, sum);
@@ -163,8 +213,9 @@ pub(crate) fn aggregate(
     ]);
     let dtypes = [x.dtype, sum].map(dtype_to_storage_type);
     // SAFETY: sorted edges are right by construction: entries of a row are below the number of edges,
-    // `col` is a row of `x`, `edge` a row of `weight`. A group writes its own row of `out` or `partial`,
-    // a unit vectors below `width`.
+    // `col` is a row of `x` and `scale`, `edge` a row of `weight`. Where there is a scale, rows and
+    // columns are the same nodes. A group writes its own row of `out` or `partial`, a unit vectors below
+    // `width`.
     unsafe {
         aggregate_kernel::launch_unchecked(
             &x.client.clone(),
@@ -174,6 +225,7 @@ pub(crate) fn aggregate(
             lanes.vector,
             x.into_tensor_arg(),
             weight.map(CubeTensor::into_tensor_arg).into(),
+            scale.map(CubeTensor::into_tensor_arg).into(),
             csr.ptr.clone().into_tensor_arg(),
             csr.col.clone().into_tensor_arg(),
             csr.edge.clone().into_tensor_arg(),
@@ -183,10 +235,12 @@ pub(crate) fn aggregate(
             csr.pieces,
             csr.rows,
             lanes.width,
+            self_loop,
             heads,
             lanes.units,
             lanes.slots,
             lanes.blocks,
+            has_loops,
             reduce,
             dtypes,
         );

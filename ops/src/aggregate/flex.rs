@@ -1,4 +1,7 @@
 //! Reduction of the rows at the other end of each row's edges, on the CPU.
+//!
+//! What an entry is multiplied with, and what a row adds of its own, is a [`Weight`]: each kind makes
+//! a loop of its own, so that sums without weights pay nothing for those with.
 
 use burn::backend::{Flex, TensorMetadata as _};
 use burn_flex::FlexTensor;
@@ -38,12 +41,36 @@ pub(crate) fn aggregate(
     }
 }
 
-/// What entries are multiplied with.
+/// See [`crate::GraphOps::aggregate_normalized`].
+pub(crate) fn aggregate_normalized(
+    x: &FlexTensor,
+    scale: &FlexTensor,
+    csr: &CsrTensors<Flex>,
+    self_loop: Option<f64>,
+) -> FlexTensor {
+    let csr = Contiguous::new(csr);
+    let walk = csr.walk();
+    let shape = x.shape();
+    let width = row_width(&shape);
+    widened([x, scale], |[x, scale]| {
+        with_real!(x, T => {
+            let (scale, self_loop) = (elements!(scale, T), self_loop.map(T::from_f64));
+            let weight = Normalized { scale, self_loop };
+            tensor(reduced(elements!(x, T), width, &walk, Reduce::Sum, &weight), shape)
+        })
+    })
+}
+
+/// What entries are multiplied with, and what becomes of their sum.
 trait Weight<T>: Sync {
     /// Number of weights an entry.
     fn heads(&self) -> usize;
-    /// The product of a feature and the weight of an edge.
-    fn weigh(&self, edge: i32, head: usize) -> impl Fn(T) -> T;
+    /// The product of a feature and the weight of an entry.
+    fn weigh(&self, row: usize, col: i32, edge: i32, head: usize) -> impl Fn(T) -> T;
+    /// The weight of the row's own features and the factor of the whole sum, if there are such.
+    fn own(&self, _row: usize) -> Option<(T, T)> {
+        None
+    }
 }
 
 struct Unweighted;
@@ -54,7 +81,7 @@ impl<T> Weight<T> for Unweighted {
     }
 
     #[inline(always)]
-    fn weigh(&self, _edge: i32, _head: usize) -> impl Fn(T) -> T {
+    fn weigh(&self, _row: usize, _col: i32, _edge: i32, _head: usize) -> impl Fn(T) -> T {
         |x| x
     }
 }
@@ -70,9 +97,37 @@ impl<T: Real> Weight<T> for Weighted<'_, T> {
     }
 
     #[inline(always)]
-    fn weigh(&self, edge: i32, head: usize) -> impl Fn(T) -> T {
+    fn weigh(&self, _row: usize, _col: i32, edge: i32, head: usize) -> impl Fn(T) -> T {
         let weight = self.values[position(edge) * self.heads + head];
         move |x| weight * x
+    }
+}
+
+/// Both ends of an entry have a factor, and a row has a loop in place of its own.
+struct Normalized<'a, T> {
+    scale: &'a [T],
+    self_loop: Option<T>,
+}
+
+impl<T: Real> Weight<T> for Normalized<'_, T> {
+    fn heads(&self) -> usize {
+        1
+    }
+
+    #[inline(always)]
+    fn weigh(&self, row: usize, col: i32, _edge: i32, _head: usize) -> impl Fn(T) -> T {
+        let scale = if self.self_loop.is_some() && position(col) == row {
+            T::ZERO
+        } else {
+            self.scale[position(col)]
+        };
+        move |x| scale * x
+    }
+
+    #[inline(always)]
+    fn own(&self, row: usize) -> Option<(T, T)> {
+        let scale = self.scale[row];
+        Some((self.self_loop.unwrap_or(T::ZERO) * scale, scale))
     }
 }
 
@@ -121,7 +176,8 @@ fn rows<T: Real>(
         |range, out| {
             for (row, out) in range.zip(out.chunks_exact_mut(width)) {
                 let (cols, edges) = walk.row(row);
-                if cols.is_empty() {
+                let own = weight.own(row);
+                if cols.is_empty() && own.is_none() {
                     continue;
                 }
                 let divisor = if mean && cols.len() > 1 {
@@ -133,10 +189,12 @@ fn rows<T: Real>(
                     let mut tile = ReduceTile {
                         x,
                         width,
+                        row,
                         cols,
                         edges,
                         head,
                         weight,
+                        own,
                         combine,
                         divisor,
                         out: &mut *out,
@@ -152,10 +210,12 @@ fn rows<T: Real>(
 struct ReduceTile<'a, T, W, C> {
     x: &'a [T],
     width: usize,
+    row: usize,
     cols: &'a [i32],
     edges: &'a [i32],
     head: usize,
     weight: &'a W,
+    own: Option<(T, T)>,
     combine: C,
     divisor: Option<T>,
     out: &'a mut [T],
@@ -166,13 +226,13 @@ impl<T: Real, W: Weight<T>, C: Fn(T, T) -> T + Copy> Tile for ReduceTile<'_, T, 
     fn tile<const LENGTH: usize>(&mut self, at: usize) {
         let (x, width, combine) = (self.x, self.width, self.combine);
         let mut entries = self.cols.iter().zip(self.edges);
-        let Some((&col, &edge)) = entries.next() else {
-            return;
-        };
-        let weigh = self.weight.weigh(edge, self.head);
-        let mut sums = stretch::<T, LENGTH>(x, col, width, at).map(weigh);
+        let mut sums = [T::ZERO; LENGTH];
+        if let Some((&col, &edge)) = entries.next() {
+            let weigh = self.weight.weigh(self.row, col, edge, self.head);
+            sums = stretch::<T, LENGTH>(x, col, width, at).map(weigh);
+        }
         for (&col, &edge) in entries {
-            let weigh = self.weight.weigh(edge, self.head);
+            let weigh = self.weight.weigh(self.row, col, edge, self.head);
             let x = stretch::<T, LENGTH>(x, col, width, at);
             for (sum, &x) in sums.iter_mut().zip(x) {
                 *sum = combine(*sum, weigh(x));
@@ -181,6 +241,12 @@ impl<T: Real, W: Weight<T>, C: Fn(T, T) -> T + Copy> Tile for ReduceTile<'_, T, 
         if let Some(divisor) = self.divisor {
             for sum in &mut sums {
                 *sum = *sum / divisor;
+            }
+        }
+        if let Some((weight, factor)) = self.own {
+            let own = &x[self.row * width + at..][..LENGTH];
+            for (sum, &x) in sums.iter_mut().zip(own) {
+                *sum = (*sum + weight * x) * factor;
             }
         }
         self.out[at..at + LENGTH].copy_from_slice(&sums);

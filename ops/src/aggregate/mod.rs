@@ -120,6 +120,52 @@ pub fn aggregate_heads(
     spmm(x, src, dst, Some(weight), rows * heads, reduce).reshape([rows, heads, channels])
 }
 
+/// Combines the rows of the senders at each receiver, normalised symmetrically, as graph convolutions
+/// without edge weights do.
+///
+/// ```text
+/// out[i] = s[i] · ( Σ { s[j] · x[j] : edge j → i } + w · s[i] · x[i] )
+/// ```
+///
+/// With `self_loop`, the weight `w`, edges from a node to itself give way to one loop a node; without
+/// it the last term is missing. The usual `s` is [`Endpoints::inverse_sqrt_degree`]. One number a node
+/// takes the place of one an edge, which would have to be made and read.
+///
+/// Gradients: for `x`, the same along the edges the other way round. `scale` has none.
+///
+/// # Shapes
+/// x: `[N, F]` float · scale: `[N]` of the type of `x` · output: `[N, F]`
+///
+/// # Panics
+/// If senders and receivers are not the same number of nodes, if `x` or `scale` does not have a row for
+/// each of them, or in a recording: see [`Endpoints::walks_sorted`].
+pub fn aggregate_normalized(
+    x: Tensor<2>,
+    scale: Tensor<1>,
+    ends: &Endpoints,
+    self_loop: Option<f64>,
+) -> Tensor<2> {
+    let (rows, factors) = (x.dims()[0], scale.dims()[0]);
+    let (senders, receivers) = (ends.num_senders(), ends.num_receivers());
+    assert!(
+        senders == receivers && rows == senders && factors == senders,
+        "aggregate_normalized: expected a graph of one node set with a row of `x` and a `scale` for each \
+         node, got {senders} senders, {receivers} receivers, {rows} rows and {factors} scales"
+    );
+    assert!(
+        ends.walks_sorted(&x),
+        "aggregate_normalized: a recording writes down its parts: coefficients and `aggregate`"
+    );
+    let [csr, transposed] = csrs(ends, &x);
+    Tensor::from_dispatch(<Dispatch as GraphOps>::aggregate_normalized(
+        x.into_dispatch(),
+        scale.into_dispatch(),
+        csr,
+        transposed,
+        self_loop,
+    ))
+}
+
 fn check(ends: &Endpoints, rows: usize, weights: Option<usize>) {
     let (senders, edges) = (ends.num_senders(), ends.num_edges());
     assert!(

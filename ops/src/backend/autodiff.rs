@@ -170,6 +170,18 @@ impl<B: GraphOps, C: CheckpointStrategy> GraphOps for Autodiff<B, C> {
         aggregate::backward::aggregate_weighted::<B, C>(x, weight, csr, transposed, reduce)
     }
 
+    fn aggregate_normalized(
+        x: FloatTensor<Self>,
+        scale: FloatTensor<Self>,
+        csr: CsrTensors<Self>,
+        transposed: CsrTensors<Self>,
+        self_loop: Option<f64>,
+    ) -> FloatTensor<Self> {
+        let (csr, transposed) = (inner(csr), inner(transposed));
+        let scale = Self::inner(scale);
+        aggregate::backward::aggregate_normalized::<B, C>(x, scale, csr, transposed, self_loop)
+    }
+
     fn edge_dot_csr(
         a: FloatTensor<Self>,
         b: FloatTensor<Self>,

@@ -183,6 +183,16 @@ impl GraphOps for CubeBackend {
         aggregate::cube::aggregate(x, Some(weight), csr, reduce)
     }
 
+    fn aggregate_normalized(
+        x: FloatTensor<Self>,
+        scale: FloatTensor<Self>,
+        csr: CsrTensors<Self>,
+        _transposed: CsrTensors<Self>,
+        self_loop: Option<f64>,
+    ) -> FloatTensor<Self> {
+        aggregate::cube::aggregate_normalized(x, scale, csr, self_loop)
+    }
+
     fn edge_dot_csr(
         a: FloatTensor<Self>,
         b: FloatTensor<Self>,

@@ -271,6 +271,18 @@ impl<B: FusionBackend + GraphOps> GraphOps for Fusion<B> {
         out
     }
 
+    fn aggregate_normalized(
+        x: FloatTensor<Self>,
+        scale: FloatTensor<Self>,
+        csr: CsrTensors<Self>,
+        _transposed: CsrTensors<Self>,
+        self_loop: Option<f64>,
+    ) -> FloatTensor<Self> {
+        let inputs = with::<B>(vec![x, scale], csr);
+        let [out] = sorted::<B, _>(SortedOp::AggregateNormalized { self_loop }, inputs);
+        out
+    }
+
     fn edge_dot_csr(
         a: FloatTensor<Self>,
         b: FloatTensor<Self>,

@@ -198,6 +198,15 @@ pub trait GraphOps: Backend {
         reduce: Reduce,
     ) -> FloatTensor<Self>;
 
+    /// See [`crate::aggregate_normalized`]; `scale` is a number a node, and has no gradient.
+    fn aggregate_normalized(
+        x: FloatTensor<Self>,
+        scale: FloatTensor<Self>,
+        #[extension_type] csr: CsrTensors<Self>,
+        #[extension_type] transposed: CsrTensors<Self>,
+        self_loop: Option<f64>,
+    ) -> FloatTensor<Self>;
+
     /// See [`crate::edge_dot`](crate::edge_dot()): `[n, H, C]` and `[N, H, C]` to `[E, H]`, or `[n, F]`
     /// and `[N, F]` to `[E]`.
     fn edge_dot_csr(

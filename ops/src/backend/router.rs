@@ -213,6 +213,18 @@ impl<C: RouterChannel> GraphOps for BackendRouter<C> {
         out
     }
 
+    fn aggregate_normalized(
+        x: FloatTensor<Self>,
+        scale: FloatTensor<Self>,
+        csr: CsrTensors<Self>,
+        _transposed: CsrTensors<Self>,
+        self_loop: Option<f64>,
+    ) -> FloatTensor<Self> {
+        let inputs = with(vec![x, scale], csr);
+        let [out] = sorted(SortedOp::AggregateNormalized { self_loop }, inputs);
+        out
+    }
+
     fn edge_dot_csr(
         a: FloatTensor<Self>,
         b: FloatTensor<Self>,

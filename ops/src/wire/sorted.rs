@@ -7,6 +7,7 @@
 //! |---|---|---|---|
 //! | `kiln::sort_edges` | row, col | size | `[size + 1]`, `[E]`, `[E]` |
 //! | `kiln::aggregate` | x, (weight), csr | weighted, reduce | `[n, ..]` |
+//! | `kiln::aggregate_normalized` | x, scale, csr | has loops, their weight | `[N, ..]` |
 //! | `kiln::edge_dot_csr` | a, b, csr | | `[E]` or `[E, H]` |
 //! | `kiln::match_sum_csr` | a, b, v, csr | | `[n, F]` |
 //! | `kiln::edge_softmax` | x, csr | | `[E, H]` |
@@ -30,6 +31,7 @@ use crate::{AttentionOptions, CsrTensors, GraphOps, Reduce};
 pub(crate) enum SortedOp {
     SortEdges { size: usize },
     Aggregate { weighted: bool, reduce: Reduce },
+    AggregateNormalized { self_loop: Option<f64> },
     EdgeDot,
     MatchSum,
     EdgeSoftmax,
@@ -47,7 +49,7 @@ pub(crate) fn parts<B: Backend>(csr: CsrTensors<B>) -> [IntTensor<B>; PARTS] {
 }
 
 impl SortedOp {
-    pub(crate) const IDS: [&'static str; 8] = [
+    pub(crate) const IDS: [&'static str; 9] = [
         "kiln::sort_edges",
         "kiln::aggregate",
         "kiln::edge_dot_csr",
@@ -56,6 +58,7 @@ impl SortedOp {
         "kiln::edge_softmax_backward",
         "kiln::edge_attention",
         "kiln::edge_attention_backward",
+        "kiln::aggregate_normalized",
     ];
 
     fn id(&self) -> &'static str {
@@ -68,6 +71,7 @@ impl SortedOp {
             Self::EdgeSoftmaxBackward => 5,
             Self::Attention(_) => 6,
             Self::AttentionBackward(_) => 7,
+            Self::AggregateNormalized { .. } => 8,
         }]
     }
 
@@ -80,6 +84,10 @@ impl SortedOp {
                     ScalarIr::UInt(reduce.code()),
                 ]
             }
+            Self::AggregateNormalized { self_loop } => vec![
+                ScalarIr::UInt(u64::from(self_loop.is_some())),
+                ScalarIr::Float(self_loop.unwrap_or_default()),
+            ],
             Self::EdgeDot | Self::MatchSum | Self::EdgeSoftmax | Self::EdgeSoftmaxBackward => {
                 vec![]
             }
@@ -98,7 +106,10 @@ impl SortedOp {
     /// Number of tensors before the compressed rows.
     fn leading(&self) -> usize {
         match self {
-            Self::SortEdges { .. } | Self::EdgeDot | Self::EdgeSoftmaxBackward => 2,
+            Self::SortEdges { .. }
+            | Self::AggregateNormalized { .. }
+            | Self::EdgeDot
+            | Self::EdgeSoftmaxBackward => 2,
             Self::Aggregate { weighted, .. } => 1 + usize::from(*weighted),
             Self::EdgeSoftmax => 1,
             Self::MatchSum | Self::Attention(_) => 3,
@@ -134,7 +145,10 @@ impl SortedOp {
                 };
                 vec![(shape, inputs[0].dtype)]
             }
-            Self::MatchSum | Self::EdgeSoftmax | Self::EdgeSoftmaxBackward => {
+            Self::AggregateNormalized { .. }
+            | Self::MatchSum
+            | Self::EdgeSoftmax
+            | Self::EdgeSoftmaxBackward => {
                 vec![like(&inputs[0])]
             }
             Self::Attention(_) => vec![with_rows(&inputs[0], rows()), like(&inputs[2])],
@@ -176,6 +190,11 @@ impl SortedOp {
                 weighted: number(0)? == 1,
                 reduce: Reduce::from_code(number(1)?)?,
             },
+            "kiln::aggregate_normalized" => {
+                let weight = float(1)?;
+                let self_loop = (number(0)? == 1).then_some(weight);
+                Self::AggregateNormalized { self_loop }
+            }
             "kiln::edge_dot_csr" => Self::EdgeDot,
             "kiln::match_sum_csr" => Self::MatchSum,
             "kiln::edge_softmax" => Self::EdgeSoftmax,
@@ -227,6 +246,15 @@ impl SortedOp {
             } => vec![B::aggregate(x(0), rows, transposed, reduce)],
             Self::Aggregate { reduce, .. } => {
                 vec![B::aggregate_weighted(x(0), x(1), rows, transposed, reduce)]
+            }
+            Self::AggregateNormalized { self_loop } => {
+                vec![B::aggregate_normalized(
+                    x(0),
+                    x(1),
+                    rows,
+                    transposed,
+                    self_loop,
+                )]
             }
             Self::EdgeDot => vec![B::edge_dot_csr(x(0), x(1), rows, transposed)],
             Self::MatchSum => vec![B::match_sum_csr(x(0), x(1), x(2), rows)],
