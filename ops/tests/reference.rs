@@ -1,6 +1,6 @@
 //! The operations as plain loops over `f64`, written from their formulas.
 
-use kiln_ops::Reduce;
+use kiln_ops::{AttentionOptions, Reduce};
 
 /// `out[e] = x[index[e]]`
 pub(crate) fn gather(x: &[f64], width: usize, index: &[usize]) -> Vec<f64> {
@@ -48,7 +48,8 @@ fn reduced(members: &[f64], reduce: Reduce) -> f64 {
     }
 }
 
-/// `out[i] = ⊕ { w[e] · x[src[e]] : dst[e] = i }`
+/// `out[i, h] = ⊕ { w[e, h] · x[src[e], h] : dst[e] = i }`: a weight for each head of an edge, whose
+/// number is that of the weights.
 pub(crate) fn spmm(
     x: &[f64],
     width: usize,
@@ -59,11 +60,10 @@ pub(crate) fn spmm(
     reduce: Reduce,
 ) -> Vec<f64> {
     let mut messages = gather(x, width, src);
-    if let Some(weight) = weight {
-        for (e, &w) in weight.iter().enumerate() {
-            messages[e * width..][..width]
-                .iter_mut()
-                .for_each(|value| *value *= w);
+    if let Some(weight) = weight.filter(|weight| !weight.is_empty()) {
+        let channels = messages.len() / weight.len();
+        for (message, w) in messages.chunks_mut(channels).zip(weight) {
+            message.iter_mut().for_each(|value| *value *= w);
         }
     }
     scatter(&messages, width, dst, size, reduce)
@@ -80,4 +80,142 @@ pub(crate) fn segment_softmax(x: &[f64], width: usize, index: &[usize], size: us
         .zip(sum)
         .map(|(exp, sum)| exp / (sum + 1e-16))
         .collect()
+}
+
+/// `out[e, h] = Σ_c a[dst[e], h, c] · b[src[e], h, c]`
+pub(crate) fn edge_dot(
+    a: &[f64],
+    b: &[f64],
+    [heads, channels]: [usize; 2],
+    src: &[usize],
+    dst: &[usize],
+) -> Vec<f64> {
+    let (a, b) = (
+        gather(a, heads * channels, dst),
+        gather(b, heads * channels, src),
+    );
+    a.chunks(channels)
+        .zip(b.chunks(channels))
+        .map(|(a, b)| a.iter().zip(b).map(|(a, b)| a * b).sum())
+        .collect()
+}
+
+/// One over the root of the degree, and 0 for degree 0. With `self_loop` a loop of that weight takes
+/// the place of the edges from a node to itself.
+pub(crate) fn inverse_sqrt_degree(
+    src: &[usize],
+    dst: &[usize],
+    nodes: usize,
+    self_loop: Option<f64>,
+) -> Vec<f64> {
+    let mut degree = vec![self_loop.unwrap_or_default(); nodes];
+    for (&j, &i) in src.iter().zip(dst) {
+        if self_loop.is_none() || j != i {
+            degree[i] += 1.0;
+        }
+    }
+    let scale = |degree: f64| {
+        if degree == 0.0 {
+            0.0
+        } else {
+            degree.sqrt().recip()
+        }
+    };
+    degree.into_iter().map(scale).collect()
+}
+
+/// `out[i] = s[i] · ( Σ { s[j] · x[j] : edge j → i } + w · s[i] · x[i] )`, where `s` is
+/// [`inverse_sqrt_degree`] and `w` the weight of loops.
+pub(crate) fn normalized(
+    x: &[f64],
+    width: usize,
+    src: &[usize],
+    dst: &[usize],
+    self_loop: Option<f64>,
+) -> Vec<f64> {
+    let nodes = x.len() / width;
+    let scale = inverse_sqrt_degree(src, dst, nodes, self_loop);
+    let mut out = vec![0.0; x.len()];
+    let mut add = |j: usize, i: usize, weight: f64| {
+        let weight = weight * scale[i] * scale[j];
+        for f in 0..width {
+            out[i * width + f] += weight * x[j * width + f];
+        }
+    };
+    for (&j, &i) in src.iter().zip(dst) {
+        if self_loop.is_none() || j != i {
+            add(j, i, 1.0);
+        }
+    }
+    for i in 0..nodes {
+        add(i, i, self_loop.unwrap_or_default());
+    }
+    out
+}
+
+/// Attention by its formulas; `scores` are those of senders and of receivers.
+pub(crate) fn attention(
+    x: &[f64],
+    [heads, channels]: [usize; 2],
+    scores: [&[f64]; 2],
+    src: &[usize],
+    dst: &[usize],
+    options: &AttentionOptions,
+) -> Vec<f64> {
+    let size = scores[1].len() / heads;
+    let mut entries = vec![Vec::new(); size];
+    for (e, (&j, &i)) in src.iter().zip(dst).enumerate() {
+        if options.loops.is_none() || j != i {
+            entries[i].push((e, j));
+        }
+    }
+    for i in 0..size.min(options.loops.unwrap_or_default()) {
+        entries[i].push((src.len() + i, i));
+    }
+    let mut out = vec![0.0; size * heads * channels];
+    for ((i, entries), h) in entries
+        .iter()
+        .enumerate()
+        .flat_map(|row| (0..heads).map(move |h| (row, h)))
+    {
+        let score = |j: usize| {
+            let sum = scores[0][j * heads + h] + scores[1][i * heads + h];
+            if sum > 0.0 {
+                sum
+            } else {
+                sum * options.negative_slope
+            }
+        };
+        let total: f64 = entries.iter().map(|&(_, j)| score(j).exp()).sum();
+        for &(e, j) in entries {
+            let alpha = score(j).exp() / total * kept(e * heads + h, options);
+            for c in 0..channels {
+                let x = x[(j * heads + h) * channels + c];
+                out[(i * heads + h) * channels + c] += alpha * x;
+            }
+        }
+    }
+    out
+}
+
+/// What dropout multiplies a weight with.
+fn kept(number: usize, options: &AttentionOptions) -> f64 {
+    let Some((probability, seed)) = options.dropout else {
+        return 1.0;
+    };
+    let hash = f64::from(mix(mix(u32::try_from(number).unwrap()) ^ seed));
+    if hash < (probability * f64::from(u32::MAX)).floor() {
+        0.0
+    } else {
+        1.0 / (1.0 - probability)
+    }
+}
+
+/// The finaliser of MurmurHash3.
+fn mix(mut h: u32) -> u32 {
+    h ^= h >> 16;
+    h = h.wrapping_mul(0x85eb_ca6b);
+    h ^= h >> 13;
+    h = h.wrapping_mul(0xc2b2_ae35);
+    h ^ (h >> 16)
 }

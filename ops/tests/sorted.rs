@@ -7,35 +7,9 @@ use kiln_ops::{AttentionOptions, Endpoints, Reduce};
 
 use crate::{
     gradient::check,
-    support::{assert_close, device, float_type, floats, is_flex, read},
+    reference,
+    support::{Numbers, assert_close, device, float_type, floats, is_flex, read},
 };
-
-/// Numbers that look random, the same in each run.
-struct Numbers(u64);
-
-impl Numbers {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, end: usize) -> usize {
-        usize::try_from(self.next() % end as u64).unwrap()
-    }
-
-    /// Between -1 and 1.
-    #[expect(clippy::cast_precision_loss, reason = "53 bits")]
-    fn float(&mut self) -> f64 {
-        (self.next() >> 11) as f64 / (1_u64 << 52) as f64 - 1.0
-    }
-
-    fn floats(&mut self, count: usize) -> Vec<f64> {
-        (0..count).map(|_| self.float()).collect()
-    }
-}
 
 /// A graph and values on it.
 struct Sample {
@@ -127,91 +101,39 @@ impl Sample {
         ]
     }
 
+    /// Senders and receivers.
+    fn pairs(&self) -> (Vec<usize>, Vec<usize>) {
+        self.pairs.iter().copied().unzip()
+    }
+
     /// The reduction by plain loops; weights for each head.
     fn reduced(&self, reduce: Reduce, weighted: bool) -> Vec<f64> {
-        let width = self.width();
-        let mut out = vec![0.0; self.num_dst * width];
-        for (f, i) in (0..width).flat_map(|f| (0..self.num_dst).map(move |i| (f, i))) {
-            let messages: Vec<f64> = self
-                .pairs
-                .iter()
-                .enumerate()
-                .filter(|(_, (_, dst))| *dst == i)
-                .map(|(e, (j, _))| {
-                    let w = self.weight[e * self.heads + f / self.channels];
-                    self.x[j * width + f] * if weighted { w } else { 1.0 }
-                })
-                .collect();
-            if messages.is_empty() {
-                out[i * width + f] = if reduce == Reduce::Mul { 1.0 } else { 0.0 };
-                continue;
-            }
-            let count = f64::from(u32::try_from(messages.len()).unwrap());
-            out[i * width + f] = match reduce {
-                Reduce::Sum => messages.iter().sum(),
-                Reduce::Mean => messages.iter().sum::<f64>() / count,
-                Reduce::Max => messages.iter().copied().fold(f64::MIN, f64::max),
-                Reduce::Min => messages.iter().copied().fold(f64::MAX, f64::min),
-                Reduce::Mul => messages.iter().product(),
-            };
-        }
-        out
+        let (src, dst) = self.pairs();
+        let weight = weighted.then_some(self.weight.as_slice());
+        reference::spmm(
+            &self.x,
+            self.width(),
+            &src,
+            &dst,
+            weight,
+            self.num_dst,
+            reduce,
+        )
     }
 
     /// Attention by plain loops.
     fn attended(&self, options: &AttentionOptions) -> Vec<f64> {
-        let width = self.width();
-        let mut out = vec![0.0; self.num_dst * width];
-        for i in 0..self.num_dst {
-            let mut entries: Vec<(usize, usize)> = self
-                .pairs
-                .iter()
-                .enumerate()
-                .filter(|(_, (j, dst))| *dst == i && (options.loops.is_none() || *j != i))
-                .map(|(e, (j, _))| (e, *j))
-                .collect();
-            if options.loops.is_some_and(|loops| i < loops) {
-                entries.push((self.pairs.len() + i, i));
-            }
-            for h in 0..self.heads {
-                let score = |j: usize| {
-                    let sum =
-                        self.score_src[j * self.heads + h] + self.score_dst[i * self.heads + h];
-                    if sum > 0.0 {
-                        sum
-                    } else {
-                        sum * options.negative_slope
-                    }
-                };
-                let total: f64 = entries.iter().map(|&(_, j)| score(j).exp()).sum();
-                for &(e, j) in &entries {
-                    let mut alpha = score(j).exp() / total;
-                    if let Some((probability, seed)) = options.dropout {
-                        let number = u32::try_from(e * self.heads + h).unwrap();
-                        let hash = f64::from(mix(mix(number) ^ seed));
-                        alpha *= if hash < (probability * f64::from(u32::MAX)).floor() {
-                            0.0
-                        } else {
-                            1.0 / (1.0 - probability)
-                        };
-                    }
-                    for c in h * self.channels..(h + 1) * self.channels {
-                        out[i * width + c] += alpha * self.x[j * width + c];
-                    }
-                }
-            }
-        }
-        out
+        let (src, dst) = self.pairs();
+        let scores = [self.score_src.as_slice(), &self.score_dst];
+        reference::attention(
+            &self.x,
+            [self.heads, self.channels],
+            scores,
+            &src,
+            &dst,
+            options,
+        )
     }
-}
-
-/// The finaliser of MurmurHash3.
-fn mix(mut h: u32) -> u32 {
-    h ^= h >> 16;
-    h = h.wrapping_mul(0x85eb_ca6b);
-    h ^= h >> 13;
-    h = h.wrapping_mul(0xc2b2_ae35);
-    h ^ (h >> 16)
 }
 
 const WIDTHS: [usize; 14] = [1, 2, 3, 4, 7, 8, 16, 31, 32, 64, 100, 128, 130, 257];
@@ -250,39 +172,6 @@ fn reductions_at_all_widths() {
     }
 }
 
-impl Sample {
-    /// Symmetric normalisation by plain loops, with and without a weight of loops.
-    fn normalized(&self, self_loop: Option<f64>) -> Vec<f64> {
-        let counts = |j: usize, i: usize| self_loop.is_none() || j != i;
-        let scale: Vec<f64> = (0..self.num_dst)
-            .map(|i| {
-                let edges = self.pairs.iter().filter(|&&(j, k)| k == i && counts(j, i));
-                let count = f64::from(u32::try_from(edges.count()).unwrap());
-                let degree = count + self_loop.unwrap_or_default();
-                if degree == 0.0 {
-                    0.0
-                } else {
-                    degree.sqrt().recip()
-                }
-            })
-            .collect();
-        let width = self.width();
-        let mut out = vec![0.0; self.num_dst * width];
-        for &(j, i) in self.pairs.iter().filter(|&&(j, i)| counts(j, i)) {
-            for f in 0..width {
-                out[i * width + f] += scale[i] * scale[j] * self.x[j * width + f];
-            }
-        }
-        for i in 0..self.num_dst {
-            let own = self_loop.unwrap_or_default() * scale[i] * scale[i];
-            for f in 0..width {
-                out[i * width + f] += own * self.x[i * width + f];
-            }
-        }
-        out
-    }
-}
-
 #[test]
 fn normalised_sums() {
     for (at, width) in [1, 3, 8, 31, 64, 130, 257].into_iter().enumerate() {
@@ -297,7 +186,9 @@ fn normalised_sums() {
                 let scale = ends.inverse_sqrt_degree(self_loop, &x);
                 let out = kiln_ops::aggregate_normalized(x, scale, &ends, self_loop);
                 let what = format!("normalised, width {width}, loops {self_loop:?}");
-                assert_close(&what, &read(out), &sample.normalized(self_loop), 10.0);
+                let (src, dst) = sample.pairs();
+                let expected = reference::normalized(&sample.x, width, &src, &dst, self_loop);
+                assert_close(&what, &read(out), &expected, 10.0);
             }
         }
     }
@@ -326,18 +217,8 @@ fn heads_have_weights_of_their_own() {
             assert_close("aggregate_heads", &read(out), &expected, 10.0);
 
             let out = kiln_ops::edge_dot(sample.y_heads(&device), sample.x_heads(&device), &ends);
-            let dot = |e: usize, h: usize| -> f64 {
-                let (j, i) = sample.pairs[e];
-                (h * channels..(h + 1) * channels)
-                    .map(|c| {
-                        sample.x[j * heads * channels + c] * sample.y[i * heads * channels + c]
-                    })
-                    .sum()
-            };
-            let expected: Vec<f64> = order
-                .iter()
-                .flat_map(|&e| (0..heads).map(move |h| dot(e, h)))
-                .collect();
+            let (src, dst): (Vec<_>, Vec<_>) = order.iter().map(|&e| sample.pairs[e]).unzip();
+            let expected = reference::edge_dot(&sample.y, &sample.x, [heads, channels], &src, &dst);
             assert_close("edge_dot", &read(out), &expected, 10.0);
         }
     }

@@ -170,3 +170,30 @@ pub(crate) fn coarse() -> impl Strategy<Value = f64> + Clone + 'static {
 pub(crate) fn fine() -> impl Strategy<Value = f64> + Clone + 'static {
     -1.0..1.0_f64
 }
+
+/// Numbers that look random, the same in each run.
+pub(crate) struct Numbers(pub(crate) u64);
+
+impl Numbers {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    pub(crate) fn below(&mut self, end: usize) -> usize {
+        usize::try_from(self.next() % end as u64).unwrap()
+    }
+
+    /// Between -1 and 1, exact in `f32` too.
+    pub(crate) fn float(&mut self) -> f64 {
+        let bits = u32::try_from(self.next() >> 40).unwrap();
+        f64::from(bits) / f64::from(1_u32 << 23) - 1.0
+    }
+
+    pub(crate) fn floats(&mut self, count: usize) -> Vec<f64> {
+        (0..count).map(|_| self.float()).collect()
+    }
+}
