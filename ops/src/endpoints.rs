@@ -2,7 +2,6 @@
 
 use core::cell::OnceCell;
 
-use burn::backend::DispatchTensorKind;
 use burn::tensor::{DType, Device, Int, Tensor};
 use kiln_core::{Csr, Edges, Flow, Walk};
 
@@ -199,17 +198,12 @@ impl Endpoints {
     /// `i32` cannot number.
     pub fn walks_sorted<const D: usize>(&self, x: &Tensor<D>) -> bool {
         let numbers = [self.num_edges() + self.num_receivers(), self.num_senders()];
-        let captured = || {
-            let tensor = x.clone().into_dispatch();
-            matches!(tensor.kind, DispatchTensorKind::Capture(_))
-        };
-        !scope::is_recording()
+        !scope::is_recorded(x)
             && numbers.iter().all(|&number| i32::try_from(number).is_ok())
             && matches!(
                 x.dtype(),
                 DType::F32 | DType::F64 | DType::F16 | DType::BF16
             )
-            && !captured()
     }
 
     /// The edges sorted by receiver: what sums at receivers walk.

@@ -23,6 +23,7 @@
 //! | [`aggregate`], [`aggregate_heads`] | the same for [`Endpoints`], which keep the edges sorted: what layers use |
 //! | [`aggregate_normalized`] | the sum scaled by the degrees of both ends, with a loop a node (graph convolution) |
 //! | [`edge_attention`], [`Endpoints::softmax`], [`edge_dot`](edge_dot()) | attention in one walk, and its parts |
+//! | [`linear`], [`add_bias`] | linear maps of node features |
 //! | [`degree`] | number of edges of each node |
 //! | [`coo_to_csr`], [`ptr_to_index`] | edge lists to compressed rows and back |
 //! | [`nonzero`], [`self_loop_position`], [`arange`] | positions |
@@ -58,6 +59,7 @@ mod edge_softmax;
 mod endpoints;
 mod gather;
 pub mod graph;
+mod linear;
 mod match_sum;
 mod memory;
 mod nonzero;
@@ -85,6 +87,7 @@ pub use edge_dot::edge_dot;
 pub use endpoints::Endpoints;
 pub use gather::gather;
 pub use graph::{to_adjacency, to_edge_index};
+pub use linear::{add_bias, linear};
 pub use memory::keep_freed_memory;
 pub use nonzero::nonzero;
 pub use reduce::Reduce;

@@ -8,7 +8,7 @@ use burn_router::CustomOpRegistry;
 
 use crate::{
     GraphOps,
-    wire::{GraphOp, sorted::SortedOp},
+    wire::{GraphOp, dense::DenseOp, sorted::SortedOp},
 };
 
 /// Makes every operation of this crate known to an interpreter or a remote server.
@@ -37,6 +37,11 @@ pub fn register_graph_ops<B: BackendIr + GraphOps>(registry: &mut CustomOpRegist
         registry.register(id, |handles, desc, _device| match SortedOp::decode(desc) {
             Some(op) => op.execute::<B>(handles, desc),
             None => panic!("operation `{}` has other scalars than expected", desc.id),
+        });
+    }
+    for op in DenseOp::ALL {
+        registry.register(op.id(), move |handles, desc, _device| {
+            op.execute::<B>(handles, desc)
         });
     }
 }

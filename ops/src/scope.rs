@@ -95,6 +95,16 @@ pub fn is_recording() -> bool {
     ACTIVE.get()
 }
 
+/// Whether what is done with a tensor is written down: while this thread records, and for tensors of
+/// a capture device.
+pub(crate) fn is_recorded<const D: usize>(x: &Tensor<D>) -> bool {
+    let captured = || {
+        let tensor = x.clone().into_dispatch();
+        matches!(tensor.kind, DispatchTensorKind::Capture(_))
+    };
+    is_recording() || captured()
+}
+
 /// An open recording on this thread; ends when dropped.
 #[derive(Debug)]
 pub struct RecordingGuard(());

@@ -10,6 +10,7 @@ mod forward;
 mod gradient;
 mod graph;
 mod indices;
+mod linear;
 mod recording;
 mod reference;
 mod sorted;

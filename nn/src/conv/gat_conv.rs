@@ -23,7 +23,7 @@ use kiln_core::{
     Adjacency, EdgeIndex, Edges, Nodes, Value, leaves,
     signature::{Dim, Overload, Overloads, Signature, Type},
 };
-use kiln_ops::{AttentionOptions, Reduce, edge_attention, scope};
+use kiln_ops::{AttentionOptions, Reduce, add_bias, edge_attention, linear, scope};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -32,6 +32,7 @@ use crate::{
     init,
     message_passing::{Endpoints, Flow, Message, MessagePassing},
     overload::{Arguments, GraphForm, edge_attr, int_value, value},
+    sequential::NodeTransform,
 };
 
 /// Features of the appended self loops.
@@ -351,13 +352,13 @@ impl GatConv {
         let options = (&x_j.device(), x_j.dtype());
         match x_i {
             _ if !x.is_pair() => {
-                let scores = x_j.matmul(Tensor::cat(vec![map_j, map_i], 1));
+                let scores = linear(x_j, Tensor::cat(vec![map_j, map_i], 1), None);
                 let part = |first| scores.clone().narrow(1, first, self.heads);
                 (part(0), part(self.heads))
             }
-            Some(x_i) => (x_j.matmul(map_j), x_i.matmul(map_i)),
+            Some(x_i) => (linear(x_j, map_j, None), linear(x_i, map_i, None)),
             None => (
-                x_j.matmul(map_j),
+                linear(x_j, map_j, None),
                 Tensor::zeros(Shape::new([num_receivers, self.heads]), options),
             ),
         }
@@ -374,11 +375,11 @@ impl GatConv {
                 .squeeze_dim(1)
         };
         let out = match (&self.res, x_i) {
-            (Some(res), Some(x_i)) => out + res.forward(x_i),
+            (Some(res), Some(x_i)) => out + res.transform(x_i),
             _ => out,
         };
         match &self.bias {
-            Some(bias) => out + bias.val().unsqueeze(),
+            Some(bias) => add_bias(out, bias.val()),
             None => out,
         }
     }
@@ -466,7 +467,7 @@ impl GatConv {
     /// Transformed features, `[N, H, C]`.
     fn by_heads(&self, lin: &Linear, x: Tensor<2>) -> Tensor<3> {
         let num_nodes = x.dims()[0];
-        lin.forward(x)
+        lin.transform(x)
             .reshape([num_nodes, self.heads, self.channels])
     }
 

@@ -23,13 +23,14 @@ use kiln_core::{
     AnyTensor, Edges, Leaves, leaf_name, leaves,
     signature::{Overload, Overloads, Signature},
 };
-use kiln_ops::{Reduce, aggregate_normalized, scope};
+use kiln_ops::{Reduce, add_bias, aggregate_normalized, scope};
 
 use crate::{
     aggr::Aggregation,
     init,
     message_passing::{Endpoints, Flow, Message, MessagePassing},
     overload::{Arguments, GraphForm, edge_weight, nodes, value},
+    sequential::NodeTransform,
 };
 
 /// Configuration of a [`GcnConv`].
@@ -241,7 +242,7 @@ impl GcnConv {
         // Both maps are linear, so messages are as wide as the narrower of input and output.
         let [d_input, d_output] = self.lin.weight.dims();
         let widens = d_input < d_output;
-        let x = if widens { x } else { self.lin.forward(x) };
+        let x = if widens { x } else { self.lin.transform(x) };
         let out = match coefficients {
             Coefficients::Nodes { scale, self_loop } => {
                 let ends = Endpoints::new(edges, self.flow);
@@ -262,9 +263,9 @@ impl GcnConv {
                 }
             }
         };
-        let out = if widens { self.lin.forward(out) } else { out };
+        let out = if widens { self.lin.transform(out) } else { out };
         match &self.bias {
-            Some(bias) => out + bias.val().unsqueeze(),
+            Some(bias) => add_bias(out, bias.val()),
             None => out,
         }
     }

@@ -21,6 +21,7 @@ use crate::{
     init,
     message_passing::{Endpoints, Flow, Message, MessagePassing},
     overload::{Arguments, GraphForm, value},
+    sequential::NodeTransform,
 };
 
 /// Configuration of a [`SageConv`].
@@ -141,13 +142,17 @@ impl SageConv {
 
         let (x_j, x_i) = self.flow.ends(x);
         let x_j = match &self.lin {
-            Some(lin) => relu(lin.forward(x_j)),
+            Some(lin) => relu(lin.transform(x_j)),
             None => x_j,
         };
-        let out = self.lin_l.forward(self.propagate(edges, x_j));
-        let out = match (&self.lin_r, x_i) {
-            (Some(lin_r), Some(x_i)) => out + lin_r.forward(x_i),
-            _ => out,
+        let aggregated = self.propagate(edges, x_j);
+        // Both products come first, so that the sum and the bias are one pass over the output.
+        let own = self.lin_r.as_ref().zip(x_i);
+        let own = own.map(|(lin_r, x_i)| lin_r.transform(x_i));
+        let out = self.lin_l.transform(aggregated);
+        let out = match own {
+            Some(own) => out + own,
+            None => out,
         };
         scope.exit(if self.normalize { unit_rows(out) } else { out })
     }

@@ -25,6 +25,7 @@ use crate::{
     init,
     norm::{BatchNorm, BatchNormConfig},
     overload::{Arguments, GraphForm, edge_attr, edge_weight, nodes, value},
+    sequential::NodeTransform,
 };
 
 /// What a model asks of one of its convolutions.
@@ -286,7 +287,7 @@ impl<C: BasicConv> BasicGnn<C> {
             x = jk.combine(outputs);
         }
         if let Some(lin) = &self.lin {
-            x = lin.forward(x);
+            x = lin.transform(x);
         }
         scope.exit(x)
     }

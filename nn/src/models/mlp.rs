@@ -15,6 +15,7 @@ use crate::{
     init,
     norm::{BatchNorm, BatchNormConfig},
     overload::{Arguments, nodes, value},
+    sequential::NodeTransform,
 };
 
 /// Configuration of an [`Mlp`].
@@ -111,12 +112,12 @@ impl Mlp {
         let x = scope.input("x", x);
         let hidden = self.lins.iter().zip(&self.norms);
         let x = hidden.fold(x, |x, (lin, norm)| {
-            let x = normalize_activate(lin.forward(x), norm.as_ref(), self.act, self.act_first);
+            let x = normalize_activate(lin.transform(x), norm.as_ref(), self.act, self.act_first);
             self.dropout.forward(x)
         });
         // A plain last layer has no normalisation, so the fold has left it out.
         let out = match self.lins.get(self.norms.len()) {
-            Some(last) => last.forward(x),
+            Some(last) => last.transform(x),
             None => x,
         };
         scope.exit(out)

@@ -9,7 +9,7 @@ use burn::tensor::FloatDType;
 
 use crate::{
     AttentionOptions, CsrTensors, GraphOps, Reduce, aggregate, attention, dropout, edge_dot,
-    edge_softmax, gather, scatter, segment_reduce, segment_softmax,
+    edge_softmax, gather, linear, scatter, segment_reduce, segment_softmax,
     spmm::{self, backward::Form},
 };
 
@@ -140,6 +140,23 @@ impl<B: GraphOps, C: CheckpointStrategy> GraphOps for Autodiff<B, C> {
 
     fn dropout(x: FloatTensor<Self>, prob: f64) -> FloatTensor<Self> {
         dropout::backward::dropout::<B, C>(x, prob)
+    }
+
+    fn linear_map(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
+        linear::backward::linear_map::<B, C>(x, weight)
+    }
+
+    fn linear_map_weight(x: FloatTensor<Self>, grad: FloatTensor<Self>) -> FloatTensor<Self> {
+        let [x, grad] = [x, grad].map(Self::inner);
+        Self::from_inner(B::linear_map_weight(x, grad))
+    }
+
+    fn add_bias(x: FloatTensor<Self>, bias: FloatTensor<Self>) -> FloatTensor<Self> {
+        linear::backward::add_bias::<B, C>(x, bias)
+    }
+
+    fn column_sum(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        Self::from_inner(B::column_sum(Self::inner(x)))
     }
 
     fn sort_edges(

@@ -9,8 +9,8 @@ use burn_cubecl::{CubeBackend, tensor::CubeTensor};
 
 use crate::{
     AttentionOptions, CsrTensors, GraphOps, Reduce, aggregate, attention, csr, degree, edge_dot,
-    edge_softmax, gather, match_sum, nonzero, scatter, segment_reduce, segment_softmax, self_loops,
-    sort_edges, spmm,
+    edge_softmax, gather, linear, match_sum, nonzero, scatter, segment_reduce, segment_softmax,
+    self_loops, sort_edges, spmm,
 };
 
 /// Runs `f` on tensors of a type the kernels know, and converts the result back.
@@ -154,6 +154,22 @@ impl GraphOps for CubeBackend {
 
     fn dropout(x: FloatTensor<Self>, _prob: f64) -> FloatTensor<Self> {
         x
+    }
+
+    fn linear_map(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
+        linear::cube::linear_map(x, weight)
+    }
+
+    fn linear_map_weight(x: FloatTensor<Self>, grad: FloatTensor<Self>) -> FloatTensor<Self> {
+        linear::cube::linear_map_weight(x, grad)
+    }
+
+    fn add_bias(x: FloatTensor<Self>, bias: FloatTensor<Self>) -> FloatTensor<Self> {
+        linear::backward::broadcast_sum::<Self>(x, bias)
+    }
+
+    fn column_sum(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        linear::cube::column_sum(x)
     }
 
     fn sort_edges(

@@ -2,14 +2,14 @@
 
 use burn::backend::{
     Flex,
-    ops::FloatTensorOps as _,
+    ops::{FloatTensorOps as _, ModuleOps as _},
     tensor::{BoolTensor, FloatTensor, IntTensor},
 };
 use burn::tensor::FloatDType;
 
 use crate::{
     AttentionOptions, CsrTensors, GraphOps, Reduce, aggregate, attention, csr, degree, edge_dot,
-    edge_softmax, gather, match_sum, nonzero, rows::flex::widened, scatter, segment_reduce,
+    edge_softmax, gather, linear, match_sum, nonzero, rows::flex::widened, scatter, segment_reduce,
     segment_softmax, self_loops, sort_edges, spmm,
 };
 
@@ -142,6 +142,22 @@ impl GraphOps for Flex {
 
     fn dropout(x: FloatTensor<Self>, _prob: f64) -> FloatTensor<Self> {
         x
+    }
+
+    fn linear_map(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
+        Flex::linear(x, weight, None)
+    }
+
+    fn linear_map_weight(x: FloatTensor<Self>, grad: FloatTensor<Self>) -> FloatTensor<Self> {
+        Flex::linear_weight_backward(x, grad)
+    }
+
+    fn add_bias(x: FloatTensor<Self>, bias: FloatTensor<Self>) -> FloatTensor<Self> {
+        linear::backward::broadcast_sum::<Self>(x, bias)
+    }
+
+    fn column_sum(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        Flex::linear_bias_backward(x)
     }
 
     fn sort_edges(

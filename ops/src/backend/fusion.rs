@@ -16,9 +16,10 @@ use burn_fusion::{
 };
 
 use crate::{
-    AttentionOptions, CsrTensors, GraphOps, Reduce, nonzero,
+    AttentionOptions, CsrTensors, GraphOps, Reduce, linear, nonzero,
     wire::{
         GraphOp,
+        dense::DenseOp,
         sorted::{SortedOp, parts},
     },
 };
@@ -68,6 +69,42 @@ fn record_one<B: FusionBackend + GraphOps, const N: usize>(
 ) -> FusionTensor<B::FusionRuntime> {
     let [out] = record::<B, N, 1>(op, inputs, None);
     out
+}
+
+/// A linear map that waits to run.
+#[derive(Debug)]
+struct WaitingDense<B: FusionBackend> {
+    op: DenseOp,
+    desc: CustomOpIr,
+    backend: PhantomData<fn() -> B>,
+}
+
+impl<B: FusionBackend + GraphOps> Operation<B::FusionRuntime> for WaitingDense<B> {
+    fn execute(
+        &self,
+        handles: &mut HandleContainer<<B::FusionRuntime as FusionRuntime>::FusionHandle>,
+    ) -> Result<(), ExecutionError> {
+        self.op.execute::<B>(handles, &self.desc);
+        Ok(())
+    }
+}
+
+/// Registers a linear map.
+fn dense<B: FusionBackend + GraphOps, const N: usize>(
+    op: DenseOp,
+    inputs: [FusionTensor<B::FusionRuntime>; N],
+) -> FusionTensor<B::FusionRuntime> {
+    let client = inputs[0].client.clone();
+    let inputs = inputs.map(FusionTensor::into_ir);
+    let desc = op.describe(&inputs, || client.create_empty_handle());
+    let waiting = WaitingDense::<B> {
+        op,
+        desc: desc.clone(),
+        backend: PhantomData,
+    };
+    client
+        .register(StreamId::current(), OperationIr::Custom(desc), waiting)
+        .output()
 }
 
 /// An operation along sorted edges that waits to run.
@@ -233,6 +270,22 @@ impl<B: FusionBackend + GraphOps> GraphOps for Fusion<B> {
 
     fn dropout(x: FloatTensor<Self>, _prob: f64) -> FloatTensor<Self> {
         x
+    }
+
+    fn linear_map(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
+        dense::<B, _>(DenseOp::LinearMap, [x, weight])
+    }
+
+    fn linear_map_weight(x: FloatTensor<Self>, grad: FloatTensor<Self>) -> FloatTensor<Self> {
+        dense::<B, _>(DenseOp::LinearMapWeight, [x, grad])
+    }
+
+    fn add_bias(x: FloatTensor<Self>, bias: FloatTensor<Self>) -> FloatTensor<Self> {
+        linear::backward::broadcast_sum::<Self>(x, bias)
+    }
+
+    fn column_sum(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        dense::<B, _>(DenseOp::ColumnSum, [x])
     }
 
     fn sort_edges(

@@ -170,6 +170,19 @@ pub trait GraphOps: Backend {
     /// See [`crate::dropout`].
     fn dropout(x: FloatTensor<Self>, prob: f64) -> FloatTensor<Self>;
 
+    /// See [`crate::linear`]: the product, `[N, d_input]` and `[d_input, d_output]` to `[N, d_output]`.
+    fn linear_map(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    /// The gradient of [`linear_map`](Self::linear_map) for its weights, `xᵀ · grad`. Not differentiable
+    /// itself.
+    fn linear_map_weight(x: FloatTensor<Self>, grad: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    /// See [`crate::add_bias`].
+    fn add_bias(x: FloatTensor<Self>, bias: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    /// The sum of all rows, `[N, F]` to `[F]`: the gradient of a bias. Not differentiable itself.
+    fn column_sum(x: FloatTensor<Self>) -> FloatTensor<Self>;
+
     // The operations below walk edges in sorted order. `transposed` holds the same edges sorted by
     // the other end; only gradients read it.
 

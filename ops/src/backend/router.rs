@@ -10,9 +10,10 @@ use burn::tensor::FloatDType;
 use burn_router::{BackendRouter, RouterChannel, RouterClient, RouterTensor};
 
 use crate::{
-    AttentionOptions, CsrTensors, GraphOps, Reduce, scope,
+    AttentionOptions, CsrTensors, GraphOps, Reduce, linear, scope,
     wire::{
         GraphOp,
+        dense::DenseOp,
         sorted::{SortedOp, parts},
     },
 };
@@ -36,6 +37,17 @@ fn record_one<C: RouterClient, const N: usize>(
 ) -> RouterTensor<C> {
     let [out] = record(op, inputs, None);
     out
+}
+
+/// Records a linear map: for remote devices, since recordings hold Burn's own.
+fn dense<C: RouterClient, const N: usize>(
+    op: DenseOp,
+    inputs: [RouterTensor<C>; N],
+) -> RouterTensor<C> {
+    let client = inputs[0].client.clone();
+    let inputs = inputs.map(RouterTensor::into_ir);
+    let desc = op.describe(&inputs, || client.create_empty_handle());
+    client.register(OperationIr::Custom(desc)).output()
 }
 
 /// Records an operation along sorted edges: for remote devices, since recordings hold none.
@@ -178,6 +190,22 @@ impl<C: RouterChannel> GraphOps for BackendRouter<C> {
 
     fn dropout(x: FloatTensor<Self>, prob: f64) -> FloatTensor<Self> {
         record_one(GraphOp::Dropout { prob }, [x])
+    }
+
+    fn linear_map(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
+        dense(DenseOp::LinearMap, [x, weight])
+    }
+
+    fn linear_map_weight(x: FloatTensor<Self>, grad: FloatTensor<Self>) -> FloatTensor<Self> {
+        dense(DenseOp::LinearMapWeight, [x, grad])
+    }
+
+    fn add_bias(x: FloatTensor<Self>, bias: FloatTensor<Self>) -> FloatTensor<Self> {
+        linear::backward::broadcast_sum::<Self>(x, bias)
+    }
+
+    fn column_sum(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        dense(DenseOp::ColumnSum, [x])
     }
 
     fn sort_edges(

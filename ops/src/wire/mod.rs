@@ -29,6 +29,7 @@
 //! parentheses are optional: their presence is the number of inputs. The types of outputs are those
 //! in the record's output tensors.
 
+pub(crate) mod dense;
 pub(crate) mod sorted;
 
 use burn::backend::{

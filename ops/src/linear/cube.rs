@@ -1,0 +1,279 @@
+//! Linear maps on GPUs.
+//!
+//! Products are those of `cubek`. Where the device copies tiles by itself (TMA) and rows are aligned for
+//! it, the kernels that use it are taken without a trial; otherwise Burn chooses.
+//!
+//! The gradient of weights `xᵀ g` is cut in ranges of rows, as many as keep the device busy, one product
+//! each in a batch; the last range has the rows that are left. Sums of rows, of the ranges' results and
+//! for biases, go in stages of a fixed order, so results repeat bit by bit.
+
+#![expect(
+    unsafe_code,
+    reason = "kernels are launched without checks; each launch says why it may"
+)]
+#![expect(
+    clippy::used_underscore_binding,
+    reason = "the kernel macro reads the types it defines"
+)]
+
+use burn::backend::{Shape, cubecl::dtype_to_storage_type, ops::FloatTensorOps as _};
+use burn::tensor::DType;
+use burn_cubecl::{
+    CubeBackend,
+    kernel::{
+        into_contiguous,
+        matmul::{MatmulStrategy, matmul},
+    },
+    tensor::CubeTensor,
+};
+use cubecl::{cube, ir::features::Tma, prelude::*};
+use cubek::{
+    matmul::{
+        definition::{MatmulElems, MatmulGlobalElems},
+        launch::launch_ref,
+        multi_level::{
+            Strategy,
+            components::tile::TileMatmulKind,
+            routines::batch::{double_buffering::DoubleBufferingArgs, simple::SimpleArgs},
+        },
+        routine::BlueprintStrategy,
+    },
+    std::InputBinding,
+};
+
+use crate::rows::{
+    cube::{address_type, empty, launch_dims, vector_size},
+    lanes::{sum_type, zeros},
+};
+
+/// Multiplications below which Burn's own choice is as good.
+const LARGE: usize = 1 << 22;
+/// Bytes that rows must be a multiple of to be copied in tiles.
+const ALIGNMENT: usize = 16;
+/// Rows and columns of a tile of the result.
+const TILE: usize = 128;
+/// Tiles that keep a device busy.
+const TILES: usize = 264;
+/// A range has a multiple of as many rows.
+const RANGE_STEP: usize = 64;
+/// A range has at least as many rows.
+const MIN_RANGE: usize = 512;
+/// Units that keep a device busy.
+const BUSY: usize = 1 << 17;
+/// Rows that a unit adds up at least.
+const MIN_CHUNK: usize = 64;
+/// Rows that are read at once.
+const STEP: usize = 8;
+
+/// See [`crate::GraphOps::linear_map`].
+pub(crate) fn linear_map(x: CubeTensor, weight: CubeTensor) -> CubeTensor {
+    let (rows, width) = (x.meta.shape()[0], weight.meta.shape()[1]);
+    let shape = Shape::new([rows, width]);
+    if x.meta.num_elements() * width == 0 {
+        return zeros(&x, shape, x.dtype);
+    }
+    let out = empty(&x, shape, x.dtype);
+    product(x, weight, &out, Use::Forward);
+    out
+}
+
+/// See [`crate::GraphOps::linear_map_weight`].
+pub(crate) fn linear_map_weight(x: CubeTensor, grad: CubeTensor) -> CubeTensor {
+    let (rows, k, m) = (x.meta.shape()[0], x.meta.shape()[1], grad.meta.shape()[1]);
+    let shape = Shape::new([k, m]);
+    if rows * k * m == 0 {
+        return zeros(&x, shape, x.dtype);
+    }
+    let (x, grad) = (into_contiguous(x), into_contiguous(grad));
+    let ranges = TILES.div_ceil(k.div_ceil(TILE) * m.div_ceil(TILE));
+    let range = rows.div_ceil(ranges).next_multiple_of(RANGE_STEP);
+    let range = range.max(MIN_RANGE);
+    if range >= rows {
+        let out = empty(&x, shape, x.dtype);
+        let x = CubeBackend::float_swap_dims(x, 0, 1);
+        product(x, grad, &out, Use::Forward);
+        return out;
+    }
+    let (ranges, left) = (rows / range, rows % range);
+    // Ranges of rows, without a copy.
+    let part = |tensor: &CubeTensor, row: usize, shape: [usize; 3]| {
+        let bytes = row * shape[2] * tensor.dtype.size();
+        let handle = tensor.handle.clone().offset_start(bytes as u64);
+        let (client, device) = (tensor.client.clone(), tensor.device.clone());
+        CubeTensor::new_contiguous(client, device, Shape::new(shape), handle, tensor.dtype)
+    };
+    let multiply = |row: usize, count: usize, rows: usize| {
+        let out = empty(&x, Shape::new([count, k, m]), sum_type(x.dtype));
+        let transposed = CubeBackend::float_swap_dims(part(&x, row, [count, rows, k]), 1, 2);
+        product(
+            transposed,
+            part(&grad, row, [count, rows, m]),
+            &out,
+            Use::Ranges,
+        );
+        sum_rows(out, count, shape.clone(), x.dtype)
+    };
+    let whole = multiply(0, ranges, range);
+    if left == 0 {
+        return whole;
+    }
+    CubeBackend::float_add(whole, multiply(ranges * range, 1, left))
+}
+
+/// See [`crate::GraphOps::column_sum`].
+pub(crate) fn column_sum(x: CubeTensor) -> CubeTensor {
+    let (rows, width, dtype) = (x.meta.shape()[0], x.meta.shape()[1], x.dtype);
+    sum_rows(into_contiguous(x), rows, Shape::new([width]), dtype)
+}
+
+/// What a product is for.
+#[derive(Clone, Copy, Debug)]
+enum Use {
+    /// One product of a tall matrix.
+    Forward,
+    /// A batch of products with small results.
+    Ranges,
+}
+
+/// Writes `lhs · rhs` to `out`.
+fn product(lhs: CubeTensor, rhs: CubeTensor, out: &CubeTensor, by: Use) {
+    let inner = lhs.meta.shape().iter().last().copied().unwrap_or(1);
+    let is_large = out.meta.num_elements() * inner >= LARGE;
+    let has_tma = out.client.properties().features.tma.contains(Tma::Base)
+        && matches!(lhs.dtype, DType::F32 | DType::F16 | DType::BF16);
+    if is_large && has_tma && [&lhs, &rhs].into_iter().all(is_aligned) {
+        let tile_matmul = TileMatmulKind::Mma;
+        let strategy = match by {
+            Use::Forward => {
+                Strategy::DoubleTmaMma(BlueprintStrategy::Inferred(DoubleBufferingArgs {
+                    specialized: false,
+                    tile_matmul,
+                }))
+            }
+            Use::Ranges => Strategy::SimpleTmaMma(BlueprintStrategy::Inferred(SimpleArgs {
+                multi_rows: true,
+                tile_matmul,
+            })),
+        };
+        let [left, right, result] =
+            [&lhs, &rhs, out].map(|tensor| dtype_to_storage_type(tensor.dtype));
+        let mut elems = MatmulElems::from_globals(&MatmulGlobalElems {
+            lhs: left,
+            rhs: right,
+            out: result,
+        });
+        let launched = launch_ref(
+            &strategy.into(),
+            &out.client,
+            InputBinding::new(lhs.clone().binding(), left),
+            InputBinding::new(rhs.clone().binding(), right),
+            out.clone().binding(),
+            &mut elems,
+        );
+        if launched.is_ok() {
+            return;
+        }
+    }
+    let (dims, result) = (
+        [lhs.meta.shape().clone(), rhs.meta.shape().clone()],
+        matmul(
+            lhs,
+            rhs,
+            Some(out.clone()),
+            MatmulStrategy::default(),
+            out.dtype,
+        ),
+    );
+    if let Err(error) = result {
+        panic!("linear: no kernel for a product of {dims:?}: {error:?}");
+    }
+}
+
+/// Whether rows, or columns if those are contiguous, can be copied in tiles.
+fn is_aligned(tensor: &CubeTensor) -> bool {
+    let size = tensor.dtype.size();
+    let offset = tensor.handle.offset_start.unwrap_or(0);
+    let mut strides = tensor.meta.strides().iter();
+    let aligned = |&stride: &usize| stride == 1 || (stride * size).is_multiple_of(ALIGNMENT);
+    offset.is_multiple_of(ALIGNMENT as u64) && strides.all(aligned)
+}
+
+#[cube(launch_unchecked, address_type = "dynamic")]
+fn sum_rows_kernel<F: Float, A: Float, O: Float, N: Size>(
+    x: &Tensor<Vector<F, N>>,
+    out: &mut Tensor<Vector<O, N>>,
+    rows: usize,
+    width: usize,
+    parts: usize,
+    chunk: usize,
+    #[define(F, A, O)] _dtypes: [ElemType; 3],
+) {
+    if ABSOLUTE_POS >= parts * width {
+        terminate!();
+    }
+    let column = ABSOLUTE_POS % width;
+    let mut row = ABSOLUTE_POS / width * chunk;
+    let end = min(row + chunk, rows);
+    let mut sum = Vector::<A, N>::new(A::new(0.0_f32));
+    while row < end {
+        let mut values = Array::<Vector<A, N>>::new(STEP);
+        #[unroll]
+        for step in 0..STEP {
+            let at = min(row + step, end - 1) * width + column;
+            values[step] = Vector::<A, N>::cast_from(x[at]);
+        }
+        #[unroll]
+        for step in 0..STEP {
+            sum = select(row + step < end, sum + values[step], sum);
+        }
+        row += STEP;
+    }
+    out[ABSOLUTE_POS] = Vector::<O, N>::cast_from(sum);
+}
+
+/// Adds up `rows` rows of a contiguous tensor, each of which has the elements of `shape`.
+fn sum_rows(x: CubeTensor, rows: usize, shape: Shape, dtype: DType) -> CubeTensor {
+    let features = shape.num_elements();
+    if rows * features == 0 {
+        return zeros(&x, shape, dtype);
+    }
+    let sum = sum_type(x.dtype);
+    let (mut x, mut rows) = (x, rows);
+    loop {
+        let vector = vector_size(&x, features).min(16 / sum.size());
+        let width = features / vector;
+        let parts = (BUSY / width).clamp(1, (rows / MIN_CHUNK).max(1));
+        let chunk = rows.div_ceil(parts);
+        let parts = rows.div_ceil(chunk);
+        let (shape, result) = if parts == 1 {
+            (shape.clone(), dtype)
+        } else {
+            (Shape::new([parts, features]), sum)
+        };
+        let out = empty(&x, shape, result);
+        let (cubes, dim) = launch_dims(&x, parts * width);
+        let dtypes = [x.dtype, sum, result].map(dtype_to_storage_type);
+        // SAFETY: a unit below `parts · width` writes its own vector of `out`, and reads its column of
+        // rows below `rows`, which `x` has; no part is empty.
+        unsafe {
+            sum_rows_kernel::launch_unchecked(
+                &out.client,
+                cubes,
+                dim,
+                address_type([Some(&x), Some(&out)]),
+                vector,
+                x.into_tensor_arg(),
+                out.clone().into_tensor_arg(),
+                rows,
+                width,
+                parts,
+                chunk,
+                dtypes,
+            );
+        }
+        if parts == 1 {
+            return out;
+        }
+        (x, rows) = (out, parts);
+    }
+}

@@ -1,0 +1,67 @@
+//! Linear maps as data, for lazy fusion and for remote devices.
+//!
+//! A recording holds Burn's own `linear` instead, so nothing decodes them but this crate.
+//!
+//! | name | inputs | outputs |
+//! |---|---|---|
+//! | `kiln::linear_map` | x, weight | `[N, d_output]` |
+//! | `kiln::linear_map_weight` | x, grad | `[d_input, d_output]` |
+//! | `kiln::column_sum` | x | `[F]` |
+
+use burn::backend::{
+    Shape,
+    ir::{BackendIr, CustomOpIr, HandleContainer, TensorId, TensorIr},
+};
+
+use crate::GraphOps;
+
+/// A linear map or a part of its gradient.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DenseOp {
+    LinearMap,
+    LinearMapWeight,
+    ColumnSum,
+}
+
+impl DenseOp {
+    pub(crate) const ALL: [Self; 3] = [Self::LinearMap, Self::LinearMapWeight, Self::ColumnSum];
+
+    pub(crate) fn id(self) -> &'static str {
+        match self {
+            Self::LinearMap => "kiln::linear_map",
+            Self::LinearMapWeight => "kiln::linear_map_weight",
+            Self::ColumnSum => "kiln::column_sum",
+        }
+    }
+
+    /// Writes the operation down.
+    pub(crate) fn describe(
+        self,
+        inputs: &[TensorIr],
+        mut new_id: impl FnMut() -> TensorId,
+    ) -> CustomOpIr {
+        let dim = |input: usize, axis: usize| inputs[input].shape[axis];
+        let shape = match self {
+            Self::LinearMap => Shape::new([dim(0, 0), dim(1, 1)]),
+            Self::LinearMapWeight => Shape::new([dim(0, 1), dim(1, 1)]),
+            Self::ColumnSum => Shape::new([dim(0, 1)]),
+        };
+        let out = TensorIr::uninit(new_id(), shape, inputs[0].dtype);
+        CustomOpIr::new(self.id(), inputs, &[out])
+    }
+
+    /// Runs the operation: inputs are taken from `handles`, the output is put there.
+    pub(crate) fn execute<B: BackendIr + GraphOps>(
+        self,
+        handles: &mut HandleContainer<B::Handle>,
+        desc: &CustomOpIr,
+    ) {
+        let mut input = |at: usize| handles.get_float_tensor::<B>(&desc.inputs[at]);
+        let out = match self {
+            Self::LinearMap => B::linear_map(input(0), input(1)),
+            Self::LinearMapWeight => B::linear_map_weight(input(0), input(1)),
+            Self::ColumnSum => B::column_sum(input(0)),
+        };
+        handles.register_float_tensor::<B>(&desc.outputs[0].id, out);
+    }
+}
