@@ -30,7 +30,7 @@ pub mod validate;
 pub mod weights;
 
 #[doc(inline)]
-pub use exec::{ExecError, Session};
+pub use exec::{ExecError, Prepared, Session};
 #[doc(inline)]
 pub use leaf::Leaf;
 #[doc(inline)]

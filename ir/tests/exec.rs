@@ -108,7 +108,7 @@ fn contents(tensor: AnyTensor) -> (&'static str, Vec<usize>, Vec<f64>) {
     )
 }
 
-fn model(text: &str) -> Model {
+pub(crate) fn model(text: &str) -> Model {
     let program = validate(parse(text).unwrap()).unwrap();
     let mut weights = Weights::new();
     for weight in &program.weights {

@@ -6,4 +6,5 @@ mod exec;
 mod files;
 mod native;
 mod pass;
+mod prepared;
 mod round_trip;

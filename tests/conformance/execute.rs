@@ -2,20 +2,24 @@
 //! were not recorded.
 //!
 //! A program runs as it was recorded, after a round trip through its native file, and after one
-//! through its text form. The device is that of `KILN_TEST_BACKEND`; eager results are always
+//! through its text form; and prepared for many runs. The device is that of `KILN_TEST_BACKEND`; eager results are always
 //! computed on the CPU.
 
-use std::{collections::BTreeSet, env};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    env,
+};
 
 use kiln::{
     burn::tensor::{Device, TensorData},
-    core::{Overloads, backend, signature::Type},
+    core::{AnyTensor, Overloads, backend, signature::Type},
     ir::{self, Model, Session, record::Recorder},
 };
 
 use crate::{
     call::{self, Inputs, Sizes},
     case,
+    fixture::Fixture,
 };
 
 /// The device under test, and how far its results may be from the CPU's, relative to the largest.
@@ -32,17 +36,33 @@ fn device() -> (Device, f64) {
 }
 
 fn run(session: &Session, method: &str, inputs: &Inputs) -> Vec<TensorData> {
-    let inputs = inputs
-        .iter()
-        .map(|(name, data)| (name.clone(), call::upload(data.clone(), session.device())))
-        .collect();
     let outputs = session
-        .run(method, inputs)
+        .run(method, upload(inputs, session.device()))
         .unwrap_or_else(|error| panic!("{method}: {error}"));
-    outputs
-        .into_iter()
-        .map(|(_, tensor)| call::download(tensor))
-        .collect()
+    download(outputs)
+}
+
+fn upload(inputs: &Inputs, device: &Device) -> BTreeMap<String, AnyTensor> {
+    let one = |(name, data): (&String, &TensorData)| {
+        let tensor = call::upload(data.clone(), device);
+        (name.clone(), tensor)
+    };
+    inputs.iter().map(one).collect()
+}
+
+fn download(outputs: Vec<(String, AnyTensor)>) -> Vec<TensorData> {
+    let tensors = outputs.into_iter().map(|(_, tensor)| tensor);
+    tensors.map(call::download).collect()
+}
+
+/// Whether a fixture is one of those that are called in many ways.
+fn is_representative(fixture: &Fixture) -> bool {
+    let is_layer = fixture.conv.ends_with("Conv");
+    fixture.variant == "edge_index"
+        && (!is_layer
+            || fixture.name.ends_with("-loops-heads")
+            || fixture.name.ends_with("-loops-default")
+            || fixture.name.contains("-loops-edge_dim"))
 }
 
 #[test]
@@ -66,15 +86,7 @@ fn programs_compute_what_pyg_computes() {
 fn programs_equal_eager_layers_at_other_sizes() {
     let (device, tolerance) = device();
     let mut variants = BTreeSet::new();
-    for fixture in case::fixtures() {
-        let is_layer = fixture.conv.ends_with("Conv");
-        let is_representative = fixture.name.ends_with("-loops-heads")
-            || fixture.name.ends_with("-loops-default")
-            || fixture.name.contains("-loops-edge_dim")
-            || !is_layer;
-        if fixture.variant != "edge_index" || !is_representative {
-            continue;
-        }
+    for fixture in case::fixtures().filter(is_representative) {
         let module = fixture.module(&Device::flex());
         let model = Recorder::new(&module).overloads().finish().unwrap();
         for (way, model) in round_trips(&model) {
@@ -108,6 +120,55 @@ fn programs_equal_eager_layers_at_other_sizes() {
         .filter(|(conv, _)| conv.ends_with("Conv"))
         .count();
     assert_eq!(layers, 18, "{variants:?}");
+}
+
+#[test]
+fn prepared_programs_equal_single_runs() {
+    let (device, tolerance) = device();
+    let sizes = Sizes {
+        nodes: 40,
+        destinations: 23,
+        edges: 200,
+    };
+    let mut replayed = BTreeSet::new();
+    for fixture in case::fixtures().filter(is_representative) {
+        let module = fixture.module(&Device::flex());
+        let model = Recorder::new(&module).overloads().finish().unwrap();
+        let session = Session::new(&model, &device).unwrap();
+        for overload in module.overloads() {
+            for optional in [false, true] {
+                let inputs = |seed| call::random_inputs(&overload.signature, sizes, optional, seed);
+                let is_float = |(_, data): &(String, TensorData)| data.dtype().is_float();
+                let features = |seed| {
+                    inputs(seed)
+                        .into_iter()
+                        .filter(is_float)
+                        .collect::<Inputs>()
+                };
+                let mut call = session
+                    .prepare(&overload.name, upload(&inputs(0), &device))
+                    .unwrap();
+                // Other features, another graph, and features again.
+                for (graph, seed) in [(0, 1), (0, 2), (3, 3), (3, 4), (3, 5)] {
+                    let changed = if graph == seed {
+                        inputs(seed)
+                    } else {
+                        features(seed)
+                    };
+                    let got = call.run_with(upload(&changed, &device)).unwrap();
+                    let mut all = inputs(graph);
+                    all.extend(features(seed));
+                    let expected = run(&session, &overload.name, &all);
+                    let name = format!("{} {} {graph} {seed}", fixture.name, overload.name);
+                    call::assert_close(&name, &download(got), &expected, tolerance);
+                }
+                if call.replays() {
+                    replayed.insert((fixture.conv.clone(), overload.name.clone()));
+                }
+            }
+        }
+    }
+    println!("repeated by the device: {replayed:?}");
 }
 
 /// The model itself, and what remains of it after each format.

@@ -45,6 +45,12 @@ pub enum ExecError {
         /// Signature of the method.
         method: String,
     },
+    /// An input of a prepared call was absent when it was prepared.
+    #[error("expected no input \"{name}\", which was absent when the call was prepared")]
+    NotPrepared {
+        /// Name of the input.
+        name: String,
+    },
     /// The model was not recorded for this combination of optional inputs.
     #[error("{method} was not recorded with just {given} of its optional inputs")]
     NoCase {

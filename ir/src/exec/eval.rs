@@ -1,4 +1,4 @@
-//! Values of sizes and scalars for one run, and the device's types.
+//! Values of sizes and scalars for a run, and the device's types.
 
 use std::collections::HashMap;
 
@@ -21,7 +21,7 @@ use crate::{
 pub(super) struct Eval<'a> {
     program: &'a Program,
     device: &'a Device,
-    symbols: HashMap<SymbolId, i64>,
+    pub(super) symbols: HashMap<SymbolId, i64>,
     pub(super) settings: DeviceSettings,
 }
 

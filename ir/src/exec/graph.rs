@@ -1,7 +1,7 @@
 //! Operations on graphs, by the kernels of `kiln-ops`.
 //!
 //! A program names the two ends of edges anew in each operation. The executor notices when they are
-//! the same values, and sorts them once for a run.
+//! the same values, and sorts them once for a run, or for all runs of a prepared call.
 
 use std::collections::HashMap;
 
@@ -18,13 +18,19 @@ use super::{
 };
 use crate::{op::Op, program::ValueId};
 
-/// The edges that one run has sorted, by the values of their ends and the numbers of nodes.
+/// The edges that have been sorted, by the values of their ends and the numbers of nodes.
 #[derive(Default)]
 pub(super) struct Graphs {
     by_ends: HashMap<([ValueId; 2], [usize; 2]), Endpoints>,
 }
 
 impl Graphs {
+    /// Drops the edges whose ends may be others in the next run.
+    pub(super) fn forget(&mut self, varies: impl Fn(ValueId) -> bool) {
+        self.by_ends
+            .retain(|(ends, _), _| !ends.iter().any(|&end| varies(end)));
+    }
+
     /// Edges from `src`, below `sizes[0]`, to `dst`, below `sizes[1]`.
     fn ends(
         &mut self,

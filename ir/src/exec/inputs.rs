@@ -3,12 +3,15 @@
 use std::collections::{BTreeMap, HashMap};
 
 use burn::{
-    backend::{Dispatch, DispatchTensor, ops::IntTensorOps},
+    backend::{
+        Dispatch, DispatchTensor,
+        ops::{BoolTensorOps, FloatTensorOps, IntTensorOps},
+    },
     tensor::{DType, Device},
 };
 use kiln_core::AnyTensor;
 
-use super::{ExecError, eval::float_dtype, to_device};
+use super::{ExecError, Kind, eval::float_dtype};
 use crate::{
     leaf::Leaf,
     program::{Case, ElemType, FunctionId, Method, Program, SymbolId},
@@ -20,6 +23,8 @@ use crate::{
 /// What to run.
 pub(super) struct Call {
     pub(super) function: FunctionId,
+    /// Names of the inputs that are tensors, which are the function's first.
+    pub(super) names: Vec<String>,
     /// One an input of the function; `None` for integers.
     pub(super) arguments: Vec<Option<DispatchTensor>>,
     pub(super) symbols: HashMap<SymbolId, i64>,
@@ -105,24 +110,40 @@ pub(super) fn bind(
             });
         }
     }
-    let int = device.settings().int_dtype;
+    let mut names = Vec::with_capacity(present.len());
     let mut arguments = Vec::with_capacity(present.len());
-    for leaf in &present {
+    for leaf in present {
         if let Some(tensor) = inputs.remove(&leaf.name) {
-            let needs_cast = leaf.ty.elem == ElemType::I64 && tensor.dtype() != DType::from(int);
-            let tensor = to_device(tensor, device);
-            arguments.push(Some(if needs_cast {
-                Dispatch::int_cast(tensor, int)
-            } else {
-                tensor
-            }));
+            arguments.push(Some(on_device(leaf.ty.elem, tensor, device)));
+            names.push(leaf.name);
         }
     }
     Ok(Call {
         function: case.function,
+        names,
         arguments,
         symbols,
     })
+}
+
+/// The tensor on the device; integers have the device's type.
+pub(super) fn on_device(elem: ElemType, tensor: AnyTensor, device: &Device) -> DispatchTensor {
+    let (kind, dtype) = (Kind::of(elem), tensor.dtype());
+    let is_there = tensor.device() == *device;
+    let tensor = tensor.into_dispatch();
+    let target = device.as_dispatch();
+    let tensor = match kind {
+        _ if is_there => tensor,
+        Kind::Float => Dispatch::float_to_device(tensor, target),
+        Kind::Int => Dispatch::int_to_device(tensor, target),
+        Kind::Bool => Dispatch::bool_to_device(tensor, target),
+    };
+    let int = device.settings().int_dtype;
+    if kind == Kind::Int && dtype != DType::from(int) {
+        Dispatch::int_cast(tensor, int)
+    } else {
+        tensor
+    }
 }
 
 /// Whether a method takes inputs of these names, kinds and ranks.
@@ -154,18 +175,22 @@ fn case<'m>(
 
 /// Whether element type and rank are those of the leaf; every integer type is good.
 fn fits(leaf: &Leaf<'_>, tensor: &AnyTensor) -> bool {
-    let elem = match leaf.ty.elem {
+    is_of(leaf.ty.elem, tensor) && tensor.shape().num_dims() == leaf.ty.dims.len()
+}
+
+/// Whether a tensor has the element type.
+pub(super) fn is_of(elem: ElemType, tensor: &AnyTensor) -> bool {
+    match elem {
         ElemType::I64 => tensor.kind() == kiln_core::Kind::Int,
         ElemType::Bool => tensor.kind() == kiln_core::Kind::Bool,
-        elem @ (ElemType::F32 | ElemType::F64 | ElemType::F16 | ElemType::BF16) => {
+        ElemType::F32 | ElemType::F64 | ElemType::F16 | ElemType::BF16 => {
             tensor.dtype() == DType::from(float_dtype(elem))
         }
-    };
-    elem && tensor.shape().num_dims() == leaf.ty.dims.len()
+    }
 }
 
 /// `f32[5, 4]`
-fn type_of(tensor: &AnyTensor) -> String {
+pub(super) fn type_of(tensor: &AnyTensor) -> String {
     let dims: Vec<String> = tensor.shape().iter().map(ToString::to_string).collect();
     let elem = if tensor.kind() == kiln_core::Kind::Bool {
         "bool".to_owned()
@@ -187,8 +212,8 @@ pub(super) fn describe(inputs: &BTreeMap<String, AnyTensor>) -> String {
 /// Name of a size parameter, and the values of its symbols.
 type GivenSize = (String, [(SymbolId, i64); 2]);
 
-/// Values of the size parameters that are present.
-fn sizes(
+/// Takes the size parameters out of the inputs; their values.
+pub(super) fn sizes(
     method: &Method,
     inputs: &mut BTreeMap<String, AnyTensor>,
 ) -> Result<Vec<GivenSize>, ExecError> {
@@ -216,6 +241,30 @@ fn sizes(
     Ok(found)
 }
 
+/// Checks that size parameters agree with what is bound.
+pub(super) fn check_sizes(
+    program: &Program,
+    sizes: &[GivenSize],
+    bound: &HashMap<SymbolId, i64>,
+) -> Result<(), ExecError> {
+    for (name, pair) in sizes {
+        for (axis, &(symbol, got)) in pair.iter().enumerate() {
+            let expected = bound.get(&symbol).copied().unwrap_or(got);
+            if expected != got || got < 0 {
+                let symbol = Words(program).symbol(symbol);
+                return Err(ExecError::Size {
+                    name: name.clone(),
+                    ty: "i64[2]".to_owned(),
+                    axis,
+                    expected: format!("{symbol} = {}", expected.max(0)),
+                    got,
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Finds the values of symbols, in the order that invariant 24 gives, and checks all dimensions.
 struct Binder<'a> {
     program: &'a Program,
@@ -232,20 +281,12 @@ impl Binder<'_> {
                 bound.entry(symbol).or_insert(size);
             }
         }
-        for (name, pair) in sizes {
-            for (axis, &(symbol, value)) in pair.iter().enumerate() {
-                let expected = *bound.entry(symbol).or_insert(value);
-                if expected != value || value < 0 {
-                    return Err(ExecError::Size {
-                        name: name.clone(),
-                        ty: "i64[2]".to_owned(),
-                        axis,
-                        expected: self.named(symbol, expected.max(0)),
-                        got: value,
-                    });
-                }
+        for (_, pair) in sizes {
+            for &(symbol, value) in pair {
+                bound.entry(symbol).or_insert(value);
             }
         }
+        check_sizes(self.program, sizes, &bound)?;
         while let Some((symbol, value)) = self.solve(&bound).or_else(|| self.default(&bound)) {
             bound.insert(symbol, value);
         }
@@ -273,10 +314,6 @@ impl Binder<'_> {
             });
         }
         Ok(bound)
-    }
-
-    fn named(&self, symbol: SymbolId, value: i64) -> String {
-        format!("{} = {value}", Words(self.program).symbol(symbol))
     }
 
     /// All dimensions of the inputs: leaf, axis, size.

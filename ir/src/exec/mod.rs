@@ -7,6 +7,9 @@
 //! Operations run on Burn's run-time backend without ranks in types. What each does is in one file a
 //! family: elementwise, shape, reduce, linear, graph. Floats keep the program's element type. Integers
 //! and booleans have the device's default types, whatever the type of the inputs.
+//!
+//! Many runs with inputs of the same shapes are for [`Prepared`]: it does what depends on the graph
+//! alone once, and has the device repeat the rest.
 
 mod elementwise;
 mod error;
@@ -14,32 +17,31 @@ mod eval;
 mod graph;
 mod inputs;
 mod linear;
+mod plan;
+mod prepared;
 mod reduce;
+mod replay;
 mod shape;
 mod upload;
 
 use std::collections::BTreeMap;
 
-use burn::{
-    backend::{
-        Dispatch, DispatchTensor,
-        ops::{BoolTensorOps, FloatTensorOps, IntTensorOps},
-    },
-    tensor::Device,
-};
+use burn::{backend::DispatchTensor, tensor::Device};
 use kiln_core::AnyTensor;
 
 use crate::{
     model::Model,
     op::Op,
     pass,
-    program::{ElemType, Function, Method, Node, ValueType},
+    program::{ElemType, Function, Method, Node, ValueId, ValueType},
     validate::Valid,
 };
 
 pub use error::ExecError;
+pub use prepared::Prepared;
 
 use eval::Eval;
+use graph::Graphs;
 
 /// A model on a device, ready to run.
 ///
@@ -119,12 +121,17 @@ impl Session {
         let Some(function) = self.program.functions.get(call.function.index()) else {
             return Ok(Vec::new());
         };
-        let eval = Eval::new(&self.program, &self.device, call.symbols);
-        let outputs = self.execute(function, call.arguments, eval)?;
+        let outputs = self.execute(
+            function,
+            function.nodes.iter(),
+            &function.outputs,
+            call.arguments,
+            &mut Eval::new(&self.program, &self.device, call.symbols),
+            &mut Graphs::default(),
+        )?;
         let names = method.result_leaves().into_iter().map(|leaf| leaf.name);
-        Ok(names
-            .zip(outputs.into_iter().map(AnyTensor::from_dispatch))
-            .collect())
+        let outputs = outputs.into_iter().flatten().map(AnyTensor::from_dispatch);
+        Ok(names.zip(outputs).collect())
     }
 
     /// The method of the name, or the first variant of it that takes the inputs.
@@ -174,19 +181,22 @@ impl Session {
             })
     }
 
-    fn execute(
+    /// Executes nodes in order and returns the results; each value is freed after its last use.
+    /// `values` has those that are there before, by number.
+    fn execute<'n>(
         &self,
         function: &Function,
-        arguments: Vec<Option<DispatchTensor>>,
-        mut eval: Eval<'_>,
-    ) -> Result<Vec<DispatchTensor>, ExecError> {
+        nodes: impl Iterator<Item = &'n Node> + Clone,
+        results: &[ValueId],
+        mut values: Vec<Option<DispatchTensor>>,
+        eval: &mut Eval<'_>,
+        graphs: &mut Graphs,
+    ) -> Result<Vec<Option<DispatchTensor>>, ExecError> {
         let mut uses = vec![0_usize; function.values.len()];
-        let reads = function.nodes.iter().flat_map(|node| &node.inputs);
-        for value in reads.chain(&function.outputs) {
+        let reads = nodes.clone().flat_map(|node| &node.inputs);
+        for value in reads.chain(results) {
             uses[value.index()] += 1;
         }
-        let mut graphs = graph::Graphs::default();
-        let mut values = arguments;
         values.resize(function.values.len(), None);
         for (value, &count) in values.iter_mut().zip(&uses) {
             if count == 0 {
@@ -202,7 +212,7 @@ impl Session {
                 value.clone()
             }
         };
-        for node in &function.nodes {
+        for node in nodes {
             let mut operands = Vec::with_capacity(node.inputs.len());
             for input in &node.inputs {
                 let Some(ValueType::Tensor(ty)) = function.values.get(input.index()) else {
@@ -212,20 +222,19 @@ impl Session {
                     operands.push((tensor, ty.elem));
                 }
             }
-            let results = self.node(&mut eval, &mut graphs, node, operands)?;
-            for (output, result) in node.outputs.iter().zip(results) {
+            let outputs = self.node(eval, graphs, node, operands)?;
+            for (output, tensor) in node.outputs.iter().zip(outputs) {
                 if let (Op::Nonzero, Some(ValueType::Tensor(ty))) =
                     (&node.op, function.values.get(output.index()))
                 {
-                    eval.bind(ty, &result);
+                    eval.bind(ty, &tensor);
                 }
-                values[output.index()] = Some(result);
+                values[output.index()] = Some(tensor);
             }
         }
-        Ok(function
-            .outputs
+        Ok(results
             .iter()
-            .filter_map(|id| take(&mut values, id.index()))
+            .map(|id| take(&mut values, id.index()))
             .collect())
     }
 
@@ -233,7 +242,7 @@ impl Session {
     fn node(
         &self,
         eval: &mut Eval<'_>,
-        graphs: &mut graph::Graphs,
+        graphs: &mut Graphs,
         node: &Node,
         operands: Vec<Operand>,
     ) -> Result<Vec<DispatchTensor>, ExecError> {
@@ -312,16 +321,3 @@ impl Kind {
 
 /// Why a well-typed node cannot reach an arm: the validator has refused it.
 const VALIDATED: &str = "the program is validated";
-
-/// Moves a tensor to the device, if it is elsewhere.
-fn to_device(tensor: AnyTensor, device: &Device) -> DispatchTensor {
-    if tensor.device() == *device {
-        return tensor.into_dispatch();
-    }
-    let target = device.as_dispatch();
-    match tensor.kind() {
-        kiln_core::Kind::Float => Dispatch::float_to_device(tensor.into_dispatch(), target),
-        kiln_core::Kind::Int => Dispatch::int_to_device(tensor.into_dispatch(), target),
-        kiln_core::Kind::Bool => Dispatch::bool_to_device(tensor.into_dispatch(), target),
-    }
-}
