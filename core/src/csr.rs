@@ -28,10 +28,10 @@ pub struct Csr {
     pub col: Tensor<1, Int>,
     /// Number of each entry's edge, `[E]`: its row in weights, scores and messages.
     pub edge: Tensor<1, Int>,
-    /// Pieces of the rows with more than [`HUB`] entries, `[C, 2]`: row, and first entry.
-    pub chunk: Tensor<2, Int>,
-    /// The rows with more than [`HUB`] entries, `[K, 2]`: row, and number of its first piece.
-    pub hub: Tensor<2, Int>,
+    /// Pieces of the rows with more than [`HUB`] entries, `[2 C]`: row and first entry of each.
+    pub chunk: Tensor<1, Int>,
+    /// The rows with more than [`HUB`] entries, `[2 K]`: each row, and the number of its first piece.
+    pub hub: Tensor<1, Int>,
 }
 
 /// What rows and columns of sorted edges are.

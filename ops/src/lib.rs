@@ -21,6 +21,7 @@
 //! | [`segment_softmax`] | softmax among the rows that share a destination (attention) |
 //! | [`spmm`], [`spmm_csr`] | `out[i] = ⊕ { w[e] · x[src[e]] : dst[e] = i }` |
 //! | [`aggregate`], [`aggregate_heads`] | the same for [`Endpoints`], which keep the edges sorted: what layers use |
+//! | [`aggregate_self`] | the sum and a node's own row with a weight |
 //! | [`aggregate_normalized`] | the sum scaled by the degrees of both ends, with a loop a node (graph convolution) |
 //! | [`edge_attention`], [`Endpoints::softmax`], [`edge_dot`](edge_dot()) | attention in one walk, and its parts |
 //! | [`linear`], [`add_bias`] | linear maps of node features |
@@ -76,7 +77,7 @@ mod spmm;
 pub mod wire;
 mod witness;
 
-pub use aggregate::{aggregate, aggregate_heads, aggregate_normalized};
+pub use aggregate::{aggregate, aggregate_heads, aggregate_normalized, aggregate_self};
 pub use arange::arange;
 pub use attention::{AttentionOptions, edge_attention};
 pub use backend::{CsrTensors, GraphOps};

@@ -357,6 +357,33 @@ fn gradients() {
 }
 
 #[test]
+fn sums_with_the_row_itself() {
+    for (at, width) in [1, 8, 31, 130].into_iter().enumerate() {
+        for edges in [0, 150] {
+            let hub = if at % 2 == 0 { 700 } else { 0 };
+            let sample = Sample::new([40, 40], edges, hub, [1, width]);
+            let device = device();
+            let ends = sample.ends(Flow::SourceToTarget, at % 2 == 0, &device);
+            let x = floats(&sample.x, [sample.num_src, width], &device);
+            let weight = floats(&[1.5], [1], &device);
+            let out = kiln_ops::aggregate_self(x, weight, &ends);
+            let sums = sample.reduced(Reduce::Sum, false);
+            let own = sums.iter().zip(&sample.x);
+            let expected: Vec<f64> = own.map(|(sum, x)| sum + 1.5 * x).collect();
+            assert_close("sum with the row itself", &read(out), &expected, 10.0);
+        }
+    }
+    let sample = Sample::new([7, 7], 16, 200, [1, 6]);
+    let ends = |d: &Device| sample.ends(Flow::SourceToTarget, false, d);
+    check("sum with the row itself", &sample.x, [7, 6], |x, d| {
+        kiln_ops::aggregate_self(x, floats(&[1.5], [1], d), &ends(d))
+    });
+    check("weight of the row itself", &[1.5], [1], |weight, d| {
+        kiln_ops::aggregate_self(floats(&sample.x, [7, 6], d), weight, &ends(d))
+    });
+}
+
+#[test]
 fn gradient_of_normalised_sums() {
     let sample = Sample::new([7, 7], 16, 200, [1, 6]);
     for (csr, self_loop) in [

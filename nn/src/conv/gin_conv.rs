@@ -13,7 +13,7 @@ use kiln_core::{
     Edges, Nodes,
     signature::{Dim, Overload, Overloads, Signature},
 };
-use kiln_ops::{Reduce, scope};
+use kiln_ops::{Reduce, aggregate_self, scope};
 
 use crate::{
     aggr::Aggregation,
@@ -110,11 +110,19 @@ impl<M: NodeTransform + ModuleDisplay> GinConv<M> {
         let x = scope.input("x", x.into());
         let edges = scope.input("edge_index", edges.into());
 
-        let (x_j, x_i) = self.flow.ends(x);
-        let out = self.propagate(edges, x_j);
-        let out = match x_i {
-            Some(x_i) => out + x_i * (self.eps.val() + 1.0).unsqueeze_dim(1),
-            None => out,
+        let own = || self.eps.val() + 1.0;
+        let ends = Endpoints::new(&edges, self.flow);
+        let is_sum = self.aggr == Reduce::Sum.into();
+        let out = if !x.is_pair() && is_sum && ends.walks_sorted(&x.src) {
+            // Neighbours and the node itself in one walk.
+            aggregate_self(x.src, own(), &ends)
+        } else {
+            let (x_j, x_i) = self.flow.ends(x);
+            let out = self.propagate(edges, x_j);
+            match x_i {
+                Some(x_i) => out + x_i * own().unsqueeze_dim(1),
+                None => out,
+            }
         };
         scope.exit(self.nn.transform(out))
     }

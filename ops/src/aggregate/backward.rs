@@ -54,11 +54,47 @@ impl<B: GraphOps> Backward<B, 1> for Linear {
         grads: &mut Gradients,
         _checkpointer: &mut Checkpointer,
     ) {
-        let walks = ops.state;
-        unary::<B, _>(ops.parents, ops.node, grads, |grad| {
-            let grad = walks.undo_mean(grad);
-            B::aggregate(grad, walks.transposed, walks.csr, Reduce::Sum)
+        let Walks {
+            csr,
+            transposed,
+            reduce,
+        } = ops.state;
+        unary::<B, _>(ops.parents, ops.node, grads, |grad| match reduce {
+            Reduce::Mean => B::aggregate_mean_backward(grad, csr, transposed),
+            _ => B::aggregate(grad, transposed, csr, Reduce::Sum),
         });
+    }
+}
+
+/// `(Aᵀ + w I) g`, and the inner product of `g` and `x` for `w`.
+#[derive(Debug)]
+struct WithSelf;
+
+impl<B: GraphOps> Backward<B, 2> for WithSelf {
+    /// The edges both ways, the weight, and `x` if the gradient of the weight is asked for.
+    type State = (
+        CsrTensors<B>,
+        CsrTensors<B>,
+        FloatTensor<B>,
+        Option<FloatTensor<B>>,
+    );
+
+    fn backward(
+        self,
+        ops: Ops<Self::State, 2>,
+        grads: &mut Gradients,
+        _checkpointer: &mut Checkpointer,
+    ) {
+        let (csr, transposed, weight, x) = ops.state;
+        let [x_node, weight_node] = ops.parents;
+        let grad = grads.consume::<B>(&ops.node);
+        if let (Some(node), Some(x)) = (weight_node, x) {
+            grads.register::<B>(node.id, B::float_sum(B::float_mul(grad.clone(), x)));
+        }
+        if let Some(node) = x_node {
+            let dx = B::aggregate_self(grad, weight, transposed, csr);
+            grads.register::<B>(node.id, dx);
+        }
     }
 }
 
@@ -167,6 +203,27 @@ pub(crate) fn aggregate<B: GraphOps, C: CheckpointStrategy>(
     match Linear.prepare::<C>([node]).compute_bound().stateful() {
         OpsKind::Tracked(prep) => prep.finish(walks, B::aggregate(x, csr, transposed, reduce)),
         OpsKind::UnTracked(prep) => prep.finish(B::aggregate(x, csr, transposed, reduce)),
+    }
+}
+
+/// [`crate::aggregate_self`] with its gradients.
+pub(crate) fn aggregate_self<B: GraphOps, C: CheckpointStrategy>(
+    x: FloatTensor<Autodiff<B, C>>,
+    weight: FloatTensor<Autodiff<B, C>>,
+    csr: CsrTensors<B>,
+    transposed: CsrTensors<B>,
+) -> FloatTensor<Autodiff<B, C>> {
+    let needs_x = weight.is_tracked();
+    let (x, x_node) = x.into_parts();
+    let (weight, weight_node) = weight.into_parts();
+    let out = B::aggregate_self(x.clone(), weight.clone(), csr.clone(), transposed.clone());
+    match WithSelf
+        .prepare::<C>([x_node, weight_node])
+        .compute_bound()
+        .stateful()
+    {
+        OpsKind::Tracked(prep) => prep.finish((csr, transposed, weight, needs_x.then_some(x)), out),
+        OpsKind::UnTracked(prep) => prep.finish(out),
     }
 }
 

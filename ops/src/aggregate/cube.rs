@@ -25,11 +25,33 @@ use crate::{
 /// Most vectors of a unit. Two of four steps of 16 bytes are enough to hide memory's latency.
 const SLOTS: usize = 2;
 
+/// Vectors of a group below which it takes twice as many entries at once: it has few reads of its own.
+const NARROW: usize = 16;
+
+/// What a row's sum is made of, beside the rows of its entries.
+#[derive(Clone, Debug, Default)]
+struct Terms {
+    /// A factor of each entry, by edge and head.
+    weight: Option<CubeTensor>,
+    /// A factor of each entry, by column.
+    scale: Option<CubeTensor>,
+    /// Row pointers, by column: each entry is divided by the length of its column's row.
+    counts: Option<CubeTensor>,
+    /// The weight of the row's own features, one number.
+    own: Option<CubeTensor>,
+    /// Whether rows have the factors `scale` too.
+    normalized: bool,
+    /// The weight of a loop, which takes the place of edges from a node to itself.
+    self_loop: Option<f64>,
+}
+
 #[cube(launch_unchecked, address_type = "dynamic")]
 fn aggregate_kernel<F: Float, A: Float, N: Size>(
     x: &Tensor<Vector<F, N>>,
     weight: ComptimeOption<&Tensor<A>>,
     scale: ComptimeOption<&Tensor<A>>,
+    counts: ComptimeOption<&Tensor<i32>>,
+    own: ComptimeOption<&Tensor<A>>,
     ptr: &Tensor<i32>,
     col: &Tensor<i32>,
     edge: &Tensor<i32>,
@@ -44,6 +66,8 @@ fn aggregate_kernel<F: Float, A: Float, N: Size>(
     #[comptime] lanes: usize,
     #[comptime] slots: usize,
     #[comptime] blocks: usize,
+    #[comptime] steps: usize,
+    #[comptime] normalized: bool,
     #[comptime] has_loops: bool,
     #[comptime] reduce: Reduce,
     #[define(F, A)] _dtypes: [ElemType; 2],
@@ -67,11 +91,11 @@ fn aggregate_kernel<F: Float, A: Float, N: Size>(
     }
     let mut k = walk.start;
     while k < walk.end {
-        let mut from = Array::<usize>::new(STEP);
-        let mut by = Array::<usize>::new(STEP);
-        let mut factor = Array::<A>::new(STEP);
+        let mut from = Array::<usize>::new(steps);
+        let mut by = Array::<usize>::new(steps);
+        let mut factor = Array::<A>::new(steps);
         #[unroll]
-        for step in 0..STEP {
+        for step in 0..steps {
             let entry = min(k + step, walk.end - 1);
             let node = usize::cast_from(col[entry]);
             from[step] = node * width;
@@ -84,10 +108,15 @@ fn aggregate_kernel<F: Float, A: Float, N: Size>(
                 let ignored = comptime!(has_loops) && node == walk.row;
                 factor[step] = select(ignored, A::new(0.0_f32), scale[node]);
             }
+            #[comptime]
+            if let ComptimeOption::Some(counts) = &counts {
+                let count = max(counts[node + 1] - counts[node], 1i32);
+                factor[step] = A::new(1.0_f32) / A::cast_from(count);
+            }
         }
-        let mut values = Array::<Vector<A, N>>::new(comptime!(STEP * slots));
+        let mut values = Array::<Vector<A, N>>::new(comptime!(steps * slots));
         #[unroll]
-        for step in 0..STEP {
+        for step in 0..steps {
             #[unroll]
             for slot in 0..slots {
                 let value = Vector::<A, N>::cast_from(x[from[step] + feature[slot]]);
@@ -99,14 +128,14 @@ fn aggregate_kernel<F: Float, A: Float, N: Size>(
                     ComptimeOption::None => value,
                 };
                 let mut value = value;
-                if comptime!(scale.is_some()) {
+                if comptime!(scale.is_some() || counts.is_some()) {
                     value *= Vector::<A, N>::new(factor[step]);
                 }
                 values[step * slots + slot] = value;
             }
         }
         #[unroll]
-        for step in 0..STEP {
+        for step in 0..steps {
             #[unroll]
             for slot in 0..slots {
                 let value = values[step * slots + slot];
@@ -121,22 +150,33 @@ fn aggregate_kernel<F: Float, A: Float, N: Size>(
                 }
             }
         }
-        k += STEP;
+        k += steps;
     }
     #[unroll]
     for slot in 0..slots {
         let at = first + slot * lanes;
         if at < width {
             let mut result = sums[slot];
+            // Pieces of a long row add up, so each has its part of a product, and the last one has what
+            // the row adds of its own.
+            let is_last = walk.end == usize::cast_from(ptr[walk.row + 1]);
             #[comptime]
-            if let ComptimeOption::Some(scale) = &scale {
-                // Pieces of a long row add up, so each has its part of the product.
-                let own = scale[walk.row];
-                if comptime!(has_loops) && walk.end == usize::cast_from(ptr[walk.row + 1]) {
-                    let own = Vector::<A, N>::new(own * A::cast_from(self_loop));
+            if let ComptimeOption::Some(own) = &own {
+                if is_last {
+                    let own = Vector::<A, N>::new(own[0usize]);
                     result += Vector::<A, N>::cast_from(x[walk.row * width + at]) * own;
                 }
-                result *= Vector::<A, N>::new(own);
+            }
+            #[comptime]
+            if let ComptimeOption::Some(scale) = &scale {
+                if comptime!(normalized) {
+                    let own = scale[walk.row];
+                    if comptime!(has_loops) && is_last {
+                        let own = Vector::<A, N>::new(own * A::cast_from(self_loop));
+                        result += Vector::<A, N>::cast_from(x[walk.row * width + at]) * own;
+                    }
+                    result *= Vector::<A, N>::new(own);
+                }
             }
             if number < pieces {
                 let to = (number * width + at) * result.vector_size();
@@ -163,7 +203,11 @@ pub(crate) fn aggregate(
     reduce: Reduce,
 ) -> CubeTensor {
     assert!(reduce != Reduce::Mul, "products do not walk sorted edges");
-    walk(x, weight, None, csr, reduce)
+    let terms = Terms {
+        weight,
+        ..Terms::default()
+    };
+    walk(x, terms, csr, reduce)
 }
 
 /// See [`crate::GraphOps::aggregate_normalized`].
@@ -173,33 +217,58 @@ pub(crate) fn aggregate_normalized(
     csr: CsrTensors<CubeBackend>,
     self_loop: Option<f64>,
 ) -> CubeTensor {
-    walk(x, None, Some((scale, self_loop)), csr, Reduce::Sum)
+    let terms = Terms {
+        scale: Some(scale),
+        normalized: true,
+        self_loop,
+        ..Terms::default()
+    };
+    walk(x, terms, csr, Reduce::Sum)
+}
+
+/// See [`crate::GraphOps::aggregate_self`].
+pub(crate) fn aggregate_self(
+    x: CubeTensor,
+    weight: CubeTensor,
+    csr: CsrTensors<CubeBackend>,
+) -> CubeTensor {
+    let terms = Terms {
+        own: Some(weight),
+        ..Terms::default()
+    };
+    walk(x, terms, csr, Reduce::Sum)
+}
+
+/// See [`crate::GraphOps::aggregate_mean_backward`].
+pub(crate) fn aggregate_mean_backward(
+    grad: CubeTensor,
+    csr: CsrTensors<CubeBackend>,
+    transposed: CsrTensors<CubeBackend>,
+) -> CubeTensor {
+    let terms = Terms {
+        counts: Some(into_contiguous(csr.ptr)),
+        ..Terms::default()
+    };
+    walk(grad, terms, transposed, Reduce::Sum)
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "the weight of a loop")]
-fn walk(
-    x: CubeTensor,
-    weight: Option<CubeTensor>,
-    normalized: Option<(CubeTensor, Option<f64>)>,
-    csr: CsrTensors<CubeBackend>,
-    reduce: Reduce,
-) -> CubeTensor {
+fn walk(x: CubeTensor, terms: Terms, csr: CsrTensors<CubeBackend>, reduce: Reduce) -> CubeTensor {
     let (x, csr) = (into_contiguous(x), Sorted::from(csr));
     let features = row_width(x.meta.shape());
     let shape = with_rows(x.meta.shape(), csr.rows);
-    let has_loops = normalized.as_ref().is_some_and(|(_, it)| it.is_some());
-    if csr.rows * features == 0 || (csr.edges == 0 && !has_loops) {
+    let has_loops = terms.self_loop.is_some();
+    if csr.rows * features == 0 || (csr.edges == 0 && !has_loops && terms.own.is_none()) {
         return zeros(&x, shape, x.dtype);
     }
-    let heads = match &weight {
+    let heads = match &terms.weight {
         Some(weight) => row_width(weight.meta.shape()),
         None => 1,
     };
     let sum = sum_type(x.dtype);
-    let weight = weight.map(|weight| cast(weight, sum));
-    let (scale, self_loop) = normalized.unzip();
-    let scale = scale.map(|scale| cast(scale, sum));
-    let self_loop = self_loop.flatten().unwrap_or_default() as f32;
+    let [weight, scale, own] =
+        [terms.weight, terms.scale, terms.own].map(|term| term.map(|term| cast(term, sum)));
+    let self_loop = terms.self_loop.unwrap_or_default() as f32;
     let lanes = Lanes::new(&x, heads, features / heads, SLOTS);
     let out = empty(&x, shape, x.dtype);
     let partial = csr.partial(features, sum);
@@ -214,7 +283,8 @@ fn walk(
     let dtypes = [x.dtype, sum].map(dtype_to_storage_type);
     // SAFETY: sorted edges are right by construction: entries of a row are below the number of edges,
     // `col` is a row of `x` and `scale`, `edge` a row of `weight`. Where there is a scale, rows and
-    // columns are the same nodes. A group writes its own row of `out` or `partial`, a unit vectors below
+    // columns are the same nodes, as where there is a term of the row's own; `counts` has a row for each
+    // column and one more. A group writes its own row of `out` or `partial`, a unit vectors below
     // `width`.
     unsafe {
         aggregate_kernel::launch_unchecked(
@@ -226,6 +296,8 @@ fn walk(
             x.into_tensor_arg(),
             weight.map(CubeTensor::into_tensor_arg).into(),
             scale.map(CubeTensor::into_tensor_arg).into(),
+            terms.counts.map(CubeTensor::into_tensor_arg).into(),
+            own.map(CubeTensor::into_tensor_arg).into(),
             csr.ptr.clone().into_tensor_arg(),
             csr.col.clone().into_tensor_arg(),
             csr.edge.clone().into_tensor_arg(),
@@ -240,6 +312,12 @@ fn walk(
             lanes.units,
             lanes.slots,
             lanes.blocks,
+            if lanes.units * lanes.slots < NARROW {
+                2 * STEP
+            } else {
+                STEP
+            },
+            terms.normalized,
             has_loops,
             reduce,
             dtypes,

@@ -61,6 +61,42 @@ pub(crate) fn aggregate_normalized(
     })
 }
 
+/// See [`crate::GraphOps::aggregate_self`].
+pub(crate) fn aggregate_self(
+    x: &FlexTensor,
+    weight: &FlexTensor,
+    csr: &CsrTensors<Flex>,
+) -> FlexTensor {
+    let csr = Contiguous::new(csr);
+    let walk = csr.walk();
+    let shape = x.shape();
+    let width = row_width(&shape);
+    widened([x, weight], |[x, weight]| {
+        with_real!(x, T => {
+            let weight = WithOwn { weight: elements!(weight, T)[0] };
+            tensor(reduced(elements!(x, T), width, &walk, Reduce::Sum, &weight), shape)
+        })
+    })
+}
+
+/// See [`crate::GraphOps::aggregate_mean_backward`].
+pub(crate) fn aggregate_mean_backward(
+    grad: &FlexTensor,
+    csr: &CsrTensors<Flex>,
+    transposed: &CsrTensors<Flex>,
+) -> FlexTensor {
+    let (csr, transposed) = (Contiguous::new(csr), Contiguous::new(transposed));
+    let (lengths, walk) = (csr.walk(), transposed.walk());
+    let shape = with_rows(&grad.shape(), walk.rows());
+    let width = row_width(&shape);
+    widened([grad], |[grad]| {
+        with_real!(grad, T => {
+            let weight = ByLength { lengths };
+            tensor(reduced(elements!(grad, T), width, &walk, Reduce::Sum, &weight), shape)
+        })
+    })
+}
+
 /// What entries are multiplied with, and what becomes of their sum.
 trait Weight<T>: Sync {
     /// Number of weights an entry.
@@ -128,6 +164,45 @@ impl<T: Real> Weight<T> for Normalized<'_, T> {
     fn own(&self, row: usize) -> Option<(T, T)> {
         let scale = self.scale[row];
         Some((self.self_loop.unwrap_or(T::ZERO) * scale, scale))
+    }
+}
+
+/// Entries as they are, and the row's own features with a weight.
+struct WithOwn<T> {
+    weight: T,
+}
+
+impl<T: Real> Weight<T> for WithOwn<T> {
+    fn heads(&self) -> usize {
+        1
+    }
+
+    #[inline(always)]
+    fn weigh(&self, _row: usize, _col: i32, _edge: i32, _head: usize) -> impl Fn(T) -> T {
+        |x| x
+    }
+
+    #[inline(always)]
+    fn own(&self, _row: usize) -> Option<(T, T)> {
+        Some((self.weight, T::ONE))
+    }
+}
+
+/// Entries are divided by the lengths of their columns' rows in another walk.
+struct ByLength<'a> {
+    lengths: Walk<'a>,
+}
+
+impl<T: Real> Weight<T> for ByLength<'_> {
+    fn heads(&self) -> usize {
+        1
+    }
+
+    #[inline(always)]
+    fn weigh(&self, _row: usize, col: i32, _edge: i32, _head: usize) -> impl Fn(T) -> T {
+        let (cols, _) = self.lengths.row(position(col));
+        let share = T::ONE / T::from_count(cols.len());
+        move |x| share * x
     }
 }
 

@@ -166,6 +166,42 @@ pub fn aggregate_normalized(
     ))
 }
 
+/// Adds up the rows of the senders at each receiver, and the receiver's own with a weight.
+///
+/// ```text
+/// out[i, f] = Σ { x[j, f] : edge j → i } + w · x[i, f]
+/// ```
+///
+/// Gradients: for `x`, the same along the edges the other way round; for `w`, the inner product of `x`
+/// and the gradient at the output.
+///
+/// # Shapes
+/// x: `[N, F]` float · weight: `[1]` of the type of `x` · output: `[N, F]`
+///
+/// # Panics
+/// If senders and receivers are not the same number of nodes, if `x` does not have a row for each of them,
+/// or in a recording: see [`Endpoints::walks_sorted`].
+pub fn aggregate_self(x: Tensor<2>, weight: Tensor<1>, ends: &Endpoints) -> Tensor<2> {
+    let (rows, weights) = (x.dims()[0], weight.dims()[0]);
+    let (senders, receivers) = (ends.num_senders(), ends.num_receivers());
+    assert!(
+        senders == receivers && rows == senders && weights == 1,
+        "aggregate_self: expected a graph of one node set with a row of `x` for each node, and one weight, \
+         got {senders} senders, {receivers} receivers, {rows} rows and {weights} weights"
+    );
+    assert!(
+        ends.walks_sorted(&x),
+        "aggregate_self: a recording writes down its parts: `aggregate` and a sum"
+    );
+    let [csr, transposed] = csrs(ends, &x);
+    Tensor::from_dispatch(<Dispatch as GraphOps>::aggregate_self(
+        x.into_dispatch(),
+        weight.into_dispatch(),
+        csr,
+        transposed,
+    ))
+}
+
 fn check(ends: &Endpoints, rows: usize, weights: Option<usize>) {
     let (senders, edges) = (ends.num_senders(), ends.num_edges());
     assert!(

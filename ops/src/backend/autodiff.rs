@@ -199,6 +199,28 @@ impl<B: GraphOps, C: CheckpointStrategy> GraphOps for Autodiff<B, C> {
         aggregate::backward::aggregate_normalized::<B, C>(x, scale, csr, transposed, self_loop)
     }
 
+    fn aggregate_self(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        csr: CsrTensors<Self>,
+        transposed: CsrTensors<Self>,
+    ) -> FloatTensor<Self> {
+        aggregate::backward::aggregate_self::<B, C>(x, weight, inner(csr), inner(transposed))
+    }
+
+    fn aggregate_mean_backward(
+        grad: FloatTensor<Self>,
+        csr: CsrTensors<Self>,
+        transposed: CsrTensors<Self>,
+    ) -> FloatTensor<Self> {
+        let (csr, transposed) = (inner(csr), inner(transposed));
+        Self::from_inner(B::aggregate_mean_backward(
+            Self::inner(grad),
+            csr,
+            transposed,
+        ))
+    }
+
     fn edge_dot_csr(
         a: FloatTensor<Self>,
         b: FloatTensor<Self>,

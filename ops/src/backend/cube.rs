@@ -209,6 +209,23 @@ impl GraphOps for CubeBackend {
         aggregate::cube::aggregate_normalized(x, scale, csr, self_loop)
     }
 
+    fn aggregate_self(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        csr: CsrTensors<Self>,
+        _transposed: CsrTensors<Self>,
+    ) -> FloatTensor<Self> {
+        aggregate::cube::aggregate_self(x, weight, csr)
+    }
+
+    fn aggregate_mean_backward(
+        grad: FloatTensor<Self>,
+        csr: CsrTensors<Self>,
+        transposed: CsrTensors<Self>,
+    ) -> FloatTensor<Self> {
+        aggregate::cube::aggregate_mean_backward(grad, csr, transposed)
+    }
+
     fn edge_dot_csr(
         a: FloatTensor<Self>,
         b: FloatTensor<Self>,

@@ -197,6 +197,23 @@ impl GraphOps for Flex {
         aggregate::flex::aggregate_normalized(&x, &scale, &csr, self_loop)
     }
 
+    fn aggregate_self(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        csr: CsrTensors<Self>,
+        _transposed: CsrTensors<Self>,
+    ) -> FloatTensor<Self> {
+        aggregate::flex::aggregate_self(&x, &weight, &csr)
+    }
+
+    fn aggregate_mean_backward(
+        grad: FloatTensor<Self>,
+        csr: CsrTensors<Self>,
+        transposed: CsrTensors<Self>,
+    ) -> FloatTensor<Self> {
+        aggregate::flex::aggregate_mean_backward(&grad, &csr, &transposed)
+    }
+
     fn edge_dot_csr(
         a: FloatTensor<Self>,
         b: FloatTensor<Self>,

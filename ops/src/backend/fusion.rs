@@ -336,6 +336,28 @@ impl<B: FusionBackend + GraphOps> GraphOps for Fusion<B> {
         out
     }
 
+    fn aggregate_self(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        csr: CsrTensors<Self>,
+        _transposed: CsrTensors<Self>,
+    ) -> FloatTensor<Self> {
+        let inputs = with::<B>(vec![x, weight], csr);
+        let [out] = sorted::<B, _>(SortedOp::AggregateSelf, inputs);
+        out
+    }
+
+    fn aggregate_mean_backward(
+        grad: FloatTensor<Self>,
+        csr: CsrTensors<Self>,
+        transposed: CsrTensors<Self>,
+    ) -> FloatTensor<Self> {
+        let mut inputs = with::<B>(vec![grad], csr);
+        inputs.extend(parts(transposed));
+        let [out] = sorted::<B, _>(SortedOp::AggregateMeanBackward, inputs);
+        out
+    }
+
     fn edge_dot_csr(
         a: FloatTensor<Self>,
         b: FloatTensor<Self>,

@@ -220,6 +220,22 @@ pub trait GraphOps: Backend {
         self_loop: Option<f64>,
     ) -> FloatTensor<Self>;
 
+    /// See [`crate::aggregate_self`]; `weight` is one number.
+    fn aggregate_self(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        #[extension_type] csr: CsrTensors<Self>,
+        #[extension_type] transposed: CsrTensors<Self>,
+    ) -> FloatTensor<Self>;
+
+    /// The gradient of [`aggregate`](Self::aggregate) with [`Reduce::Mean`]: the sum along `transposed` of
+    /// what each row of `csr` has for each of its entries. Not differentiable itself.
+    fn aggregate_mean_backward(
+        grad: FloatTensor<Self>,
+        #[extension_type] csr: CsrTensors<Self>,
+        #[extension_type] transposed: CsrTensors<Self>,
+    ) -> FloatTensor<Self>;
+
     /// See [`crate::edge_dot`](crate::edge_dot()): `[n, H, C]` and `[N, H, C]` to `[E, H]`, or `[n, F]`
     /// and `[N, F]` to `[E]`.
     fn edge_dot_csr(

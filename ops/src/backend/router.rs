@@ -253,6 +253,27 @@ impl<C: RouterChannel> GraphOps for BackendRouter<C> {
         out
     }
 
+    fn aggregate_self(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        csr: CsrTensors<Self>,
+        _transposed: CsrTensors<Self>,
+    ) -> FloatTensor<Self> {
+        let [out] = sorted(SortedOp::AggregateSelf, with(vec![x, weight], csr));
+        out
+    }
+
+    fn aggregate_mean_backward(
+        grad: FloatTensor<Self>,
+        csr: CsrTensors<Self>,
+        transposed: CsrTensors<Self>,
+    ) -> FloatTensor<Self> {
+        let mut inputs = with(vec![grad], csr);
+        inputs.extend(parts(transposed));
+        let [out] = sorted(SortedOp::AggregateMeanBackward, inputs);
+        out
+    }
+
     fn edge_dot_csr(
         a: FloatTensor<Self>,
         b: FloatTensor<Self>,

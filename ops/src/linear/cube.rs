@@ -54,8 +54,6 @@ const ALIGNMENT: usize = 16;
 const TILE: usize = 128;
 /// Tiles that keep a device busy.
 const TILES: usize = 264;
-/// A range has a multiple of as many rows.
-const RANGE_STEP: usize = 64;
 /// A range has at least as many rows.
 const MIN_RANGE: usize = 512;
 /// Units that keep a device busy.
@@ -85,9 +83,7 @@ pub(crate) fn linear_map_weight(x: CubeTensor, grad: CubeTensor) -> CubeTensor {
         return zeros(&x, shape, x.dtype);
     }
     let (x, grad) = (into_contiguous(x), into_contiguous(grad));
-    let ranges = TILES.div_ceil(k.div_ceil(TILE) * m.div_ceil(TILE));
-    let range = rows.div_ceil(ranges).next_multiple_of(RANGE_STEP);
-    let range = range.max(MIN_RANGE);
+    let range = range_of(rows, [k, m], &x);
     if range >= rows {
         let out = empty(&x, shape, x.dtype);
         let x = CubeBackend::float_swap_dims(x, 0, 1);
@@ -118,6 +114,38 @@ pub(crate) fn linear_map_weight(x: CubeTensor, grad: CubeTensor) -> CubeTensor {
         return whole;
     }
     CubeBackend::float_add(whole, multiply(ranges * range, 1, left))
+}
+
+/// Rows of a range: so many that about [`TILES`] tiles are computed at once, and that few rows are left
+/// behind the last range.
+fn range_of(rows: usize, [k, m]: [usize; 2], x: &CubeTensor) -> usize {
+    let tiles = k.div_ceil(TILE) * m.div_ceil(TILE);
+    let most = (TILES.div_ceil(tiles)).min(rows / MIN_RANGE);
+    if most < 2 {
+        return rows;
+    }
+    // Ranges start where the device can bind a buffer.
+    let alignment = x
+        .client
+        .properties()
+        .memory
+        .alignment
+        .try_into()
+        .unwrap_or(1);
+    let step = (1..)
+        .find(|step| {
+            [k, m]
+                .iter()
+                .all(|width| (step * width * x.dtype.size()).is_multiple_of(alignment))
+        })
+        .unwrap_or(1);
+    let range = |ranges: usize| rows / ranges / step * step;
+    let least = most - most / 4;
+    (least.max(1)..=most)
+        .map(range)
+        .filter(|&range| range > 0)
+        .min_by_key(|range| rows % range)
+        .unwrap_or(rows)
 }
 
 /// See [`crate::GraphOps::column_sum`].

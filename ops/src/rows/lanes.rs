@@ -249,7 +249,7 @@ impl From<CsrTensors<CubeBackend>> for Sorted {
     fn from(csr: CsrTensors<CubeBackend>) -> Self {
         let length = |tensor: &CubeTensor| tensor.meta.shape()[0];
         let (rows, edges) = (length(&csr.ptr) - 1, length(&csr.edge));
-        let (chunks, hubs) = (length(&csr.chunk), length(&csr.hub));
+        let (chunks, hubs) = (length(&csr.chunk) / 2, length(&csr.hub) / 2);
         // A kernel cannot be given a tensor without elements, so that one zero stands for it.
         let index = |tensor: CubeTensor| {
             assert!(
@@ -348,20 +348,29 @@ fn merge_kernel<F: Float, A: Float>(
     let row = usize::cast_from(hub[number * 2]);
     let first = usize::cast_from(hub[number * 2 + 1]) * PIECES;
     let entries = usize::cast_from(ptr[row + 1]) - usize::cast_from(ptr[row]);
-    let mut at = first * stride + offset + column;
-    let end = at + entries.div_ceil(PIECE) * stride;
-    let mut result = partial[at];
-    at += stride;
-    while at < end {
-        let value = partial[at];
-        if comptime!(reduce == Reduce::Max) {
-            result = max(result, value);
-        } else if comptime!(reduce == Reduce::Min) {
-            result = min(result, value);
-        } else {
-            result += value;
+    let start = first * stride + offset + column;
+    let count = entries.div_ceil(PIECE);
+    let mut result = partial[start];
+    let mut piece = 1;
+    while piece < count {
+        let mut values = Array::<A>::new(STEP);
+        #[unroll]
+        for step in 0..STEP {
+            values[step] = partial[start + min(piece + step, count - 1) * stride];
         }
-        at += stride;
+        #[unroll]
+        for step in 0..STEP {
+            let value = values[step];
+            // Repeated pieces change no maximum, but they change a sum.
+            if comptime!(reduce == Reduce::Max) {
+                result = max(result, value);
+            } else if comptime!(reduce == Reduce::Min) {
+                result = min(result, value);
+            } else {
+                result = select(piece + step < count, result + value, result);
+            }
+        }
+        piece += STEP;
     }
     if comptime!(reduce == Reduce::Mean) {
         result /= A::cast_from(u32::cast_from(entries));

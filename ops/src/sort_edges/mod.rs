@@ -27,7 +27,9 @@ pub(crate) fn sorted(edges: &Edges, walk: Walk) -> Csr {
     };
     let (chunk, hub) = match walk {
         Walk::ByDestination | Walk::BySource => schedule(&ptr),
-        Walk::ToDestination | Walk::ToSource => (pairs(vec![], &ptr), pairs(vec![], &ptr)),
+        Walk::ToDestination | Walk::ToSource => {
+            (numbers_like(vec![], &ptr), numbers_like(vec![], &ptr))
+        }
     };
     Csr {
         ptr,
@@ -107,7 +109,7 @@ fn sort(
 }
 
 /// Cuts long rows in pieces, for GPUs. Reads the row pointers, once for a graph.
-fn schedule(ptr: &Tensor<1, Int>) -> (Tensor<2, Int>, Tensor<2, Int>) {
+fn schedule(ptr: &Tensor<1, Int>) -> (Tensor<1, Int>, Tensor<1, Int>) {
     let (mut chunks, mut hubs) = (Vec::new(), Vec::new());
     if !is_on_cpu(ptr) {
         let data = ptr.to_data();
@@ -124,12 +126,12 @@ fn schedule(ptr: &Tensor<1, Int>) -> (Tensor<2, Int>, Tensor<2, Int>) {
             }
         }
     }
-    (pairs(chunks, ptr), pairs(hubs, ptr))
+    (numbers_like(chunks, ptr), numbers_like(hubs, ptr))
 }
 
-/// Pairs on the device of `like`.
-fn pairs(values: Vec<i32>, like: &Tensor<1, Int>) -> Tensor<2, Int> {
-    let shape = [values.len() / 2, 2];
+/// Numbers on the device of `like`.
+fn numbers_like(values: Vec<i32>, like: &Tensor<1, Int>) -> Tensor<1, Int> {
+    let shape = [values.len()];
     Tensor::from_data(TensorData::new(values, shape), (&like.device(), DType::I32))
 }
 

@@ -8,6 +8,8 @@
 //! | `kiln::sort_edges` | row, col | size | `[size + 1]`, `[E]`, `[E]` |
 //! | `kiln::aggregate` | x, (weight), csr | weighted, reduce | `[n, ..]` |
 //! | `kiln::aggregate_normalized` | x, scale, csr | has loops, their weight | `[N, ..]` |
+//! | `kiln::aggregate_self` | x, weight, csr | | `[N, ..]` |
+//! | `kiln::aggregate_mean_backward` | grad, csr, transposed | | `[N, ..]` |
 //! | `kiln::edge_dot_csr` | a, b, csr | | `[E]` or `[E, H]` |
 //! | `kiln::match_sum_csr` | a, b, v, csr | | `[n, F]` |
 //! | `kiln::edge_softmax` | x, csr | | `[E, H]` |
@@ -32,6 +34,8 @@ pub(crate) enum SortedOp {
     SortEdges { size: usize },
     Aggregate { weighted: bool, reduce: Reduce },
     AggregateNormalized { self_loop: Option<f64> },
+    AggregateSelf,
+    AggregateMeanBackward,
     EdgeDot,
     MatchSum,
     EdgeSoftmax,
@@ -49,7 +53,7 @@ pub(crate) fn parts<B: Backend>(csr: CsrTensors<B>) -> [IntTensor<B>; PARTS] {
 }
 
 impl SortedOp {
-    pub(crate) const IDS: [&'static str; 9] = [
+    pub(crate) const IDS: [&'static str; 11] = [
         "kiln::sort_edges",
         "kiln::aggregate",
         "kiln::edge_dot_csr",
@@ -59,6 +63,8 @@ impl SortedOp {
         "kiln::edge_attention",
         "kiln::edge_attention_backward",
         "kiln::aggregate_normalized",
+        "kiln::aggregate_self",
+        "kiln::aggregate_mean_backward",
     ];
 
     fn id(&self) -> &'static str {
@@ -72,6 +78,8 @@ impl SortedOp {
             Self::Attention(_) => 6,
             Self::AttentionBackward(_) => 7,
             Self::AggregateNormalized { .. } => 8,
+            Self::AggregateSelf => 9,
+            Self::AggregateMeanBackward => 10,
         }]
     }
 
@@ -88,9 +96,12 @@ impl SortedOp {
                 ScalarIr::UInt(u64::from(self_loop.is_some())),
                 ScalarIr::Float(self_loop.unwrap_or_default()),
             ],
-            Self::EdgeDot | Self::MatchSum | Self::EdgeSoftmax | Self::EdgeSoftmaxBackward => {
-                vec![]
-            }
+            Self::AggregateSelf
+            | Self::AggregateMeanBackward
+            | Self::EdgeDot
+            | Self::MatchSum
+            | Self::EdgeSoftmax
+            | Self::EdgeSoftmaxBackward => vec![],
             Self::Attention(options) | Self::AttentionBackward(options) => {
                 let (probability, seed) = options.dropout.unwrap_or_default();
                 vec![
@@ -108,10 +119,11 @@ impl SortedOp {
         match self {
             Self::SortEdges { .. }
             | Self::AggregateNormalized { .. }
+            | Self::AggregateSelf
             | Self::EdgeDot
             | Self::EdgeSoftmaxBackward => 2,
             Self::Aggregate { weighted, .. } => 1 + usize::from(*weighted),
-            Self::EdgeSoftmax => 1,
+            Self::AggregateMeanBackward | Self::EdgeSoftmax => 1,
             Self::MatchSum | Self::Attention(_) => 3,
             Self::AttentionBackward(_) => 6,
         }
@@ -145,7 +157,12 @@ impl SortedOp {
                 };
                 vec![(shape, inputs[0].dtype)]
             }
+            Self::AggregateMeanBackward => {
+                let rows = inputs[1 + PARTS].shape[0] - 1;
+                vec![with_rows(&inputs[0], rows)]
+            }
             Self::AggregateNormalized { .. }
+            | Self::AggregateSelf
             | Self::MatchSum
             | Self::EdgeSoftmax
             | Self::EdgeSoftmaxBackward => {
@@ -195,6 +212,8 @@ impl SortedOp {
                 let self_loop = (number(0)? == 1).then_some(weight);
                 Self::AggregateNormalized { self_loop }
             }
+            "kiln::aggregate_self" => Self::AggregateSelf,
+            "kiln::aggregate_mean_backward" => Self::AggregateMeanBackward,
             "kiln::edge_dot_csr" => Self::EdgeDot,
             "kiln::match_sum_csr" => Self::MatchSum,
             "kiln::edge_softmax" => Self::EdgeSoftmax,
@@ -234,7 +253,9 @@ impl SortedOp {
         };
         let rows = csr(handles, leading);
         let transposed = match self {
-            Self::AttentionBackward(_) => csr(handles, leading + PARTS),
+            Self::AggregateMeanBackward | Self::AttentionBackward(_) => {
+                csr(handles, leading + PARTS)
+            }
             _ => rows.clone(),
         };
         let mut x = |at: usize| handles.get_float_tensor::<B>(&inputs[at]);
@@ -255,6 +276,10 @@ impl SortedOp {
                     transposed,
                     self_loop,
                 )]
+            }
+            Self::AggregateSelf => vec![B::aggregate_self(x(0), x(1), rows, transposed)],
+            Self::AggregateMeanBackward => {
+                vec![B::aggregate_mean_backward(x(0), rows, transposed)]
             }
             Self::EdgeDot => vec![B::edge_dot_csr(x(0), x(1), rows, transposed)],
             Self::MatchSum => vec![B::match_sum_csr(x(0), x(1), x(2), rows)],
