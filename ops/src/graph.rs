@@ -122,5 +122,6 @@ fn append_loops(edges: &EdgeIndex) -> EdgeIndex {
 }
 
 fn stack(src: Tensor<1, Int>, dst: Tensor<1, Int>) -> Tensor<2, Int> {
-    Tensor::stack(vec![src, dst], 0)
+    // `Tensor::stack` panics where there are no edges.
+    Tensor::cat([src, dst].map(|end| end.reshape([1, -1])).to_vec(), 0)
 }

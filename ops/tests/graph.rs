@@ -77,7 +77,10 @@ fn graphs_without_edges() {
     let (adjacency, perm) = graph::to_adjacency(&empty, None);
     assert_eq!(read_ints(adjacency.rowptr()), [0, 0, 0]);
     assert_eq!(perm.dims(), [0]);
+    assert_eq!(ends(&graph::to_edge_index(&adjacency)), (vec![], vec![]));
     let (loops, _) = graph::add_remaining_self_loops(&empty, None, 1.0);
     assert_eq!(ends(&loops), (vec![0, 1], vec![0, 1]));
+    let (nothing, _) = graph::add_self_loops(&edges(&[], &[], 0), None, 1.0);
+    assert_eq!(ends(&nothing), (vec![], vec![]));
     assert_eq!(read_ints(ints(&[], &device())), [0_usize; 0]);
 }
