@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use crate::support::{Case, assert_close, cases, device, fine, floats, ints, is_flex, read};
 
 /// Numbers between 0 and 1 that differ by position, to weigh outputs with.
-fn cotangent(count: usize) -> Vec<f64> {
+pub(crate) fn cotangent(count: usize) -> Vec<f64> {
     (0..count)
         .map(|i| (f64::from(u32::try_from(i).unwrap()) * 0.7548).fract() + 0.1)
         .collect()

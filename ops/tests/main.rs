@@ -11,6 +11,7 @@ mod gradient;
 mod graph;
 mod indices;
 mod linear;
+mod property;
 mod recording;
 mod reference;
 mod sorted;

@@ -63,7 +63,9 @@ pub(crate) fn spmm(
     if let Some(weight) = weight.filter(|weight| !weight.is_empty()) {
         let channels = messages.len() / weight.len();
         for (message, w) in messages.chunks_mut(channels).zip(weight) {
-            message.iter_mut().for_each(|value| *value *= w);
+            for value in message {
+                *value *= w;
+            }
         }
     }
     scatter(&messages, width, dst, size, reduce)
@@ -169,8 +171,9 @@ pub(crate) fn attention(
             entries[i].push((e, j));
         }
     }
-    for i in 0..size.min(options.loops.unwrap_or_default()) {
-        entries[i].push((src.len() + i, i));
+    let loops = options.loops.unwrap_or_default();
+    for (i, entries) in entries.iter_mut().enumerate().take(loops) {
+        entries.push((src.len() + i, i));
     }
     let mut out = vec![0.0; size * heads * channels];
     for ((i, entries), h) in entries
