@@ -263,6 +263,40 @@ pub enum Op {
         /** Number of nodes. */
         size: Size,
     },
+
+    /// Attention in one walk over the edges: scores `leaky_relu(score_src[j] + score_dst[i])`, their
+    /// softmax among the edges to `i`, dropout of it, and the sum of the rows `x[j]` with these weights.
+    /// `(x [N, H, C], src [E], dst [E], score_src [N, H], score_dst [size, H])` gives `[size, H, C]`.
+    ///
+    /// This and the two below are for execution: [passes](crate::pass) put them in the place of their
+    /// parts, which is what programs are recorded as.
+    EdgeAttention {
+        /** Slope of the leaky ReLU. */
+        slope: Float,
+        /** Whether edges from a node to itself give way to one loop for each receiver that is also a
+        sender. */
+        self_loops: bool,
+        /** Probability of the dropout. */
+        dropout: Float,
+        /** Number of destinations. */
+        size: Size,
+    },
+    /// `out[i] = s[i] * (sum over e with dst[e] = i of s[src[e]] * x[src[e]], and w * s[i] * x[i])`.
+    /// `(x [N, F], src [E], dst [E], s [N])` gives `[N, F]`
+    SpmmNormalized {
+        /** Weight `w` of a node's own row; edges from a node to itself then count nothing. */
+        self_loop: Option<Float>,
+    },
+    /// One over the root of each node's number of edges, or 0 where there is none.
+    /// `(src [E], dst [E])` gives `[size]`
+    InverseSqrtDegree {
+        /** Counted for each node; edges from a node to itself then count nothing. */
+        self_loop: Option<Float>,
+        /** Number of nodes. */
+        size: Size,
+        /** Float type of the result. */
+        elem: ElemType,
+    },
 }
 
 impl Op {
@@ -300,7 +334,9 @@ impl Op {
             | Self::Degree { size, elem: _ }
             | Self::PtrToIndex { entries: size }
             | Self::CooToCsr { size }
-            | Self::SelfLoopPosition { size } => vec![size],
+            | Self::SelfLoopPosition { size }
+            | Self::EdgeAttention { size, .. }
+            | Self::InverseSqrtDegree { size, .. } => vec![size],
             Self::Weight(_)
             | Self::Call(_)
             | Self::Symbol(_)
@@ -325,7 +361,8 @@ impl Op {
             | Self::Gather
             | Self::SegmentReduce(_)
             | Self::SpmmCsr { reduce: _ }
-            | Self::Nonzero => Vec::new(),
+            | Self::Nonzero
+            | Self::SpmmNormalized { self_loop: _ } => Vec::new(),
         }
     }
 
@@ -363,7 +400,9 @@ impl Op {
             | Self::Degree { size, elem: _ }
             | Self::PtrToIndex { entries: size }
             | Self::CooToCsr { size }
-            | Self::SelfLoopPosition { size } => vec![size],
+            | Self::SelfLoopPosition { size }
+            | Self::EdgeAttention { size, .. }
+            | Self::InverseSqrtDegree { size, .. } => vec![size],
             Self::Weight(_)
             | Self::Call(_)
             | Self::Symbol(_)
@@ -388,7 +427,8 @@ impl Op {
             | Self::Gather
             | Self::SegmentReduce(_)
             | Self::SpmmCsr { .. }
-            | Self::Nonzero => Vec::new(),
+            | Self::Nonzero
+            | Self::SpmmNormalized { .. } => Vec::new(),
         }
     }
 
@@ -410,6 +450,10 @@ impl Op {
             | Self::Dropout(float)
             | Self::LayerNorm { epsilon: float }
             | Self::BatchNorm { epsilon: float } => vec![float],
+            Self::EdgeAttention { slope, dropout, .. } => vec![slope, dropout],
+            Self::SpmmNormalized { self_loop } | Self::InverseSqrtDegree { self_loop, .. } => {
+                self_loop.iter_mut().collect()
+            }
             Self::Weight(_)
             | Self::Call(_)
             | Self::Symbol(_)

@@ -4,7 +4,9 @@
 
 mod exec;
 mod files;
+mod fusion;
 mod native;
 mod pass;
 mod prepared;
 mod round_trip;
+mod support;

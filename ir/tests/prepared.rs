@@ -2,17 +2,14 @@
 //!
 //! The device is that of `KILN_TEST_BACKEND`. On CUDA runs are repeated by the device.
 
-use std::{
-    collections::BTreeMap,
-    env,
-    sync::{Mutex, MutexGuard, PoisonError},
-};
-
-use burn::tensor::{Bool, DType, Device, Int, Tensor, TensorData};
-use kiln_core::{AnyTensor, Kind, backend};
+use burn::tensor::{Bool, Int, Tensor};
+use kiln_core::AnyTensor;
 use kiln_ir::{ExecError, Prepared, Session};
 
-use crate::exec::model;
+use crate::{
+    exec::model,
+    support::{Inputs, assert_close, backend_name, device, edges, floats, one, values},
+};
 
 /// A graph convolution: coefficients come from the graph, features are multiplied and propagated.
 const CONVOLUTION: &str = "kiln 1
@@ -91,24 +88,7 @@ fn @forward(x %0: f32[$N, 2], id %1: i64[$N]) -> (%2, %3) {
 }
 ";
 
-type Inputs = BTreeMap<String, AnyTensor>;
 type Outputs = Vec<(String, AnyTensor)>;
-
-/// The device under test. While it notes launches, no other thread may use it.
-fn device() -> (Device, MutexGuard<'static, ()>) {
-    static ALONE: Mutex<()> = Mutex::new(());
-    let guard = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    (backend::device(&backend_name()).unwrap(), guard)
-}
-
-fn backend_name() -> String {
-    env::var("KILN_TEST_BACKEND").unwrap_or_else(|_| "flex".to_owned())
-}
-
-/// On the CPU a prepared call does the same with the same numbers. GPUs may fuse other kernels.
-fn tolerance() -> f64 {
-    if backend_name() == "flex" { 0.0 } else { 1e-5 }
-}
 
 /// CUDA repeats runs that need no host; others may.
 #[track_caller]
@@ -120,46 +100,14 @@ fn assert_replays(call: &Prepared<'_>) {
     }
 }
 
-fn floats<const D: usize>(shape: [usize; D], seed: usize, device: &Device) -> AnyTensor {
-    let count = shape.iter().product();
-    let value = |i: usize| f32::from(i16::try_from((i * 37 + seed * 11) % 23).unwrap()) / 8.0 - 1.0;
-    let data = TensorData::new((0..count).map(value).collect(), shape);
-    Tensor::<D>::from_data(data, (device, DType::F32)).into()
-}
-
-fn edges(pairs: &[[i64; 2]], device: &Device) -> AnyTensor {
-    let ends = |end: usize| pairs.iter().map(move |pair| pair[end]);
-    let values: Vec<i64> = ends(0).chain(ends(1)).collect();
-    Tensor::<2, Int>::from_data(TensorData::new(values, [2, pairs.len()]), device).into()
-}
-
-fn one(name: &str, tensor: AnyTensor) -> Inputs {
-    BTreeMap::from([(name.to_owned(), tensor)])
-}
-
-fn values(tensor: AnyTensor) -> (Vec<usize>, Vec<f64>) {
-    let shape = tensor.shape().iter().copied().collect();
-    let data = match (tensor.kind(), tensor.shape().num_dims()) {
-        (Kind::Float, 1) => tensor.float::<1>().into_data(),
-        (Kind::Float, 2) => tensor.float::<2>().into_data(),
-        (Kind::Int, 1) => tensor.int::<1>().into_data(),
-        _ => panic!("no such test output"),
-    };
-    (shape, data.convert_dtype(DType::F64).try_to_vec().unwrap())
-}
-
 #[track_caller]
 fn assert_equal(got: Outputs, expected: Outputs) {
     assert_eq!(got.len(), expected.len());
+    // On the CPU a prepared call does the same with the same numbers. GPUs may fuse other kernels.
+    let tolerance = if backend_name() == "flex" { 0.0 } else { 1e-5 };
     for ((name, got), (expected_name, expected)) in got.into_iter().zip(expected) {
         assert_eq!(name, expected_name);
-        let ((shape, got), (expected_shape, expected)) = (values(got), values(expected));
-        assert_eq!(shape, expected_shape, "{name}");
-        let near = |(a, b): (&f64, &f64)| (a - b).abs() <= tolerance() * b.abs().max(1.0);
-        assert!(
-            got.iter().zip(&expected).all(near),
-            "{name}: {got:?}, expected {expected:?}"
-        );
+        assert_close(&name, got, expected, tolerance);
     }
 }
 
@@ -265,7 +213,7 @@ fn what_does_not_fit_is_an_error_and_changes_nothing() {
     let (device, _guard) = device();
     let session = Session::new(&model(CONVOLUTION), &device).unwrap();
     let mut inputs = one("x", floats([4, 3], 0, &device));
-    let error = |result: Result<_, ExecError>| result.map(|_: Outputs| ()).unwrap_err().to_string();
+    let error = |result: Result<Outputs, ExecError>| result.map(drop).unwrap_err().to_string();
     let missing = session.prepare("forward", inputs.clone()).unwrap_err();
     assert!(matches!(missing, ExecError::MissingInput { name, .. } if name == "edge_index"));
     inputs.insert("edge_index".to_owned(), edges(&GRAPH, &device));

@@ -142,6 +142,22 @@ fn op() -> impl Strategy<Value = Op> {
         size().prop_map(|entries| Op::PtrToIndex { entries }),
         size().prop_map(|size| Op::CooToCsr { size }),
         size().prop_map(|size| Op::SelfLoopPosition { size }),
+        (float(), any::<bool>(), float(), size()).prop_map(|(slope, self_loops, dropout, size)| {
+            Op::EdgeAttention {
+                slope,
+                self_loops,
+                dropout,
+                size,
+            }
+        }),
+        proptest::option::of(float()).prop_map(|self_loop| Op::SpmmNormalized { self_loop }),
+        (proptest::option::of(float()), size(), elem()).prop_map(|(self_loop, size, elem)| {
+            Op::InverseSqrtDegree {
+                self_loop,
+                size,
+                elem,
+            }
+        }),
     ]
 }
 

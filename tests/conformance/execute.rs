@@ -13,7 +13,7 @@ use std::{
 use kiln::{
     burn::tensor::{Device, TensorData},
     core::{AnyTensor, Overloads, backend, signature::Type},
-    ir::{self, Model, Session, record::Recorder},
+    ir::{self, Model, Op, Session, record::Recorder},
 };
 
 use crate::{
@@ -169,6 +169,41 @@ fn prepared_programs_equal_single_runs() {
         }
     }
     println!("repeated by the device: {replayed:?}");
+}
+
+#[test]
+fn recorded_message_passing_runs_in_one_operation() {
+    let fused = |op: &Op| matches!(op, Op::EdgeAttention { .. } | Op::SpmmNormalized { .. });
+    let in_parts = |op: &Op| matches!(op, Op::Spmm { .. } | Op::SegmentSoftmax { .. });
+    let mut count = 0;
+    for fixture in case::fixtures() {
+        let is_one = fixture.name.ends_with("-edge_index-loops-default");
+        if !is_one || !["GCNConv", "GCN", "GATConv", "GAT"].contains(&fixture.conv.as_str()) {
+            continue;
+        }
+        let module = fixture.module(&Device::flex());
+        let model = Recorder::new(&module).overloads().finish().unwrap();
+        let session = Session::new(&model, &Device::flex()).unwrap();
+        // Without weights and features of edges.
+        let function = session.methods()[0].cases[0].function;
+        let nodes = &session.program().functions[function.index()].nodes;
+        let layers = if fixture.conv.ends_with("Conv") { 1 } else { 2 };
+        let ops = || nodes.iter().map(|node| &node.op);
+        assert_eq!(
+            ops().filter(|op| fused(op)).count(),
+            layers,
+            "{}",
+            fixture.name
+        );
+        assert_eq!(
+            ops().filter(|op| in_parts(op)).count(),
+            0,
+            "{}",
+            fixture.name
+        );
+        count += 1;
+    }
+    assert_eq!(count, 4);
 }
 
 /// The model itself, and what remains of it after each format.

@@ -7,16 +7,22 @@ use std::collections::HashMap;
 
 use burn::{
     backend::{DispatchTensor, TensorMetadata as _},
-    tensor::{Int, Shape, Tensor},
+    tensor::{DType, Int, Shape, Tensor},
 };
 use kiln_core::{EdgeIndex, Flow};
-use kiln_ops::{Endpoints, Reduce, aggregate, dispatch};
+use kiln_ops::{
+    AttentionOptions, Endpoints, Reduce, aggregate, aggregate_normalized, dispatch, dropout_seed,
+    edge_attention,
+};
 
 use super::{
     ExecError, Operand, VALIDATED,
     eval::{Eval, float_dtype},
 };
-use crate::{op::Op, program::ValueId};
+use crate::{
+    op::{Float, Op},
+    program::ValueId,
+};
 
 /// The edges that have been sorted, by the values of their ends and the numbers of nodes.
 #[derive(Default)]
@@ -96,7 +102,58 @@ pub(super) fn eval(
         Op::SelfLoopPosition { size } => {
             dispatch::self_loop_position(x, next(), eval.size("the number of nodes", size)?)
         }
+        Op::EdgeAttention {
+            slope: Float(negative_slope),
+            self_loops,
+            dropout: Float(probability),
+            size,
+        } => {
+            let (src, dst) = (next(), next());
+            let scores = [next(), next()].map(Tensor::<2>::from_dispatch);
+            let sizes = [x.shape()[0], destinations(size)?];
+            let ends = graphs.ends([ids[1], ids[2]], sizes, src, dst);
+            let x = sortable(ends, Tensor::<3>::from_dispatch(x))?;
+            let is_dropping = *probability > 0.0 && x.device().is_autodiff();
+            let options = AttentionOptions {
+                negative_slope: *negative_slope,
+                loops: self_loops.then(|| sizes[0].min(sizes[1])),
+                dropout: is_dropping.then(|| (*probability, dropout_seed(&x.device()))),
+            };
+            let [score_src, score_dst] = scores;
+            edge_attention(x, score_src, score_dst, ends, options).into_dispatch()
+        }
+        Op::SpmmNormalized { self_loop } => {
+            let (src, dst) = (next(), next());
+            let scale = Tensor::from_dispatch(next());
+            let nodes = x.shape()[0];
+            let ends = graphs.ends([ids[1], ids[2]], [nodes, nodes], src, dst);
+            let x = sortable(ends, Tensor::from_dispatch(x))?;
+            let self_loop = self_loop.map(|Float(weight)| weight);
+            aggregate_normalized(x, scale, ends, self_loop).into_dispatch()
+        }
+        Op::InverseSqrtDegree {
+            self_loop,
+            size,
+            elem,
+        } => {
+            let nodes = eval.size("the number of nodes", size)?;
+            let ends = graphs.ends([ids[0], ids[1]], [nodes, nodes], x, next());
+            let options = (&ends.device(), DType::from(float_dtype(*elem)));
+            let like = sortable(ends, Tensor::<1>::zeros([1], options))?;
+            let self_loop = self_loop.map(|Float(weight)| weight);
+            ends.inverse_sqrt_degree(self_loop, &like).into_dispatch()
+        }
         _ => unreachable!("not an operation on graphs: {op:?}"),
     };
     Ok(vec![one])
+}
+
+/// What walks sorted edges, if they can be numbered.
+fn sortable<const D: usize>(ends: &Endpoints, x: Tensor<D>) -> Result<Tensor<D>, ExecError> {
+    if ends.walks_sorted(&x) {
+        Ok(x)
+    } else {
+        let edges = ends.num_edges();
+        Err(ExecError::TooManyEdges { edges })
+    }
 }

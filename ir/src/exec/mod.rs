@@ -1,8 +1,8 @@
 //! The executor: runs the methods of a model on any Burn device.
 //!
-//! A [`Session`] prepares once: it inlines calls, merges common nodes, drops dead ones, and uploads
-//! each weight that is left. A run binds the symbols from the inputs, evaluates the sizes, and
-//! executes node by node; a value is freed after its last use.
+//! A [`Session`] prepares once: it inlines calls, merges common nodes, fuses message passing, drops
+//! dead nodes, and uploads each weight that is left. A run binds the symbols from the inputs, evaluates
+//! the sizes, and executes node by node; a value is freed after its last use.
 //!
 //! Operations run on Burn's run-time backend without ranks in types. What each does is in one file a
 //! family: elementwise, shape, reduce, linear, graph. Floats keep the program's element type. Integers
@@ -293,7 +293,10 @@ impl Session {
             | Op::PtrToIndex { .. }
             | Op::CooToCsr { .. }
             | Op::Nonzero
-            | Op::SelfLoopPosition { .. } => graph::eval(eval, graphs, op, &node.inputs, operands),
+            | Op::SelfLoopPosition { .. }
+            | Op::EdgeAttention { .. }
+            | Op::SpmmNormalized { .. }
+            | Op::InverseSqrtDegree { .. } => graph::eval(eval, graphs, op, &node.inputs, operands),
         }
     }
 }

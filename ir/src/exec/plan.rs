@@ -1,11 +1,11 @@
 //! What a prepared call does once, and what each run does.
 //!
 //! Inputs of integers and size parameters are the graph. A node is executed by each run if another
-//! input reaches it, and once if only the graph and weights do.
+//! input reaches it or if it is random, and once if only the graph and weights reach it.
 
 use crate::{
     exec::Kind,
-    op::{Op, Reduce},
+    op::{Float, Op, Reduce},
     program::{Function, Node, ValueId, ValueType},
 };
 
@@ -40,7 +40,7 @@ impl Plan {
         let mut is_replayable = true;
         for (number, node) in function.nodes.iter().enumerate() {
             let reached = |varies: &[bool]| node.inputs.iter().any(|id| varies[id.index()]);
-            if !reached(&varies) {
+            if !reached(&varies) && !is_random(&node.op) {
                 continue;
             }
             each_run.push(number);
@@ -110,18 +110,31 @@ fn is_scalar(function: &Function, id: ValueId) -> bool {
     }
 }
 
-/// Whether a node that each run executes needs values on the host.
-fn reads_back(node: &Node, varies: &[bool]) -> bool {
-    match node.op {
-        // How many there are.
-        Op::Nonzero => true,
-        // Sorts edges that are not known before. Products sort in the kernel.
-        Op::Spmm { reduce, .. } if reduce != Reduce::Mul => {
-            let ends = node.inputs.get(1..3).unwrap_or_default();
-            ends.iter().any(|id| varies[id.index()])
-        }
+/// Whether the result may be another each time while training.
+fn is_random(op: &Op) -> bool {
+    match op {
+        Op::Dropout(Float(prob))
+        | Op::EdgeAttention {
+            dropout: Float(prob),
+            ..
+        } => *prob > 0.0,
         _ => false,
     }
+}
+
+/// Whether a node that each run executes needs values on the host.
+fn reads_back(node: &Node, varies: &[bool]) -> bool {
+    // Where the ends of edges are that are sorted. Those of products are sorted in the kernel.
+    let ends = match node.op {
+        // How many there are.
+        Op::Nonzero => return true,
+        Op::Spmm { reduce, .. } if reduce != Reduce::Mul => 1..3,
+        Op::EdgeAttention { .. } | Op::SpmmNormalized { .. } => 1..3,
+        Op::InverseSqrtDegree { .. } => 0..2,
+        _ => return false,
+    };
+    let ends = node.inputs.get(ends).unwrap_or_default();
+    ends.iter().any(|id| varies[id.index()])
 }
 
 /// Whether the result of an operation is certainly not the memory of an input that is used elsewhere.
@@ -143,5 +156,8 @@ fn makes_memory(op: &Op) -> bool {
             | Op::SegmentSoftmax { .. }
             | Op::Spmm { .. }
             | Op::SpmmCsr { .. }
+            | Op::EdgeAttention { .. }
+            | Op::SpmmNormalized { .. }
+            | Op::InverseSqrtDegree { .. }
     )
 }

@@ -99,6 +99,20 @@ impl Parser<'_> {
             "self_loop_position" => Op::SelfLoopPosition {
                 size: self.first("size", Self::size)?,
             },
+            "edge_attention" => Op::EdgeAttention {
+                slope: self.first("slope", Self::float)?,
+                self_loops: self.next("self_loops", Self::bool)?,
+                dropout: self.next("dropout", Self::float)?,
+                size: self.next("size", Self::size)?,
+            },
+            "spmm_normalized" => Op::SpmmNormalized {
+                self_loop: self.first("self_loop", Self::optional_float)?,
+            },
+            "inverse_sqrt_degree" => Op::InverseSqrtDegree {
+                self_loop: self.first("self_loop", Self::optional_float)?,
+                size: self.next("size", Self::size)?,
+                elem: self.next("elem", Self::elem)?,
+            },
             _ => match (unary, binary, scalar, reduction) {
                 (Some(unary), ..) => return Ok(Op::Unary(*unary)),
                 (_, Some(binary), ..) => return Ok(Op::Binary(*binary)),
@@ -171,6 +185,20 @@ impl Parser<'_> {
             Ok(None)
         } else {
             self.scalar().map(Some)
+        }
+    }
+
+    fn bool(&mut self) -> Parsed<bool> {
+        self.choice("`true` or `false`", &[true, false], |one| {
+            if *one { "true" } else { "false" }
+        })
+    }
+
+    fn optional_float(&mut self) -> Parsed<Option<Float>> {
+        if self.eat_word("none") {
+            Ok(None)
+        } else {
+            self.float().map(Some)
         }
     }
 

@@ -7,7 +7,7 @@ use super::{
     words::{at, float, list},
 };
 use crate::{
-    op::{Op, Scalar},
+    op::{Float, Op, Scalar},
     size::Size,
 };
 
@@ -22,6 +22,7 @@ pub(super) fn print_op(words: Words<'_>, op: &Op, inputs: &str) -> String {
     let one = |name: &str, attribute: &str, value: String| {
         format!("{name}{{{attribute}={value}}}({inputs})")
     };
+    let maybe = |value: Option<Float>| value.map_or_else(|| "none".to_owned(), float);
     let plain = |name: &str| format!("{name}({inputs})");
     match op {
         Op::Weight(id) => format!("weight {}", words.weight(*id)),
@@ -101,5 +102,28 @@ pub(super) fn print_op(words: Words<'_>, op: &Op, inputs: &str) -> String {
         Op::CooToCsr { size: rows } => one("coo_to_csr", "size", size(rows)),
         Op::Nonzero => plain("nonzero"),
         Op::SelfLoopPosition { size: nodes } => one("self_loop_position", "size", size(nodes)),
+        Op::EdgeAttention {
+            slope,
+            self_loops,
+            dropout,
+            size: rows,
+        } => {
+            let (slope, dropout, rows) = (float(*slope), float(*dropout), size(rows));
+            format!(
+                "edge_attention{{slope={slope}, self_loops={self_loops}, dropout={dropout}, \
+                 size={rows}}}({inputs})"
+            )
+        }
+        Op::SpmmNormalized { self_loop } => one("spmm_normalized", "self_loop", maybe(*self_loop)),
+        Op::InverseSqrtDegree {
+            self_loop,
+            size: rows,
+            elem,
+        } => {
+            let (self_loop, rows) = (maybe(*self_loop), size(rows));
+            format!(
+                "inverse_sqrt_degree{{self_loop={self_loop}, size={rows}, elem={elem}}}({inputs})"
+            )
+        }
     }
 }

@@ -207,6 +207,12 @@ pub(super) fn expression(
                 library.function("self_loop_position")
             )
         }
+        Op::EdgeAttention { .. } | Op::SpmmNormalized { .. } | Op::InverseSqrtDegree { .. } => {
+            return Err(unsupported(
+                scope,
+                format!("{op:?}, an operation of executors"),
+            ));
+        }
     })
 }
 
@@ -369,9 +375,11 @@ pub(super) fn output_name(
         | Op::Scatter { .. }
         | Op::SegmentReduce(_)
         | Op::Spmm { .. }
-        | Op::SpmmCsr { .. } => "out",
+        | Op::SpmmCsr { .. }
+        | Op::EdgeAttention { .. }
+        | Op::SpmmNormalized { .. } => "out",
         Op::SegmentSoftmax { .. } => "alpha",
-        Op::Degree { .. } => "degree",
+        Op::Degree { .. } | Op::InverseSqrtDegree { .. } => "degree",
         Op::PtrToIndex { .. } => "index",
         Op::CooToCsr { .. } => ["rowptr", "perm"].get(position).copied().unwrap_or("out"),
         Op::Nonzero => "position",

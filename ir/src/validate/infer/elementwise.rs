@@ -126,14 +126,7 @@ impl Infer<'_> {
     }
 
     pub(super) fn dropout(prob: Float, inputs: &[&TensorType]) -> Types {
-        if !(0.0..=1.0).contains(&prob.0) {
-            let got = format!("{:?}", prob.0);
-            return Err(Self::attribute(
-                "the probability",
-                "a number from 0 to 1",
-                got,
-            ));
-        }
+        Self::probability(prob)?;
         Self::float_to_same(inputs)
     }
 

@@ -2,6 +2,7 @@
 
 use super::{Infer, Problem, one, overflow};
 use crate::{
+    op::Float,
     program::{ElemType, TensorType},
     size::Size,
 };
@@ -80,6 +81,67 @@ impl Infer<'_> {
             .iter()
             .try_for_each(|value| self.edge_weight(value, x.elem, edges))?;
         Ok(one(x.elem, vec![rows, features.clone()]))
+    }
+
+    pub(super) fn edge_attention(
+        &self,
+        dropout: Float,
+        size: &Size,
+        inputs: &[&TensorType],
+    ) -> Types {
+        let &[x, src, dst, score_src, score_dst] = inputs else {
+            return Ok(Vec::new());
+        };
+        Self::probability(dropout)?;
+        self.count("the number of destinations", size)?;
+        let elem = Self::float("x", x)?;
+        let [nodes, heads, channels] = x.dims.as_slice() else {
+            return Err(self.shape("x", "rank 3", x));
+        };
+        let edges = self.index("the sources", src)?;
+        self.entries("the destinations", dst, edges)?;
+        for (what, ty, rows) in [
+            ("the sources' scores", score_src, nodes),
+            ("the destinations' scores", score_dst, size),
+        ] {
+            Self::exact(what, ty, elem)?;
+            if ty.dims != [rows.clone(), heads.clone()] {
+                let sizes = self.words().sizes(&[rows.clone(), heads.clone()]);
+                return Err(self.shape(what, format!("shape [{sizes}]"), ty));
+            }
+        }
+        let dims = vec![size.clone(), heads.clone(), channels.clone()];
+        Ok(one(elem, dims))
+    }
+
+    pub(super) fn spmm_normalized(&self, inputs: &[&TensorType]) -> Types {
+        let &[x, src, dst, scale] = inputs else {
+            return Ok(Vec::new());
+        };
+        self.features(x)?;
+        let edges = self.index("the sources", src)?;
+        self.entries("the destinations", dst, edges)?;
+        let (nodes, _) = self.rows("x", x)?;
+        Self::exact("the scale", scale, x.elem)?;
+        if scale.dims != [nodes.clone()] {
+            let expected = format!("shape [{}]", self.words().size(nodes));
+            return Err(self.shape("the scale", expected, scale));
+        }
+        Ok(vec![x.clone()])
+    }
+
+    pub(super) fn inverse_sqrt_degree(
+        &self,
+        size: &Size,
+        elem: ElemType,
+        inputs: &[&TensorType],
+    ) -> Types {
+        let &[src, dst] = inputs else {
+            return Ok(Vec::new());
+        };
+        let edges = self.index("the sources", src)?;
+        self.entries("the destinations", dst, edges)?;
+        self.degree(size, elem, &[dst])
     }
 
     pub(super) fn degree(&self, size: &Size, elem: ElemType, inputs: &[&TensorType]) -> Types {

@@ -65,11 +65,13 @@ pub(super) fn arity(op: &Op) -> (usize, usize, usize) {
         | Op::Scatter { .. }
         | Op::SegmentReduce(_)
         | Op::SegmentSoftmax { .. }
-        | Op::SelfLoopPosition { .. } => (2, 2, 1),
+        | Op::SelfLoopPosition { .. }
+        | Op::InverseSqrtDegree { .. } => (2, 2, 1),
         Op::Linear | Op::LayerNorm { .. } => (2, 3, 1),
         Op::MaskWhere => (3, 3, 1),
         Op::Spmm { .. } | Op::SpmmCsr { .. } => (3, 4, 1),
-        Op::BatchNorm { .. } => (5, 5, 1),
+        Op::SpmmNormalized { .. } => (4, 4, 1),
+        Op::BatchNorm { .. } | Op::EdgeAttention { .. } => (5, 5, 1),
         Op::Cat(_) => (1, usize::MAX, 1),
     }
 }
@@ -121,6 +123,18 @@ impl Infer<'_> {
             Op::CooToCsr { size } => self.coo_to_csr(size, inputs),
             Op::Nonzero => self.nonzero(inputs),
             Op::SelfLoopPosition { size } => self.self_loop_position(size, inputs),
+            Op::EdgeAttention {
+                slope: _,
+                self_loops: _,
+                dropout,
+                size,
+            } => self.edge_attention(*dropout, size, inputs),
+            Op::SpmmNormalized { self_loop: _ } => self.spmm_normalized(inputs),
+            Op::InverseSqrtDegree {
+                self_loop: _,
+                size,
+                elem,
+            } => self.inverse_sqrt_degree(size, *elem, inputs),
         }
     }
 
@@ -260,6 +274,18 @@ impl Infer<'_> {
             "the scalar",
             expected,
             self.words().scalar(scalar),
+        ))
+    }
+
+    fn probability(prob: Float) -> Result<(), Problem> {
+        if (0.0..=1.0).contains(&prob.0) {
+            return Ok(());
+        }
+        let got = format!("{:?}", prob.0);
+        Err(Self::attribute(
+            "the probability",
+            "a number from 0 to 1",
+            got,
         ))
     }
 
