@@ -1,0 +1,149 @@
+//! Products with few columns on GPUs: `x [N, K] · W [K, M]` with `M` up to 32.
+//!
+//! Such a result is too small to be cut in tiles for a whole device where `N` is some thousands, and its
+//! time is that of reading `x` where there are more. A plane takes a few rows. Its units share the `K`
+//! columns of `x`, so that what they read is contiguous, hold all `M` sums, and add up in the end.
+
+use burn::backend::{Shape, cubecl::dtype_to_storage_type};
+use burn::tensor::DType;
+use burn_cubecl::{kernel::into_contiguous, tensor::CubeTensor};
+use cubecl::{cube, prelude::*};
+
+use crate::rows::{
+    cube::{address_type, empty, vector_size},
+    lanes::{Lanes, group, lane, sum_lanes, sum_type},
+};
+
+/// Most columns of the result.
+const MAX_WIDTH: usize = 32;
+/// Least columns of `x`, so that most units of a plane have some.
+const MIN_INNER: usize = 64;
+/// Columns of `x` that a unit reads at once.
+const STEP: usize = 2;
+/// Sums of a unit, in vectors.
+const SUMS: usize = 16;
+/// Rows above which a plane takes more of them, to read the weights less often.
+const MANY_ROWS: usize = 1 << 15;
+
+#[cube(launch_unchecked, address_type = "dynamic")]
+fn narrow_kernel<F: Float, A: Float, N: Size>(
+    x: &Tensor<F>,
+    weight: &Tensor<Vector<F, N>>,
+    out: &mut Tensor<Vector<F, N>>,
+    rows: usize,
+    inner: usize,
+    #[comptime] vectors: usize,
+    #[comptime] lanes: usize,
+    #[comptime] taken: usize,
+    #[define(F, A)] _dtypes: [ElemType; 2],
+) {
+    // Units of a plane stay together to the end, since they add up together.
+    let first = group(lanes) * taken;
+    let zero = Vector::<A, N>::new(A::new(0.0_f32));
+    let mut start = Array::<usize>::new(taken);
+    let mut sums = Array::<Vector<A, N>>::new(comptime!(taken * vectors));
+    #[unroll]
+    for row in 0..taken {
+        // Planes behind the end read the last row, and write nothing.
+        start[row] = min(first + row, rows - 1) * inner;
+        #[unroll]
+        for vector in 0..vectors {
+            sums[row * vectors + vector] = zero;
+        }
+    }
+    let turns = inner.div_ceil(comptime!(lanes * STEP));
+    for turn in 0..turns {
+        let mut factors = Array::<Vector<A, N>>::new(comptime!(STEP * vectors));
+        let mut values = Array::<A>::new(comptime!(STEP * taken));
+        #[unroll]
+        for step in 0..STEP {
+            let column = (turn * STEP + step) * lanes + lane(lanes);
+            let at = min(column, inner - 1);
+            #[unroll]
+            for vector in 0..vectors {
+                factors[step * vectors + vector] =
+                    Vector::<A, N>::cast_from(weight[at * vectors + vector]);
+            }
+            #[unroll]
+            for row in 0..taken {
+                let value = A::cast_from(x[start[row] + at]);
+                values[step * taken + row] = select(column < inner, value, A::new(0.0_f32));
+            }
+        }
+        #[unroll]
+        for step in 0..STEP {
+            #[unroll]
+            for row in 0..taken {
+                let value = Vector::<A, N>::new(values[step * taken + row]);
+                #[unroll]
+                for vector in 0..vectors {
+                    sums[row * vectors + vector] += factors[step * vectors + vector] * value;
+                }
+            }
+        }
+    }
+    #[unroll]
+    for row in 0..taken {
+        #[unroll]
+        for vector in 0..vectors {
+            let mut sum = sums[row * vectors + vector];
+            #[unroll]
+            for element in 0..sum.vector_size() {
+                let all = sum_lanes::<A>(sum.extract(element), lanes);
+                sum.insert(element, all);
+            }
+            if lane(lanes) == 0 && first + row < rows {
+                out[(first + row) * vectors + vector] = Vector::<F, N>::cast_from(sum);
+            }
+        }
+    }
+}
+
+/// The product, if it is one for this kernel and the device has planes.
+pub(super) fn product(x: &CubeTensor, weight: &CubeTensor) -> Option<CubeTensor> {
+    let (shape, width) = (x.meta.shape(), weight.meta.shape()[1]);
+    let (rows, inner) = (shape[0], shape[1]);
+    let is_known = matches!(x.dtype, DType::F32 | DType::F16 | DType::BF16);
+    if width > MAX_WIDTH || inner < MIN_INNER || !is_known || x.dtype != weight.dtype {
+        return None;
+    }
+    // A whole plane, whatever the number of columns.
+    let lanes = Lanes::within_plane(x, 1 << 10);
+    if lanes.units == 1 {
+        return None;
+    }
+    let (x, weight) = (into_contiguous(x.clone()), into_contiguous(weight.clone()));
+    let sum = sum_type(x.dtype);
+    let vector = vector_size(&weight, width).min(16 / sum.size());
+    let vectors = width / vector;
+    if vectors > SUMS {
+        return None;
+    }
+    let most = if rows < MANY_ROWS { 2 } else { 4 };
+    let taken = (SUMS / vectors).clamp(1, most);
+    let out = empty(&x, Shape::new([rows, width]), x.dtype);
+    let (cubes, dim) = lanes.launch_dims(&x, rows.div_ceil(taken));
+    let dtypes = [x.dtype, sum].map(dtype_to_storage_type);
+    let address = address_type([&x, &weight, &out].map(Some));
+    // SAFETY: rows and columns that are read are limited to those of `x` and `weight`; a plane writes its
+    // own rows of `out`, none behind its end.
+    unsafe {
+        narrow_kernel::launch_unchecked(
+            &out.client,
+            cubes,
+            dim,
+            address,
+            vector,
+            x.into_tensor_arg(),
+            weight.into_tensor_arg(),
+            out.clone().into_tensor_arg(),
+            rows,
+            inner,
+            vectors,
+            lanes.units,
+            taken,
+            dtypes,
+        );
+    }
+    Some(out)
+}
