@@ -168,6 +168,21 @@ impl Loaded {
                     conv.forward_normalized(x, &edges, norm.clone())
                 })
             }
+            Op::GcnReplay => {
+                let conv = with(GcnConvConfig::new(d_input, d_output).init(&device), state)?;
+                let model = Recorder::new(&conv).overloads().finish()?;
+                // A prepared call refers to its session; both live as long as the program.
+                let session: &Session = Box::leak(Box::new(Session::new(&model, &device)?));
+                let inputs = [
+                    ("x".to_owned(), x().into()),
+                    ("edge_index".to_owned(), edges.tensor().into()),
+                ];
+                let call = RefCell::new(session.prepare("forward", inputs.into())?);
+                plain(move || match call.borrow_mut().run() {
+                    Ok(mut outputs) => outputs.remove(0).1.float(),
+                    Err(error) => unreachable!("the same run succeeded before: {error}"),
+                })
+            }
             Op::Sage => {
                 let conv = with(SageConvConfig::new(d_input, d_output).init(&device), state)?;
                 layer(x(), move |x| conv.forward(x, &edges))

@@ -41,7 +41,7 @@ pub fn register_graph_ops<B: BackendIr + GraphOps>(registry: &mut CustomOpRegist
     }
     for op in DenseOp::ALL {
         registry.register(op.id(), move |handles, desc, _device| {
-            op.execute::<B>(handles, desc)
+            op.execute::<B>(handles, desc);
         });
     }
 }

@@ -5,7 +5,7 @@ use burn::{
         Dispatch, DispatchTensor, TensorMetadata,
         ops::{FloatTensorOps, ModuleOps},
     },
-    tensor::Shape,
+    tensor::{Shape, Tensor},
 };
 
 use super::{Operand, VALIDATED};
@@ -42,14 +42,11 @@ fn linear(
     let inner = sizes.pop().expect(VALIDATED);
     let rows: usize = sizes.iter().product();
     let outputs = weight.shape()[0];
-    let matrix = reshape(x, vec![rows, inner]);
-    let product = Dispatch::float_matmul(matrix, Dispatch::float_transpose(weight));
-    let product = match bias {
-        Some(bias) => Dispatch::float_add(product, reshape(bias, vec![1, outputs])),
-        None => product,
-    };
+    let matrix = Tensor::from_dispatch(reshape(x, vec![rows, inner]));
+    let weight = Tensor::from_dispatch(Dispatch::float_transpose(weight));
+    let out = kiln_ops::linear(matrix, weight, bias.map(Tensor::from_dispatch));
     sizes.push(outputs);
-    reshape(product, sizes)
+    reshape(out.into_dispatch(), sizes)
 }
 
 fn reshape(x: DispatchTensor, sizes: Vec<usize>) -> DispatchTensor {

@@ -18,7 +18,7 @@ use crate::{
     CsrTensors, Reduce,
     rows::{
         cube::{address_type, empty, row_width, with_rows},
-        lanes::{Lanes, STEP, Sorted, cast, find_walk, group, lane, sum_type, zeros},
+        lanes::{Lanes, STEP, Sorted, cast, find_walk, group, lane, sum_splits, sum_type, zeros},
     },
 };
 
@@ -67,17 +67,20 @@ fn aggregate_kernel<F: Float, A: Float, N: Size>(
     #[comptime] slots: usize,
     #[comptime] blocks: usize,
     #[comptime] steps: usize,
+    #[comptime] splits: usize,
     #[comptime] normalized: bool,
     #[comptime] has_loops: bool,
     #[comptime] reduce: Reduce,
     #[define(F, A)] _dtypes: [ElemType; 2],
 ) {
-    let task = group(lanes);
+    let task = group(comptime!(lanes * splits));
     let number = task / blocks;
     let walk = find_walk(ptr, chunk, number, pieces, rows);
-    if !walk.active {
+    // Groups that share a row stay together to the end, since they add up together.
+    if comptime!(splits == 1) && !walk.active {
         terminate!();
     }
+    let split = lane(comptime!(lanes * splits)) / lanes;
     let first = task % blocks * comptime!(lanes * slots) + lane(lanes);
     let mut feature = Array::<usize>::new(slots);
     let mut head = Array::<usize>::new(slots);
@@ -89,7 +92,7 @@ fn aggregate_kernel<F: Float, A: Float, N: Size>(
         head[slot] = feature[slot] / (width / heads);
         sums[slot] = Vector::<A, N>::new(A::new(0.0_f32));
     }
-    let mut k = walk.start;
+    let mut k = walk.start + split * steps;
     while k < walk.end {
         let mut from = Array::<usize>::new(steps);
         let mut by = Array::<usize>::new(steps);
@@ -150,12 +153,15 @@ fn aggregate_kernel<F: Float, A: Float, N: Size>(
                 }
             }
         }
-        k += steps;
+        k += comptime!(steps * splits);
     }
     #[unroll]
     for slot in 0..slots {
         let at = first + slot * lanes;
-        if at < width {
+        if comptime!(splits > 1) {
+            sums[slot] = sum_splits::<A, N>(sums[slot], lanes, splits);
+        }
+        if at < width && walk.active && split == 0 {
             let mut result = sums[slot];
             // Pieces of a long row add up, so each has its part of a product, and the last one has what
             // the row adds of its own.
@@ -272,7 +278,10 @@ fn walk(x: CubeTensor, terms: Terms, csr: CsrTensors<CubeBackend>, reduce: Reduc
     let lanes = Lanes::new(&x, heads, features / heads, SLOTS);
     let out = empty(&x, shape, x.dtype);
     let partial = csr.partial(features, sum);
-    let (cubes, dim) = lanes.launch_dims(&x, csr.walks() * lanes.blocks);
+    let is_sum = matches!(reduce, Reduce::Sum | Reduce::Mean);
+    let tasks = csr.walks() * lanes.blocks;
+    let splits = if is_sum { lanes.splits(&x, tasks) } else { 1 };
+    let (cubes, dim) = lanes.launch_dims(&x, tasks * splits);
     let address = address_type([
         Some(&x),
         weight.as_ref(),
@@ -317,6 +326,7 @@ fn walk(x: CubeTensor, terms: Terms, csr: CsrTensors<CubeBackend>, reduce: Reduc
             } else {
                 STEP
             },
+            splits,
             terms.normalized,
             has_loops,
             reduce,

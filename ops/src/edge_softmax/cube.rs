@@ -1,6 +1,7 @@
-//! Softmax along sorted edges on GPUs: one unit for each row and head.
+//! Softmax along sorted edges on GPUs: a group of units for each row, whose units take entries in turn
+//! with all heads, or as many as a vector has.
 //!
-//! A unit takes what it needs of its row in one walk, and writes its entries in a second, when they
+//! A group takes what it needs of its row in one walk, and writes its entries in a second, when they
 //! are in a cache:
 //!
 //! ```text
@@ -8,7 +9,8 @@
 //! gradient   s = Σ out · grad                            dx = out · (grad - s)
 //! ```
 //!
-//! Long rows are cut in pieces. Their units write what they have, `(m, l)` or `s`, to a row of
+//! Units join what they have by operations of planes; on a device without those a group is one unit.
+//! Long rows are cut in pieces. Their groups write what they have, `(m, l)` or `s`, to a row of
 //! `partial`. Others join that in the order of the pieces, and a third launch writes the entries.
 
 #![expect(
@@ -29,7 +31,9 @@ use crate::{
     CsrTensors,
     rows::{
         cube::{address_type, empty, launch_dims, row_width},
-        lanes::{PIECE, PIECES, STEP, Sorted, Walk, cast, find_walk, sum_type, zeros},
+        lanes::{
+            Lanes, PIECE, PIECES, STEP, Sorted, Walk, cast, find_walk, group, lane, sum_type, zeros,
+        },
     },
 };
 
@@ -38,44 +42,60 @@ const LOWEST: f32 = -1e30;
 
 /// What a row has in common: the largest score and the sum of exponentials, or a sum and nothing.
 #[derive(CubeType, Clone, Copy)]
-struct Summary<A: Float> {
-    first: A,
-    second: A,
+struct Summary<A: Float, N: Size> {
+    first: Vector<A, N>,
+    second: Vector<A, N>,
 }
 
-/// What the entries of a walk have in summary.
+/// The vector of the unit whose number differs in one bit.
 #[cube]
-fn read<A: Float>(
-    x: &Tensor<A>,
-    grad: &Tensor<A>,
+fn of_other<A: Float, N: Size>(vector: Vector<A, N>, #[comptime] bit: u32) -> Vector<A, N> {
+    let mut other = vector;
+    #[unroll]
+    for element in 0..vector.vector_size() {
+        other.insert(element, plane_shuffle_xor(vector.extract(element), bit));
+    }
+    other
+}
+
+/// What the entries of a walk have in summary, in all units of the group.
+#[cube]
+fn read<A: Float, N: Size>(
+    x: &Tensor<Vector<A, N>>,
+    grad: &Tensor<Vector<A, N>>,
     edge: &Tensor<i32>,
     walk: &Walk,
-    head: usize,
-    heads: usize,
+    vector: usize,
+    vectors: usize,
+    #[comptime] lanes: usize,
     #[comptime] backward: bool,
-) -> Summary<A> {
-    let mut first = A::new(0.0_f32);
-    let mut second = A::new(0.0_f32);
+) -> Summary<A, N> {
+    let mut first = Vector::<A, N>::new(A::new(0.0_f32));
+    let mut second = Vector::<A, N>::new(A::new(0.0_f32));
     if comptime!(!backward) {
-        first = A::new(LOWEST);
+        first = Vector::<A, N>::new(A::new(LOWEST));
     }
-    let mut k = walk.start;
+    let mut k = walk.start + lane(lanes);
     while k < walk.end {
-        let mut values = Array::<A>::new(STEP);
+        let mut at = Array::<usize>::new(STEP);
+        let mut values = Array::<Vector<A, N>>::new(STEP);
         #[unroll]
         for step in 0..STEP {
-            let entry = min(k + step, walk.end - 1);
-            let at = usize::cast_from(edge[entry]) * heads + head;
+            let entry = min(k + step * lanes, walk.end - 1);
+            at[step] = usize::cast_from(edge[entry]) * vectors + vector;
+        }
+        #[unroll]
+        for step in 0..STEP {
             if comptime!(backward) {
-                values[step] = x[at] * grad[at];
+                values[step] = x[at[step]] * grad[at[step]];
             } else {
-                values[step] = x[at];
+                values[step] = x[at[step]];
             }
         }
         if comptime!(backward) {
             #[unroll]
             for step in 0..STEP {
-                first = select(k + step < walk.end, first + values[step], first);
+                first = select(k + step * lanes < walk.end, first + values[step], first);
             }
         } else {
             let mut next = first;
@@ -87,138 +107,173 @@ fn read<A: Float>(
             #[unroll]
             for step in 0..STEP {
                 let share = (values[step] - next).exp();
-                second = select(k + step < walk.end, second + share, second);
+                second = select(k + step * lanes < walk.end, second + share, second);
             }
             first = next;
         }
-        k += STEP;
+        k += comptime!(STEP * lanes);
     }
-    Summary::<A> { first, second }
+    #[unroll]
+    for bit in 0..comptime!(lanes.ilog2()) {
+        let other = of_other::<A, N>(first, comptime!(1u32 << bit));
+        if comptime!(backward) {
+            first += other;
+        } else {
+            let others = of_other::<A, N>(second, comptime!(1u32 << bit));
+            let next = max(first, other);
+            second = second * (first - next).exp() + others * (other - next).exp();
+            first = next;
+        }
+    }
+    Summary::<A, N> { first, second }
 }
 
 /// Writes the entries of a walk.
 #[cube]
-fn write<A: Float>(
-    x: &Tensor<A>,
-    grad: &Tensor<A>,
+fn write<A: Float, N: Size>(
+    x: &Tensor<Vector<A, N>>,
+    grad: &Tensor<Vector<A, N>>,
     edge: &Tensor<i32>,
-    out: &mut Tensor<A>,
+    out: &mut Tensor<Vector<A, N>>,
     walk: &Walk,
-    head: usize,
-    heads: usize,
-    summary: Summary<A>,
+    vector: usize,
+    vectors: usize,
+    summary: &Summary<A, N>,
+    #[comptime] lanes: usize,
     #[comptime] backward: bool,
 ) {
-    let divisor = summary.second + A::new(1e-16_f32);
-    let mut k = walk.start;
+    let divisor = summary.second + Vector::<A, N>::new(A::new(1e-16_f32));
+    let mut k = walk.start + lane(lanes);
     while k < walk.end {
-        let at = usize::cast_from(edge[k]) * heads + head;
+        let at = usize::cast_from(edge[k]) * vectors + vector;
         if comptime!(backward) {
             out[at] = x[at] * (grad[at] - summary.first);
         } else {
             out[at] = (x[at] - summary.first).exp() / divisor;
         }
-        k += 1;
+        k += lanes;
     }
 }
 
 #[cube(launch_unchecked, address_type = "dynamic")]
-fn rows_kernel<A: Float>(
-    x: &Tensor<A>,
-    grad: &Tensor<A>,
+fn rows_kernel<A: Float, N: Size>(
+    x: &Tensor<Vector<A, N>>,
+    grad: &Tensor<Vector<A, N>>,
     ptr: &Tensor<i32>,
     edge: &Tensor<i32>,
     chunk: &Tensor<i32>,
-    out: &mut Tensor<A>,
-    partial: &mut Tensor<A>,
+    out: &mut Tensor<Vector<A, N>>,
+    partial: &mut Tensor<Vector<A, N>>,
     pieces: usize,
     rows: usize,
-    heads: usize,
+    vectors: usize,
+    #[comptime] lanes: usize,
     #[comptime] backward: bool,
     #[define(A)] _dtype: ElemType,
 ) {
-    let number = ABSOLUTE_POS / heads;
-    let head = ABSOLUTE_POS % heads;
+    // Units of a plane stay together until they have joined what they have.
+    let task = group(lanes);
+    let number = task / vectors;
+    let vector = task % vectors;
     let walk = find_walk(ptr, chunk, number, pieces, rows);
-    if !walk.active {
-        terminate!();
-    }
-    let summary = read::<A>(x, grad, edge, &walk, head, heads, backward);
-    if number < pieces {
-        partial[ABSOLUTE_POS * 2] = summary.first;
-        partial[ABSOLUTE_POS * 2 + 1] = summary.second;
-    } else {
-        write::<A>(x, grad, edge, out, &walk, head, heads, summary, backward);
+    let summary = read::<A, N>(x, grad, edge, &walk, vector, vectors, lanes, backward);
+    if walk.active && number < pieces {
+        if lane(lanes) == 0 {
+            partial[task * 2] = summary.first;
+            partial[task * 2 + 1] = summary.second;
+        }
+    } else if walk.active {
+        write::<A, N>(
+            x, grad, edge, out, &walk, vector, vectors, &summary, lanes, backward,
+        );
     }
 }
 
-/// Joins what the pieces of a long row have: one unit for each row and head. The result is where the
+/// Joins what the pieces of a long row have: one unit for each row and vector. The result is where the
 /// first piece's was.
 #[cube(launch_unchecked, address_type = "dynamic")]
-fn join_kernel<A: Float>(
+fn join_kernel<A: Float, N: Size>(
     ptr: &Tensor<i32>,
     hub: &Tensor<i32>,
-    partial: &mut Tensor<A>,
+    partial: &mut Tensor<Vector<A, N>>,
     hubs: usize,
-    heads: usize,
+    vectors: usize,
     #[comptime] backward: bool,
     #[define(A)] _dtype: ElemType,
 ) {
-    if ABSOLUTE_POS >= hubs * heads {
+    if ABSOLUTE_POS >= hubs * vectors {
         terminate!();
     }
-    let number = ABSOLUTE_POS / heads;
-    let head = ABSOLUTE_POS % heads;
+    let number = ABSOLUTE_POS / vectors;
+    let vector = ABSOLUTE_POS % vectors;
     let row = usize::cast_from(hub[number * 2]);
     let entries = usize::cast_from(ptr[row + 1]) - usize::cast_from(ptr[row]);
-    let start = (usize::cast_from(hub[number * 2 + 1]) * PIECES * heads + head) * 2;
-    let end = start + entries.div_ceil(PIECE) * heads * 2;
+    let count = entries.div_ceil(PIECE);
+    let start = (usize::cast_from(hub[number * 2 + 1]) * PIECES * vectors + vector) * 2;
     let mut first = partial[start];
     let mut second = partial[start + 1];
-    let mut at = start + heads * 2;
-    while at < end {
-        if comptime!(backward) {
-            first += partial[at];
-        } else {
-            let next = max(first, partial[at]);
-            second = second * (first - next).exp() + partial[at + 1] * (partial[at] - next).exp();
-            first = next;
+    let mut piece = 1;
+    while piece < count {
+        let mut firsts = Array::<Vector<A, N>>::new(STEP);
+        let mut seconds = Array::<Vector<A, N>>::new(STEP);
+        #[unroll]
+        for step in 0..STEP {
+            let at = start + min(piece + step, count - 1) * vectors * 2;
+            firsts[step] = partial[at];
+            seconds[step] = partial[at + 1];
         }
-        at += heads * 2;
+        #[unroll]
+        for step in 0..STEP {
+            if piece + step < count {
+                if comptime!(backward) {
+                    first += firsts[step];
+                } else {
+                    let next = max(first, firsts[step]);
+                    second =
+                        second * (first - next).exp() + seconds[step] * (firsts[step] - next).exp();
+                    first = next;
+                }
+            }
+        }
+        piece += STEP;
     }
     partial[start] = first;
     partial[start + 1] = second;
 }
 
-/// Writes the entries of long rows: one unit for each piece and head.
+/// Writes the entries of long rows: one group for each piece and vector.
 #[cube(launch_unchecked, address_type = "dynamic")]
-fn pieces_kernel<A: Float>(
-    x: &Tensor<A>,
-    grad: &Tensor<A>,
+fn pieces_kernel<A: Float, N: Size>(
+    x: &Tensor<Vector<A, N>>,
+    grad: &Tensor<Vector<A, N>>,
     ptr: &Tensor<i32>,
     edge: &Tensor<i32>,
     chunk: &Tensor<i32>,
-    partial: &Tensor<A>,
-    out: &mut Tensor<A>,
+    partial: &Tensor<Vector<A, N>>,
+    out: &mut Tensor<Vector<A, N>>,
     pieces: usize,
-    heads: usize,
+    vectors: usize,
+    #[comptime] lanes: usize,
     #[comptime] backward: bool,
     #[define(A)] _dtype: ElemType,
 ) {
-    let number = ABSOLUTE_POS / heads;
-    let head = ABSOLUTE_POS % heads;
+    let task = group(lanes);
+    let number = task / vectors;
+    let vector = task % vectors;
     let walk = find_walk(ptr, chunk, number, pieces, 0usize);
     if !walk.active {
         terminate!();
     }
     // What the row has in common is in the place of its first piece.
     let first = number - (walk.start - usize::cast_from(ptr[walk.row])) / PIECE;
-    let at = (first * heads + head) * 2;
-    let summary = Summary::<A> {
+    let at = (first * vectors + vector) * 2;
+    let summary = Summary::<A, N> {
         first: partial[at],
         second: partial[at + 1],
     };
-    write::<A>(x, grad, edge, out, &walk, head, heads, summary, backward);
+    write::<A, N>(
+        x, grad, edge, out, &walk, vector, vectors, &summary, lanes, backward,
+    );
 }
 
 fn run(x: CubeTensor, grad: Option<CubeTensor>, csr: CsrTensors<CubeBackend>) -> CubeTensor {
@@ -236,16 +291,18 @@ fn run(x: CubeTensor, grad: Option<CubeTensor>, csr: CsrTensors<CubeBackend>) ->
     let partial = empty(&x, Shape::new([(csr.pieces * heads * 2).max(1)]), sum);
     let address = address_type([&x, &csr.edge, &csr.ptr, &out, &partial].map(Some));
     let storage = dtype_to_storage_type(sum);
-    let (cubes, dim) = launch_dims(&x, csr.walks() * heads);
+    let lanes = Lanes::for_entries(&x, heads, csr.edges / csr.rows.max(1));
+    let (cubes, dim) = lanes.launch_dims(&x, csr.walks() * lanes.width);
     // SAFETY: sorted edges are right by construction: entries of a row are below the number of edges,
-    // and each edge, which belongs to one row, has a row of `x`, `grad` and `out`. A unit writes its own
-    // head of its row's entries, or its own place in `partial`.
+    // and each edge, which belongs to one row, has a row of `x`, `grad` and `out`. A group writes its own
+    // vector of its row's entries, or its own place in `partial`.
     unsafe {
         rows_kernel::launch_unchecked(
             &x.client,
             cubes,
             dim,
             address,
+            lanes.vector,
             x.clone().into_tensor_arg(),
             grad.clone().into_tensor_arg(),
             csr.ptr.clone().into_tensor_arg(),
@@ -255,14 +312,15 @@ fn run(x: CubeTensor, grad: Option<CubeTensor>, csr: CsrTensors<CubeBackend>) ->
             partial.clone().into_tensor_arg(),
             csr.pieces,
             csr.rows,
-            heads,
+            lanes.width,
+            lanes.units,
             backward,
             storage,
         );
     }
     if csr.hubs > 0 {
-        let (cubes, dim) = launch_dims(&x, csr.hubs * heads);
-        // SAFETY: a unit below `hubs · heads` reads its row's pieces, which `partial` has, and writes the
+        let (cubes, dim) = launch_dims(&x, csr.hubs * lanes.width);
+        // SAFETY: a unit below `hubs · vectors` reads its row's pieces, which `partial` has, and writes the
         // place of the first.
         unsafe {
             join_kernel::launch_unchecked(
@@ -270,23 +328,25 @@ fn run(x: CubeTensor, grad: Option<CubeTensor>, csr: CsrTensors<CubeBackend>) ->
                 cubes,
                 dim,
                 address,
+                lanes.vector,
                 csr.ptr.clone().into_tensor_arg(),
                 csr.hub.into_tensor_arg(),
                 partial.clone().into_tensor_arg(),
                 csr.hubs,
-                heads,
+                lanes.width,
                 backward,
                 storage,
             );
         }
-        let (cubes, dim) = launch_dims(&x, csr.pieces * heads);
-        // SAFETY: as for the first launch; units behind the last piece have no entries.
+        let (cubes, dim) = lanes.launch_dims(&x, csr.pieces * lanes.width);
+        // SAFETY: as for the first launch; groups behind the last piece have no entries.
         unsafe {
             pieces_kernel::launch_unchecked(
                 &x.client.clone(),
                 cubes,
                 dim,
                 address,
+                lanes.vector,
                 x.into_tensor_arg(),
                 grad.into_tensor_arg(),
                 csr.ptr.into_tensor_arg(),
@@ -295,7 +355,8 @@ fn run(x: CubeTensor, grad: Option<CubeTensor>, csr: CsrTensors<CubeBackend>) ->
                 partial.into_tensor_arg(),
                 out.clone().into_tensor_arg(),
                 csr.pieces,
-                heads,
+                lanes.width,
+                lanes.units,
                 backward,
                 storage,
             );

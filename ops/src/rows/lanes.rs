@@ -49,6 +49,8 @@ use crate::{CsrTensors, Reduce};
 const UNITS: u32 = 256;
 /// Units of the widest group.
 const MAX_LANES: usize = 32;
+/// Units that keep a device busy.
+const BUSY: usize = 1 << 17;
 /// Entries that are taken at once.
 pub(crate) const STEP: usize = 4;
 /// Entries of a piece of a long row.
@@ -143,6 +145,28 @@ pub(crate) fn sum_lanes<A: Float>(value: A, #[comptime] lanes: usize) -> A {
     sum
 }
 
+/// The sum over the groups of `lanes` units that share a row, `splits` of them side by side, in all of
+/// their units. As with [`sum_lanes`], all units of a plane must get here together.
+#[cube]
+pub(crate) fn sum_splits<A: Float, N: Size>(
+    value: Vector<A, N>,
+    #[comptime] lanes: usize,
+    #[comptime] splits: usize,
+) -> Vector<A, N> {
+    let mut sum = value;
+    #[unroll]
+    for bit in 0..comptime!(splits.ilog2()) {
+        let mut other = sum;
+        #[unroll]
+        for element in 0..other.vector_size() {
+            let part = plane_shuffle_xor(sum.extract(element), comptime!((lanes as u32) << bit));
+            other.insert(element, part);
+        }
+        sum += other;
+    }
+    sum
+}
+
 /// The largest `count` among the units of a plane, so that they loop together.
 #[cube]
 pub(crate) fn common(count: usize, #[comptime] lanes: usize) -> usize {
@@ -206,6 +230,35 @@ impl Lanes {
             slots: width.div_ceil(lanes),
             blocks: 1,
         }
+    }
+
+    /// For rows of some entries with `heads` numbers each, where a unit takes whole entries: about as many
+    /// units as a row of `average` entries needs in one or two turns.
+    pub(crate) fn for_entries(x: &CubeTensor, heads: usize, average: usize) -> Self {
+        let lanes = Self::within_plane(x, MAX_LANES * MAX_LANES);
+        let (vector, width) = vectors(x, heads);
+        let wanted = average.div_ceil(2).next_power_of_two().clamp(4, 16);
+        Self {
+            vector,
+            width,
+            units: lanes.units.min(wanted),
+            slots: 1,
+            blocks: 1,
+        }
+    }
+
+    /// How many groups may share the entries of a row, so that a device that has units to spare for
+    /// `tasks` takes fewer steps: within a plane, one if there are tasks enough.
+    pub(crate) fn splits(&self, x: &CubeTensor, tasks: usize) -> usize {
+        let properties = x.client.properties();
+        if self.blocks > 1 || !properties.features.plane.contains(Plane::Ops) {
+            return 1;
+        }
+        let plane = 1 << properties.hardware.plane_size_min.max(1).ilog2();
+        let spare = (BUSY / (tasks * self.units).max(1)).max(1);
+        (1 << spare.ilog2())
+            .min(MAX_LANES.min(plane) / self.units)
+            .max(1)
     }
 
     /// Launch dimensions for groups with a task each.

@@ -2,7 +2,8 @@
 //!
 //! Such a result is too small to be cut in tiles for a whole device where `N` is some thousands, and its
 //! time is that of reading `x` where there are more. A plane takes a few rows. Its units share the `K`
-//! columns of `x`, so that what they read is contiguous, hold all `M` sums, and add up in the end.
+//! columns of `x`, so that what they read is contiguous, hold all `M` sums, and add up in the end. Where
+//! there are many columns and few rows, the planes of a cube share them, and add up in shared memory.
 
 use burn::backend::{Shape, cubecl::dtype_to_storage_type};
 use burn::tensor::DType;
@@ -22,7 +23,7 @@ const MIN_INNER: usize = 64;
 const STEP: usize = 2;
 /// Sums of a unit, in vectors.
 const SUMS: usize = 16;
-/// Rows above which a plane takes more of them, to read the weights less often.
+/// Rows above which there are planes enough without sharing rows.
 const MANY_ROWS: usize = 1 << 15;
 
 #[cube(launch_unchecked, address_type = "dynamic")]
@@ -32,32 +33,35 @@ fn narrow_kernel<F: Float, A: Float, N: Size>(
     out: &mut Tensor<Vector<F, N>>,
     rows: usize,
     inner: usize,
+    stride: usize,
     #[comptime] vectors: usize,
     #[comptime] lanes: usize,
+    #[comptime] planes: usize,
     #[comptime] taken: usize,
     #[define(F, A)] _dtypes: [ElemType; 2],
 ) {
-    // Units of a plane stay together to the end, since they add up together.
-    let first = group(lanes) * taken;
+    // Units of a plane stay together to the end, since they add up together; `planes` of them share rows.
+    let plane = group(lanes) % planes;
+    let first = group(lanes) / planes * taken;
     let zero = Vector::<A, N>::new(A::new(0.0_f32));
     let mut start = Array::<usize>::new(taken);
     let mut sums = Array::<Vector<A, N>>::new(comptime!(taken * vectors));
     #[unroll]
     for row in 0..taken {
         // Planes behind the end read the last row, and write nothing.
-        start[row] = min(first + row, rows - 1) * inner;
+        start[row] = min(first + row, rows - 1) * stride;
         #[unroll]
         for vector in 0..vectors {
             sums[row * vectors + vector] = zero;
         }
     }
-    let turns = inner.div_ceil(comptime!(lanes * STEP));
+    let turns = inner.div_ceil(comptime!(lanes * STEP * planes));
     for turn in 0..turns {
         let mut factors = Array::<Vector<A, N>>::new(comptime!(STEP * vectors));
         let mut values = Array::<A>::new(comptime!(STEP * taken));
         #[unroll]
         for step in 0..STEP {
-            let column = (turn * STEP + step) * lanes + lane(lanes);
+            let column = ((turn * planes + plane) * STEP + step) * lanes + lane(lanes);
             let at = min(column, inner - 1);
             #[unroll]
             for vector in 0..vectors {
@@ -82,6 +86,7 @@ fn narrow_kernel<F: Float, A: Float, N: Size>(
             }
         }
     }
+    let mut shared = Shared::<[Vector<A, N>]>::new_slice(comptime!(planes * taken * vectors));
     #[unroll]
     for row in 0..taken {
         #[unroll]
@@ -92,9 +97,25 @@ fn narrow_kernel<F: Float, A: Float, N: Size>(
                 let all = sum_lanes::<A>(sum.extract(element), lanes);
                 sum.insert(element, all);
             }
-            if lane(lanes) == 0 && first + row < rows {
-                out[(first + row) * vectors + vector] = Vector::<F, N>::cast_from(sum);
+            if lane(lanes) == 0 {
+                if comptime!(planes > 1) {
+                    shared[(plane * taken + row) * vectors + vector] = sum;
+                } else if first + row < rows {
+                    out[(first + row) * vectors + vector] = Vector::<F, N>::cast_from(sum);
+                }
             }
+        }
+    }
+    if comptime!(planes > 1) {
+        sync_cube();
+        let at = UNIT_POS as usize;
+        if at < comptime!(taken * vectors) && first + at / vectors < rows {
+            let mut sum = zero;
+            #[unroll]
+            for plane in 0..planes {
+                sum += shared[plane * comptime!(taken * vectors) + at];
+            }
+            out[first * vectors + at] = Vector::<F, N>::cast_from(sum);
         }
     }
 }
@@ -112,17 +133,29 @@ pub(super) fn product(x: &CubeTensor, weight: &CubeTensor) -> Option<CubeTensor>
     if lanes.units == 1 {
         return None;
     }
-    let (x, weight) = (into_contiguous(x.clone()), into_contiguous(weight.clone()));
+    // Rows may be apart, as Burn stores them where a device wants rows aligned.
+    let has_rows = x.meta.strides()[1] == 1 || inner == 1;
+    let x = if has_rows {
+        x.clone()
+    } else {
+        into_contiguous(x.clone())
+    };
+    let weight = into_contiguous(weight.clone());
+    let stride = x.meta.strides()[0];
     let sum = sum_type(x.dtype);
     let vector = vector_size(&weight, width).min(16 / sum.size());
     let vectors = width / vector;
     if vectors > SUMS {
         return None;
     }
-    let most = if rows < MANY_ROWS { 2 } else { 4 };
-    let taken = (SUMS / vectors).clamp(1, most);
+    let taken = (SUMS / vectors).clamp(1, 4);
     let out = empty(&x, Shape::new([rows, width]), x.dtype);
-    let (cubes, dim) = lanes.launch_dims(&x, rows.div_ceil(taken));
+    let (_, dim) = lanes.launch_dims(&x, 1);
+    // All planes of a cube share rows, or none do.
+    let all = dim.num_elems() as usize / lanes.units;
+    let shares = rows < MANY_ROWS && inner >= lanes.units * STEP * all / 2;
+    let planes = if shares { all } else { 1 };
+    let (cubes, dim) = lanes.launch_dims(&x, rows.div_ceil(taken) * planes);
     let dtypes = [x.dtype, sum].map(dtype_to_storage_type);
     let address = address_type([&x, &weight, &out].map(Some));
     // SAFETY: rows and columns that are read are limited to those of `x` and `weight`; a plane writes its
@@ -139,8 +172,10 @@ pub(super) fn product(x: &CubeTensor, weight: &CubeTensor) -> Option<CubeTensor>
             out.clone().into_tensor_arg(),
             rows,
             inner,
+            stride,
             vectors,
             lanes.units,
+            planes,
             taken,
             dtypes,
         );
