@@ -131,6 +131,10 @@ pub struct GcnConv {
 pub struct GcnNorm(Coefficients);
 
 /// Coefficients of the edges, or what they are products of.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "two tensors, made once for a call"
+)]
 #[derive(Clone, Debug)]
 enum Coefficients {
     /// Where edges have weights, and in recordings.
