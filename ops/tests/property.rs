@@ -22,25 +22,20 @@ use crate::{
 use sample::{Input, Inputs, Layout, Plan, Sample, plans, widths};
 use table::{Bound, Operation, operations};
 
-/// Largest error of a result in `f32`.
+/// Largest error of a result in `f32`, however long the rows are.
 ///
 /// Rounding makes an error relative to what is added, not to what is left of it, so a [`Bound`] says
 /// what counts: a sum of large terms that cancel out may be all error.
 const TOLERANCE: f64 = 1e-5;
 
-/// [`TOLERANCE`], or what roundings can make where all may go one way: two for each term of a row, half
-/// an `EPSILON` each. Sums are made one term after the other, so many equal terms are such a case.
+/// [`TOLERANCE`], or what roundings can make that all go one way: two for each term of a row, half an
+/// `EPSILON` each.
 fn tolerance(operation: &Operation, sample: &Sample) -> f64 {
-    if operation.drifts || !has_unlike_terms(sample) {
+    if operation.drifts {
         TOLERANCE.max(f64::from(sample.longest_row()) * f64::from(f32::EPSILON))
     } else {
         TOLERANCE
     }
-}
-
-/// Whether the terms of a long row are different numbers, most of them, whose errors cancel out.
-fn has_unlike_terms(sample: &Sample) -> bool {
-    sample.num_src.min(sample.num_dst) >= 100 && !sample.plan.layouts.contains(&Layout::Expanded)
 }
 
 fn config(cases: u32) -> ProptestConfig {
@@ -219,6 +214,58 @@ fn check_slopes(plan: &Plan) {
                 "{}, gradient of {input:?}: slope {got}, expected {expected}",
                 operation.name
             );
+        }
+    }
+}
+
+/// One node with a hub's edges to itself, along all of which the same numbers go: the roundings of a sum
+/// all go one way.
+fn equal_terms(seed: u64) -> Plan {
+    Plan {
+        nodes: [1, 1],
+        edges: 0,
+        hubs: [10_000, 0],
+        heads: 2,
+        width: 4,
+        flow: Flow::SourceToTarget,
+        adjacency: false,
+        layouts: [Layout::Expanded; Input::ALL.len()],
+        autodiff: false,
+        seed,
+    }
+}
+
+#[test]
+fn sums_of_equal_terms_lose_little() {
+    for seed in 0..if is_flex() { 4 } else { 2 } {
+        check_results(&equal_terms(seed));
+        check_gradients(&equal_terms(seed));
+    }
+}
+
+/// The gradients in `f32` against those in `f64`.
+fn check_gradients(plan: &Plan) {
+    let mut sample = Sample::new(plan);
+    // A view's gradient is Burn's sum over what it repeats.
+    sample.plan.layouts = [Layout::Contiguous; Input::ALL.len()];
+    let exact = Inputs::new(&sample, &Device::flex().autodiff(), DType::F64);
+    let inputs = Inputs::new(&sample, &device().autodiff(), DType::F32);
+    for operation in operations(&sample) {
+        let (out, expected) = run(&operation, &exact);
+        let size = magnitude(&read(out));
+        let (_, gradients) = run(&operation, &inputs);
+        for ((input, gradient), (_, expected)) in gradients.into_iter().zip(expected) {
+            let (got, expected) = (read(gradient), read(expected));
+            let largest = expected.iter().fold(0.0_f64, |max, x| max.max(x.abs()));
+            let tolerance = tolerance(&operation, &sample);
+            let allowed = tolerance * largest.max(size) + f64::from(f32::MIN_POSITIVE);
+            for (at, (got, expected)) in got.iter().zip(expected).enumerate() {
+                assert!(
+                    (got - expected).abs() <= allowed,
+                    "{}, gradient of {input:?}: value {at} is {got}, expected {expected} up to {allowed}",
+                    operation.name
+                );
+            }
         }
     }
 }

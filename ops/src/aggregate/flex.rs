@@ -5,12 +5,15 @@
 
 use burn::backend::{Flex, TensorMetadata as _};
 use burn_flex::FlexTensor;
+use kiln_core::HUB;
 
 use crate::{
     CsrTensors, Reduce,
     rows::{
         flex::{Real, elements, row_width, tensor, widened, with_real, with_rows},
-        walk::{Contiguous, Tile, Walk, cut, for_ranges, position, stretch, tiles},
+        walk::{
+            Contiguous, Tile, Walk, cut, for_ranges, in_pieces, pick, position, stretch, tiles,
+        },
     },
 };
 
@@ -56,7 +59,7 @@ pub(crate) fn aggregate_normalized(
         with_real!(x, T => {
             let (scale, self_loop) = (elements!(scale, T), self_loop.map(T::from_f64));
             let weight = Normalized { scale, self_loop };
-            tensor(reduced(elements!(x, T), width, &walk, Reduce::Sum, &weight), shape)
+            tensor(rows(elements!(x, T), width, &walk, &weight, Plus, false), shape)
         })
     })
 }
@@ -74,7 +77,7 @@ pub(crate) fn aggregate_self(
     widened([x, weight], |[x, weight]| {
         with_real!(x, T => {
             let weight = WithOwn { weight: elements!(weight, T)[0] };
-            tensor(reduced(elements!(x, T), width, &walk, Reduce::Sum, &weight), shape)
+            tensor(rows(elements!(x, T), width, &walk, &weight, Plus, false), shape)
         })
     })
 }
@@ -92,7 +95,7 @@ pub(crate) fn aggregate_mean_backward(
     widened([grad], |[grad]| {
         with_real!(grad, T => {
             let weight = ByLength { lengths };
-            tensor(reduced(elements!(grad, T), width, &walk, Reduce::Sum, &weight), shape)
+            tensor(rows(elements!(grad, T), width, &walk, &weight, Plus, false), shape)
         })
     })
 }
@@ -206,6 +209,75 @@ impl<T: Real> Weight<T> for ByLength<'_> {
     }
 }
 
+/// How entries become one.
+trait Combine<T>: Copy + Sync {
+    /// Whether results are rounded, so that long rows must be combined in pieces.
+    const ROUNDS: bool;
+    fn combine(self, a: T, b: T) -> T;
+}
+
+#[derive(Clone, Copy)]
+struct Plus;
+
+impl<T: Real> Combine<T> for Plus {
+    const ROUNDS: bool = true;
+
+    #[inline(always)]
+    fn combine(self, a: T, b: T) -> T {
+        a + b
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Larger;
+
+impl<T: Real> Combine<T> for Larger {
+    const ROUNDS: bool = false;
+
+    #[inline(always)]
+    fn combine(self, a: T, b: T) -> T {
+        if b > a || b.is_nan() { b } else { a }
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Smaller;
+
+impl<T: Real> Combine<T> for Smaller {
+    const ROUNDS: bool = false;
+
+    #[inline(always)]
+    fn combine(self, a: T, b: T) -> T {
+        if b < a || b.is_nan() { b } else { a }
+    }
+}
+
+/// What becomes of the sum of a row.
+#[derive(Clone, Copy)]
+struct Finish<T> {
+    divisor: Option<T>,
+    /// The weight of the row's own features and the factor of the whole sum.
+    own: Option<(T, T)>,
+}
+
+impl<T: Real> Finish<T> {
+    /// `at` is where the row's own features begin in `x`, if they count.
+    #[inline(always)]
+    fn apply(self, sums: &mut [T], x: &[T], at: usize) {
+        if let Some(divisor) = self.divisor {
+            for sum in &mut *sums {
+                *sum = *sum / divisor;
+            }
+        }
+        if let Some((weight, factor)) = self.own {
+            let own = &x[at..][..sums.len()];
+            for (sum, &x) in sums.iter_mut().zip(own) {
+                *sum = (*sum + weight * x) * factor;
+            }
+        }
+    }
+}
+
 fn reduced<T: Real>(
     x: &[T],
     width: usize,
@@ -214,26 +286,20 @@ fn reduced<T: Real>(
     weight: &impl Weight<T>,
 ) -> Vec<T> {
     match reduce {
-        Reduce::Sum => rows(x, width, walk, weight, |a, b| a + b, false),
-        Reduce::Mean => rows(x, width, walk, weight, |a, b| a + b, true),
-        Reduce::Max => {
-            let larger = |a: T, b: T| if b > a || b.is_nan() { b } else { a };
-            rows(x, width, walk, weight, larger, false)
-        }
-        Reduce::Min => {
-            let smaller = |a: T, b: T| if b < a || b.is_nan() { b } else { a };
-            rows(x, width, walk, weight, smaller, false)
-        }
+        Reduce::Sum => rows(x, width, walk, weight, Plus, false),
+        Reduce::Mean => rows(x, width, walk, weight, Plus, true),
+        Reduce::Max => rows(x, width, walk, weight, Larger, false),
+        Reduce::Min => rows(x, width, walk, weight, Smaller, false),
         Reduce::Mul => panic!("aggregate: products are computed by `spmm`"),
     }
 }
 
-fn rows<T: Real>(
+fn rows<T: Real, C: Combine<T>>(
     x: &[T],
     width: usize,
     walk: &Walk<'_>,
     weight: &impl Weight<T>,
-    combine: impl Fn(T, T) -> T + Copy + Sync,
+    combine: C,
     mean: bool,
 ) -> Vec<T> {
     let mut out = vec![T::ZERO; walk.rows() * width];
@@ -242,6 +308,10 @@ fn rows<T: Real>(
     }
     let heads = weight.heads();
     let channels = width / heads;
+    let finish = |row: usize, entries: usize| Finish {
+        divisor: (mean && entries > 1).then(|| T::from_count(entries)),
+        own: weight.own(row),
+    };
     let ranges = walk.ranges(width);
     let parts = cut(&mut out, width, &ranges);
     for_ranges(
@@ -251,15 +321,10 @@ fn rows<T: Real>(
         |range, out| {
             for (row, out) in range.zip(out.chunks_exact_mut(width)) {
                 let (cols, edges) = walk.row(row);
-                let own = weight.own(row);
-                if cols.is_empty() && own.is_none() {
+                let finish = finish(row, cols.len());
+                if cols.is_empty() && finish.own.is_none() || C::ROUNDS && cols.len() > HUB {
                     continue;
                 }
-                let divisor = if mean && cols.len() > 1 {
-                    Some(T::from_count(cols.len()))
-                } else {
-                    None
-                };
                 for head in 0..heads {
                     let mut tile = ReduceTile {
                         x,
@@ -269,14 +334,54 @@ fn rows<T: Real>(
                         edges,
                         head,
                         weight,
-                        own,
                         combine,
-                        divisor,
+                        finish,
                         out: &mut *out,
                     };
                     tiles(head * channels, (head + 1) * channels, &mut tile);
                 }
             }
+        },
+    );
+    if !C::ROUNDS {
+        return out;
+    }
+    let hubs = walk.hubs();
+    let parts = pick(&mut out, width, &hubs);
+    for_ranges(
+        hubs,
+        parts,
+        #[inline(always)]
+        |range, out| {
+            let row = range.start;
+            let (cols, edges) = walk.row(row);
+            let mut part = vec![T::ZERO; width];
+            in_pieces(
+                cols.len(),
+                [out, &mut part],
+                #[inline(always)]
+                |entries, out| {
+                    for head in 0..heads {
+                        let mut tile = ReduceTile {
+                            x,
+                            width,
+                            row,
+                            cols: &cols[entries.clone()],
+                            edges: &edges[entries.clone()],
+                            head,
+                            weight,
+                            combine,
+                            finish: Finish {
+                                divisor: None,
+                                own: None,
+                            },
+                            out: &mut *out,
+                        };
+                        tiles(head * channels, (head + 1) * channels, &mut tile);
+                    }
+                },
+            );
+            finish(row, cols.len()).apply(out, x, row * width);
         },
     );
     out
@@ -290,13 +395,12 @@ struct ReduceTile<'a, T, W, C> {
     edges: &'a [i32],
     head: usize,
     weight: &'a W,
-    own: Option<(T, T)>,
     combine: C,
-    divisor: Option<T>,
+    finish: Finish<T>,
     out: &'a mut [T],
 }
 
-impl<T: Real, W: Weight<T>, C: Fn(T, T) -> T + Copy> Tile for ReduceTile<'_, T, W, C> {
+impl<T: Real, W: Weight<T>, C: Combine<T>> Tile for ReduceTile<'_, T, W, C> {
     #[inline(always)]
     fn tile<const LENGTH: usize>(&mut self, at: usize) {
         let (x, width, combine) = (self.x, self.width, self.combine);
@@ -310,20 +414,10 @@ impl<T: Real, W: Weight<T>, C: Fn(T, T) -> T + Copy> Tile for ReduceTile<'_, T, 
             let weigh = self.weight.weigh(self.row, col, edge, self.head);
             let x = stretch::<T, LENGTH>(x, col, width, at);
             for (sum, &x) in sums.iter_mut().zip(x) {
-                *sum = combine(*sum, weigh(x));
+                *sum = combine.combine(*sum, weigh(x));
             }
         }
-        if let Some(divisor) = self.divisor {
-            for sum in &mut sums {
-                *sum = *sum / divisor;
-            }
-        }
-        if let Some((weight, factor)) = self.own {
-            let own = &x[self.row * width + at..][..LENGTH];
-            for (sum, &x) in sums.iter_mut().zip(own) {
-                *sum = (*sum + weight * x) * factor;
-            }
-        }
+        self.finish.apply(&mut sums, x, self.row * width + at);
         self.out[at..at + LENGTH].copy_from_slice(&sums);
     }
 }

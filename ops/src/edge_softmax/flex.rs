@@ -7,7 +7,7 @@ use crate::{
     CsrTensors,
     rows::{
         flex::{Real, elements, row_width, tensor, widened, with_real},
-        walk::{Contiguous, Scattered, for_ranges, position},
+        walk::{Contiguous, Scattered, for_ranges, position, sum},
     },
 };
 
@@ -71,10 +71,7 @@ pub(crate) fn normalise<T: Real>(scores: &mut [T], lse: &mut [T]) {
     }
     T::exp_all(scores);
     for (head, lse) in lse.iter_mut().enumerate() {
-        let mut sum = T::ZERO;
-        for scores in scores.chunks_exact(heads) {
-            sum = sum + scores[head];
-        }
+        let sum = sum(scores, heads, |scores| scores[head]);
         let sum = sum + T::SOFTMAX_EPSILON;
         for scores in scores.chunks_exact_mut(heads) {
             scores[head] = scores[head] / sum;
@@ -104,9 +101,7 @@ pub(crate) fn edge_softmax_backward(
                     let (_, edges) = walk.row(row);
                     for head in 0..heads {
                         let at = |edge: i32| position(edge) * heads + head;
-                        let mean = edges.iter().fold(T::ZERO, |sum, &edge| {
-                            sum + out[at(edge)] * grad[at(edge)]
-                        });
+                        let mean = sum(edges, 1, |edge| out[at(edge[0])] * grad[at(edge[0])]);
                         for &edge in edges {
                             dx.set(at(edge), out[at(edge)] * (grad[at(edge)] - mean));
                         }

@@ -2,12 +2,13 @@
 
 use burn::backend::{Flex, TensorMetadata as _};
 use burn_flex::FlexTensor;
+use kiln_core::HUB;
 
 use crate::{
     CsrTensors,
     rows::{
         flex::{Real, elements, row_width, tensor, widened, with_real},
-        walk::{Contiguous, Tile, cut, for_ranges, stretch, tiles},
+        walk::{Contiguous, Tile, cut, for_ranges, in_pieces, pick, stretch, tiles},
     },
 };
 
@@ -32,9 +33,22 @@ pub(crate) fn match_sum(
                 for_ranges(ranges, parts, #[inline(always)] |range, out| {
                     for (row, out) in range.zip(out.chunks_exact_mut(width)) {
                         let (cols, _) = walk.row(row);
-                        let own = &a[row * width..][..width];
-                        tiles(0, width, &mut MatchTile { own, b, v, width, cols, out });
+                        if cols.len() <= HUB {
+                            let own = &a[row * width..][..width];
+                            tiles(0, width, &mut MatchTile { own, b, v, width, cols, out });
+                        }
                     }
+                });
+                let hubs = walk.hubs();
+                let parts = pick(&mut out, width, &hubs);
+                for_ranges(hubs, parts, #[inline(always)] |range, out| {
+                    let (cols, _) = walk.row(range.start);
+                    let own = &a[range.start * width..][..width];
+                    let mut part = vec![T::ZERO; width];
+                    in_pieces(cols.len(), [out, &mut part], #[inline(always)] |entries, out| {
+                        let cols = &cols[entries];
+                        tiles(0, width, &mut MatchTile { own, b, v, width, cols, out });
+                    });
                 });
             }
             tensor(out, shape)

@@ -5,6 +5,7 @@ use core::ops::{Add, Div, Mul, Range, Sub};
 use burn::backend::{Flex, Shape, ops::FloatTensorOps as _};
 use burn::tensor::{DType, FloatDType};
 use burn_flex::FlexTensor;
+use kiln_core::HUB;
 use rayon::prelude::*;
 
 use crate::Reduce;
@@ -37,6 +38,8 @@ pub(crate) trait Real:
     fn from_count(count: usize) -> Self;
     /// The nearest value.
     fn from_f64(value: f64) -> Self;
+    /// The same value.
+    fn to_f64(self) -> f64;
     /// `eˣ`.
     fn exp(self) -> Self;
     /// Replaces each value, none of which is positive, by its exponential.
@@ -66,6 +69,10 @@ macro_rules! impl_real {
 
             fn from_f64(value: f64) -> Self {
                 $from_f64(value)
+            }
+
+            fn to_f64(self) -> f64 {
+                self.into()
             }
 
             fn exp(self) -> Self {
@@ -297,6 +304,7 @@ pub(crate) fn reduce_rows<T: Real>(
         let count = entries.len();
         match reduce {
             Reduce::Sum => fold(out, x, entries, &source, weight, |a, b| a + b),
+            Reduce::Mul if count > HUB => multiply(out, x, entries, &source, weight),
             Reduce::Mul => fold(out, x, entries, &source, weight, |a, b| a * b),
             Reduce::Max => {
                 fold(out, x, entries, &source, weight, |a, b| {
@@ -322,9 +330,35 @@ pub(crate) fn reduce_rows<T: Real>(
     out
 }
 
-/// Combines the entries of one row, in order; leaves `out` as it is if there are none.
+/// Combines the entries of one row, in order and in pieces of [`HUB`]; leaves `out` as it is if there
+/// are none.
 #[inline]
 fn fold<T: Real>(
+    out: &mut [T],
+    x: &[T],
+    entries: Range<usize>,
+    source: &impl Fn(usize) -> usize,
+    weight: Option<&(dyn Fn(usize) -> T + Sync)>,
+    combine: impl Fn(T, T) -> T,
+) {
+    let first = entries.start..entries.end.min(entries.start + HUB);
+    let mut start = first.end;
+    fold_piece(out, x, first, source, weight, &combine);
+    let mut values = Vec::new();
+    while start < entries.end {
+        let piece = start..entries.end.min(start + HUB);
+        start = piece.end;
+        values.resize(out.len(), T::ZERO);
+        fold_piece(&mut values, x, piece, source, weight, &combine);
+        for (out, &value) in out.iter_mut().zip(&values) {
+            *out = combine(*out, value);
+        }
+    }
+}
+
+/// The same for up to [`HUB`] entries.
+#[inline]
+fn fold_piece<T: Real>(
     out: &mut [T],
     x: &[T],
     mut entries: Range<usize>,
@@ -356,6 +390,28 @@ fn fold<T: Real>(
                 }
             }
         }
+    }
+}
+
+/// Multiplies the entries of a long row, in `f64`: pieces would not help, since the rounding of each factor
+/// stays in the product.
+fn multiply<T: Real>(
+    out: &mut [T],
+    x: &[T],
+    entries: Range<usize>,
+    source: &impl Fn(usize) -> usize,
+    weight: Option<&(dyn Fn(usize) -> T + Sync)>,
+) {
+    let width = out.len();
+    let mut products = vec![1.0; width];
+    for k in entries {
+        let weight = weight.map_or(1.0, |weight| weight(k).to_f64());
+        for (product, x) in products.iter_mut().zip(&x[source(k) * width..]) {
+            *product *= weight * x.to_f64();
+        }
+    }
+    for (out, product) in out.iter_mut().zip(products) {
+        *out = T::from_f64(product);
     }
 }
 

@@ -7,12 +7,17 @@
 //!
 //! Rows are cut in ranges of about equal numbers of rows and entries together (merge path), one task
 //! each. One task reduces a row, in entry order, so results do not depend on the number of threads.
+//!
+//! # Long rows
+//! Numbers that are added one after the other lose more the more there are. So a row's entries are added
+//! up in pieces of [`HUB`], and then the pieces: see [`in_pieces`] and [`sum`].
 
 use core::ops::Range;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use burn::backend::Flex;
 use burn_flex::FlexTensor;
+use kiln_core::HUB;
 use pulp::Arch;
 use rayon::prelude::*;
 
@@ -71,6 +76,15 @@ impl<'a> Walk<'a> {
         (&self.col[range.clone()], &self.edge[range])
     }
 
+    /// The rows with more than [`HUB`] entries, each a range of one row.
+    pub(crate) fn hubs(&self) -> Vec<Range<usize>> {
+        let is_hub = |&row: &usize| self.row(row).0.len() > HUB;
+        (0..self.rows())
+            .filter(is_hub)
+            .map(|row| row..row + 1)
+            .collect()
+    }
+
     /// Ranges of rows with about equal work; one range if there is little, at `width` features.
     pub(crate) fn ranges(&self, width: usize) -> Vec<Range<usize>> {
         let (rows, steps) = (self.rows(), self.rows() + self.entries());
@@ -108,7 +122,7 @@ impl<'a> Walk<'a> {
 /// A node or edge number as a position. Negative ones do not occur, and would be out of range.
 #[inline]
 pub(crate) fn position(id: i32) -> usize {
-    usize::try_from(id).unwrap_or(usize::MAX)
+    usize::try_from(id.cast_unsigned()).unwrap_or(usize::MAX)
 }
 
 /// Cuts `values`, `width` of which belong to each row, where `ranges` cut the rows.
@@ -126,6 +140,23 @@ pub(crate) fn cut<'a, T>(
     parts
 }
 
+/// Takes out of `values`, `width` of which belong to each row, those of some rows.
+pub(crate) fn pick<'a, T>(
+    mut values: &'a mut [T],
+    width: usize,
+    rows: &[Range<usize>],
+) -> Vec<&'a mut [T]> {
+    let mut parts = Vec::with_capacity(rows.len());
+    let mut start = 0;
+    for range in rows {
+        let (_, rest) = values.split_at_mut((range.start - start) * width);
+        let (part, rest) = rest.split_at_mut(range.len() * width);
+        parts.push(part);
+        (values, start) = (rest, range.end);
+    }
+    parts
+}
+
 /// Runs `f` for each range with its part of the output, on several threads if there are several
 /// ranges, in code for the machine's vector instructions.
 pub(crate) fn for_ranges<P: Send>(
@@ -134,7 +165,7 @@ pub(crate) fn for_ranges<P: Send>(
     f: impl Fn(Range<usize>, P) + Sync,
 ) {
     let arch = Arch::new();
-    if let [_] = ranges.as_slice() {
+    if ranges.len() < 2 {
         for (range, part) in ranges.into_iter().zip(parts) {
             arch.dispatch(
                 #[inline(always)]
@@ -192,6 +223,41 @@ pub(crate) fn tiles(start: usize, end: usize, tile: &mut impl Tile) {
     if end - at >= 1 {
         tile.tile::<1>(at);
     }
+}
+
+/// Adds up the features of a long row's entries in `sums`: `f` does it for a piece of them. `part` is room
+/// for the features of another piece.
+#[inline(always)]
+pub(crate) fn in_pieces<T: Real>(
+    entries: usize,
+    [sums, part]: [&mut [T]; 2],
+    mut f: impl FnMut(Range<usize>, &mut [T]),
+) {
+    sums.fill(T::ZERO);
+    for start in (0..entries).step_by(HUB) {
+        f(start..entries.min(start + HUB), part);
+        for (sum, &part) in sums.iter_mut().zip(&*part) {
+            *sum = *sum + part;
+        }
+    }
+}
+
+/// The sum of a number for each of a row's entries, which are `each` values in `entries`.
+#[inline(always)]
+pub(crate) fn sum<E, T: Real>(entries: &[E], each: usize, mut number: impl FnMut(&[E]) -> T) -> T {
+    let (first, others) = entries.split_at(entries.len().min(HUB * each));
+    let mut sum = T::ZERO;
+    for entry in first.chunks_exact(each) {
+        sum = sum + number(entry);
+    }
+    for piece in others.chunks(HUB * each) {
+        let mut part = T::ZERO;
+        for entry in piece.chunks_exact(each) {
+            part = part + number(entry);
+        }
+        sum = sum + part;
+    }
+    sum
 }
 
 /// The features `at .. at + LENGTH` of a row of `width`.

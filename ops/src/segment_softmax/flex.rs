@@ -3,8 +3,9 @@
 use burn::backend::TensorMetadata as _;
 use burn_flex::FlexTensor;
 
-use crate::rows::flex::{
-    Real, Sorted, elements, row_width, sort_by_row, tensor, with_id, with_real,
+use crate::rows::{
+    flex::{Real, Sorted, elements, row_width, sort_by_row, tensor, with_id, with_real},
+    walk::sum,
 };
 
 /// See [`crate::segment_softmax`].
@@ -30,12 +31,11 @@ fn softmax<T: Real>(x: &[T], width: usize, sorted: &Sorted) -> Vec<T> {
             let max = edges
                 .iter()
                 .fold(score(first), |max, &edge| larger(max, score(edge)));
-            let mut sum = T::ZERO;
-            for &edge in edges {
-                let exp = (score(edge) - max).exp();
-                out[edge * width + f] = exp;
-                sum = sum + exp;
-            }
+            let sum = sum(edges, 1, |edge| {
+                let exp = (score(edge[0]) - max).exp();
+                out[edge[0] * width + f] = exp;
+                exp
+            });
             for &edge in edges {
                 let value = &mut out[edge * width + f];
                 *value = *value / (sum + T::SOFTMAX_EPSILON);

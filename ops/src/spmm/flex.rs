@@ -2,6 +2,7 @@
 
 use burn::backend::TensorMetadata as _;
 use burn_flex::FlexTensor;
+use kiln_core::HUB;
 
 use crate::{
     Reduce,
@@ -112,13 +113,25 @@ pub(crate) fn match_sum(
         let mut out = vec![T::ZERO; a.len()];
         for_each_row(&mut out, width, ids.len() * width, |row, out| {
             let a = &a[row * width..][..width];
-            for &edge in &sorted.perm[sorted.ptr[row]..sorted.ptr[row + 1]] {
-                let j = checked(ids[edge], b.shape()[0], "match_sum", "col");
-                let (b, v) = (&b_values[j * width..][..width], &v[j * width..][..width]);
-                for (((out, a), b), v) in out.iter_mut().zip(a).zip(b).zip(v) {
-                    if a == b {
-                        *out += *v;
+            let add = |out: &mut [T], edges: &[usize]| {
+                for &edge in edges {
+                    let j = checked(ids[edge], b.shape()[0], "match_sum", "col");
+                    let (b, v) = (&b_values[j * width..][..width], &v[j * width..][..width]);
+                    for (((out, a), b), v) in out.iter_mut().zip(a).zip(b).zip(v) {
+                        if a == b {
+                            *out += *v;
+                        }
                     }
+                }
+            };
+            let edges = &sorted.perm[sorted.ptr[row]..sorted.ptr[row + 1]];
+            let (first, others) = edges.split_at(edges.len().min(HUB));
+            add(out, first);
+            for edges in others.chunks(HUB) {
+                let mut sums = vec![T::ZERO; width];
+                add(&mut sums, edges);
+                for (out, sum) in out.iter_mut().zip(sums) {
+                    *out += sum;
                 }
             }
         });

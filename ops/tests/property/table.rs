@@ -31,7 +31,8 @@ pub(crate) struct Operation {
     pub(crate) bound: Bound,
     pub(crate) run: Box<Run>,
     pub(crate) expected: Box<Expected>,
-    /// Whether rounding errors of a row's terms may all go one way: terms that are all positive, or factors.
+    /// Whether the roundings of all terms may go one way and stay: sums that are made one term after the
+    /// other, and products on devices without `f64`.
     pub(crate) drifts: bool,
     /// Whether senders and receivers must be the same nodes.
     square: bool,
@@ -128,16 +129,14 @@ fn along_edges() -> Vec<Operation> {
                 flat(kiln_ops::segment_softmax(x, t.dst(), t.sample.num_dst))
             },
             |s| reference::segment_softmax(&s[Messages], s.width(), &s.dst, s.num_dst),
-        )
-        .drifts(),
+        ),
         Operation::new(
             "softmax",
             &[Weights],
             Bound::Value,
             |t| flat(t.ends.softmax(t.get(Weights))),
             |s| reference::segment_softmax(&s[Weights], s.heads, &s.dst, s.num_dst),
-        )
-        .drifts(),
+        ),
     ]
 }
 
@@ -374,7 +373,7 @@ fn reductions(reduce: Reduce) -> Vec<Operation> {
         ));
     }
     for operation in &mut all {
-        operation.drifts = reduce == Reduce::Mul;
+        operation.drifts = reduce == Reduce::Mul && !is_flex();
     }
     all
 }
