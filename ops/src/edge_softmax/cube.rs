@@ -30,9 +30,9 @@ use cubecl::{cube, prelude::*};
 use crate::{
     CsrTensors,
     rows::{
-        cube::{address_type, empty, launch_dims, row_width},
+        cube::{address_type, empty, row_width},
         lanes::{
-            Lanes, PIECE, PIECES, STEP, Sorted, Walk, cast, find_walk, group, lane, sum_type, zeros,
+            Lanes, PIECE, PIECES, Sorted, Walk, cast, find_walk, group, lane, sum_type, zeros,
         },
     },
 };
@@ -40,22 +40,72 @@ use crate::{
 /// A number below any score.
 const LOWEST: f32 = -1e30;
 
+/// A walk's entries for one unit: every `lanes`-th. The first is held, for most rows have no more.
+#[derive(CubeType, Clone, Copy)]
+struct Share<A: Float, N: Size> {
+    /// Where the first entry is in `x`.
+    at: usize,
+    /// The first entry: of `x`, and of `grad`.
+    x: Vector<A, N>,
+    grad: Vector<A, N>,
+    /// Whether there is one.
+    any: bool,
+    /// The second.
+    next: usize,
+}
+
+/// Reads the first entry.
+#[cube]
+fn share<A: Float, N: Size>(
+    x: &Tensor<Vector<A, N>>,
+    grad: &Tensor<Vector<A, N>>,
+    edge: &Tensor<i32>,
+    walk: &Walk,
+    vector: usize,
+    vectors: usize,
+    #[comptime] lanes: usize,
+) -> Share<A, N> {
+    let first = walk.start + lane(lanes);
+    let at = usize::cast_from(edge[min(first, max(walk.end, 1) - 1)]) * vectors + vector;
+    Share::<A, N> {
+        at,
+        x: x[at],
+        grad: grad[at],
+        any: first < walk.end,
+        next: first + lanes,
+    }
+}
+
+/// The largest or the sum of the vectors of a group's units, in all of them.
+#[cube]
+fn over_lanes<A: Float, N: Size>(
+    vector: Vector<A, N>,
+    #[comptime] lanes: usize,
+    #[comptime] largest: bool,
+) -> Vector<A, N> {
+    let mut all = vector;
+    #[unroll]
+    for bit in 0..comptime!(lanes.ilog2()) {
+        let mut other = all;
+        #[unroll]
+        for element in 0..other.vector_size() {
+            let one = plane_shuffle_xor(all.extract(element), comptime!(1u32 << bit));
+            other.insert(element, one);
+        }
+        if comptime!(largest) {
+            all = max(all, other);
+        } else {
+            all += other;
+        }
+    }
+    all
+}
+
 /// What a row has in common: the largest score and the sum of exponentials, or a sum and nothing.
 #[derive(CubeType, Clone, Copy)]
 struct Summary<A: Float, N: Size> {
     first: Vector<A, N>,
     second: Vector<A, N>,
-}
-
-/// The vector of the unit whose number differs in one bit.
-#[cube]
-fn of_other<A: Float, N: Size>(vector: Vector<A, N>, #[comptime] bit: u32) -> Vector<A, N> {
-    let mut other = vector;
-    #[unroll]
-    for element in 0..vector.vector_size() {
-        other.insert(element, plane_shuffle_xor(vector.extract(element), bit));
-    }
-    other
 }
 
 /// What the entries of a walk have in summary, in all units of the group.
@@ -65,65 +115,38 @@ fn read<A: Float, N: Size>(
     grad: &Tensor<Vector<A, N>>,
     edge: &Tensor<i32>,
     walk: &Walk,
+    own: &Share<A, N>,
     vector: usize,
     vectors: usize,
     #[comptime] lanes: usize,
     #[comptime] backward: bool,
 ) -> Summary<A, N> {
-    let mut first = Vector::<A, N>::new(A::new(0.0_f32));
-    let mut second = Vector::<A, N>::new(A::new(0.0_f32));
-    if comptime!(!backward) {
-        first = Vector::<A, N>::new(A::new(LOWEST));
-    }
-    let mut k = walk.start + lane(lanes);
-    while k < walk.end {
-        let mut at = Array::<usize>::new(STEP);
-        let mut values = Array::<Vector<A, N>>::new(STEP);
-        #[unroll]
-        for step in 0..STEP {
-            let entry = min(k + step * lanes, walk.end - 1);
-            at[step] = usize::cast_from(edge[entry]) * vectors + vector;
+    let zero = Vector::<A, N>::new(A::new(0.0_f32));
+    let mut first = select(own.any, own.x * own.grad, zero);
+    let mut second = zero;
+    if comptime!(backward) {
+        let mut k = own.next;
+        while k < walk.end {
+            let at = usize::cast_from(edge[k]) * vectors + vector;
+            first += x[at] * grad[at];
+            k += lanes;
         }
-        #[unroll]
-        for step in 0..STEP {
-            if comptime!(backward) {
-                values[step] = x[at[step]] * grad[at[step]];
-            } else {
-                values[step] = x[at[step]];
-            }
+        first = over_lanes::<A, N>(first, lanes, false);
+    } else {
+        first = select(own.any, own.x, Vector::<A, N>::new(A::new(LOWEST)));
+        let mut k = own.next;
+        while k < walk.end {
+            first = max(first, x[usize::cast_from(edge[k]) * vectors + vector]);
+            k += lanes;
         }
-        if comptime!(backward) {
-            #[unroll]
-            for step in 0..STEP {
-                first = select(k + step * lanes < walk.end, first + values[step], first);
-            }
-        } else {
-            let mut next = first;
-            #[unroll]
-            for step in 0..STEP {
-                next = max(next, values[step]);
-            }
-            second *= (first - next).exp();
-            #[unroll]
-            for step in 0..STEP {
-                let share = (values[step] - next).exp();
-                second = select(k + step * lanes < walk.end, second + share, second);
-            }
-            first = next;
+        first = over_lanes::<A, N>(first, lanes, true);
+        second = select(own.any, (own.x - first).exp(), zero);
+        k = own.next;
+        while k < walk.end {
+            second += (x[usize::cast_from(edge[k]) * vectors + vector] - first).exp();
+            k += lanes;
         }
-        k += comptime!(STEP * lanes);
-    }
-    #[unroll]
-    for bit in 0..comptime!(lanes.ilog2()) {
-        let other = of_other::<A, N>(first, comptime!(1u32 << bit));
-        if comptime!(backward) {
-            first += other;
-        } else {
-            let others = of_other::<A, N>(second, comptime!(1u32 << bit));
-            let next = max(first, other);
-            second = second * (first - next).exp() + others * (other - next).exp();
-            first = next;
-        }
+        second = over_lanes::<A, N>(second, lanes, false);
     }
     Summary::<A, N> { first, second }
 }
@@ -136,6 +159,7 @@ fn write<A: Float, N: Size>(
     edge: &Tensor<i32>,
     out: &mut Tensor<Vector<A, N>>,
     walk: &Walk,
+    own: &Share<A, N>,
     vector: usize,
     vectors: usize,
     summary: &Summary<A, N>,
@@ -143,7 +167,14 @@ fn write<A: Float, N: Size>(
     #[comptime] backward: bool,
 ) {
     let divisor = summary.second + Vector::<A, N>::new(A::new(1e-16_f32));
-    let mut k = walk.start + lane(lanes);
+    if own.any {
+        if comptime!(backward) {
+            out[own.at] = own.x * (own.grad - summary.first);
+        } else {
+            out[own.at] = (own.x - summary.first).exp() / divisor;
+        }
+    }
+    let mut k = own.next;
     while k < walk.end {
         let at = usize::cast_from(edge[k]) * vectors + vector;
         if comptime!(backward) {
@@ -176,7 +207,8 @@ fn rows_kernel<A: Float, N: Size>(
     let number = task / vectors;
     let vector = task % vectors;
     let walk = find_walk(ptr, chunk, number, pieces, rows);
-    let summary = read::<A, N>(x, grad, edge, &walk, vector, vectors, lanes, backward);
+    let own = share::<A, N>(x, grad, edge, &walk, vector, vectors, lanes);
+    let summary = read::<A, N>(x, grad, edge, &walk, &own, vector, vectors, lanes, backward);
     if walk.active && number < pieces {
         if lane(lanes) == 0 {
             partial[task * 2] = summary.first;
@@ -184,13 +216,13 @@ fn rows_kernel<A: Float, N: Size>(
         }
     } else if walk.active {
         write::<A, N>(
-            x, grad, edge, out, &walk, vector, vectors, &summary, lanes, backward,
+            x, grad, edge, out, &walk, &own, vector, vectors, &summary, lanes, backward,
         );
     }
 }
 
-/// Joins what the pieces of a long row have: one unit for each row and vector. The result is where the
-/// first piece's was.
+/// Joins what the pieces of a long row have: one group for each row and vector, whose units take pieces
+/// in turn. The result is where the first piece's was.
 #[cube(launch_unchecked, address_type = "dynamic")]
 fn join_kernel<A: Float, N: Size>(
     ptr: &Tensor<i32>,
@@ -198,47 +230,48 @@ fn join_kernel<A: Float, N: Size>(
     partial: &mut Tensor<Vector<A, N>>,
     hubs: usize,
     vectors: usize,
+    #[comptime] lanes: usize,
     #[comptime] backward: bool,
     #[define(A)] _dtype: ElemType,
 ) {
-    if ABSOLUTE_POS >= hubs * vectors {
-        terminate!();
-    }
-    let number = ABSOLUTE_POS / vectors;
-    let vector = ABSOLUTE_POS % vectors;
+    // Groups behind the last row have no pieces.
+    let task = group(lanes);
+    let number = min(task / vectors, hubs - 1);
     let row = usize::cast_from(hub[number * 2]);
     let entries = usize::cast_from(ptr[row + 1]) - usize::cast_from(ptr[row]);
-    let count = entries.div_ceil(PIECE);
-    let start = (usize::cast_from(hub[number * 2 + 1]) * PIECES * vectors + vector) * 2;
-    let mut first = partial[start];
-    let mut second = partial[start + 1];
-    let mut piece = 1;
-    while piece < count {
-        let mut firsts = Array::<Vector<A, N>>::new(STEP);
-        let mut seconds = Array::<Vector<A, N>>::new(STEP);
-        #[unroll]
-        for step in 0..STEP {
-            let at = start + min(piece + step, count - 1) * vectors * 2;
-            firsts[step] = partial[at];
-            seconds[step] = partial[at + 1];
+    let count = select(task < hubs * vectors, entries.div_ceil(PIECE), 0usize);
+    let piece = usize::cast_from(hub[number * 2 + 1]) * PIECES;
+    let start = (piece * vectors + task % vectors) * 2;
+    let zero = Vector::<A, N>::new(A::new(0.0_f32));
+    let mut first = zero;
+    let mut second = zero;
+    if comptime!(backward) {
+        let mut piece = lane(lanes);
+        while piece < count {
+            first += partial[start + piece * vectors * 2];
+            piece += lanes;
         }
-        #[unroll]
-        for step in 0..STEP {
-            if piece + step < count {
-                if comptime!(backward) {
-                    first += firsts[step];
-                } else {
-                    let next = max(first, firsts[step]);
-                    second =
-                        second * (first - next).exp() + seconds[step] * (firsts[step] - next).exp();
-                    first = next;
-                }
-            }
+        first = over_lanes::<A, N>(first, lanes, false);
+    } else {
+        first = Vector::<A, N>::new(A::new(LOWEST));
+        let mut piece = lane(lanes);
+        while piece < count {
+            first = max(first, partial[start + piece * vectors * 2]);
+            piece += lanes;
         }
-        piece += STEP;
+        first = over_lanes::<A, N>(first, lanes, true);
+        piece = lane(lanes);
+        while piece < count {
+            let at = start + piece * vectors * 2;
+            second += partial[at + 1] * (partial[at] - first).exp();
+            piece += lanes;
+        }
+        second = over_lanes::<A, N>(second, lanes, false);
     }
-    partial[start] = first;
-    partial[start + 1] = second;
+    if count > 0 && lane(lanes) == 0 {
+        partial[start] = first;
+        partial[start + 1] = second;
+    }
 }
 
 /// Writes the entries of long rows: one group for each piece and vector.
@@ -271,8 +304,9 @@ fn pieces_kernel<A: Float, N: Size>(
         first: partial[at],
         second: partial[at + 1],
     };
+    let own = share::<A, N>(x, grad, edge, &walk, vector, vectors, lanes);
     write::<A, N>(
-        x, grad, edge, out, &walk, vector, vectors, &summary, lanes, backward,
+        x, grad, edge, out, &walk, &own, vector, vectors, &summary, lanes, backward,
     );
 }
 
@@ -319,9 +353,9 @@ fn run(x: CubeTensor, grad: Option<CubeTensor>, csr: CsrTensors<CubeBackend>) ->
         );
     }
     if csr.hubs > 0 {
-        let (cubes, dim) = launch_dims(&x, csr.hubs * lanes.width);
-        // SAFETY: a unit below `hubs · vectors` reads its row's pieces, which `partial` has, and writes the
-        // place of the first.
+        let (cubes, dim) = lanes.launch_dims(&x, csr.hubs * lanes.width);
+        // SAFETY: a group below `hubs · vectors` reads its row's pieces, which `partial` has, and writes the
+        // place of the first; others read the last row and have no pieces.
         unsafe {
             join_kernel::launch_unchecked(
                 &x.client,
@@ -334,6 +368,7 @@ fn run(x: CubeTensor, grad: Option<CubeTensor>, csr: CsrTensors<CubeBackend>) ->
                 partial.clone().into_tensor_arg(),
                 csr.hubs,
                 lanes.width,
+                lanes.units,
                 backward,
                 storage,
             );

@@ -1,7 +1,9 @@
 //! Linear maps on GPUs.
 //!
-//! Products are those of `cubek`. Where the device copies tiles by itself (TMA) and rows are aligned for
-//! it, the kernels that use it are taken without a trial; otherwise Burn chooses.
+//! Products are those of `cubek`. Small ones are computed as they stand: units of the device multiply
+//! single precision faster than its tensor cores are set up, and round nothing. For large ones, where the
+//! device copies tiles by itself (TMA) and rows are aligned for it, the kernels that use it are taken
+//! without a trial; otherwise Burn chooses.
 //!
 //! The gradient of weights `xᵀ g` is cut in ranges of rows, as many as keep the device busy, one product
 //! each in a batch; the last range has the rows that are left. Sums of rows, of the ranges' results and
@@ -31,12 +33,18 @@ use burn_cubecl::{
 use cubecl::{cube, ir::features::Tma, prelude::*};
 use cubek::{
     matmul::{
-        definition::{MatmulElems, MatmulGlobalElems},
+        definition::{MatmulElems, MatmulGlobalElems, MatmulSetupError},
         launch::launch_ref,
         multi_level::{
             Strategy,
             components::tile::TileMatmulKind,
-            routines::batch::{double_buffering::DoubleBufferingArgs, simple::SimpleArgs},
+            routines::{
+                TileSizeSelection,
+                batch::{
+                    double_buffering::DoubleBufferingArgs, simple::SimpleArgs,
+                    simple_unit::SimpleUnitSelectionArgs,
+                },
+            },
         },
         routine::BlueprintStrategy,
     },
@@ -48,7 +56,7 @@ use crate::rows::{
     lanes::{sum_type, zeros},
 };
 
-/// Multiplications below which Burn's own choice is as good.
+/// Multiplications from which a product is large.
 const LARGE: usize = 1 << 22;
 /// Bytes that rows must be a multiple of to be copied in tiles.
 const ALIGNMENT: usize = 16;
@@ -174,9 +182,14 @@ fn product(lhs: CubeTensor, rhs: CubeTensor, out: &CubeTensor, by: Use) {
     let is_large = out.meta.num_elements() * inner >= LARGE;
     let has_tma = out.client.properties().features.tma.contains(Tma::Base)
         && matches!(lhs.dtype, DType::F32 | DType::F16 | DType::BF16);
-    if is_large && has_tma && [&lhs, &rhs].into_iter().all(is_aligned) {
-        let tile_matmul = TileMatmulKind::Mma;
-        let strategy = match by {
+    let tile_matmul = TileMatmulKind::Mma;
+    let strategy = if !is_large && lhs.dtype == DType::F32 {
+        let tile_size = TileSizeSelection::MinTileSize;
+        Some(Strategy::SimpleUnit(BlueprintStrategy::Inferred(
+            SimpleUnitSelectionArgs { tile_size },
+        )))
+    } else if is_large && has_tma && [&lhs, &rhs].into_iter().all(is_aligned) {
+        Some(match by {
             Use::Forward => {
                 Strategy::DoubleTmaMma(BlueprintStrategy::Inferred(DoubleBufferingArgs {
                     specialized: false,
@@ -187,25 +200,14 @@ fn product(lhs: CubeTensor, rhs: CubeTensor, out: &CubeTensor, by: Use) {
                 multi_rows: true,
                 tile_matmul,
             })),
-        };
-        let [left, right, result] =
-            [&lhs, &rhs, out].map(|tensor| dtype_to_storage_type(tensor.dtype));
-        let mut elems = MatmulElems::from_globals(&MatmulGlobalElems {
-            lhs: left,
-            rhs: right,
-            out: result,
-        });
-        let launched = launch_ref(
-            &strategy.into(),
-            &out.client,
-            InputBinding::new(lhs.clone().binding(), left),
-            InputBinding::new(rhs.clone().binding(), right),
-            out.clone().binding(),
-            &mut elems,
-        );
-        if launched.is_ok() {
-            return;
-        }
+        })
+    } else {
+        None
+    };
+    if let Some(strategy) = strategy
+        && launch(strategy, &lhs, &rhs, out).is_ok()
+    {
+        return;
     }
     let (dims, result) = (
         [lhs.meta.shape().clone(), rhs.meta.shape().clone()],
@@ -220,6 +222,33 @@ fn product(lhs: CubeTensor, rhs: CubeTensor, out: &CubeTensor, by: Use) {
     if let Err(error) = result {
         panic!("linear: no kernel for a product of {dims:?}: {error:?}");
     }
+}
+
+/// Launches the kernel of a strategy, if it can compute the product.
+#[expect(
+    clippy::result_large_err,
+    reason = "the error of cubek, which nobody reads"
+)]
+fn launch(
+    strategy: Strategy,
+    lhs: &CubeTensor,
+    rhs: &CubeTensor,
+    out: &CubeTensor,
+) -> Result<(), MatmulSetupError> {
+    let [left, right, result] = [lhs, rhs, out].map(|tensor| dtype_to_storage_type(tensor.dtype));
+    let mut elems = MatmulElems::from_globals(&MatmulGlobalElems {
+        lhs: left,
+        rhs: right,
+        out: result,
+    });
+    launch_ref(
+        &strategy.into(),
+        &out.client,
+        InputBinding::new(lhs.clone().binding(), left),
+        InputBinding::new(rhs.clone().binding(), right),
+        out.clone().binding(),
+        &mut elems,
+    )
 }
 
 /// Whether rows, or columns if those are contiguous, can be copied in tiles.

@@ -28,8 +28,8 @@ use crate::{GraphOps, scope};
 /// x: `[N, d_input]` float · weight: `[d_input, d_output]` · bias: `[d_output]` · output: `[N, d_output]`
 ///
 /// # Numerics
-/// GPUs with tensor cores for TF32 round factors of type `f32` to it, 10 bits of mantissa, as with
-/// Burn's own products; sums are `f32`.
+/// GPUs with tensor cores for TF32 round factors of type `f32` to it, 10 bits of mantissa, in products of
+/// more than four million multiplications, as Burn's own products do; sums are `f32`.
 ///
 /// # Panics
 /// If the widths disagree.

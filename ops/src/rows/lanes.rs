@@ -232,12 +232,12 @@ impl Lanes {
         }
     }
 
-    /// For rows of some entries with `heads` numbers each, where a unit takes whole entries: about as many
-    /// units as a row of `average` entries needs in one or two turns.
+    /// For rows of some entries with `heads` numbers each, where a unit takes whole entries: as many units as
+    /// there are entries in a row on `average`.
     pub(crate) fn for_entries(x: &CubeTensor, heads: usize, average: usize) -> Self {
         let lanes = Self::within_plane(x, MAX_LANES * MAX_LANES);
         let (vector, width) = vectors(x, heads);
-        let wanted = average.div_ceil(2).next_power_of_two().clamp(4, 16);
+        let wanted = average.next_power_of_two().clamp(4, 32);
         Self {
             vector,
             width,

@@ -1,4 +1,4 @@
-//! Products with few columns on GPUs: `x [N, K] · W [K, M]` with `M` up to 32.
+//! Products with few columns on GPUs: `x [N, K] · W [K, M]` with `M` a power of two up to 32.
 //!
 //! Such a result is too small to be cut in tiles for a whole device where `N` is some thousands, and its
 //! time is that of reading `x` where there are more. A plane takes a few rows. Its units share the `K`
@@ -12,7 +12,7 @@ use cubecl::{cube, prelude::*};
 
 use crate::rows::{
     cube::{address_type, empty, vector_size},
-    lanes::{Lanes, group, lane, sum_lanes, sum_type},
+    lanes::{Lanes, group, lane, sum_type},
 };
 
 /// Most columns of the result.
@@ -30,11 +30,12 @@ const MANY_ROWS: usize = 1 << 15;
 fn narrow_kernel<F: Float, A: Float, N: Size>(
     x: &Tensor<F>,
     weight: &Tensor<Vector<F, N>>,
-    out: &mut Tensor<Vector<F, N>>,
+    out: &mut Tensor<F>,
     rows: usize,
     inner: usize,
     stride: usize,
     #[comptime] vectors: usize,
+    #[comptime] size: usize,
     #[comptime] lanes: usize,
     #[comptime] planes: usize,
     #[comptime] taken: usize,
@@ -86,38 +87,69 @@ fn narrow_kernel<F: Float, A: Float, N: Size>(
             }
         }
     }
-    let mut shared = Shared::<[Vector<A, N>]>::new_slice(comptime!(planes * taken * vectors));
+    // All sums of a row group in one list; each halving leaves half of them to each half of the units.
+    let mut list = Array::<A>::new(comptime!(taken * vectors * size));
     #[unroll]
-    for row in 0..taken {
+    for vector in 0..comptime!(taken * vectors) {
         #[unroll]
-        for vector in 0..vectors {
-            let mut sum = sums[row * vectors + vector];
-            #[unroll]
-            for element in 0..sum.vector_size() {
-                let all = sum_lanes::<A>(sum.extract(element), lanes);
-                sum.insert(element, all);
-            }
-            if lane(lanes) == 0 {
-                if comptime!(planes > 1) {
-                    shared[(plane * taken + row) * vectors + vector] = sum;
-                } else if first + row < rows {
-                    out[(first + row) * vectors + vector] = Vector::<F, N>::cast_from(sum);
-                }
-            }
+        for element in 0..size {
+            list[vector * size + element] = sums[vector].extract(element);
         }
     }
+    let mut at = 0;
+    #[unroll]
+    for halving in 0..comptime!(lanes.ilog2()) {
+        let bit = comptime!(lanes as u32 >> (halving + 1));
+        let held = comptime!(held(taken * vectors * size, halving));
+        let half = comptime!(held / 2);
+        let upper = lane(lanes) & comptime!(bit as usize) != 0;
+        if comptime!(half == 0) {
+            let own = list[0usize];
+            list[0usize] = own + plane_shuffle_xor(own, bit);
+        } else {
+            #[unroll]
+            for value in 0..half {
+                let low = list[value];
+                let high = list[value + half];
+                let given = select(upper, low, high);
+                list[value] = select(upper, high, low) + plane_shuffle_xor(given, bit);
+            }
+            at += select(upper, half, 0usize);
+        }
+    }
+    let left = comptime!(held(taken * vectors * size, lanes.ilog2()));
+    let width = comptime!(vectors * size);
+    // Where there are fewer sums than units, several units have the same; all write it.
     if comptime!(planes > 1) {
+        let mut shared = Shared::<[A]>::new_slice(comptime!(planes * taken * vectors * size));
+        #[unroll]
+        for value in 0..left {
+            shared[plane * comptime!(taken * vectors * size) + at + value] = list[value];
+        }
         sync_cube();
         let at = UNIT_POS as usize;
-        if at < comptime!(taken * vectors) && first + at / vectors < rows {
-            let mut sum = zero;
+        if at < comptime!(taken * vectors * size) && first + at / width < rows {
+            let mut sum = A::new(0.0_f32);
             #[unroll]
             for plane in 0..planes {
-                sum += shared[plane * comptime!(taken * vectors) + at];
+                sum += shared[plane * comptime!(taken * vectors * size) + at];
             }
-            out[first * vectors + at] = Vector::<F, N>::cast_from(sum);
+            out[first * width + at] = F::cast_from(sum);
+        }
+    } else {
+        #[unroll]
+        for value in 0..left {
+            let place = at + value;
+            if first + place / width < rows {
+                out[first * width + place] = F::cast_from(list[value]);
+            }
         }
     }
+}
+
+/// How many of `count` sums, a power of two, a unit holds after some halvings.
+fn held(count: usize, halvings: u32) -> usize {
+    (count >> halvings).max(1)
 }
 
 /// The product, if it is one for this kernel and the device has planes.
@@ -145,7 +177,8 @@ pub(super) fn product(x: &CubeTensor, weight: &CubeTensor) -> Option<CubeTensor>
     let sum = sum_type(x.dtype);
     let vector = vector_size(&weight, width).min(16 / sum.size());
     let vectors = width / vector;
-    if vectors > SUMS {
+    // Sums are halved among units, so their number is a power of two.
+    if !width.is_power_of_two() {
         return None;
     }
     let taken = (SUMS / vectors).clamp(1, 4);
@@ -174,6 +207,7 @@ pub(super) fn product(x: &CubeTensor, weight: &CubeTensor) -> Option<CubeTensor>
             inner,
             stride,
             vectors,
+            vector,
             lanes.units,
             planes,
             taken,
