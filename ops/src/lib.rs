@@ -24,6 +24,7 @@
 //! | [`aggregate_self`] | the sum and a node's own row with a weight |
 //! | [`aggregate_normalized`] | the sum scaled by the degrees of both ends, with a loop a node (graph convolution) |
 //! | [`edge_attention`], [`Endpoints::softmax`], [`edge_dot`](edge_dot()) | attention in one walk, and its parts |
+//! | [`edge_attention_v2`], [`dot_attention`] | attention whose scores compare rows of features |
 //! | [`linear`], [`add_bias`] | linear maps of node features |
 //! | [`degree`] | number of edges of each node |
 //! | [`coo_to_csr`], [`ptr_to_index`] | edge lists to compressed rows and back |
@@ -79,7 +80,9 @@ mod witness;
 
 pub use aggregate::{aggregate, aggregate_heads, aggregate_normalized, aggregate_self};
 pub use arange::arange;
-pub use attention::{AttentionOptions, edge_attention};
+pub use attention::{
+    AttentionOptions, DotAttentionOptions, dot_attention, edge_attention, edge_attention_v2,
+};
 pub use backend::{CsrTensors, GraphOps};
 pub use csr::{coo_to_csr, ptr_to_index};
 pub use degree::degree;

@@ -70,7 +70,10 @@ fn check_results(plan: &Plan) {
         let scale = match operation.bound {
             Bound::Exact => vec![0.0; expected.len()],
             Bound::Value => expected.iter().map(|value| value.abs()).collect(),
-            Bound::Terms => (operation.expected)(&magnitudes),
+            Bound::Terms => match &operation.terms {
+                None => (operation.expected)(&magnitudes),
+                Some(terms) => terms(&sample),
+            },
         };
         let tolerance = tolerance(&operation, &sample);
         assert_eq!(got.len(), expected.len(), "{name}: number of values");

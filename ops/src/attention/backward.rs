@@ -7,7 +7,7 @@
 //! ds_ji = α_ji (keep_ji ⟨g_i, x_j⟩ - ⟨g_i, out_i⟩)
 //! ```
 //!
-//! `ds`, through the leaky ReLU, is summed over each sender's and each receiver's edges.
+//! `ds`, times the derivative of the score, is summed over each sender's and each receiver's edges.
 
 use burn::backend::{
     AutodiffBackend as _, Backend,
@@ -20,7 +20,7 @@ use burn::backend::{
     tensor::FloatTensor,
 };
 
-use super::AttentionOptions;
+use super::{Saved, Score};
 use crate::{GraphOps, backend::CsrTensors};
 
 #[derive(Debug)]
@@ -28,14 +28,12 @@ struct Attention;
 
 #[derive(Clone, Debug)]
 struct State<B: Backend> {
-    x: FloatTensor<B>,
-    score_src: FloatTensor<B>,
-    score_dst: FloatTensor<B>,
+    score: Score,
+    inputs: [FloatTensor<B>; 3],
     out: FloatTensor<B>,
     lse: FloatTensor<B>,
     csr: CsrTensors<B>,
     transposed: CsrTensors<B>,
-    options: AttentionOptions,
 }
 
 impl<B: GraphOps> Backward<B, 3> for Attention {
@@ -48,19 +46,14 @@ impl<B: GraphOps> Backward<B, 3> for Attention {
         _checkpointer: &mut Checkpointer,
     ) {
         let state = ops.state;
-        let grad = grads.consume::<B>(&ops.node);
-        let (dx, dsrc, ddst) = B::edge_attention_backward(
-            state.x,
-            state.score_src,
-            state.score_dst,
-            state.out,
-            state.lse,
-            grad,
-            state.csr,
-            state.transposed,
-            state.options,
-        );
-        for (node, gradient) in ops.parents.into_iter().zip([dx, dsrc, ddst]) {
+        let saved = Saved {
+            out: state.out,
+            lse: state.lse,
+            grad: grads.consume::<B>(&ops.node),
+        };
+        let gradients =
+            (state.score).backward::<B>(state.inputs, saved, state.csr, state.transposed);
+        for (node, gradient) in ops.parents.into_iter().zip(gradients) {
             if let Some(node) = node {
                 grads.register::<B>(node.id, gradient);
             }
@@ -68,46 +61,59 @@ impl<B: GraphOps> Backward<B, 3> for Attention {
     }
 }
 
-/// [`crate::edge_attention`] with its gradients; the second result has none.
+/// An operation of attention with its gradients; the second result has none.
 #[expect(clippy::type_complexity, reason = "two tensors")]
 pub(crate) fn attention<B: GraphOps, C: CheckpointStrategy>(
-    x: FloatTensor<Autodiff<B, C>>,
-    score_src: FloatTensor<Autodiff<B, C>>,
-    score_dst: FloatTensor<Autodiff<B, C>>,
+    score: Score,
+    inputs: [FloatTensor<Autodiff<B, C>>; 3],
     csr: CsrTensors<B>,
     transposed: CsrTensors<B>,
-    options: AttentionOptions,
 ) -> (FloatTensor<Autodiff<B, C>>, FloatTensor<Autodiff<B, C>>) {
-    let (x, x_node) = x.into_parts();
-    let (score_src, src_node) = score_src.into_parts();
-    let (score_dst, dst_node) = score_dst.into_parts();
-    let (out, lse) = B::edge_attention(
-        x.clone(),
-        score_src.clone(),
-        score_dst.clone(),
-        csr.clone(),
-        transposed.clone(),
-        options,
-    );
+    let [a, b, c] = inputs;
+    let ((a, a_node), (b, b_node)) = (a.into_parts(), b.into_parts());
+    let (c, c_node) = c.into_parts();
+    let inputs = [a, b, c];
+    let (out, lse) = score.forward::<B>(inputs.clone(), csr.clone(), transposed.clone());
     let prepared = Attention
-        .prepare::<C>([x_node, src_node, dst_node])
+        .prepare::<C>([a_node, b_node, c_node])
         .compute_bound()
         .stateful();
     let tracked = match prepared {
         OpsKind::Tracked(prep) => {
             let state = State {
-                x,
-                score_src,
-                score_dst,
+                score,
+                inputs,
                 out: out.clone(),
                 lse: lse.clone(),
                 csr,
                 transposed,
-                options,
             };
             prep.finish(state, out)
         }
         OpsKind::UnTracked(prep) => prep.finish(out),
     };
     (tracked, Autodiff::<B, C>::from_inner(lse))
+}
+
+/// The gradients of an operation of attention; they have none themselves.
+#[expect(clippy::type_complexity, reason = "three tensors")]
+pub(crate) fn gradients<B: GraphOps, C: CheckpointStrategy>(
+    score: Score,
+    inputs: [FloatTensor<Autodiff<B, C>>; 3],
+    saved: Saved<Autodiff<B, C>>,
+    csr: CsrTensors<B>,
+    transposed: CsrTensors<B>,
+) -> (
+    FloatTensor<Autodiff<B, C>>,
+    FloatTensor<Autodiff<B, C>>,
+    FloatTensor<Autodiff<B, C>>,
+) {
+    let saved = Saved {
+        out: Autodiff::<B, C>::inner(saved.out),
+        lse: Autodiff::<B, C>::inner(saved.lse),
+        grad: Autodiff::<B, C>::inner(saved.grad),
+    };
+    let inputs = inputs.map(Autodiff::<B, C>::inner);
+    let gradients = score.backward::<B>(inputs, saved, csr, transposed);
+    gradients.map(Autodiff::<B, C>::from_inner).into()
 }

@@ -25,87 +25,29 @@
 )]
 
 mod gradient;
+pub(super) mod parts;
 
 use burn::backend::{Shape, cubecl::dtype_to_storage_type};
 use burn_cubecl::{CubeBackend, kernel::into_contiguous, tensor::CubeTensor};
 use cubecl::{cube, prelude::*};
 
 pub(crate) use gradient::attention_backward;
+pub(super) use gradient::{FACTS, facts};
+use parts::{
+    LOWEST, Options, Place, count_entries, find_entry, keep, leaky, merge, push, write_output,
+};
 
-use super::{AttentionOptions, dropout_threshold};
+use super::AttentionOptions;
 use crate::{
     CsrTensors,
     rows::{
-        cube::{address_type, empty, launch_dims, with_rows},
-        lanes::{
-            Lanes, PIECE, PIECES, STEP, Sorted, cast, find_walk, group, lane, sum_type, zeros,
-        },
+        cube::{address_type, empty, with_rows},
+        lanes::{Lanes, STEP, Sorted, cast, find_walk, group, lane, sum_type, zeros},
     },
 };
 
 /// Most vectors of a unit.
 const SLOTS: usize = 2;
-/// The score of what is no entry: below any other.
-const LOWEST: f32 = -1e30;
-
-/// A hash of a number: the finaliser of MurmurHash3.
-#[cube]
-fn mix(number: u32) -> u32 {
-    let mut h = number;
-    h ^= h >> 16u32;
-    h *= 0x85eb_ca6b_u32;
-    h ^= h >> 13u32;
-    h *= 0xc2b2_ae35_u32;
-    h ^ (h >> 16u32)
-}
-
-/// What a dropped or kept weight is multiplied with.
-#[cube]
-fn keep<A: Float>(number: u32, seed: u32, threshold: u32, scale: f32) -> A {
-    let dropped = mix(mix(number) ^ seed) < threshold;
-    select(dropped, A::new(0.0_f32), A::cast_from(scale))
-}
-
-/// The leaky rectifier.
-#[cube]
-fn leaky<A: Float>(score: A, slope: f32) -> A {
-    select(score > A::new(0.0_f32), score, score * A::cast_from(slope))
-}
-
-/// Options in the form that kernels take.
-struct Options {
-    slope: f32,
-    /// Number of loops, 0 if edges from a node to itself count.
-    loops: usize,
-    seed: u32,
-    threshold: u32,
-    scale: f32,
-    has_loops: bool,
-    has_dropout: bool,
-}
-
-impl From<AttentionOptions> for Options {
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "kernels compute with single precision"
-    )]
-    fn from(options: AttentionOptions) -> Self {
-        let (probability, seed) = options.dropout.unwrap_or_default();
-        Self {
-            slope: options.negative_slope as f32,
-            loops: options.loops.unwrap_or_default(),
-            seed,
-            threshold: dropout_threshold(probability),
-            scale: if probability < 1.0 {
-                (1.0 / (1.0 - probability)) as f32
-            } else {
-                0.0
-            },
-            has_loops: options.loops.is_some(),
-            has_dropout: options.dropout.is_some(),
-        }
-    }
-}
 
 #[cube(launch_unchecked, address_type = "dynamic")]
 fn attention_kernel<F: Float, A: Float, N: Size>(
@@ -157,68 +99,49 @@ fn attention_kernel<F: Float, A: Float, N: Size>(
     let own = score_dst[row * heads + head];
     let mut largest = A::new(LOWEST);
     let mut total = A::new(0.0_f32);
-    let count = walk.end - walk.start;
-    let mut all = count;
-    if row < loops && walk.end == usize::cast_from(ptr[row + 1]) {
-        all += 1;
-    }
-    let last = max(walk.end, 1) - 1;
+    let count = count_entries(ptr, &walk, loops);
     let mut k = 0;
-    while k < all {
+    while k < count {
         let mut from = Array::<usize>::new(STEP);
         let mut by = Array::<u32>::new(STEP);
         let mut scores = Array::<A>::new(STEP);
         #[unroll]
         for step in 0..STEP {
-            let at = k + step;
-            let entry = min(walk.start + at, last);
-            let other = usize::cast_from(col[entry]);
-            let mut node = other;
-            let mut counts = at < all;
-            if comptime!(has_loops) {
-                // An edge from a node to itself gives way to the loop.
-                let looped = at == count && at < all;
-                counts = counts && (looped || other != row);
-                node = select(looped, row, other);
-            }
-            if comptime!(has_dropout) {
-                let mut name = u32::cast_from(edge[entry]);
-                if comptime!(has_loops) {
-                    name = select(at == count, u32::cast_from(edges + row), name);
-                }
-                by[step] = name;
-            }
-            from[step] = node;
-            scores[step] = select(counts, A::new(0.0_f32), A::new(LOWEST));
+            let entry = find_entry(
+                col,
+                edge,
+                &walk,
+                k + step,
+                count,
+                edges,
+                has_loops,
+                has_dropout,
+            );
+            from[step] = entry.node * heads + head;
+            by[step] = entry.name;
+            scores[step] = select(entry.counts, A::new(0.0_f32), A::new(LOWEST));
         }
         let mut values = Array::<Vector<A, N>>::new(comptime!(STEP * slots));
         #[unroll]
         for step in 0..STEP {
-            let at = from[step] * heads + head;
-            let score = leaky::<A>(score_src[at] + own, slope);
+            let score = leaky::<A>(score_src[from[step]] + own, slope);
             scores[step] = select(scores[step] < A::new(0.0_f32), scores[step], score);
             #[unroll]
             for slot in 0..slots {
                 values[step * slots + slot] =
-                    Vector::<A, N>::cast_from(x[at * width + feature[slot]]);
+                    Vector::<A, N>::cast_from(x[from[step] * width + feature[slot]]);
             }
         }
-        let mut next = largest;
-        #[unroll]
-        for step in 0..STEP {
-            next = max(next, scores[step]);
-        }
-        let shrink = (largest - next).exp();
-        total *= shrink;
+        let softmax = push::<A>(&mut scores, largest, total, STEP);
+        largest = softmax.largest;
+        total = softmax.total;
         #[unroll]
         for slot in 0..slots {
-            sums[slot] *= Vector::<A, N>::new(shrink);
+            sums[slot] *= Vector::<A, N>::new(softmax.shrink);
         }
         #[unroll]
         for step in 0..STEP {
-            let share = (scores[step] - next).exp();
-            let mut share = select(scores[step] <= A::new(LOWEST), A::new(0.0_f32), share);
-            total += share;
+            let mut share = scores[step];
             if comptime!(has_dropout) {
                 let name = by[step] * u32::cast_from(heads) + u32::cast_from(head);
                 share *= keep::<A>(name, seed, threshold, scale);
@@ -228,86 +151,18 @@ fn attention_kernel<F: Float, A: Float, N: Size>(
                 sums[slot] += values[step * slots + slot] * Vector::<A, N>::new(share);
             }
         }
-        largest = next;
         k += STEP;
     }
-    let size = x.vector_size();
-    let features = heads * width * size;
-    let stride = features + 2 * heads;
-    let sum = total + A::new(1e-16_f32);
-    #[unroll]
-    for slot in 0..slots {
-        let at = first + slot * lanes;
-        if at < width {
-            let result = sums[slot];
-            if number < pieces {
-                let to = number * stride + (head * width + at) * size;
-                #[unroll]
-                for element in 0..size {
-                    partial[to + element] = result.extract(element);
-                }
-            } else {
-                out[(row * heads + head) * width + at] =
-                    Vector::<F, N>::cast_from(result / Vector::<A, N>::new(sum));
-            }
-        }
-    }
-    if first == 0 {
-        if number < pieces {
-            let to = number * stride + features + 2 * head;
-            partial[to] = largest;
-            partial[to + 1] = total;
-        } else {
-            let value = select(total > A::new(0.0_f32), largest + sum.ln(), total);
-            lse[row * heads + head] = value;
-        }
-    }
-}
-
-/// Joins the pieces of long rows: one unit for each row and feature.
-#[cube(launch_unchecked, address_type = "dynamic")]
-fn merge_attention_kernel<F: Float, A: Float>(
-    partial: &Tensor<A>,
-    ptr: &Tensor<i32>,
-    hub: &Tensor<i32>,
-    out: &mut Tensor<F>,
-    lse: &mut Tensor<A>,
-    hubs: usize,
-    heads: usize,
-    width: usize,
-    #[define(F, A)] _dtypes: [ElemType; 2],
-) {
-    let features = heads * width;
-    if ABSOLUTE_POS >= hubs * features {
-        terminate!();
-    }
-    let number = ABSOLUTE_POS / features;
-    let feature = ABSOLUTE_POS % features;
-    let head = feature / width;
-    let stride = features + 2 * heads;
-    let row = usize::cast_from(hub[number * 2]);
-    let entries = usize::cast_from(ptr[row + 1]) - usize::cast_from(ptr[row]);
-    let mut at = usize::cast_from(hub[number * 2 + 1]) * PIECES * stride;
-    let end = at + entries.div_ceil(PIECE) * stride;
-    let mut largest = A::new(LOWEST);
-    let mut total = A::new(0.0_f32);
-    let mut sum = A::new(0.0_f32);
-    while at < end {
-        let score = partial[at + features + 2 * head];
-        let next = max(largest, score);
-        let before = (largest - next).exp();
-        let share = (score - next).exp();
-        total = total * before + partial[at + features + 2 * head + 1] * share;
-        sum = sum * before + partial[at + feature] * share;
-        largest = next;
-        at += stride;
-    }
-    let divisor = total + A::new(1e-16_f32);
-    out[row * features + feature] = F::cast_from(sum / divisor);
-    if feature == head * width {
-        let value = select(total > A::new(0.0_f32), largest + divisor.ln(), total);
-        lse[row * heads + head] = value;
-    }
+    let place = Place {
+        row,
+        head,
+        first,
+        piece: number,
+        is_piece: number < pieces,
+    };
+    write_output::<F, A, N>(
+        &sums, largest, total, &place, out, lse, partial, width, heads, lanes, slots,
+    );
 }
 
 /// See [`crate::GraphOps::edge_attention`].
@@ -360,7 +215,7 @@ pub(crate) fn attention(
             lanes.width,
             csr.edges,
             options.loops,
-            options.slope,
+            options.factor,
             options.seed,
             options.threshold,
             options.scale,
@@ -373,27 +228,6 @@ pub(crate) fn attention(
             dtypes,
         );
     }
-    if csr.hubs > 0 {
-        let (cubes, dim) = launch_dims(&out, csr.hubs * heads * width);
-        // SAFETY: a unit below `hubs · heads · width` writes its own feature of its own row, and reads
-        // the pieces of that row, which `partial` has.
-        unsafe {
-            merge_attention_kernel::launch_unchecked(
-                &out.client,
-                cubes,
-                dim,
-                address,
-                partial.into_tensor_arg(),
-                csr.ptr.clone().into_tensor_arg(),
-                csr.hub.clone().into_tensor_arg(),
-                out.clone().into_tensor_arg(),
-                lse.clone().into_tensor_arg(),
-                csr.hubs,
-                heads,
-                width,
-                dtypes,
-            );
-        }
-    }
+    merge(&csr, partial, &out, &lse);
     (out, cast(lse, score_type))
 }

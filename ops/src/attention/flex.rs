@@ -1,4 +1,16 @@
-//! Attention on the CPU: the weights of one row at a time, then the sum of its entries.
+//! Attention on the CPU: a row's entries in blocks, whose scores come first, then their rows.
+//!
+//! The softmax is taken in one pass. With `m` the largest score so far, `l` the sum of exponentials and
+//! `a` the weighted sum of rows, both relative to `m`, a block with scores `s` and rows `x` is added by
+//!
+//! ```text
+//! m' = max(m, s)
+//! l' = l · exp(m - m') + Σ exp(s - m')
+//! a' = a · exp(m - m') + Σ exp(s - m') · keep · x
+//! ```
+//!
+//! and in the end `out = a / l`. Rows that scores have read are still in a cache when they are added. Sums
+//! over a block are made before they are added to what is there, so that long rows lose little.
 
 use burn::backend::{Flex, TensorMetadata as _};
 use burn_flex::FlexTensor;
@@ -6,23 +18,29 @@ use burn_flex::FlexTensor;
 use super::{AttentionOptions, dropout_threshold, is_dropped};
 use crate::{
     CsrTensors,
-    edge_softmax::flex::normalise,
     rows::{
         flex::{Real, elements, row_width, tensor, widened, with_real, with_rows},
-        walk::{Contiguous, Scattered, Tile, Walk, cut, dot, for_ranges, position, stretch, tiles},
+        walk::{Contiguous, Scattered, Tile, Walk, cut, for_ranges, position, stretch, tiles},
     },
 };
 
+/// Entries of a block: their rows fit a core's own cache.
+const BLOCK: usize = 64;
+/// Lanes of the widest vector register.
+const LANES: usize = 16;
+
 /// The entries of one row that count, loops as the options have them.
 #[derive(Default)]
-struct Entries {
-    cols: Vec<i32>,
-    edges: Vec<i32>,
+pub(super) struct Entries {
+    /// The nodes at the other end.
+    pub(super) cols: Vec<i32>,
+    /// The edges; loops are numbered behind them.
+    pub(super) edges: Vec<i32>,
 }
 
 impl Entries {
     #[inline(always)]
-    fn read(&mut self, walk: &Walk<'_>, row: usize, loops: Option<usize>) {
+    pub(super) fn read(&mut self, walk: &Walk<'_>, row: usize, loops: Option<usize>) {
         let (cols, edges) = walk.row(row);
         self.cols.clear();
         self.edges.clear();
@@ -43,34 +61,45 @@ impl Entries {
             self.edges.push(number(walk.entries() + row));
         }
     }
+
+    /// The entries in blocks, in order.
+    #[inline(always)]
+    pub(super) fn blocks(&self) -> impl Iterator<Item = (&[i32], &[i32])> {
+        self.cols.chunks(BLOCK).zip(self.edges.chunks(BLOCK))
+    }
 }
 
 /// Dropout of weights.
-struct Drop<T> {
+pub(super) struct Drop<T> {
     threshold: u32,
     seed: u32,
     scale: T,
 }
 
 impl<T: Real> Drop<T> {
-    fn new(options: &AttentionOptions) -> Option<Self> {
-        options.dropout.map(|(probability, seed)| Self {
+    /// With a probability and a seed.
+    pub(super) fn new((probability, seed): (f64, u32)) -> Self {
+        Self {
             threshold: dropout_threshold(probability),
             seed,
             scale: T::ONE / (T::ONE - T::from_f64(probability)),
-        })
+        }
     }
 
-    /// What a weight is multiplied with.
+    /// Multiplies the weights of a block, `heads` an entry, with 0 or what makes up for those.
     #[inline(always)]
-    fn keep(&self, edge: i32, heads: usize, head: usize) -> T {
-        let number = (edge.cast_unsigned())
-            .wrapping_mul(low(heads))
-            .wrapping_add(low(head));
-        if is_dropped(number, self.seed, self.threshold) {
-            T::ZERO
-        } else {
-            self.scale
+    pub(super) fn apply(&self, edges: &[i32], weights: &mut [T], heads: usize) {
+        for (&edge, weights) in edges.iter().zip(weights.chunks_exact_mut(heads)) {
+            let first = edge.cast_unsigned().wrapping_mul(low(heads));
+            for (head, weight) in weights.iter_mut().enumerate() {
+                let number = first.wrapping_add(low(head));
+                let keep = if is_dropped(number, self.seed, self.threshold) {
+                    T::ZERO
+                } else {
+                    self.scale
+                };
+                *weight = *weight * keep;
+            }
         }
     }
 }
@@ -80,49 +109,148 @@ fn low(heads: usize) -> u32 {
     heads as u32
 }
 
+/// The derivative of the leaky rectifier.
 #[inline(always)]
-fn leaky<T: Real>(score: T, slope: T) -> T {
-    if score > T::ZERO {
-        score
-    } else {
-        score * slope
+pub(super) fn steepness<T: Real>(value: T, slope: T) -> T {
+    if value > T::ZERO { T::ONE } else { slope }
+}
+
+/// The leaky rectifier.
+#[inline(always)]
+pub(super) fn leaky<T: Real>(value: T, slope: T) -> T {
+    value * steepness(value, slope)
+}
+
+/// Inner products of many pairs of rows. Each is kept apart in the lanes of a vector register until all
+/// of its features are there.
+pub(super) struct Products<T>(Vec<[T; LANES]>);
+
+impl<T: Real> Products<T> {
+    pub(super) fn new() -> Self {
+        Self(Vec::new())
+    }
+
+    /// Starts with `count` products of nothing.
+    #[inline(always)]
+    pub(super) fn start(&mut self, count: usize) {
+        self.0.clear();
+        self.0.resize(count, [T::ZERO; LANES]);
+    }
+
+    /// Adds what some features make of product `at`.
+    #[inline(always)]
+    pub(super) fn add<const LENGTH: usize>(&mut self, at: usize, mut parts: [T; LENGTH]) {
+        // Lengths are powers of two.
+        let mut length = LENGTH;
+        while length > LANES {
+            length /= 2;
+            for part in 0..length {
+                parts[part] = parts[part] + parts[part + length];
+            }
+        }
+        for (lane, &part) in self.0[at].iter_mut().zip(&parts[..length]) {
+            *lane = *lane + part;
+        }
+    }
+
+    /// The products, in order.
+    #[inline(always)]
+    pub(super) fn sums(&self) -> impl Iterator<Item = T> {
+        self.0.iter().map(|&(mut lanes)| {
+            let mut half = LANES / 2;
+            while half > 0 {
+                for lane in 0..half {
+                    lanes[lane] = lanes[lane] + lanes[lane + half];
+                }
+                half /= 2;
+            }
+            lanes[0]
+        })
     }
 }
 
-/// See [`crate::GraphOps::edge_attention`].
-pub(crate) fn attention(
-    x: &FlexTensor,
-    score_src: &FlexTensor,
-    score_dst: &FlexTensor,
-    csr: &CsrTensors<Flex>,
-    options: AttentionOptions,
-) -> (FlexTensor, FlexTensor) {
-    let csr = Contiguous::new(csr);
-    let walk = csr.walk();
-    let (shape, lse_shape) = (with_rows(&x.shape(), walk.rows()), score_dst.shape());
-    let (width, heads) = (row_width(&shape), row_width(&lse_shape));
-    let mut lse = None;
-    let out = widened([x, score_src, score_dst], |[x, score_src, score_dst]| {
-        with_real!(x, T => {
-            let scores = [elements!(score_src, T), elements!(score_dst, T)];
-            let (values, sums) =
-                forward(elements!(x, T), scores, [width, heads], &walk, &options);
-            lse = Some(tensor(sums, lse_shape));
-            tensor(values, shape)
-        })
-    });
-    (out, lse.expect("the forward pass makes both"))
+/// How the entries of a row are scored.
+pub(super) trait Scores<T>: Sync {
+    /// Replaces `scores` by those of `row` with the nodes `cols`, by heads.
+    fn score(&self, row: usize, cols: &[i32], products: &mut Products<T>, scores: &mut Vec<T>);
 }
 
-fn forward<T: Real>(
+/// The sum of a block's numbers for one head, of which an entry has `heads`.
+#[inline(always)]
+fn sum<T: Real>(numbers: &[T], heads: usize, head: usize) -> T {
+    let numbers = numbers.chunks_exact(heads);
+    numbers.fold(T::ZERO, |sum, numbers| sum + numbers[head])
+}
+
+/// The softmax of one row as far as its entries have been seen.
+struct Softmax<T> {
+    largest: Vec<T>,
+    total: Vec<T>,
+    /// What earlier sums are multiplied with, after a block.
+    shrink: Vec<T>,
+}
+
+impl<T: Real> Softmax<T> {
+    fn new(heads: usize) -> Self {
+        Self {
+            largest: vec![T::ZERO; heads],
+            total: vec![T::ZERO; heads],
+            shrink: vec![T::ZERO; heads],
+        }
+    }
+
+    #[inline(always)]
+    fn start(&mut self) {
+        self.largest.fill(T::from_f64(f64::NEG_INFINITY));
+        self.total.fill(T::ZERO);
+    }
+
+    /// Replaces the scores of a block by weights relative to the largest score.
+    #[inline(always)]
+    fn push(&mut self, scores: &mut [T]) {
+        let heads = self.largest.len();
+        self.shrink.copy_from_slice(&self.largest);
+        for scores in scores.chunks_exact(heads) {
+            for (largest, &score) in self.largest.iter_mut().zip(scores) {
+                if score > *largest || score.is_nan() {
+                    *largest = score;
+                }
+            }
+        }
+        for (shrink, &largest) in self.shrink.iter_mut().zip(&self.largest) {
+            *shrink = *shrink - largest;
+        }
+        for scores in scores.chunks_exact_mut(heads) {
+            for (score, &largest) in scores.iter_mut().zip(&self.largest) {
+                *score = *score - largest;
+            }
+        }
+        T::exp_all(&mut self.shrink);
+        T::exp_all(scores);
+        for (head, (total, &shrink)) in self.total.iter_mut().zip(&self.shrink).enumerate() {
+            *total = *total * shrink + sum(scores, heads, head);
+        }
+    }
+
+    /// The logarithms of the sums; what a row's sums are divided by stays in `total`.
+    #[inline(always)]
+    fn finish(&mut self, lse: &mut [T]) {
+        for ((lse, total), &largest) in lse.iter_mut().zip(&mut self.total).zip(&self.largest) {
+            *total = *total + T::SOFTMAX_EPSILON;
+            *lse = largest + total.ln();
+        }
+    }
+}
+
+/// The output, and the logarithms of the sums of exponentials.
+pub(super) fn attend<T: Real>(
     x: &[T],
-    [score_src, score_dst]: [&[T]; 2],
+    scores: &impl Scores<T>,
     [width, heads]: [usize; 2],
     walk: &Walk<'_>,
-    options: &AttentionOptions,
+    loops: Option<usize>,
+    drop: Option<&Drop<T>>,
 ) -> (Vec<T>, Vec<T>) {
-    let slope = T::from_f64(options.negative_slope);
-    let drop = Drop::<T>::new(options);
     let mut out = vec![T::ZERO; walk.rows() * width];
     let mut lse = vec![T::ZERO; walk.rows() * heads];
     if heads == 0 {
@@ -141,33 +269,40 @@ fn forward<T: Real>(
         #[inline(always)]
         |range, (out, lse): (&mut [T], &mut [T])| {
             let (mut entries, mut weights) = (Entries::default(), Vec::new());
+            let (mut softmax, mut products) = (Softmax::new(heads), Products::new());
             for (local, row) in range.enumerate() {
-                entries.read(walk, row, options.loops);
-                let own = &score_dst[row * heads..][..heads];
-                weights.clear();
-                for &col in &entries.cols {
-                    let other = &score_src[position(col) * heads..][..heads];
-                    weights.extend(own.iter().zip(other).map(|(&a, &b)| leaky(a + b, slope)));
+                entries.read(walk, row, loops);
+                if entries.cols.is_empty() {
+                    continue;
                 }
-                normalise(&mut weights, &mut lse[local * heads..][..heads]);
-                if let Some(drop) = &drop {
-                    for (&edge, weights) in entries.edges.iter().zip(weights.chunks_mut(heads)) {
-                        for (head, weight) in weights.iter_mut().enumerate() {
-                            *weight = *weight * drop.keep(edge, heads, head);
-                        }
+                let out = &mut out[local * width..][..width];
+                softmax.start();
+                for (block, (cols, edges)) in entries.blocks().enumerate() {
+                    scores.score(row, cols, &mut products, &mut weights);
+                    softmax.push(&mut weights);
+                    if let Some(drop) = drop {
+                        drop.apply(edges, &mut weights, heads);
+                    }
+                    for head in 0..heads {
+                        let mut tile = SumTile {
+                            x,
+                            width,
+                            cols,
+                            weights: &weights,
+                            heads,
+                            head,
+                            carry: (block > 0).then(|| softmax.shrink[head]),
+                            out,
+                        };
+                        tiles(head * channels, (head + 1) * channels, &mut tile);
                     }
                 }
-                for head in 0..heads {
-                    let mut tile = SumTile {
-                        x,
-                        width,
-                        cols: &entries.cols,
-                        weights: &weights,
-                        heads,
-                        head,
-                        out: &mut out[local * width..][..width],
-                    };
-                    tiles(head * channels, (head + 1) * channels, &mut tile);
+                softmax.finish(&mut lse[local * heads..][..heads]);
+                for (out, &total) in out.chunks_exact_mut(channels.max(1)).zip(&softmax.total) {
+                    let share = T::ONE / total;
+                    for out in out {
+                        *out = *out * share;
+                    }
                 }
             }
         },
@@ -175,15 +310,17 @@ fn forward<T: Real>(
     (out, lse)
 }
 
-/// The sum of a row's entries, weighted for one head.
-struct SumTile<'a, T> {
-    x: &'a [T],
-    width: usize,
-    cols: &'a [i32],
-    weights: &'a [T],
-    heads: usize,
-    head: usize,
-    out: &'a mut [T],
+/// Adds a block of a row's entries, weighted for one head, to the sum so far times `carry`, if there is
+/// one.
+pub(super) struct SumTile<'a, T> {
+    pub(super) x: &'a [T],
+    pub(super) width: usize,
+    pub(super) cols: &'a [i32],
+    pub(super) weights: &'a [T],
+    pub(super) heads: usize,
+    pub(super) head: usize,
+    pub(super) carry: Option<T>,
+    pub(super) out: &'a mut [T],
 }
 
 impl<T: Real> Tile for SumTile<'_, T> {
@@ -197,8 +334,155 @@ impl<T: Real> Tile for SumTile<'_, T> {
                 *sum = *sum + weight * x;
             }
         }
-        self.out[at..at + LENGTH].copy_from_slice(&sums);
+        let out = &mut self.out[at..at + LENGTH];
+        if let Some(carry) = self.carry {
+            for (sum, &before) in sums.iter_mut().zip(&*out) {
+                *sum = before * carry + *sum;
+            }
+        }
+        out.copy_from_slice(&sums);
     }
+}
+
+/// The gradients of scores, by edges and heads, and of the loops' behind those of the edges.
+pub(super) struct ScoreGradients<T: Real>(Scattered<T>);
+
+impl<T: Real> ScoreGradients<T> {
+    pub(super) fn new(walk: &Walk<'_>, loops: Option<usize>, heads: usize) -> Self {
+        let entries = walk.entries() + loops.unwrap_or(0);
+        Self(Scattered::zeros(entries * heads))
+    }
+
+    /// Keeps those of a block.
+    #[inline(always)]
+    pub(super) fn keep(&self, edges: &[i32], changes: &[T], heads: usize) {
+        for (&edge, changes) in edges.iter().zip(changes.chunks_exact(heads)) {
+            for (head, &change) in changes.iter().enumerate() {
+                self.0.set(position(edge) * heads + head, change);
+            }
+        }
+    }
+
+    /// Replaces `changes` by those of a block.
+    #[inline(always)]
+    pub(super) fn read(&self, edges: &[i32], changes: &mut Vec<T>, heads: usize) {
+        changes.clear();
+        for &edge in edges {
+            let first = position(edge) * heads;
+            changes.extend((first..first + heads).map(|at| self.0.get(at)));
+        }
+    }
+}
+
+/// `⟨g_i, out_i⟩` by heads.
+pub(super) fn delta<T: Real>(
+    grad: &[T],
+    out: &[T],
+    [width, heads]: [usize; 2],
+    walk: &Walk<'_>,
+) -> Vec<T> {
+    let mut delta = vec![T::ZERO; walk.rows() * heads];
+    let ranges = walk.ranges(width.max(1));
+    let parts = cut(&mut delta, heads, &ranges);
+    for_ranges(
+        ranges,
+        parts,
+        #[inline(always)]
+        |range, delta| {
+            let (channels, mut products) = (width / heads, Products::new());
+            for (row, delta) in range.zip(delta.chunks_exact_mut(heads)) {
+                products.start(heads);
+                for head in 0..heads {
+                    let mut tile = DotTile {
+                        a: &grad[row * width..][..width],
+                        b: &out[row * width..][..width],
+                        width,
+                        at: head,
+                        products: &mut products,
+                    };
+                    tiles(head * channels, (head + 1) * channels, &mut tile);
+                }
+                for (delta, sum) in delta.iter_mut().zip(products.sums()) {
+                    *delta = sum;
+                }
+            }
+        },
+    );
+    delta
+}
+
+/// The inner product of two rows, for one head.
+struct DotTile<'a, T> {
+    a: &'a [T],
+    b: &'a [T],
+    width: usize,
+    at: usize,
+    products: &'a mut Products<T>,
+}
+
+impl<T: Real> Tile for DotTile<'_, T> {
+    #[inline(always)]
+    fn tile<const LENGTH: usize>(&mut self, at: usize) {
+        let mut parts = *stretch::<T, LENGTH>(self.a, 0, self.width, at);
+        let b = stretch::<T, LENGTH>(self.b, 0, self.width, at);
+        for (part, &b) in parts.iter_mut().zip(b) {
+            *part = *part * b;
+        }
+        self.products.add(self.at, parts);
+    }
+}
+
+/// Scores that add a number of each end.
+struct SumScores<'a, T> {
+    src: &'a [T],
+    dst: &'a [T],
+    heads: usize,
+    slope: T,
+}
+
+impl<T: Real> Scores<T> for SumScores<'_, T> {
+    #[inline(always)]
+    fn score(&self, row: usize, cols: &[i32], _products: &mut Products<T>, scores: &mut Vec<T>) {
+        let own = &self.dst[row * self.heads..][..self.heads];
+        scores.clear();
+        for &col in cols {
+            let other = &self.src[position(col) * self.heads..][..self.heads];
+            let sums = own.iter().zip(other).map(|(&a, &b)| a + b);
+            scores.extend(sums.map(|sum| leaky(sum, self.slope)));
+        }
+    }
+}
+
+/// See [`crate::GraphOps::edge_attention`].
+pub(crate) fn attention(
+    x: &FlexTensor,
+    score_src: &FlexTensor,
+    score_dst: &FlexTensor,
+    csr: &CsrTensors<Flex>,
+    options: AttentionOptions,
+) -> (FlexTensor, FlexTensor) {
+    let csr = Contiguous::new(csr);
+    let walk = csr.walk();
+    let (shape, lse_shape) = (with_rows(&x.shape(), walk.rows()), score_dst.shape());
+    let (width, heads) = (row_width(&shape), row_width(&lse_shape));
+    let mut lse = None;
+    let out = widened([x, score_src, score_dst], |[x, score_src, score_dst]| {
+        with_real!(x, T => {
+            let scores = SumScores {
+                src: elements!(score_src, T),
+                dst: elements!(score_dst, T),
+                heads,
+                slope: T::from_f64(options.negative_slope),
+            };
+            let drop = options.dropout.map(Drop::new);
+            let (sizes, loops) = ([width, heads], options.loops);
+            let (values, sums) =
+                attend(elements!(x, T), &scores, sizes, &walk, loops, drop.as_ref());
+            lse = Some(tensor(sums, lse_shape));
+            tensor(values, shape)
+        })
+    });
+    (out, lse.expect("the forward pass makes both"))
 }
 
 /// See [`crate::GraphOps::edge_attention_backward`].
@@ -258,7 +542,7 @@ impl<T: Real> Saved<'_, T> {
     ) -> [Vec<T>; 3] {
         let (rows, cols) = (csr.rows(), transposed.rows());
         let slope = T::from_f64(options.negative_slope);
-        let drop = Drop::<T>::new(options);
+        let drop = options.dropout.map(Drop::new);
         let mut dx = vec![T::ZERO; cols * width];
         let mut dsrc = vec![T::ZERO; cols * heads];
         let mut ddst = vec![T::ZERO; rows * heads];
@@ -266,9 +550,8 @@ impl<T: Real> Saved<'_, T> {
             return [dx, dsrc, ddst];
         }
         let channels = width / heads;
-        let delta = self.delta([width, heads], csr);
-        // The gradient of each edge's score, and of the loops' behind them.
-        let dscore = Scattered::<T>::zeros((csr.entries() + options.loops.unwrap_or(0)) * heads);
+        let delta = delta(self.grad, self.out, [width, heads], csr);
+        let dscore = ScoreGradients::new(csr, options.loops, heads);
 
         let ranges = transposed.ranges(width.max(1));
         let dxs = cut(&mut dx, width, &ranges);
@@ -281,63 +564,61 @@ impl<T: Real> Saved<'_, T> {
             parts,
             #[inline(always)]
             |range, (dx, dsrc): (&mut [T], &mut [T])| {
-                let mut entries = Entries::default();
-                let (mut pre, mut alpha) = (Vec::new(), Vec::new());
-                let (mut weights, mut dots) = (Vec::new(), Vec::new());
+                let (mut entries, mut products) = (Entries::default(), Products::new());
+                let (mut steep, mut alpha) = (Vec::new(), Vec::new());
+                let (mut weights, mut changes) = (Vec::new(), Vec::new());
                 for (local, row) in range.enumerate() {
                     entries.read(transposed, row, options.loops);
                     let own = &self.score_src[row * heads..][..heads];
-                    pre.clear();
-                    alpha.clear();
-                    for &col in &entries.cols {
-                        let at = position(col) * heads;
-                        let (other, lse) =
-                            (&self.score_dst[at..][..heads], &self.lse[at..][..heads]);
-                        for head in 0..heads {
-                            let score = own[head] + other[head];
-                            pre.push(score);
-                            alpha.push(leaky(score, slope) - lse[head]);
-                        }
-                    }
-                    T::exp_all(&mut alpha);
-                    weights.clear();
-                    weights.extend_from_slice(&alpha);
-                    if let Some(drop) = &drop {
-                        for (&edge, weights) in entries.edges.iter().zip(weights.chunks_mut(heads))
-                        {
-                            for (head, weight) in weights.iter_mut().enumerate() {
-                                *weight = *weight * drop.keep(edge, heads, head);
+                    for (cols, edges) in entries.blocks() {
+                        steep.clear();
+                        alpha.clear();
+                        for &col in cols {
+                            let at = position(col) * heads;
+                            let (other, lse) =
+                                (&self.score_dst[at..][..heads], &self.lse[at..][..heads]);
+                            for head in 0..heads {
+                                let score = own[head] + other[head];
+                                steep.push(steepness(score, slope));
+                                alpha.push(leaky(score, slope) - lse[head]);
                             }
                         }
-                    }
-                    dots.clear();
-                    dots.resize(alpha.len(), T::ZERO);
-                    for head in 0..heads {
-                        let mut tile = GradientTile {
-                            own: &self.x[row * width..][..width],
-                            grad: self.grad,
-                            width,
-                            cols: &entries.cols,
-                            weights: &weights,
-                            dots: &mut dots,
-                            heads,
-                            head,
-                            dx: &mut dx[local * width..][..width],
-                        };
-                        tiles(head * channels, (head + 1) * channels, &mut tile);
-                    }
-                    let dsrc = &mut dsrc[local * heads..][..heads];
-                    for (entry, (&col, &edge)) in
-                        entries.cols.iter().zip(&entries.edges).enumerate()
-                    {
+                        T::exp_all(&mut alpha);
+                        weights.clear();
+                        weights.extend_from_slice(&alpha);
+                        if let Some(drop) = &drop {
+                            drop.apply(edges, &mut weights, heads);
+                        }
+                        products.start(alpha.len());
+                        for head in 0..heads {
+                            let mut tile = GradientTile {
+                                own: &self.x[row * width..][..width],
+                                grad: self.grad,
+                                width,
+                                cols,
+                                weights: &weights,
+                                products: &mut products,
+                                heads,
+                                head,
+                                dx: &mut dx[local * width..][..width],
+                            };
+                            tiles(head * channels, (head + 1) * channels, &mut tile);
+                        }
+                        changes.clear();
+                        changes.extend(products.sums());
+                        for (entry, &col) in cols.iter().enumerate() {
+                            let delta = &delta[position(col) * heads..][..heads];
+                            for (head, &delta) in delta.iter().enumerate() {
+                                let at = entry * heads + head;
+                                // α (keep ⟨g, x⟩ - δ), where the weight is α · keep.
+                                let change = weights[at] * changes[at] - alpha[at] * delta;
+                                changes[at] = change * steep[at];
+                            }
+                        }
+                        dscore.keep(edges, &changes, heads);
+                        let dsrc = &mut dsrc[local * heads..][..heads];
                         for (head, dsrc) in dsrc.iter_mut().enumerate() {
-                            let at = entry * heads + head;
-                            let delta = delta[position(col) * heads + head];
-                            // α (keep ⟨g, x⟩ - δ), where the weight is α · keep.
-                            let ds = weights[at] * dots[at] - alpha[at] * delta;
-                            let ds = if pre[at] > T::ZERO { ds } else { ds * slope };
-                            dscore.set(position(edge) * heads + head, ds);
-                            *dsrc = *dsrc + ds;
+                            *dsrc = *dsrc + sum(&changes, heads, head);
                         }
                     }
                 }
@@ -351,14 +632,13 @@ impl<T: Real> Saved<'_, T> {
             parts,
             #[inline(always)]
             |range, ddst| {
+                let (mut entries, mut changes) = (Entries::default(), Vec::new());
                 for (row, ddst) in range.zip(ddst.chunks_exact_mut(heads)) {
-                    let (_, edges) = csr.row(row);
-                    let own = options.loops.filter(|&loops| row < loops);
-                    let own = own.map(|_| csr.entries() + row);
-                    let edges = edges.iter().map(|&edge| position(edge)).chain(own);
-                    for edge in edges {
+                    entries.read(csr, row, options.loops);
+                    for (_, edges) in entries.blocks() {
+                        dscore.read(edges, &mut changes, heads);
                         for (head, ddst) in ddst.iter_mut().enumerate() {
-                            *ddst = *ddst + dscore.get(edge * heads + head);
+                            *ddst = *ddst + sum(&changes, heads, head);
                         }
                     }
                 }
@@ -366,38 +646,16 @@ impl<T: Real> Saved<'_, T> {
         );
         [dx, dsrc, ddst]
     }
-
-    /// `⟨g_i, out_i⟩` by heads.
-    fn delta(&self, [width, heads]: [usize; 2], csr: &Walk<'_>) -> Vec<T> {
-        let mut delta = vec![T::ZERO; csr.rows() * heads];
-        let ranges = csr.ranges(width.max(1));
-        let parts = cut(&mut delta, heads, &ranges);
-        for_ranges(
-            ranges,
-            parts,
-            #[inline(always)]
-            |range, delta| {
-                let at = range.start * width..range.end * width;
-                let pairs = self.grad[at.clone()].iter().zip(&self.out[at]);
-                let channels = (width / heads).max(1);
-                for (position, (&g, &out)) in pairs.enumerate() {
-                    let delta = &mut delta[position / channels];
-                    *delta = *delta + g * out;
-                }
-            },
-        );
-        delta
-    }
 }
 
-/// One head's part of a sender's gradient, and the inner products for its scores.
+/// One head's part of a sender's gradient, added to what is there, and the inner products for its scores.
 struct GradientTile<'a, T> {
     own: &'a [T],
     grad: &'a [T],
     width: usize,
     cols: &'a [i32],
     weights: &'a [T],
-    dots: &'a mut [T],
+    products: &'a mut Products<T>,
     heads: usize,
     head: usize,
     dx: &'a mut [T],
@@ -411,12 +669,17 @@ impl<T: Real> Tile for GradientTile<'_, T> {
         for (entry, &col) in self.cols.iter().enumerate() {
             let weight = self.weights[entry * self.heads + self.head];
             let grad = stretch::<T, LENGTH>(self.grad, col, self.width, at);
+            let mut parts = own;
+            for (part, &grad) in parts.iter_mut().zip(grad) {
+                *part = *part * grad;
+            }
+            (self.products).add(entry * self.heads + self.head, parts);
             for (sum, &grad) in sums.iter_mut().zip(grad) {
                 *sum = *sum + weight * grad;
             }
-            let partial = &mut self.dots[entry * self.heads + self.head];
-            *partial = *partial + dot(&own, grad);
         }
-        self.dx[at..at + LENGTH].copy_from_slice(&sums);
+        for (dx, &sum) in self.dx[at..at + LENGTH].iter_mut().zip(&sums) {
+            *dx = *dx + sum;
+        }
     }
 }

@@ -7,22 +7,28 @@
 //! ```text
 //! lse[i, h] = log Σ_j exp s_ji,h        α_ji,h = exp(s_ji,h - lse[i, h])
 //! ```
+//!
+//! Operations differ in how they score, see [`Score`]. Here are the scores that add a number of each
+//! node; those that compare rows of features are in [`pair`].
 
 pub(crate) mod backward;
 #[cfg(feature = "cube")]
 pub(crate) mod cube;
 #[cfg(feature = "flex")]
 pub(crate) mod flex;
+pub(crate) mod pair;
 
-use burn::backend::Dispatch;
-use burn::tensor::Tensor;
+use burn::backend::{Backend, Dispatch, tensor::FloatTensor};
+use burn::tensor::{Device, Tensor};
 
-use crate::{Endpoints, GraphOps, aggregate};
+pub use pair::{DotAttentionOptions, dot_attention, edge_attention_v2};
 
-/// What [`edge_attention`] does beside weighing.
+use crate::{CsrTensors, Endpoints, GraphOps};
+
+/// What [`edge_attention`] and [`edge_attention_v2`] do beside weighing.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AttentionOptions {
-    /// Slope of the leaky ReLU for negative scores.
+    /// Slope of the leaky ReLU for negative values.
     pub negative_slope: f64,
     /// If set, edges from a node to itself are ignored, and each receiver below this number hears
     /// the sender of its number instead.
@@ -30,6 +36,68 @@ pub struct AttentionOptions {
     /// Probability with which a weight is dropped, and a seed. The others are scaled by
     /// `1 / (1 - probability)`.
     pub dropout: Option<(f64, u32)>,
+}
+
+/// How pairs of nodes are scored, and what is done beside weighing. Each has three inputs.
+///
+/// | | inputs | operation |
+/// |---|---|---|
+/// | `Sum` | x, score_src, score_dst | [`edge_attention`] |
+/// | `Joint` | x_src, x_dst, att | [`edge_attention_v2`] |
+/// | `Dot` | query, key, value | [`dot_attention`] |
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Score {
+    Sum(AttentionOptions),
+    Joint(AttentionOptions),
+    Dot(DotAttentionOptions),
+}
+
+impl Score {
+    /// The output and the logarithms, by a backend's operation.
+    pub(crate) fn forward<B: GraphOps>(
+        self,
+        [a, b, c]: [FloatTensor<B>; 3],
+        csr: CsrTensors<B>,
+        transposed: CsrTensors<B>,
+    ) -> (FloatTensor<B>, FloatTensor<B>) {
+        match self {
+            Self::Sum(options) => B::edge_attention(a, b, c, csr, transposed, options),
+            Self::Joint(options) => B::edge_attention_v2(a, b, c, csr, transposed, options),
+            Self::Dot(options) => B::dot_attention(a, b, c, csr, transposed, options),
+        }
+    }
+
+    /// The gradients of the inputs, by a backend's operation.
+    pub(crate) fn backward<B: GraphOps>(
+        self,
+        inputs: [FloatTensor<B>; 3],
+        saved: Saved<B>,
+        csr: CsrTensors<B>,
+        transposed: CsrTensors<B>,
+    ) -> [FloatTensor<B>; 3] {
+        let [a, b, c] = inputs;
+        let Saved { out, lse, grad } = saved;
+        let (a, b, c) = match self {
+            Self::Sum(options) => {
+                B::edge_attention_backward(a, b, c, out, lse, grad, csr, transposed, options)
+            }
+            Self::Joint(options) => {
+                B::edge_attention_v2_backward(a, b, c, out, lse, grad, csr, transposed, options)
+            }
+            Self::Dot(options) => {
+                B::dot_attention_backward(a, b, c, out, lse, grad, csr, transposed, options)
+            }
+        };
+        [a, b, c]
+    }
+}
+
+/// What a gradient starts from: the results, and the gradient of the first.
+#[derive(Clone, Debug)]
+pub(crate) struct Saved<B: Backend> {
+    pub(crate) out: FloatTensor<B>,
+    pub(crate) lse: FloatTensor<B>,
+    pub(crate) grad: FloatTensor<B>,
 }
 
 /// Weighs the rows of the senders by a softmax of scores, by heads, as graph attention does.
@@ -76,7 +144,8 @@ pub fn edge_attention(
         ends.walks_sorted(&x),
         "edge_attention: a recording writes down its parts: scores, `softmax` and `aggregate_heads`"
     );
-    let [csr, transposed] = aggregate::csrs(ends, &x);
+    let devices = [x.device(), score_src.device(), score_dst.device()];
+    let [csr, transposed] = csrs(ends, &devices);
     let (out, _) = <Dispatch as GraphOps>::edge_attention(
         x.into_dispatch(),
         score_src.into_dispatch(),
@@ -86,6 +155,16 @@ pub fn edge_attention(
         options,
     );
     Tensor::from_dispatch(out)
+}
+
+/// The edges by receiver, and by sender if gradients of any input may be asked for.
+fn csrs(ends: &Endpoints, devices: &[Device; 3]) -> [CsrTensors<Dispatch>; 2] {
+    let transposed = if devices.iter().any(Device::is_autodiff) {
+        ends.by_sender()
+    } else {
+        ends.by_receiver()
+    };
+    [ends.by_receiver(), transposed].map(CsrTensors::from)
 }
 
 /// Whether dropout takes weight `number` (edge times heads plus head): a hash of it and the seed, so

@@ -8,8 +8,9 @@ use burn::backend::{
 use burn::tensor::FloatDType;
 
 use crate::{
-    AttentionOptions, CsrTensors, GraphOps, Reduce, aggregate, attention, dropout, edge_dot,
-    edge_softmax, gather, linear, scatter, segment_reduce, segment_softmax,
+    AttentionOptions, CsrTensors, DotAttentionOptions, GraphOps, Reduce, aggregate,
+    attention::{self, Saved, Score},
+    dropout, edge_dot, edge_softmax, gather, linear, scatter, segment_reduce, segment_softmax,
     spmm::{self, backward::Form},
 };
 
@@ -262,7 +263,8 @@ impl<B: GraphOps, C: CheckpointStrategy> GraphOps for Autodiff<B, C> {
         options: AttentionOptions,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
         let (csr, transposed) = (inner(csr), inner(transposed));
-        attention::backward::attention::<B, C>(x, score_src, score_dst, csr, transposed, options)
+        let inputs = [x, score_src, score_dst];
+        attention::backward::attention::<B, C>(Score::Sum(options), inputs, csr, transposed)
     }
 
     fn edge_attention_backward(
@@ -276,16 +278,75 @@ impl<B: GraphOps, C: CheckpointStrategy> GraphOps for Autodiff<B, C> {
         transposed: CsrTensors<Self>,
         options: AttentionOptions,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
-        let [x, score_src, score_dst] = [x, score_src, score_dst].map(Self::inner);
-        let [out, lse, grad] = [out, lse, grad].map(Self::inner);
+        let inputs = [x, score_src, score_dst];
+        let saved = Saved { out, lse, grad };
         let (csr, transposed) = (inner(csr), inner(transposed));
-        let (dx, dsrc, ddst) = B::edge_attention_backward(
-            x, score_src, score_dst, out, lse, grad, csr, transposed, options,
-        );
-        (
-            Self::from_inner(dx),
-            Self::from_inner(dsrc),
-            Self::from_inner(ddst),
+        attention::backward::gradients::<B, C>(Score::Sum(options), inputs, saved, csr, transposed)
+    }
+
+    fn edge_attention_v2(
+        x_src: FloatTensor<Self>,
+        x_dst: FloatTensor<Self>,
+        att: FloatTensor<Self>,
+        csr: CsrTensors<Self>,
+        transposed: CsrTensors<Self>,
+        options: AttentionOptions,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        let (csr, transposed) = (inner(csr), inner(transposed));
+        let inputs = [x_src, x_dst, att];
+        attention::backward::attention::<B, C>(Score::Joint(options), inputs, csr, transposed)
+    }
+
+    fn edge_attention_v2_backward(
+        x_src: FloatTensor<Self>,
+        x_dst: FloatTensor<Self>,
+        att: FloatTensor<Self>,
+        out: FloatTensor<Self>,
+        lse: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        csr: CsrTensors<Self>,
+        transposed: CsrTensors<Self>,
+        options: AttentionOptions,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        let inputs = [x_src, x_dst, att];
+        let saved = Saved { out, lse, grad };
+        let (csr, transposed) = (inner(csr), inner(transposed));
+        attention::backward::gradients::<B, C>(
+            Score::Joint(options),
+            inputs,
+            saved,
+            csr,
+            transposed,
         )
+    }
+
+    fn dot_attention(
+        query: FloatTensor<Self>,
+        key: FloatTensor<Self>,
+        value: FloatTensor<Self>,
+        csr: CsrTensors<Self>,
+        transposed: CsrTensors<Self>,
+        options: DotAttentionOptions,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        let (csr, transposed) = (inner(csr), inner(transposed));
+        let inputs = [query, key, value];
+        attention::backward::attention::<B, C>(Score::Dot(options), inputs, csr, transposed)
+    }
+
+    fn dot_attention_backward(
+        query: FloatTensor<Self>,
+        key: FloatTensor<Self>,
+        value: FloatTensor<Self>,
+        out: FloatTensor<Self>,
+        lse: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        csr: CsrTensors<Self>,
+        transposed: CsrTensors<Self>,
+        options: DotAttentionOptions,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        let inputs = [query, key, value];
+        let saved = Saved { out, lse, grad };
+        let (csr, transposed) = (inner(csr), inner(transposed));
+        attention::backward::gradients::<B, C>(Score::Dot(options), inputs, saved, csr, transposed)
     }
 }

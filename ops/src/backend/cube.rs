@@ -8,9 +8,10 @@ use burn::tensor::{DType, FloatDType};
 use burn_cubecl::{CubeBackend, tensor::CubeTensor};
 
 use crate::{
-    AttentionOptions, CsrTensors, GraphOps, Reduce, aggregate, attention, csr, degree, edge_dot,
-    edge_softmax, gather, linear, match_sum, nonzero, scatter, segment_reduce, segment_softmax,
-    self_loops, sort_edges, spmm,
+    AttentionOptions, CsrTensors, DotAttentionOptions, GraphOps, Reduce, aggregate,
+    attention::{self, Saved},
+    csr, degree, edge_dot, edge_softmax, gather, linear, match_sum, nonzero, scatter,
+    segment_reduce, segment_softmax, self_loops, sort_edges, spmm,
 };
 
 /// Runs `f` on tensors of a type the kernels know, and converts the result back.
@@ -281,5 +282,57 @@ impl GraphOps for CubeBackend {
         attention::cube::attention_backward(
             x, score_src, score_dst, out, lse, grad, csr, transposed, options,
         )
+    }
+
+    fn edge_attention_v2(
+        x_src: FloatTensor<Self>,
+        x_dst: FloatTensor<Self>,
+        att: FloatTensor<Self>,
+        csr: CsrTensors<Self>,
+        _transposed: CsrTensors<Self>,
+        options: AttentionOptions,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        attention::pair::cube::edge_attention_v2([x_src, x_dst, att], csr, options)
+    }
+
+    fn edge_attention_v2_backward(
+        x_src: FloatTensor<Self>,
+        x_dst: FloatTensor<Self>,
+        att: FloatTensor<Self>,
+        out: FloatTensor<Self>,
+        lse: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        csr: CsrTensors<Self>,
+        transposed: CsrTensors<Self>,
+        options: AttentionOptions,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        let (inputs, saved) = ([x_src, x_dst, att], Saved { out, lse, grad });
+        attention::pair::cube::edge_attention_v2_backward(inputs, saved, csr, transposed, options)
+    }
+
+    fn dot_attention(
+        query: FloatTensor<Self>,
+        key: FloatTensor<Self>,
+        value: FloatTensor<Self>,
+        csr: CsrTensors<Self>,
+        _transposed: CsrTensors<Self>,
+        options: DotAttentionOptions,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        attention::pair::cube::dot_attention([query, key, value], csr, options)
+    }
+
+    fn dot_attention_backward(
+        query: FloatTensor<Self>,
+        key: FloatTensor<Self>,
+        value: FloatTensor<Self>,
+        out: FloatTensor<Self>,
+        lse: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        csr: CsrTensors<Self>,
+        transposed: CsrTensors<Self>,
+        options: DotAttentionOptions,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        let (inputs, saved) = ([query, key, value], Saved { out, lse, grad });
+        attention::pair::cube::dot_attention_backward(inputs, saved, csr, transposed, options)
     }
 }

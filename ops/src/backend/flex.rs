@@ -8,9 +8,9 @@ use burn::backend::{
 use burn::tensor::FloatDType;
 
 use crate::{
-    AttentionOptions, CsrTensors, GraphOps, Reduce, aggregate, attention, csr, degree, edge_dot,
-    edge_softmax, gather, linear, match_sum, nonzero, rows::flex::widened, scatter, segment_reduce,
-    segment_softmax, self_loops, sort_edges, spmm,
+    AttentionOptions, CsrTensors, DotAttentionOptions, GraphOps, Reduce, aggregate, attention, csr,
+    degree, edge_dot, edge_softmax, gather, linear, match_sum, nonzero, rows::flex::widened,
+    scatter, segment_reduce, segment_softmax, self_loops, sort_edges, spmm,
 };
 
 impl GraphOps for Flex {
@@ -270,6 +270,76 @@ impl GraphOps for Flex {
             &x,
             &score_src,
             &score_dst,
+            &out,
+            &lse,
+            &grad,
+            &csr,
+            &transposed,
+            options,
+        )
+    }
+
+    fn edge_attention_v2(
+        x_src: FloatTensor<Self>,
+        x_dst: FloatTensor<Self>,
+        att: FloatTensor<Self>,
+        csr: CsrTensors<Self>,
+        _transposed: CsrTensors<Self>,
+        options: AttentionOptions,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        attention::pair::flex::edge_attention_v2(&x_src, &x_dst, &att, &csr, options)
+    }
+
+    fn edge_attention_v2_backward(
+        x_src: FloatTensor<Self>,
+        x_dst: FloatTensor<Self>,
+        att: FloatTensor<Self>,
+        out: FloatTensor<Self>,
+        lse: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        csr: CsrTensors<Self>,
+        transposed: CsrTensors<Self>,
+        options: AttentionOptions,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        attention::pair::flex::edge_attention_v2_backward(
+            &x_src,
+            &x_dst,
+            &att,
+            &out,
+            &lse,
+            &grad,
+            &csr,
+            &transposed,
+            options,
+        )
+    }
+
+    fn dot_attention(
+        query: FloatTensor<Self>,
+        key: FloatTensor<Self>,
+        value: FloatTensor<Self>,
+        csr: CsrTensors<Self>,
+        _transposed: CsrTensors<Self>,
+        options: DotAttentionOptions,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        attention::pair::flex::dot_attention(&query, &key, &value, &csr, options)
+    }
+
+    fn dot_attention_backward(
+        query: FloatTensor<Self>,
+        key: FloatTensor<Self>,
+        value: FloatTensor<Self>,
+        out: FloatTensor<Self>,
+        lse: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        csr: CsrTensors<Self>,
+        transposed: CsrTensors<Self>,
+        options: DotAttentionOptions,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        attention::pair::flex::dot_attention_backward(
+            &query,
+            &key,
+            &value,
             &out,
             &lse,
             &grad,

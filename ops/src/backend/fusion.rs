@@ -16,7 +16,9 @@ use burn_fusion::{
 };
 
 use crate::{
-    AttentionOptions, CsrTensors, GraphOps, Reduce, linear, nonzero,
+    AttentionOptions, CsrTensors, DotAttentionOptions, GraphOps, Reduce,
+    attention::Score,
+    linear, nonzero,
     wire::{
         GraphOp,
         dense::DenseOp,
@@ -402,7 +404,7 @@ impl<B: FusionBackend + GraphOps> GraphOps for Fusion<B> {
         options: AttentionOptions,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
         let inputs = with::<B>(vec![x, score_src, score_dst], csr);
-        let [out, lse] = sorted::<B, _>(SortedOp::Attention(options), inputs);
+        let [out, lse] = sorted::<B, _>(SortedOp::Attention(Score::Sum(options)), inputs);
         (out, lse)
     }
 
@@ -419,7 +421,70 @@ impl<B: FusionBackend + GraphOps> GraphOps for Fusion<B> {
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
         let mut inputs = with::<B>(vec![x, score_src, score_dst, out, lse, grad], csr);
         inputs.extend(parts(transposed));
-        let [dx, dsrc, ddst] = sorted::<B, _>(SortedOp::AttentionBackward(options), inputs);
+        let [dx, dsrc, ddst] =
+            sorted::<B, _>(SortedOp::AttentionBackward(Score::Sum(options)), inputs);
         (dx, dsrc, ddst)
+    }
+
+    fn edge_attention_v2(
+        x_src: FloatTensor<Self>,
+        x_dst: FloatTensor<Self>,
+        att: FloatTensor<Self>,
+        csr: CsrTensors<Self>,
+        _transposed: CsrTensors<Self>,
+        options: AttentionOptions,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        let inputs = with::<B>(vec![x_src, x_dst, att], csr);
+        let [out, lse] = sorted::<B, _>(SortedOp::Attention(Score::Joint(options)), inputs);
+        (out, lse)
+    }
+
+    fn edge_attention_v2_backward(
+        x_src: FloatTensor<Self>,
+        x_dst: FloatTensor<Self>,
+        att: FloatTensor<Self>,
+        out: FloatTensor<Self>,
+        lse: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        csr: CsrTensors<Self>,
+        transposed: CsrTensors<Self>,
+        options: AttentionOptions,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        let mut inputs = with::<B>(vec![x_src, x_dst, att, out, lse, grad], csr);
+        inputs.extend(parts(transposed));
+        let [dsrc, ddst, datt] =
+            sorted::<B, _>(SortedOp::AttentionBackward(Score::Joint(options)), inputs);
+        (dsrc, ddst, datt)
+    }
+
+    fn dot_attention(
+        query: FloatTensor<Self>,
+        key: FloatTensor<Self>,
+        value: FloatTensor<Self>,
+        csr: CsrTensors<Self>,
+        _transposed: CsrTensors<Self>,
+        options: DotAttentionOptions,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        let inputs = with::<B>(vec![query, key, value], csr);
+        let [out, lse] = sorted::<B, _>(SortedOp::Attention(Score::Dot(options)), inputs);
+        (out, lse)
+    }
+
+    fn dot_attention_backward(
+        query: FloatTensor<Self>,
+        key: FloatTensor<Self>,
+        value: FloatTensor<Self>,
+        out: FloatTensor<Self>,
+        lse: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        csr: CsrTensors<Self>,
+        transposed: CsrTensors<Self>,
+        options: DotAttentionOptions,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        let mut inputs = with::<B>(vec![query, key, value, out, lse, grad], csr);
+        inputs.extend(parts(transposed));
+        let [dquery, dkey, dvalue] =
+            sorted::<B, _>(SortedOp::AttentionBackward(Score::Dot(options)), inputs);
+        (dquery, dkey, dvalue)
     }
 }

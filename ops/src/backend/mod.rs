@@ -27,7 +27,7 @@ use burn::backend::{
 use burn::tensor::FloatDType;
 use kiln_core::Csr;
 
-use crate::{AttentionOptions, Reduce};
+use crate::{AttentionOptions, DotAttentionOptions, Reduce};
 
 /// The tensors of a [`Csr`] on a backend.
 #[derive(Clone, Debug, ExtensionType)]
@@ -290,5 +290,54 @@ pub trait GraphOps: Backend {
         #[extension_type] csr: CsrTensors<Self>,
         #[extension_type] transposed: CsrTensors<Self>,
         options: AttentionOptions,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
+
+    /// See [`crate::edge_attention_v2`]: the output, and for each receiver and head the logarithm of the
+    /// sum of exponentials, `[n, H]`, with 32 bits at least.
+    fn edge_attention_v2(
+        x_src: FloatTensor<Self>,
+        x_dst: FloatTensor<Self>,
+        att: FloatTensor<Self>,
+        #[extension_type] csr: CsrTensors<Self>,
+        #[extension_type] transposed: CsrTensors<Self>,
+        options: AttentionOptions,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>);
+
+    /// The gradients of [`edge_attention_v2`](Self::edge_attention_v2) for `x_src`, `x_dst` and `att`. Not
+    /// differentiable itself.
+    fn edge_attention_v2_backward(
+        x_src: FloatTensor<Self>,
+        x_dst: FloatTensor<Self>,
+        att: FloatTensor<Self>,
+        out: FloatTensor<Self>,
+        lse: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        #[extension_type] csr: CsrTensors<Self>,
+        #[extension_type] transposed: CsrTensors<Self>,
+        options: AttentionOptions,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
+
+    /// See [`crate::dot_attention`]: results as those of [`edge_attention_v2`](Self::edge_attention_v2).
+    fn dot_attention(
+        query: FloatTensor<Self>,
+        key: FloatTensor<Self>,
+        value: FloatTensor<Self>,
+        #[extension_type] csr: CsrTensors<Self>,
+        #[extension_type] transposed: CsrTensors<Self>,
+        options: DotAttentionOptions,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>);
+
+    /// The gradients of [`dot_attention`](Self::dot_attention) for `query`, `key` and `value`. Not
+    /// differentiable itself.
+    fn dot_attention_backward(
+        query: FloatTensor<Self>,
+        key: FloatTensor<Self>,
+        value: FloatTensor<Self>,
+        out: FloatTensor<Self>,
+        lse: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        #[extension_type] csr: CsrTensors<Self>,
+        #[extension_type] transposed: CsrTensors<Self>,
+        options: DotAttentionOptions,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
 }

@@ -10,7 +10,9 @@ use burn::tensor::FloatDType;
 use burn_router::{BackendRouter, RouterChannel, RouterClient, RouterTensor};
 
 use crate::{
-    AttentionOptions, CsrTensors, GraphOps, Reduce, linear, scope,
+    AttentionOptions, CsrTensors, DotAttentionOptions, GraphOps, Reduce,
+    attention::Score,
+    linear, scope,
     wire::{
         GraphOp,
         dense::DenseOp,
@@ -318,7 +320,7 @@ impl<C: RouterChannel> GraphOps for BackendRouter<C> {
         options: AttentionOptions,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
         let inputs = with(vec![x, score_src, score_dst], csr);
-        let [out, lse] = sorted(SortedOp::Attention(options), inputs);
+        let [out, lse] = sorted(SortedOp::Attention(Score::Sum(options)), inputs);
         (out, lse)
     }
 
@@ -335,7 +337,68 @@ impl<C: RouterChannel> GraphOps for BackendRouter<C> {
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
         let mut inputs = with(vec![x, score_src, score_dst, out, lse, grad], csr);
         inputs.extend(parts(transposed));
-        let [dx, dsrc, ddst] = sorted(SortedOp::AttentionBackward(options), inputs);
+        let [dx, dsrc, ddst] = sorted(SortedOp::AttentionBackward(Score::Sum(options)), inputs);
         (dx, dsrc, ddst)
+    }
+
+    fn edge_attention_v2(
+        x_src: FloatTensor<Self>,
+        x_dst: FloatTensor<Self>,
+        att: FloatTensor<Self>,
+        csr: CsrTensors<Self>,
+        _transposed: CsrTensors<Self>,
+        options: AttentionOptions,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        let inputs = with(vec![x_src, x_dst, att], csr);
+        let [out, lse] = sorted(SortedOp::Attention(Score::Joint(options)), inputs);
+        (out, lse)
+    }
+
+    fn edge_attention_v2_backward(
+        x_src: FloatTensor<Self>,
+        x_dst: FloatTensor<Self>,
+        att: FloatTensor<Self>,
+        out: FloatTensor<Self>,
+        lse: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        csr: CsrTensors<Self>,
+        transposed: CsrTensors<Self>,
+        options: AttentionOptions,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        let mut inputs = with(vec![x_src, x_dst, att, out, lse, grad], csr);
+        inputs.extend(parts(transposed));
+        let [dsrc, ddst, datt] = sorted(SortedOp::AttentionBackward(Score::Joint(options)), inputs);
+        (dsrc, ddst, datt)
+    }
+
+    fn dot_attention(
+        query: FloatTensor<Self>,
+        key: FloatTensor<Self>,
+        value: FloatTensor<Self>,
+        csr: CsrTensors<Self>,
+        _transposed: CsrTensors<Self>,
+        options: DotAttentionOptions,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        let inputs = with(vec![query, key, value], csr);
+        let [out, lse] = sorted(SortedOp::Attention(Score::Dot(options)), inputs);
+        (out, lse)
+    }
+
+    fn dot_attention_backward(
+        query: FloatTensor<Self>,
+        key: FloatTensor<Self>,
+        value: FloatTensor<Self>,
+        out: FloatTensor<Self>,
+        lse: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        csr: CsrTensors<Self>,
+        transposed: CsrTensors<Self>,
+        options: DotAttentionOptions,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        let mut inputs = with(vec![query, key, value, out, lse, grad], csr);
+        inputs.extend(parts(transposed));
+        let [dquery, dkey, dvalue] =
+            sorted(SortedOp::AttentionBackward(Score::Dot(options)), inputs);
+        (dquery, dkey, dvalue)
     }
 }

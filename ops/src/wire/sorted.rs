@@ -16,9 +16,14 @@
 //! | `kiln::edge_softmax_backward` | out, grad, csr | | `[E, H]` |
 //! | `kiln::edge_attention` | x, score_src, score_dst, csr | options | `[n, H, C]`, `[n, H]` |
 //! | `kiln::edge_attention_backward` | x, score_src, score_dst, out, lse, grad, csr, transposed | options | the first three |
+//! | `kiln::edge_attention_v2` | x_src, x_dst, att, csr | options | `[n, H, C]`, `[n, H]` |
+//! | `kiln::edge_attention_v2_backward` | x_src, x_dst, att, out, lse, grad, csr, transposed | options | the first three |
+//! | `kiln::dot_attention` | query, key, value, csr | options | `[n, H, C]`, `[n, H]` |
+//! | `kiln::dot_attention_backward` | query, key, value, out, lse, grad, csr, transposed | options | the first three |
 //!
 //! `csr` and `transposed` stand for the five tensors of a [`CsrTensors`]. Options are the slope, the
-//! number of loops plus one or 0, the probability of dropout, and its seed.
+//! number of loops plus one or 0, the probability of dropout, and its seed; those of `dot_attention` are
+//! the scale, the probability, and the seed.
 
 use burn::backend::{
     Backend, DType, Shape,
@@ -26,7 +31,10 @@ use burn::backend::{
     tensor::IntTensor,
 };
 
-use crate::{AttentionOptions, CsrTensors, GraphOps, Reduce};
+use crate::{
+    AttentionOptions, CsrTensors, DotAttentionOptions, GraphOps, Reduce,
+    attention::{Saved, Score},
+};
 
 /// An operation along sorted edges with its attributes.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -40,8 +48,8 @@ pub(crate) enum SortedOp {
     MatchSum,
     EdgeSoftmax,
     EdgeSoftmaxBackward,
-    Attention(AttentionOptions),
-    AttentionBackward(AttentionOptions),
+    Attention(Score),
+    AttentionBackward(Score),
 }
 
 /// Tensors of a [`CsrTensors`].
@@ -53,7 +61,7 @@ pub(crate) fn parts<B: Backend>(csr: CsrTensors<B>) -> [IntTensor<B>; PARTS] {
 }
 
 impl SortedOp {
-    pub(crate) const IDS: [&'static str; 11] = [
+    pub(crate) const IDS: [&'static str; 15] = [
         "kiln::sort_edges",
         "kiln::aggregate",
         "kiln::edge_dot_csr",
@@ -65,6 +73,10 @@ impl SortedOp {
         "kiln::aggregate_normalized",
         "kiln::aggregate_self",
         "kiln::aggregate_mean_backward",
+        "kiln::edge_attention_v2",
+        "kiln::edge_attention_v2_backward",
+        "kiln::dot_attention",
+        "kiln::dot_attention_backward",
     ];
 
     fn id(&self) -> &'static str {
@@ -75,11 +87,15 @@ impl SortedOp {
             Self::MatchSum => 3,
             Self::EdgeSoftmax => 4,
             Self::EdgeSoftmaxBackward => 5,
-            Self::Attention(_) => 6,
-            Self::AttentionBackward(_) => 7,
+            Self::Attention(Score::Sum(_)) => 6,
+            Self::AttentionBackward(Score::Sum(_)) => 7,
             Self::AggregateNormalized { .. } => 8,
             Self::AggregateSelf => 9,
             Self::AggregateMeanBackward => 10,
+            Self::Attention(Score::Joint(_)) => 11,
+            Self::AttentionBackward(Score::Joint(_)) => 12,
+            Self::Attention(Score::Dot(_)) => 13,
+            Self::AttentionBackward(Score::Dot(_)) => 14,
         }]
     }
 
@@ -102,14 +118,19 @@ impl SortedOp {
             | Self::MatchSum
             | Self::EdgeSoftmax
             | Self::EdgeSoftmaxBackward => vec![],
-            Self::Attention(options) | Self::AttentionBackward(options) => {
-                let (probability, seed) = options.dropout.unwrap_or_default();
-                vec![
-                    ScalarIr::Float(options.negative_slope),
-                    ScalarIr::UInt(options.loops.map_or(0, |loops| loops as u64 + 1)),
-                    ScalarIr::Float(probability),
-                    ScalarIr::UInt(u64::from(seed)),
-                ]
+            Self::Attention(score) | Self::AttentionBackward(score) => {
+                let (mut scalars, dropout) = match score {
+                    Score::Sum(options) | Score::Joint(options) => {
+                        let loops = options.loops.map_or(0, |loops| loops as u64 + 1);
+                        let slope = ScalarIr::Float(options.negative_slope);
+                        (vec![slope, ScalarIr::UInt(loops)], options.dropout)
+                    }
+                    Score::Dot(options) => (vec![ScalarIr::Float(options.scale)], options.dropout),
+                };
+                let (probability, seed) = dropout.unwrap_or_default();
+                scalars.push(ScalarIr::Float(probability));
+                scalars.push(ScalarIr::UInt(u64::from(seed)));
+                scalars
             }
         }
     }
@@ -168,7 +189,18 @@ impl SortedOp {
             | Self::EdgeSoftmaxBackward => {
                 vec![like(&inputs[0])]
             }
-            Self::Attention(_) => vec![with_rows(&inputs[0], rows()), like(&inputs[2])],
+            Self::Attention(Score::Sum(_)) => {
+                vec![with_rows(&inputs[0], rows()), like(&inputs[2])]
+            }
+            Self::Attention(Score::Joint(_) | Score::Dot(_)) => {
+                let out = with_rows(&inputs[0], rows());
+                let wide = match out.1 {
+                    DType::F64 => DType::F64,
+                    _ => DType::F32,
+                };
+                let lse = (Shape::new([out.0[0], out.0[1]]), wide);
+                vec![out, lse]
+            }
             Self::AttentionBackward(_) => inputs[..3].iter().map(like).collect(),
         };
         let outputs: Vec<TensorIr> = outputs
@@ -188,16 +220,22 @@ impl SortedOp {
             Some(ScalarIr::Float(value)) => Some(*value),
             _ => None,
         };
+        let dropout = |at: usize| {
+            let (probability, seed) = (float(at)?, u32::try_from(number(at + 1)?).ok()?);
+            Some((probability != 0.0).then_some((probability, seed)))
+        };
         let options = || {
-            let (probability, loops) = (float(2)?, number(1)?);
             Some(AttentionOptions {
                 negative_slope: float(0)?,
-                loops: usize::try_from(loops).ok()?.checked_sub(1),
-                dropout: match u32::try_from(number(3)?).ok()? {
-                    _ if probability == 0.0 => None,
-                    seed => Some((probability, seed)),
-                },
+                loops: usize::try_from(number(1)?).ok()?.checked_sub(1),
+                dropout: dropout(2)?,
             })
+        };
+        let dot = || {
+            Some(Score::Dot(DotAttentionOptions {
+                scale: float(0)?,
+                dropout: dropout(1)?,
+            }))
         };
         Some(match desc.id.as_str() {
             "kiln::sort_edges" => Self::SortEdges {
@@ -218,8 +256,12 @@ impl SortedOp {
             "kiln::match_sum_csr" => Self::MatchSum,
             "kiln::edge_softmax" => Self::EdgeSoftmax,
             "kiln::edge_softmax_backward" => Self::EdgeSoftmaxBackward,
-            "kiln::edge_attention" => Self::Attention(options()?),
-            "kiln::edge_attention_backward" => Self::AttentionBackward(options()?),
+            "kiln::edge_attention" => Self::Attention(Score::Sum(options()?)),
+            "kiln::edge_attention_backward" => Self::AttentionBackward(Score::Sum(options()?)),
+            "kiln::edge_attention_v2" => Self::Attention(Score::Joint(options()?)),
+            "kiln::edge_attention_v2_backward" => Self::AttentionBackward(Score::Joint(options()?)),
+            "kiln::dot_attention" => Self::Attention(dot()?),
+            "kiln::dot_attention_backward" => Self::AttentionBackward(dot()?),
             _ => return None,
         })
     }
@@ -285,23 +327,15 @@ impl SortedOp {
             Self::MatchSum => vec![B::match_sum_csr(x(0), x(1), x(2), rows)],
             Self::EdgeSoftmax => vec![B::edge_softmax(x(0), rows)],
             Self::EdgeSoftmaxBackward => vec![B::edge_softmax_backward(x(0), x(1), rows)],
-            Self::Attention(options) => {
-                let (out, lse) = B::edge_attention(x(0), x(1), x(2), rows, transposed, options);
+            Self::Attention(score) => {
+                let inputs = [x(0), x(1), x(2)];
+                let (out, lse) = score.forward::<B>(inputs, rows, transposed);
                 vec![out, lse]
             }
-            Self::AttentionBackward(options) => {
-                let (dx, dsrc, ddst) = B::edge_attention_backward(
-                    x(0),
-                    x(1),
-                    x(2),
-                    x(3),
-                    x(4),
-                    x(5),
-                    rows,
-                    transposed,
-                    options,
-                );
-                vec![dx, dsrc, ddst]
+            Self::AttentionBackward(score) => {
+                let (inputs, out, lse, grad) = ([x(0), x(1), x(2)], x(3), x(4), x(5));
+                let saved = Saved { out, lse, grad };
+                (score.backward::<B>(inputs, saved, rows, transposed)).into()
             }
         };
         for (output, tensor) in desc.outputs.iter().zip(outputs) {

@@ -1,13 +1,13 @@
 //! Every operation: what it computes on a device, and the same by plain loops.
 
 use burn::tensor::{Int, Tensor};
-use kiln_ops::{AttentionOptions, Reduce};
+use kiln_ops::{AttentionOptions, DotAttentionOptions, Reduce};
 
 use super::sample::{
     Input::{self, Bias, Factor, Matrix, Messages, ScoreDst, ScoreSrc, Weight, Weights, X, Y},
     Inputs, Sample,
 };
-use crate::{reference, support::is_flex};
+use crate::{attention::Op, reference, support::is_flex};
 
 /// What the error of a result is relative to.
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +31,9 @@ pub(crate) struct Operation {
     pub(crate) bound: Bound,
     pub(crate) run: Box<Run>,
     pub(crate) expected: Box<Expected>,
+    /// The sum of the magnitudes of what is added, where it is not the result of the inputs' magnitudes:
+    /// scores without signs are others.
+    pub(crate) terms: Option<Box<Expected>>,
     /// Whether the roundings of all terms may go one way and stay: sums that are made one term after the
     /// other, and products on devices without `f64`.
     pub(crate) drifts: bool,
@@ -52,9 +55,15 @@ impl Operation {
             bound,
             run: Box::new(run),
             expected: Box::new(expected),
+            terms: None,
             drifts: false,
             square: false,
         }
+    }
+
+    fn with_terms(mut self, terms: impl Fn(&Sample) -> Vec<f64> + 'static) -> Self {
+        self.terms = Some(Box::new(terms));
+        self
     }
 
     fn drifts(mut self) -> Self {
@@ -83,7 +92,9 @@ pub(crate) fn operations(sample: &Sample) -> Vec<Operation> {
     }
     for loops in [false, true] {
         all.extend([None, Some((0.4, 77))].map(|dropout| attention(loops, dropout)));
+        all.extend([None, Some((0.4, 77))].map(|dropout| joint_attention(loops, dropout)));
     }
+    all.extend([None, Some((0.4, 77))].map(dot_attention));
     all.retain(|operation| sample.is_square() || !operation.square);
     all
 }
@@ -442,6 +453,65 @@ fn attention(loops: bool, dropout: Option<(f64, u32)>) -> Operation {
         },
     )
     .drifts()
+}
+
+/// With a bias as what is learned.
+fn joint_attention(loops: bool, dropout: Option<(f64, u32)>) -> Operation {
+    let op = move |s: &Sample| {
+        Op::Joint(AttentionOptions {
+            negative_slope: 0.2,
+            loops: loops.then(|| s.num_src.min(s.num_dst)),
+            dropout,
+        })
+    };
+    Operation::new(
+        format!("edge_attention_v2, loops {loops}, dropout {dropout:?}"),
+        &[X, Y, Bias],
+        Bound::Terms,
+        move |t| {
+            let shape = [1, t.sample.heads, t.sample.channels];
+            let att = t.get::<1>(Bias).reshape(shape);
+            flat(op(t.sample).run([t.get(X), t.get(Y), att], &t.ends))
+        },
+        move |s| {
+            let sizes = [s.num_dst, s.heads, s.channels];
+            op(s).expected([&s[X], &s[Y], &s[Bias]], &s[X], sizes, &s.src, &s.dst)
+        },
+    )
+    .with_terms(move |s| {
+        let sizes = [s.num_dst, s.heads, s.channels];
+        let magnitudes = magnitudes(&s[X]);
+        op(s).expected([&s[X], &s[Y], &s[Bias]], &magnitudes, sizes, &s.src, &s.dst)
+    })
+    .drifts()
+}
+
+/// With keys that are the values.
+fn dot_attention(dropout: Option<(f64, u32)>) -> Operation {
+    let op = Op::Dot(DotAttentionOptions {
+        scale: 0.7,
+        dropout,
+    });
+    Operation::new(
+        format!("dot_attention, dropout {dropout:?}"),
+        &[Y, X],
+        Bound::Terms,
+        move |t| flat(op.run([t.get(Y), t.get(X), t.get(X)], &t.ends)),
+        move |s| {
+            let sizes = [s.num_dst, s.heads, s.channels];
+            op.expected([&s[Y], &s[X], &s[X]], &s[X], sizes, &s.src, &s.dst)
+        },
+    )
+    .with_terms(move |s| {
+        let sizes = [s.num_dst, s.heads, s.channels];
+        let magnitudes = magnitudes(&s[X]);
+        op.expected([&s[Y], &s[X], &s[X]], &magnitudes, sizes, &s.src, &s.dst)
+    })
+    .drifts()
+}
+
+fn magnitudes(values: &[f64]) -> Vec<f64> {
+    values.iter().map(|value| value.abs()).collect()
 }
 
 fn product(

@@ -18,7 +18,7 @@ use burn::backend::{Shape, cubecl::dtype_to_storage_type};
 use burn_cubecl::{CubeBackend, tensor::CubeTensor};
 use cubecl::{cube, prelude::*};
 
-use super::{Options, keep, leaky};
+use super::parts::{Options, Place, count_entries, find_entry, keep, leaky, write_sums};
 use crate::{
     AttentionOptions, CsrTensors, Reduce,
     aggregate::cube::aggregate,
@@ -32,14 +32,14 @@ use crate::{
 };
 
 /// Numbers that are kept together for a receiver and head: score, logarithm, `delta`, and nothing.
-const FACTS: usize = 4;
+pub(crate) const FACTS: usize = 4;
 
 /// Gathers what senders need of a receiver and head, so that they find it in one place.
 #[cube(launch_unchecked, address_type = "dynamic")]
 fn facts_kernel<F: Float, A: Float, N: Size, M: Size>(
     grad: &Tensor<Vector<F, N>>,
     out: &Tensor<Vector<F, N>>,
-    score_dst: &Tensor<A>,
+    score_dst: ComptimeOption<&Tensor<A>>,
     lse: &Tensor<A>,
     facts: &mut Tensor<Vector<A, M>>,
     tasks: usize,
@@ -62,7 +62,10 @@ fn facts_kernel<F: Float, A: Float, N: Size, M: Size>(
     let delta = sum_lanes::<A>(sum_elements::<A, N>(products), lanes);
     if task < tasks && lane(lanes) == 0 {
         let mut numbers = Vector::<A, M>::new(A::new(0.0_f32));
-        numbers.insert(0usize, score_dst[row]);
+        #[comptime]
+        if let ComptimeOption::Some(score_dst) = &score_dst {
+            numbers.insert(0usize, score_dst[row]);
+        }
         numbers.insert(1usize, lse[row]);
         numbers.insert(2usize, delta);
         facts[row] = numbers;
@@ -119,13 +122,8 @@ fn gradient_kernel<F: Float, A: Float, N: Size, M: Size>(
         sums[slot] = zero;
     }
     let mut sum = A::new(0.0_f32);
-    let count = walk.end - walk.start;
-    let mut all = count;
-    if walk.active && row < loops && walk.end == usize::cast_from(ptr[row + 1]) {
-        all += 1;
-    }
-    let last = max(walk.end, 1) - 1;
-    let most = common(all.div_ceil(steps), lanes) * steps;
+    let count = count_entries(ptr, &walk, loops);
+    let most = common(count.div_ceil(steps), lanes) * steps;
     let mut k = 0;
     while k < most {
         let mut from = Array::<usize>::new(steps);
@@ -134,21 +132,10 @@ fn gradient_kernel<F: Float, A: Float, N: Size, M: Size>(
         #[unroll]
         for step in 0..steps {
             let at = k + step;
-            let entry = min(walk.start + at, last);
-            let other = usize::cast_from(col[entry]);
-            let mut node = other;
-            let mut name = u32::cast_from(edge[entry]);
-            let mut counts = at < all;
-            if comptime!(has_loops) {
-                // An edge from a node to itself gives way to the loop.
-                let looped = at == count && at < all;
-                counts = counts && (looped || other != row);
-                node = select(looped, row, other);
-                name = select(looped, u32::cast_from(edges + row), name);
-            }
-            from[step] = node;
-            by[step] = name;
-            factor[step] = select(counts, A::new(1.0_f32), A::new(0.0_f32));
+            let entry = find_entry(col, edge, &walk, at, count, edges, has_loops, true);
+            from[step] = entry.node;
+            by[step] = entry.name;
+            factor[step] = select(entry.counts, A::new(1.0_f32), A::new(0.0_f32));
         }
         let mut values = Array::<Vector<A, N>>::new(comptime!(steps * slots));
         #[unroll]
@@ -191,34 +178,27 @@ fn gradient_kernel<F: Float, A: Float, N: Size, M: Size>(
             );
             let change = alpha * (kept * dot - known.extract(2usize)) * steep;
             sum += change;
-            if k + step < all && lane(lanes) == 0 {
+            if k + step < count && lane(lanes) == 0 {
                 dscore[by[step] as usize * heads + head] = change;
             }
         }
         k += steps;
     }
     if walk.active {
-        let size = x.vector_size();
-        let features = heads * width * size;
+        let features = heads * width * x.vector_size();
         let stride = features + heads;
-        #[unroll(slots <= 4)]
-        for slot in 0..slots {
-            let at = lane(lanes) + slot * lanes;
-            if at < width {
-                let result = sums[slot];
-                if number < pieces {
-                    let to = number * stride + (head * width + at) * size;
-                    #[unroll]
-                    for element in 0..size {
-                        partial[to + element] = result.extract(element);
-                    }
-                } else {
-                    dx[own_row * width + at] = Vector::<F, N>::cast_from(result);
-                }
-            }
-        }
+        let place = Place {
+            row,
+            head,
+            first: lane(lanes),
+            piece: number,
+            is_piece: number < pieces,
+        };
+        write_sums::<F, A, N>(
+            &sums, &place, dx, partial, 0, stride, width, heads, lanes, slots,
+        );
         if lane(lanes) == 0 {
-            if number < pieces {
+            if place.is_piece {
                 partial[number * stride + features + head] = sum;
             } else {
                 dscore_src[own_row] = sum;
@@ -240,6 +220,44 @@ fn add_loops_kernel<A: Float>(
         terminate!();
     }
     out[ABSOLUTE_POS] += dscore[start + ABSOLUTE_POS];
+}
+
+/// What senders need of receivers, [`FACTS`] numbers a receiver and head. `lse` and scores are of the
+/// type of sums, the others contiguous and of one type.
+pub(crate) fn facts(
+    grad: &CubeTensor,
+    out: CubeTensor,
+    score_dst: Option<CubeTensor>,
+    lse: CubeTensor,
+    lanes: &Lanes,
+) -> CubeTensor {
+    let (receivers, heads) = (grad.meta.shape()[0], grad.meta.shape()[1]);
+    let dtypes = [grad.dtype, lse.dtype].map(dtype_to_storage_type);
+    let facts = empty(grad, Shape::new([receivers, heads, FACTS]), lse.dtype);
+    let (cubes, dim) = lanes.launch_dims(grad, receivers * heads);
+    // SAFETY: groups read their row of `grad` and `out`, those behind the end the last row, and write
+    // their own row of `facts` unless they are behind its end.
+    unsafe {
+        facts_kernel::launch_unchecked(
+            &grad.client,
+            cubes,
+            dim,
+            address_type([grad, &out, &facts].map(Some)),
+            lanes.vector,
+            FACTS,
+            grad.clone().into_tensor_arg(),
+            out.into_tensor_arg(),
+            score_dst.map(CubeTensor::into_tensor_arg).into(),
+            lse.into_tensor_arg(),
+            facts.clone().into_tensor_arg(),
+            receivers * heads,
+            lanes.width,
+            lanes.units,
+            lanes.slots,
+            dtypes,
+        );
+    }
+    facts
 }
 
 /// See [`crate::GraphOps::edge_attention_backward`].
@@ -271,31 +289,7 @@ pub(crate) fn attention_backward(
     let lanes = Lanes::within_plane(&x, width);
     let dtypes = [dtype, sum].map(dtype_to_storage_type);
 
-    let facts = empty(&x, Shape::new([receivers, heads, FACTS]), sum);
-    let (cubes, dim) = lanes.launch_dims(&x, receivers * heads);
-    // SAFETY: groups read their row of `grad` and `out`, those behind the end the last row, and write
-    // their own row of `facts` unless they are behind its end.
-    unsafe {
-        facts_kernel::launch_unchecked(
-            &x.client,
-            cubes,
-            dim,
-            address_type([&grad, &out, &facts].map(Some)),
-            lanes.vector,
-            FACTS,
-            grad.clone().into_tensor_arg(),
-            out.into_tensor_arg(),
-            score_dst.into_tensor_arg(),
-            lse.into_tensor_arg(),
-            facts.clone().into_tensor_arg(),
-            receivers * heads,
-            lanes.width,
-            lanes.units,
-            lanes.slots,
-            dtypes,
-        );
-    }
-
+    let facts = facts(&grad, out, Some(score_dst), lse, &lanes);
     let dx = empty(&x, x.meta.shape().clone(), dtype);
     let dsrc = empty(&x, Shape::new([senders, heads]), sum);
     let dscore = empty(&x, Shape::new([edges + loops, heads]), sum);
@@ -332,7 +326,7 @@ pub(crate) fn attention_backward(
             lanes.width,
             edges,
             loops,
-            options.slope,
+            options.factor,
             options.seed,
             options.threshold,
             options.scale,

@@ -1,0 +1,342 @@
+//! What the kernels of attention have in common: entries, dropout, the softmax in one pass, and joining
+//! the pieces of long rows.
+
+use burn::backend::cubecl::dtype_to_storage_type;
+use burn_cubecl::tensor::CubeTensor;
+use cubecl::{cube, prelude::*};
+
+use crate::{
+    AttentionOptions, DotAttentionOptions,
+    attention::dropout_threshold,
+    rows::{
+        cube::{address_type, launch_dims},
+        lanes::{PIECE, PIECES, Sorted, Walk},
+    },
+};
+
+/// The score of what is no entry: below any other.
+pub(crate) const LOWEST: f32 = -1e30;
+
+/// Options in the form that kernels take.
+#[derive(Clone, Copy)]
+pub(crate) struct Options {
+    /// Slope of the leaky ReLU, or scale of inner products.
+    pub(crate) factor: f32,
+    /// Number of loops, 0 if edges from a node to itself count.
+    pub(crate) loops: usize,
+    pub(crate) seed: u32,
+    pub(crate) threshold: u32,
+    pub(crate) scale: f32,
+    pub(crate) has_loops: bool,
+    pub(crate) has_dropout: bool,
+}
+
+impl Options {
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "kernels compute with single precision"
+    )]
+    fn new(factor: f64, loops: Option<usize>, dropout: Option<(f64, u32)>) -> Self {
+        let (probability, seed) = dropout.unwrap_or_default();
+        Self {
+            factor: factor as f32,
+            loops: loops.unwrap_or_default(),
+            seed,
+            threshold: dropout_threshold(probability),
+            scale: if probability < 1.0 {
+                (1.0 / (1.0 - probability)) as f32
+            } else {
+                0.0
+            },
+            has_loops: loops.is_some(),
+            has_dropout: dropout.is_some(),
+        }
+    }
+}
+
+impl From<AttentionOptions> for Options {
+    fn from(options: AttentionOptions) -> Self {
+        Self::new(options.negative_slope, options.loops, options.dropout)
+    }
+}
+
+impl From<DotAttentionOptions> for Options {
+    fn from(options: DotAttentionOptions) -> Self {
+        Self::new(options.scale, None, options.dropout)
+    }
+}
+
+/// A hash of a number: the finaliser of MurmurHash3.
+#[cube]
+fn mix(number: u32) -> u32 {
+    let mut h = number;
+    h ^= h >> 16u32;
+    h *= 0x85eb_ca6b_u32;
+    h ^= h >> 13u32;
+    h *= 0xc2b2_ae35_u32;
+    h ^ (h >> 16u32)
+}
+
+/// What a dropped or kept weight is multiplied with.
+#[cube]
+pub(crate) fn keep<A: Float>(number: u32, seed: u32, threshold: u32, scale: f32) -> A {
+    let dropped = mix(mix(number) ^ seed) < threshold;
+    select(dropped, A::new(0.0_f32), A::cast_from(scale))
+}
+
+/// The leaky rectifier.
+#[cube]
+pub(crate) fn leaky<A: Float>(score: A, slope: f32) -> A {
+    select(score > A::new(0.0_f32), score, score * A::cast_from(slope))
+}
+
+/// An entry of a walk: an edge, or a loop, which is one more entry of its row, behind the others.
+#[derive(CubeType, Clone, Copy)]
+pub(crate) struct Entry {
+    /// The node at the other end.
+    pub(crate) node: usize,
+    /// Number of the edge; loops are numbered behind the edges.
+    pub(crate) name: u32,
+    /// Whether it is there, and not an edge that gives way to a loop.
+    pub(crate) counts: bool,
+}
+
+/// Number of entries of a walk with the loop that it ends with.
+#[cube]
+pub(crate) fn count_entries(ptr: &Tensor<i32>, walk: &Walk, loops: usize) -> usize {
+    let mut count = walk.end - walk.start;
+    if walk.active && walk.row < loops && walk.end == usize::cast_from(ptr[walk.row + 1]) {
+        count += 1;
+    }
+    count
+}
+
+/// Entry `at` of a walk with `count` of them; some other that does not count if there are fewer. Its
+/// number is read if `named`.
+#[cube]
+pub(crate) fn find_entry(
+    col: &Tensor<i32>,
+    edge: &Tensor<i32>,
+    walk: &Walk,
+    at: usize,
+    count: usize,
+    edges: usize,
+    #[comptime] has_loops: bool,
+    #[comptime] named: bool,
+) -> Entry {
+    let entry = min(walk.start + at, max(walk.end, 1) - 1);
+    let mut node = usize::cast_from(col[entry]);
+    let mut name = 0u32;
+    if comptime!(named) {
+        name = u32::cast_from(edge[entry]);
+    }
+    let mut counts = at < count;
+    if comptime!(has_loops) {
+        // An edge from a node to itself gives way to the loop.
+        let looped = counts && at == walk.end - walk.start;
+        counts = counts && (looped || node != walk.row);
+        node = select(looped, walk.row, node);
+        if comptime!(named) {
+            name = select(looped, u32::cast_from(edges + walk.row), name);
+        }
+    }
+    Entry { node, name, counts }
+}
+
+/// A softmax as far as scores have been seen.
+#[derive(CubeType, Clone, Copy)]
+pub(crate) struct Softmax<A: Float> {
+    pub(crate) largest: A,
+    pub(crate) total: A,
+    /// What earlier sums are multiplied with.
+    pub(crate) shrink: A,
+}
+
+/// Adds scores to a softmax, and replaces them by weights relative to the largest so far.
+#[cube]
+pub(crate) fn push<A: Float>(
+    scores: &mut Array<A>,
+    largest: A,
+    total: A,
+    #[comptime] steps: usize,
+) -> Softmax<A> {
+    let mut next = largest;
+    #[unroll]
+    for step in 0..steps {
+        next = max(next, scores[step]);
+    }
+    let shrink = (largest - next).exp();
+    let mut sum = total * shrink;
+    #[unroll]
+    for step in 0..steps {
+        let share = (scores[step] - next).exp();
+        let share = select(scores[step] <= A::new(LOWEST), A::new(0.0_f32), share);
+        scores[step] = share;
+        sum += share;
+    }
+    Softmax::<A> {
+        largest: next,
+        total: sum,
+        shrink,
+    }
+}
+
+/// Where a group writes: to the row of its own, or if it walks a piece to a row of `partial`.
+#[derive(CubeType, Clone, Copy)]
+pub(crate) struct Place {
+    pub(crate) row: usize,
+    pub(crate) head: usize,
+    /// The first vector of this unit.
+    pub(crate) first: usize,
+    /// Number of the walk, if it is a piece.
+    pub(crate) piece: usize,
+    pub(crate) is_piece: bool,
+}
+
+/// Writes the sums of a head, or what a piece has of them, `stride` numbers a piece.
+#[cube]
+pub(crate) fn write_sums<F: Float, A: Float, N: Size>(
+    sums: &Array<Vector<A, N>>,
+    place: &Place,
+    out: &mut Tensor<Vector<F, N>>,
+    partial: &mut Tensor<A>,
+    offset: usize,
+    stride: usize,
+    width: usize,
+    #[comptime] heads: usize,
+    #[comptime] lanes: usize,
+    #[comptime] slots: usize,
+) {
+    #[unroll(slots <= 4)]
+    for slot in 0..slots {
+        let at = place.first + slot * lanes;
+        if at < width {
+            let result = sums[slot];
+            if place.is_piece {
+                let size = result.vector_size();
+                let to = place.piece * stride + offset + (place.head * width + at) * size;
+                #[unroll]
+                for element in 0..size {
+                    partial[to + element] = result.extract(element);
+                }
+            } else {
+                out[(place.row * heads + place.head) * width + at] =
+                    Vector::<F, N>::cast_from(result);
+            }
+        }
+    }
+}
+
+/// Writes the output of a head and its logarithm, or what a piece has of them.
+#[cube]
+pub(crate) fn write_output<F: Float, A: Float, N: Size>(
+    sums: &Array<Vector<A, N>>,
+    largest: A,
+    total: A,
+    place: &Place,
+    out: &mut Tensor<Vector<F, N>>,
+    lse: &mut Tensor<A>,
+    partial: &mut Tensor<A>,
+    width: usize,
+    #[comptime] heads: usize,
+    #[comptime] lanes: usize,
+    #[comptime] slots: usize,
+) {
+    let features = heads * width * out.vector_size();
+    let stride = features + 2 * heads;
+    let sum = total + A::new(1e-16_f32);
+    let divisor = select(place.is_piece, A::new(1.0_f32), sum);
+    let mut results = Array::<Vector<A, N>>::new(slots);
+    #[unroll(slots <= 4)]
+    for slot in 0..slots {
+        results[slot] = sums[slot] / Vector::<A, N>::new(divisor);
+    }
+    write_sums::<F, A, N>(
+        &results, place, out, partial, 0, stride, width, heads, lanes, slots,
+    );
+    if place.first == 0 {
+        if place.is_piece {
+            let to = place.piece * stride + features + 2 * place.head;
+            partial[to] = largest;
+            partial[to + 1] = total;
+        } else {
+            let value = select(total > A::new(0.0_f32), largest + sum.ln(), total);
+            lse[place.row * heads + place.head] = value;
+        }
+    }
+}
+
+/// Joins the pieces of long rows: one unit for each row and feature.
+#[cube(launch_unchecked, address_type = "dynamic")]
+fn merge_kernel<F: Float, A: Float>(
+    partial: &Tensor<A>,
+    ptr: &Tensor<i32>,
+    hub: &Tensor<i32>,
+    out: &mut Tensor<F>,
+    lse: &mut Tensor<A>,
+    hubs: usize,
+    heads: usize,
+    width: usize,
+    #[define(F, A)] _dtypes: [ElemType; 2],
+) {
+    let features = heads * width;
+    if ABSOLUTE_POS >= hubs * features {
+        terminate!();
+    }
+    let number = ABSOLUTE_POS / features;
+    let feature = ABSOLUTE_POS % features;
+    let head = feature / width;
+    let stride = features + 2 * heads;
+    let row = usize::cast_from(hub[number * 2]);
+    let entries = usize::cast_from(ptr[row + 1]) - usize::cast_from(ptr[row]);
+    let mut at = usize::cast_from(hub[number * 2 + 1]) * PIECES * stride;
+    let end = at + entries.div_ceil(PIECE) * stride;
+    let mut largest = A::new(LOWEST);
+    let mut total = A::new(0.0_f32);
+    let mut sum = A::new(0.0_f32);
+    while at < end {
+        let score = partial[at + features + 2 * head];
+        let next = max(largest, score);
+        let before = (largest - next).exp();
+        let share = (score - next).exp();
+        total = total * before + partial[at + features + 2 * head + 1] * share;
+        sum = sum * before + partial[at + feature] * share;
+        largest = next;
+        at += stride;
+    }
+    let divisor = total + A::new(1e-16_f32);
+    out[row * features + feature] = F::cast_from(sum / divisor);
+    if feature == head * width {
+        let value = select(total > A::new(0.0_f32), largest + divisor.ln(), total);
+        lse[row * heads + head] = value;
+    }
+}
+
+/// Joins what the pieces of long rows have, numbers as [`write_output`] leaves them.
+pub(crate) fn merge(csr: &Sorted, partial: CubeTensor, out: &CubeTensor, lse: &CubeTensor) {
+    if csr.hubs == 0 {
+        return;
+    }
+    let (heads, width) = (out.meta.shape()[1], out.meta.shape()[2]);
+    let (cubes, dim) = launch_dims(out, csr.hubs * heads * width);
+    let address = address_type([&partial, out, lse, &csr.ptr].map(Some));
+    // SAFETY: a unit below `hubs · heads · width` writes its own feature of its own row, and reads the
+    // pieces of that row, which `partial` has.
+    unsafe {
+        merge_kernel::launch_unchecked(
+            &out.client,
+            cubes,
+            dim,
+            address,
+            partial.into_tensor_arg(),
+            csr.ptr.clone().into_tensor_arg(),
+            csr.hub.clone().into_tensor_arg(),
+            out.clone().into_tensor_arg(),
+            lse.clone().into_tensor_arg(),
+            csr.hubs,
+            heads,
+            width,
+            [out.dtype, lse.dtype].map(dtype_to_storage_type),
+        );
+    }
+}

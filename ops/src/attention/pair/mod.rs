@@ -1,0 +1,191 @@
+//! Attention whose scores compare rows of features: the receiver's and the sender's.
+//!
+//! Such a score reads as many numbers of a sender as the weighted sum does, and there are as many of
+//! them as edges and heads. So a receiver's edges are still read once: each sender's row gives the
+//! score first and is then added up, while it is at hand.
+//!
+//! ```text
+//!           sender j        receiver i      score of features k, q         derivative by k
+//! joint     x_src           x_dst           Σ a · LeakyReLU(k + q)         a · LeakyReLU'(k + q)
+//! dot       key             query           scale · Σ k · q                scale · q
+//! ```
+//!
+//! What is added up is `x_src` again, or `value`. Gradients walk the edges twice: by sender, where
+//! scores are computed again, and by receiver, with the scores' gradients of the first walk.
+
+#[cfg(feature = "cube")]
+pub(crate) mod cube;
+#[cfg(feature = "flex")]
+pub(crate) mod flex;
+
+use burn::backend::Dispatch;
+use burn::tensor::Tensor;
+
+use super::{AttentionOptions, csrs};
+use crate::{Endpoints, GraphOps};
+
+/// What [`dot_attention`] does beside weighing.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct DotAttentionOptions {
+    /// What inner products are multiplied with: usually one over the root of the number of channels.
+    pub scale: f64,
+    /// Probability with which a weight is dropped, and a seed. The others are scaled by
+    /// `1 / (1 - probability)`.
+    pub dropout: Option<(f64, u32)>,
+}
+
+/// Weighs the rows of the senders by a softmax of joint scores, by heads, as the second form of graph
+/// attention (GATv2) does.
+///
+/// ```text
+/// s_ji,h   = Σ_c  att[h, c] · LeakyReLU( x_src[j, h, c] + x_dst[i, h, c] )
+/// α_ji,h   = softmax over j of s_ji,h
+/// out[i,h] = Σ_j  α_ji,h · x_src[j, h]
+/// ```
+///
+/// The sums run over the edges `j → i` and the loops that `options` adds. A receiver without any gets
+/// zeros. Unlike those of [`edge_attention`](crate::edge_attention()), scores need every channel of both
+/// ends. Still no tensor of size `E × C` is made, neither here nor by the gradients, which are those of
+/// `x_src`, `x_dst` and `att`.
+///
+/// Source: Brody, Alon, Yahav, How attentive are graph attention networks?, 2022, arXiv:2105.14491; the
+/// softmax in one pass as in [`edge_attention`](crate::edge_attention()).
+///
+/// # Shapes
+/// x_src: `[N, H, C]` float · x_dst: `[n, H, C]` · att: `[H, C]` · output: `[n, H, C]`
+///
+/// # Numerics
+/// The largest score is subtracted and 1e-16 added to the sum, as in
+/// [`segment_softmax`](crate::segment_softmax). GPUs compute with single precision where features have
+/// 16 bits.
+///
+/// # Panics
+/// If the shapes disagree, or in a recording: see [`Endpoints::walks_sorted`].
+///
+/// # Examples
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use kiln_core::{EdgeIndex, Flow};
+/// use kiln_ops::{AttentionOptions, Endpoints};
+///
+/// let device = Device::default();
+/// let edges = EdgeIndex::from_pairs(&[(0, 0), (1, 0)], 2, &device).unwrap();
+/// let ends = Endpoints::new(edges, Flow::SourceToTarget);
+/// let x = Tensor::<3>::from_floats([[[1.0]], [[3.0]]], &device);
+/// let att = Tensor::<2>::zeros([1, 1], &device); // All scores are equal.
+/// let options = AttentionOptions { negative_slope: 0.2, loops: None, dropout: None };
+/// let out = kiln_ops::edge_attention_v2(x.clone(), x, att, &ends, options).into_data();
+/// assert_eq!(out.as_slice::<f32>().unwrap(), [2.0, 0.0]);
+/// ```
+pub fn edge_attention_v2(
+    x_src: Tensor<3>,
+    x_dst: Tensor<3>,
+    att: Tensor<2>,
+    ends: &Endpoints,
+    options: AttentionOptions,
+) -> Tensor<3> {
+    let [_, heads, channels] = x_src.dims();
+    let rows = |count: usize| [count, heads, channels];
+    let (senders, receivers) = (ends.num_senders(), ends.num_receivers());
+    assert!(
+        x_src.dims() == rows(senders)
+            && x_dst.dims() == rows(receivers)
+            && att.dims() == [heads, channels],
+        "edge_attention_v2: expected shapes {:?}, {:?} and {:?}, got {:?}, {:?} and {:?}",
+        rows(senders),
+        rows(receivers),
+        [heads, channels],
+        x_src.dims(),
+        x_dst.dims(),
+        att.dims()
+    );
+    assert!(
+        ends.walks_sorted(&x_src),
+        "edge_attention_v2: a recording writes down its parts: scores, `softmax` and `aggregate_heads`"
+    );
+    let devices = [x_src.device(), x_dst.device(), att.device()];
+    let [csr, transposed] = csrs(ends, &devices);
+    let (out, _) = <Dispatch as GraphOps>::edge_attention_v2(
+        x_src.into_dispatch(),
+        x_dst.into_dispatch(),
+        att.into_dispatch(),
+        csr,
+        transposed,
+        options,
+    );
+    Tensor::from_dispatch(out)
+}
+
+/// Weighs the values of the senders by a softmax of inner products, by heads, as transformers do, among
+/// neighbours.
+///
+/// ```text
+/// s_ji,h   = scale · Σ_c  query[i, h, c] · key[j, h, c]
+/// α_ji,h   = softmax over j of s_ji,h
+/// out[i,h] = Σ_j  α_ji,h · value[j, h]
+/// ```
+///
+/// The sums run over the edges `j → i`. A receiver without any gets zeros. No tensor of size `E × C` is
+/// made, neither here nor by the gradients.
+///
+/// Source: Vaswani et al., Attention is all you need, 2017, arXiv:1706.03762; on graphs Shi et al.,
+/// Masked label prediction, 2021, arXiv:2009.03509; the softmax in one pass as in
+/// [`edge_attention`](crate::edge_attention()).
+///
+/// # Shapes
+/// query: `[n, H, C]` float · key, value: `[N, H, C]` · output: `[n, H, C]`
+///
+/// # Numerics
+/// As [`edge_attention_v2`].
+///
+/// # Panics
+/// If the shapes disagree, or in a recording: see [`Endpoints::walks_sorted`].
+///
+/// # Examples
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use kiln_core::{EdgeIndex, Flow};
+/// use kiln_ops::{DotAttentionOptions, Endpoints};
+///
+/// let device = Device::default();
+/// let edges = EdgeIndex::from_pairs(&[(0, 0), (1, 0)], 2, &device).unwrap();
+/// let ends = Endpoints::new(edges, Flow::SourceToTarget);
+/// let query = Tensor::<3>::zeros([2, 1, 1], &device); // All scores are equal.
+/// let value = Tensor::<3>::from_floats([[[1.0]], [[3.0]]], &device);
+/// let options = DotAttentionOptions { scale: 1.0, dropout: None };
+/// let out = kiln_ops::dot_attention(query, value.clone(), value, &ends, options).into_data();
+/// assert_eq!(out.as_slice::<f32>().unwrap(), [2.0, 0.0]);
+/// ```
+pub fn dot_attention(
+    query: Tensor<3>,
+    key: Tensor<3>,
+    value: Tensor<3>,
+    ends: &Endpoints,
+    options: DotAttentionOptions,
+) -> Tensor<3> {
+    let [_, heads, channels] = query.dims();
+    let rows = |count: usize| [count, heads, channels];
+    let (senders, receivers) = (rows(ends.num_senders()), rows(ends.num_receivers()));
+    assert!(
+        query.dims() == receivers && key.dims() == senders && value.dims() == senders,
+        "dot_attention: expected shapes {receivers:?}, {senders:?} and {senders:?}, got {:?}, {:?} and {:?}",
+        query.dims(),
+        key.dims(),
+        value.dims()
+    );
+    assert!(
+        ends.walks_sorted(&query),
+        "dot_attention: a recording writes down its parts: scores, `softmax` and `aggregate_heads`"
+    );
+    let devices = [query.device(), key.device(), value.device()];
+    let [csr, transposed] = csrs(ends, &devices);
+    let (out, _) = <Dispatch as GraphOps>::dot_attention(
+        query.into_dispatch(),
+        key.into_dispatch(),
+        value.into_dispatch(),
+        csr,
+        transposed,
+        options,
+    );
+    Tensor::from_dispatch(out)
+}
