@@ -54,18 +54,36 @@ fn hubs() -> impl Strategy<Value = ([usize; 2], usize)> {
     })
 }
 
-fn check_results(plan: &Plan) {
-    let sample = Sample::new(plan);
+/// Half the distance of 1 to the next number of a type, and of 0.
+fn rounding(dtype: DType) -> [f64; 2] {
+    match dtype {
+        DType::BF16 => [2.0_f64.powi(-8), 2.0_f64.powi(-134)],
+        DType::F16 => [2.0_f64.powi(-11), 2.0_f64.powi(-25)],
+        _ => [0.0; 2],
+    }
+}
+
+fn check_results(plan: &Plan, dtype: DType) {
+    let sample = Sample::new(plan).rounded(dtype);
     let magnitudes = sample.magnitudes();
     let device = if plan.autodiff {
         device().autodiff()
     } else {
         device()
     };
-    let inputs = Inputs::new(&sample, &device, DType::F32);
+    let inputs = Inputs::new(&sample, &device, dtype);
+    let [relative, absolute] = rounding(dtype);
     for operation in operations(&sample) {
+        if dtype != DType::F32 && operation.in_steps {
+            continue;
+        }
         let name = &operation.name;
-        let got = read((operation.run)(&inputs));
+        let got = (operation.run)(&inputs);
+        assert!(
+            operation.inputs.is_empty() || got.dtype() == dtype,
+            "{name}"
+        );
+        let got = read(got);
         let expected = (operation.expected)(&sample);
         let scale = match operation.bound {
             Bound::Exact => vec![0.0; expected.len()],
@@ -80,9 +98,10 @@ fn check_results(plan: &Plan) {
         for (at, ((got, expected), scale)) in got.iter().zip(expected).zip(scale).enumerate() {
             // A product of many small factors may be too small a number for `f32`.
             let allowed = tolerance * scale + f64::from(f32::MIN_POSITIVE);
+            let allowed = allowed + relative * expected.abs() + absolute;
             assert!(
                 (got - expected).abs() <= allowed,
-                "{name}: value {at} is {got}, expected {expected} up to {allowed}"
+                "{name} in {dtype:?}: value {at} is {got}, expected {expected} up to {allowed}"
             );
         }
     }
@@ -93,7 +112,18 @@ proptest! {
 
     #[test]
     fn results_match_plain_loops(plan in plans(1..=40, 60, (Just([0, 0]), widths()))) {
-        check_results(&plan);
+        check_results(&plan, DType::F32);
+    }
+}
+
+proptest! {
+    #![proptest_config(config(32))]
+
+    #[test]
+    fn results_of_16_bits_are_rounded_once(plan in plans(1..=40, 60, (Just([0, 0]), widths()))) {
+        for dtype in [DType::BF16, DType::F16] {
+            check_results(&plan, dtype);
+        }
     }
 }
 
@@ -102,7 +132,7 @@ proptest! {
 
     #[test]
     fn results_of_long_rows_match_plain_loops(plan in plans(100..=400, 200, hubs())) {
-        check_results(&plan);
+        check_results(&plan, DType::F32);
     }
 }
 
@@ -241,7 +271,7 @@ fn equal_terms(seed: u64) -> Plan {
 #[test]
 fn sums_of_equal_terms_lose_little() {
     for seed in 0..if is_flex() { 4 } else { 2 } {
-        check_results(&equal_terms(seed));
+        check_results(&equal_terms(seed), DType::F32);
         check_gradients(&equal_terms(seed));
     }
 }
@@ -305,7 +335,7 @@ fn large() -> Plan {
 
 #[test]
 fn results_of_a_large_graph_match_plain_loops() {
-    check_results(&large());
+    check_results(&large(), DType::F32);
 }
 
 /// Requires the edges to be sorted both ways, those of one node in their order.

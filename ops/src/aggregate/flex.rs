@@ -10,7 +10,8 @@ use kiln_core::HUB;
 use crate::{
     CsrTensors, Reduce,
     rows::{
-        flex::{Real, elements, row_width, tensor, widened, with_real, with_rows},
+        flex::{Real, elements, row_width, tensor, with_rows},
+        stored::{Stored, narrow, stored, with_stored},
         walk::{
             Contiguous, Tile, Walk, cut, for_ranges, in_pieces, pick, position, stretch, tiles,
         },
@@ -29,16 +30,16 @@ pub(crate) fn aggregate(
     let shape = with_rows(&x.shape(), walk.rows());
     let width = row_width(&shape);
     match weight {
-        None => widened([x], |[x]| {
-            with_real!(x, T => {
-                tensor(reduced(elements!(x, T), width, &walk, reduce, &Unweighted), shape)
+        None => stored([x], |[x]| {
+            with_stored!(x, S => {
+                tensor(reduced(elements!(x, S), width, &walk, reduce, &Unweighted), shape)
             })
         }),
-        Some(weight) => widened([x, weight], |[x, weight]| {
+        Some(weight) => stored([x, weight], |[x, weight]| {
             let heads = row_width(&weight.shape());
-            with_real!(x, T => {
-                let weight = Weighted { values: elements!(weight, T), heads };
-                tensor(reduced(elements!(x, T), width, &walk, reduce, &weight), shape)
+            with_stored!(x, S => {
+                let weight = Weighted { values: elements!(weight, S), heads };
+                tensor(reduced(elements!(x, S), width, &walk, reduce, &weight), shape)
             })
         }),
     }
@@ -55,11 +56,11 @@ pub(crate) fn aggregate_normalized(
     let walk = csr.walk();
     let shape = x.shape();
     let width = row_width(&shape);
-    widened([x, scale], |[x, scale]| {
-        with_real!(x, T => {
-            let (scale, self_loop) = (elements!(scale, T), self_loop.map(T::from_f64));
+    stored([x, scale], |[x, scale]| {
+        with_stored!(x, S => {
+            let (scale, self_loop) = (elements!(scale, S), self_loop.map(<S as Stored>::Sum::from_f64));
             let weight = Normalized { scale, self_loop };
-            tensor(rows(elements!(x, T), width, &walk, &weight, Plus, false), shape)
+            tensor(rows(elements!(x, S), width, &walk, &weight, Plus, false), shape)
         })
     })
 }
@@ -74,10 +75,10 @@ pub(crate) fn aggregate_self(
     let walk = csr.walk();
     let shape = x.shape();
     let width = row_width(&shape);
-    widened([x, weight], |[x, weight]| {
-        with_real!(x, T => {
-            let weight = WithOwn { weight: elements!(weight, T)[0] };
-            tensor(rows(elements!(x, T), width, &walk, &weight, Plus, false), shape)
+    stored([x, weight], |[x, weight]| {
+        with_stored!(x, S => {
+            let weight = WithOwn { weight: elements!(weight, S)[0].widen() };
+            tensor(rows(elements!(x, S), width, &walk, &weight, Plus, false), shape)
         })
     })
 }
@@ -92,10 +93,10 @@ pub(crate) fn aggregate_mean_backward(
     let (lengths, walk) = (csr.walk(), transposed.walk());
     let shape = with_rows(&grad.shape(), walk.rows());
     let width = row_width(&shape);
-    widened([grad], |[grad]| {
-        with_real!(grad, T => {
+    stored([grad], |[grad]| {
+        with_stored!(grad, S => {
             let weight = ByLength { lengths };
-            tensor(rows(elements!(grad, T), width, &walk, &weight, Plus, false), shape)
+            tensor(rows(elements!(grad, S), width, &walk, &weight, Plus, false), shape)
         })
     })
 }
@@ -125,48 +126,48 @@ impl<T> Weight<T> for Unweighted {
     }
 }
 
-struct Weighted<'a, T> {
-    values: &'a [T],
+struct Weighted<'a, S> {
+    values: &'a [S],
     heads: usize,
 }
 
-impl<T: Real> Weight<T> for Weighted<'_, T> {
+impl<S: Stored> Weight<S::Sum> for Weighted<'_, S> {
     fn heads(&self) -> usize {
         self.heads
     }
 
     #[inline(always)]
-    fn weigh(&self, _row: usize, _col: i32, edge: i32, head: usize) -> impl Fn(T) -> T {
-        let weight = self.values[position(edge) * self.heads + head];
+    fn weigh(&self, _row: usize, _col: i32, edge: i32, head: usize) -> impl Fn(S::Sum) -> S::Sum {
+        let weight = self.values[position(edge) * self.heads + head].widen();
         move |x| weight * x
     }
 }
 
 /// Both ends of an entry have a factor, and a row has a loop in place of its own.
-struct Normalized<'a, T> {
-    scale: &'a [T],
-    self_loop: Option<T>,
+struct Normalized<'a, S: Stored> {
+    scale: &'a [S],
+    self_loop: Option<S::Sum>,
 }
 
-impl<T: Real> Weight<T> for Normalized<'_, T> {
+impl<S: Stored> Weight<S::Sum> for Normalized<'_, S> {
     fn heads(&self) -> usize {
         1
     }
 
     #[inline(always)]
-    fn weigh(&self, row: usize, col: i32, _edge: i32, _head: usize) -> impl Fn(T) -> T {
+    fn weigh(&self, row: usize, col: i32, _edge: i32, _head: usize) -> impl Fn(S::Sum) -> S::Sum {
         let scale = if self.self_loop.is_some() && position(col) == row {
-            T::ZERO
+            S::Sum::ZERO
         } else {
-            self.scale[position(col)]
+            self.scale[position(col)].widen()
         };
         move |x| scale * x
     }
 
     #[inline(always)]
-    fn own(&self, row: usize) -> Option<(T, T)> {
-        let scale = self.scale[row];
-        Some((self.self_loop.unwrap_or(T::ZERO) * scale, scale))
+    fn own(&self, row: usize) -> Option<(S::Sum, S::Sum)> {
+        let scale = self.scale[row].widen();
+        Some((self.self_loop.unwrap_or(S::Sum::ZERO) * scale, scale))
     }
 }
 
@@ -263,7 +264,7 @@ struct Finish<T> {
 impl<T: Real> Finish<T> {
     /// `at` is where the row's own features begin in `x`, if they count.
     #[inline(always)]
-    fn apply(self, sums: &mut [T], x: &[T], at: usize) {
+    fn apply(self, sums: &mut [T], x: &[impl Stored<Sum = T>], at: usize) {
         if let Some(divisor) = self.divisor {
             for sum in &mut *sums {
                 *sum = *sum / divisor;
@@ -272,19 +273,19 @@ impl<T: Real> Finish<T> {
         if let Some((weight, factor)) = self.own {
             let own = &x[at..][..sums.len()];
             for (sum, &x) in sums.iter_mut().zip(own) {
-                *sum = (*sum + weight * x) * factor;
+                *sum = (*sum + weight * x.widen()) * factor;
             }
         }
     }
 }
 
-fn reduced<T: Real>(
-    x: &[T],
+fn reduced<S: Stored>(
+    x: &[S],
     width: usize,
     walk: &Walk<'_>,
     reduce: Reduce,
-    weight: &impl Weight<T>,
-) -> Vec<T> {
+    weight: &impl Weight<S::Sum>,
+) -> Vec<S> {
     match reduce {
         Reduce::Sum => rows(x, width, walk, weight, Plus, false),
         Reduce::Mean => rows(x, width, walk, weight, Plus, true),
@@ -294,22 +295,22 @@ fn reduced<T: Real>(
     }
 }
 
-fn rows<T: Real, C: Combine<T>>(
-    x: &[T],
+fn rows<S: Stored, C: Combine<S::Sum>>(
+    x: &[S],
     width: usize,
     walk: &Walk<'_>,
-    weight: &impl Weight<T>,
+    weight: &impl Weight<S::Sum>,
     combine: C,
     mean: bool,
-) -> Vec<T> {
-    let mut out = vec![T::ZERO; walk.rows() * width];
+) -> Vec<S> {
+    let mut out = vec![S::ZERO; walk.rows() * width];
     if width == 0 {
         return out;
     }
     let heads = weight.heads();
     let channels = width / heads;
     let finish = |row: usize, entries: usize| Finish {
-        divisor: (mean && entries > 1).then(|| T::from_count(entries)),
+        divisor: (mean && entries > 1).then(|| S::Sum::from_count(entries)),
         own: weight.own(row),
     };
     let ranges = walk.ranges(width);
@@ -355,10 +356,9 @@ fn rows<T: Real, C: Combine<T>>(
         |range, out| {
             let row = range.start;
             let (cols, edges) = walk.row(row);
-            let mut part = vec![T::ZERO; width];
-            in_pieces(
+            let mut sums = in_pieces(
                 cols.len(),
-                [out, &mut part],
+                width,
                 #[inline(always)]
                 |entries, out| {
                     for head in 0..heads {
@@ -381,14 +381,15 @@ fn rows<T: Real, C: Combine<T>>(
                     }
                 },
             );
-            finish(row, cols.len()).apply(out, x, row * width);
+            finish(row, cols.len()).apply(&mut sums, x, row * width);
+            narrow(&sums, out);
         },
     );
     out
 }
 
-struct ReduceTile<'a, T, W, C> {
-    x: &'a [T],
+struct ReduceTile<'a, S: Stored, O, W, C> {
+    x: &'a [S],
     width: usize,
     row: usize,
     cols: &'a [i32],
@@ -396,28 +397,35 @@ struct ReduceTile<'a, T, W, C> {
     head: usize,
     weight: &'a W,
     combine: C,
-    finish: Finish<T>,
-    out: &'a mut [T],
+    finish: Finish<S::Sum>,
+    /// The type of `x`, or that of sums.
+    out: &'a mut [O],
 }
 
-impl<T: Real, W: Weight<T>, C: Combine<T>> Tile for ReduceTile<'_, T, W, C> {
+impl<S, O, W, C> Tile for ReduceTile<'_, S, O, W, C>
+where
+    S: Stored,
+    O: Stored<Sum = S::Sum>,
+    W: Weight<S::Sum>,
+    C: Combine<S::Sum>,
+{
     #[inline(always)]
     fn tile<const LENGTH: usize>(&mut self, at: usize) {
         let (x, width, combine) = (self.x, self.width, self.combine);
         let mut entries = self.cols.iter().zip(self.edges);
-        let mut sums = [T::ZERO; LENGTH];
+        let mut sums = [S::Sum::ZERO; LENGTH];
         if let Some((&col, &edge)) = entries.next() {
             let weigh = self.weight.weigh(self.row, col, edge, self.head);
-            sums = stretch::<T, LENGTH>(x, col, width, at).map(weigh);
+            sums = stretch::<S, LENGTH>(x, col, width, at).map(|x| weigh(x.widen()));
         }
         for (&col, &edge) in entries {
             let weigh = self.weight.weigh(self.row, col, edge, self.head);
-            let x = stretch::<T, LENGTH>(x, col, width, at);
+            let x = stretch::<S, LENGTH>(x, col, width, at);
             for (sum, &x) in sums.iter_mut().zip(x) {
-                *sum = combine.combine(*sum, weigh(x));
+                *sum = combine.combine(*sum, weigh(x.widen()));
             }
         }
         self.finish.apply(&mut sums, x, self.row * width + at);
-        self.out[at..at + LENGTH].copy_from_slice(&sums);
+        narrow(&sums, &mut self.out[at..at + LENGTH]);
     }
 }

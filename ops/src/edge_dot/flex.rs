@@ -7,8 +7,9 @@ use burn_flex::FlexTensor;
 use crate::{
     CsrTensors,
     rows::{
-        flex::{Real, elements, row_width, tensor, widened, with_real},
-        walk::{Contiguous, Scattered, Tile, dot, for_ranges, position, stretch, tiles},
+        flex::{elements, row_width, tensor},
+        stored::{Stored, stored, with_stored},
+        walk::{Contiguous, Scattered, Tile, Walk, dot, for_ranges, position, stretch, tiles},
     },
 };
 
@@ -24,52 +25,69 @@ pub(crate) fn edge_dot(a: &FlexTensor, b: &FlexTensor, csr: &CsrTensors<Flex>) -
         }
         _ => (1, Shape::new([edges])),
     };
-    widened([a, b], |[a, b]| {
-        with_real!(a, T => {
-            let (a, b) = (elements!(a, T), elements!(b, T));
-            let out = Scattered::<T>::zeros(edges * heads);
-            let channels = width / heads.max(1);
-            let ranges = walk.ranges(width);
-            let parts = vec![(); ranges.len()];
-            for_ranges(ranges, parts, #[inline(always)] |range, ()| {
-                let mut sums: Vec<T> = Vec::new();
-                for row in range {
-                    let (cols, edges) = walk.row(row);
-                    let own = &a[row * width..][..width];
-                    sums.clear();
-                    sums.resize(cols.len() * heads, T::ZERO);
-                    for head in 0..heads {
-                        let mut tile = DotTile { own, b, width, cols, heads, head, sums: &mut sums };
-                        tiles(head * channels, (head + 1) * channels, &mut tile);
-                    }
-                    for (entry, &edge) in edges.iter().enumerate() {
-                        for head in 0..heads {
-                            out.set(position(edge) * heads + head, sums[entry * heads + head]);
-                        }
-                    }
-                }
-            });
-            tensor(out.into_vec(), shape)
+    stored([a, b], |[a, b]| {
+        with_stored!(a, S => {
+            tensor(products([elements!(a, S), elements!(b, S)], [width, heads], &walk), shape)
         })
     })
 }
 
-struct DotTile<'a, T> {
-    own: &'a [T],
-    b: &'a [T],
+fn products<S: Stored>([a, b]: [&[S]; 2], [width, heads]: [usize; 2], walk: &Walk<'_>) -> Vec<S> {
+    let out = Scattered::<S>::zeros(walk.entries() * heads);
+    let channels = width / heads.max(1);
+    let ranges = walk.ranges(width);
+    let parts = vec![(); ranges.len()];
+    for_ranges(
+        ranges,
+        parts,
+        #[inline(always)]
+        |range, ()| {
+            let mut sums = Vec::new();
+            for row in range {
+                let (cols, edges) = walk.row(row);
+                let own = &a[row * width..][..width];
+                sums.clear();
+                sums.resize(cols.len() * heads, S::Sum::ZERO);
+                for head in 0..heads {
+                    let mut tile = DotTile {
+                        own,
+                        b,
+                        width,
+                        cols,
+                        heads,
+                        head,
+                        sums: &mut sums,
+                    };
+                    tiles(head * channels, (head + 1) * channels, &mut tile);
+                }
+                for (entry, &edge) in edges.iter().enumerate() {
+                    for head in 0..heads {
+                        let sum = S::narrow(sums[entry * heads + head]);
+                        out.set(position(edge) * heads + head, sum);
+                    }
+                }
+            }
+        },
+    );
+    out.into_vec()
+}
+
+struct DotTile<'a, S: Stored> {
+    own: &'a [S],
+    b: &'a [S],
     width: usize,
     cols: &'a [i32],
     heads: usize,
     head: usize,
-    sums: &'a mut [T],
+    sums: &'a mut [S::Sum],
 }
 
-impl<T: Real> Tile for DotTile<'_, T> {
+impl<S: Stored> Tile for DotTile<'_, S> {
     #[inline(always)]
     fn tile<const LENGTH: usize>(&mut self, at: usize) {
-        let own = stretch::<T, LENGTH>(self.own, 0, self.width, at);
+        let own = stretch::<S, LENGTH>(self.own, 0, self.width, at);
         for (&col, sums) in self.cols.iter().zip(self.sums.chunks_exact_mut(self.heads)) {
-            let other = stretch::<T, LENGTH>(self.b, col, self.width, at);
+            let other = stretch::<S, LENGTH>(self.b, col, self.width, at);
             sums[self.head] = sums[self.head] + dot(own, other);
         }
     }

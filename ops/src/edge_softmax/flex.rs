@@ -6,8 +6,9 @@ use burn_flex::FlexTensor;
 use crate::{
     CsrTensors,
     rows::{
-        flex::{Real, elements, row_width, tensor, widened, with_real},
-        walk::{Contiguous, Scattered, for_ranges, position, sum},
+        flex::{Real, elements, row_width, tensor},
+        stored::{Stored, stored, with_stored},
+        walk::{Contiguous, Scattered, Walk, for_ranges, position, sum},
     },
 };
 
@@ -17,31 +18,39 @@ pub(crate) fn edge_softmax(x: &FlexTensor, csr: &CsrTensors<Flex>) -> FlexTensor
     let walk = csr.walk();
     let shape = x.shape();
     let heads = row_width(&shape);
-    widened([x], |[x]| {
-        with_real!(x, T => {
-            let x = elements!(x, T);
-            let out = Scattered::<T>::zeros(x.len());
-            let ranges = walk.ranges(heads);
-            let parts = vec![(); ranges.len()];
-            for_ranges(ranges, parts, #[inline(always)] |range, ()| {
-                let (mut scores, mut sums) = (Vec::new(), vec![T::ZERO; heads]);
-                for row in range {
-                    let (_, edges) = walk.row(row);
-                    scores.clear();
-                    for &edge in edges {
-                        scores.extend_from_slice(&x[position(edge) * heads..][..heads]);
-                    }
-                    normalise(&mut scores, &mut sums);
-                    for (&edge, weights) in edges.iter().zip(scores.chunks_exact(heads.max(1))) {
-                        for (head, &weight) in weights.iter().enumerate() {
-                            out.set(position(edge) * heads + head, weight);
-                        }
+    stored(
+        [x],
+        |[x]| with_stored!(x, S => tensor(softmax(elements!(x, S), heads, &walk), shape)),
+    )
+}
+
+fn softmax<S: Stored>(x: &[S], heads: usize, walk: &Walk<'_>) -> Vec<S> {
+    let out = Scattered::<S>::zeros(x.len());
+    let ranges = walk.ranges(heads);
+    let parts = vec![(); ranges.len()];
+    for_ranges(
+        ranges,
+        parts,
+        #[inline(always)]
+        |range, ()| {
+            let (mut scores, mut sums) = (Vec::new(), vec![S::Sum::ZERO; heads]);
+            for row in range {
+                let (_, edges) = walk.row(row);
+                scores.clear();
+                for &edge in edges {
+                    let x = &x[position(edge) * heads..][..heads];
+                    scores.extend(x.iter().map(|x| x.widen()));
+                }
+                normalise(&mut scores, &mut sums);
+                for (&edge, weights) in edges.iter().zip(scores.chunks_exact(heads.max(1))) {
+                    for (head, &weight) in weights.iter().enumerate() {
+                        out.set(position(edge) * heads + head, S::narrow(weight));
                     }
                 }
-            });
-            tensor(out.into_vec(), shape)
-        })
-    })
+            }
+        },
+    );
+    out.into_vec()
 }
 
 /// Replaces the scores of one row, `heads` an entry, by their softmax. Leaves in `lse`, one for each
@@ -90,25 +99,40 @@ pub(crate) fn edge_softmax_backward(
     let walk = csr.walk();
     let shape = out.shape();
     let heads = row_width(&shape);
-    widened([out, grad], |[out, grad]| {
-        with_real!(out, T => {
-            let (out, grad) = (elements!(out, T), elements!(grad, T));
-            let dx = Scattered::<T>::zeros(out.len());
-            let ranges = walk.ranges(heads);
-            let parts = vec![(); ranges.len()];
-            for_ranges(ranges, parts, #[inline(always)] |range, ()| {
-                for row in range {
-                    let (_, edges) = walk.row(row);
-                    for head in 0..heads {
-                        let at = |edge: i32| position(edge) * heads + head;
-                        let mean = sum(edges, 1, |edge| out[at(edge[0])] * grad[at(edge[0])]);
-                        for &edge in edges {
-                            dx.set(at(edge), out[at(edge)] * (grad[at(edge)] - mean));
-                        }
-                    }
-                }
-            });
-            tensor(dx.into_vec(), shape)
+    stored([out, grad], |[out, grad]| {
+        with_stored!(out, S => {
+            tensor(gradient([elements!(out, S), elements!(grad, S)], heads, &walk), shape)
         })
     })
+}
+
+fn gradient<S: Stored>([out, grad]: [&[S]; 2], heads: usize, walk: &Walk<'_>) -> Vec<S> {
+    let dx = Scattered::<S>::zeros(out.len());
+    let ranges = walk.ranges(heads);
+    let parts = vec![(); ranges.len()];
+    for_ranges(
+        ranges,
+        parts,
+        #[inline(always)]
+        |range, ()| {
+            for row in range {
+                let (_, edges) = walk.row(row);
+                for head in 0..heads {
+                    let read = |edge: i32| {
+                        let at = position(edge) * heads + head;
+                        (at, out[at].widen(), grad[at].widen())
+                    };
+                    let mean = sum(edges, 1, |edge| {
+                        let (_, out, grad) = read(edge[0]);
+                        out * grad
+                    });
+                    for &edge in edges {
+                        let (at, out, grad) = read(edge);
+                        dx.set(at, S::narrow(out * (grad - mean)));
+                    }
+                }
+            }
+        },
+    );
+    dx.into_vec()
 }

@@ -7,8 +7,9 @@ use kiln_core::HUB;
 use crate::{
     CsrTensors,
     rows::{
-        flex::{Real, elements, row_width, tensor, widened, with_real},
-        walk::{Contiguous, Tile, cut, for_ranges, in_pieces, pick, stretch, tiles},
+        flex::{elements, row_width, tensor},
+        stored::{Stored, narrow, stored, with_stored},
+        walk::{Contiguous, Tile, Walk, cut, for_ranges, in_pieces, pick, stretch, tiles},
     },
 };
 
@@ -23,65 +24,101 @@ pub(crate) fn match_sum(
     let walk = csr.walk();
     let shape = a.shape();
     let width = row_width(&shape);
-    widened([a, b, v], |[a, b, v]| {
-        with_real!(a, T => {
-            let (a, b, v) = (elements!(a, T), elements!(b, T), elements!(v, T));
-            let mut out = vec![T::ZERO; a.len()];
-            if width > 0 {
-                let ranges = walk.ranges(width);
-                let parts = cut(&mut out, width, &ranges);
-                for_ranges(ranges, parts, #[inline(always)] |range, out| {
-                    for (row, out) in range.zip(out.chunks_exact_mut(width)) {
-                        let (cols, _) = walk.row(row);
-                        if cols.len() <= HUB {
-                            let own = &a[row * width..][..width];
-                            tiles(0, width, &mut MatchTile { own, b, v, width, cols, out });
-                        }
-                    }
-                });
-                let hubs = walk.hubs();
-                let parts = pick(&mut out, width, &hubs);
-                for_ranges(hubs, parts, #[inline(always)] |range, out| {
-                    let (cols, _) = walk.row(range.start);
-                    let own = &a[range.start * width..][..width];
-                    let mut part = vec![T::ZERO; width];
-                    in_pieces(cols.len(), [out, &mut part], #[inline(always)] |entries, out| {
-                        let cols = &cols[entries];
-                        tiles(0, width, &mut MatchTile { own, b, v, width, cols, out });
-                    });
-                });
-            }
-            tensor(out, shape)
+    stored([a, b, v], |[a, b, v]| {
+        with_stored!(a, S => {
+            let values = [elements!(a, S), elements!(b, S), elements!(v, S)];
+            tensor(rows(values, width, &walk), shape)
         })
     })
 }
 
-struct MatchTile<'a, T> {
-    own: &'a [T],
-    b: &'a [T],
-    v: &'a [T],
-    width: usize,
-    cols: &'a [i32],
-    out: &'a mut [T],
+fn rows<S: Stored>([a, b, v]: [&[S]; 3], width: usize, walk: &Walk<'_>) -> Vec<S> {
+    let mut out = vec![S::ZERO; a.len()];
+    if width == 0 {
+        return out;
+    }
+    let own = |row: usize| &a[row * width..][..width];
+    let ranges = walk.ranges(width);
+    let parts = cut(&mut out, width, &ranges);
+    for_ranges(
+        ranges,
+        parts,
+        #[inline(always)]
+        |range, out| {
+            for (row, out) in range.zip(out.chunks_exact_mut(width)) {
+                let (cols, _) = walk.row(row);
+                if cols.len() <= HUB {
+                    let own = own(row);
+                    let mut tile = MatchTile {
+                        own,
+                        b,
+                        v,
+                        width,
+                        cols,
+                        out,
+                    };
+                    tiles(0, width, &mut tile);
+                }
+            }
+        },
+    );
+    let hubs = walk.hubs();
+    let parts = pick(&mut out, width, &hubs);
+    for_ranges(
+        hubs,
+        parts,
+        #[inline(always)]
+        |range, out| {
+            let (own, (cols, _)) = (own(range.start), walk.row(range.start));
+            let sums = in_pieces(
+                cols.len(),
+                width,
+                #[inline(always)]
+                |entries, out| {
+                    let mut tile = MatchTile {
+                        own,
+                        b,
+                        v,
+                        width,
+                        cols: &cols[entries],
+                        out,
+                    };
+                    tiles(0, width, &mut tile);
+                },
+            );
+            narrow(&sums, out);
+        },
+    );
+    out
 }
 
-impl<T: Real> Tile for MatchTile<'_, T> {
+struct MatchTile<'a, S, O> {
+    own: &'a [S],
+    b: &'a [S],
+    v: &'a [S],
+    width: usize,
+    cols: &'a [i32],
+    /// The type of `v`, or that of sums.
+    out: &'a mut [O],
+}
+
+impl<S: Stored, O: Stored<Sum = S::Sum>> Tile for MatchTile<'_, S, O> {
     #[inline(always)]
     fn tile<const LENGTH: usize>(&mut self, at: usize) {
-        let own = stretch::<T, LENGTH>(self.own, 0, self.width, at);
-        let mut sums = [T::ZERO; LENGTH];
+        let own = stretch::<S, LENGTH>(self.own, 0, self.width, at);
+        let mut sums = [S::Sum::ZERO; LENGTH];
         for &col in self.cols {
-            let b = stretch::<T, LENGTH>(self.b, col, self.width, at);
-            let v = stretch::<T, LENGTH>(self.v, col, self.width, at);
+            let b = stretch::<S, LENGTH>(self.b, col, self.width, at);
+            let v = stretch::<S, LENGTH>(self.v, col, self.width, at);
             for lane in 0..LENGTH {
-                let hit = if own[lane] == b[lane] {
-                    v[lane]
+                let hit = if own[lane].widen() == b[lane].widen() {
+                    v[lane].widen()
                 } else {
-                    T::ZERO
+                    S::Sum::ZERO
                 };
                 sums[lane] = sums[lane] + hit;
             }
         }
-        self.out[at..at + LENGTH].copy_from_slice(&sums);
+        narrow(&sums, &mut self.out[at..at + LENGTH]);
     }
 }

@@ -8,6 +8,7 @@ use burn_flex::FlexTensor;
 use kiln_core::HUB;
 use rayon::prelude::*;
 
+use super::stored::Stored;
 use crate::Reduce;
 
 /// Work (entries times features) below which threads cost more than they bring.
@@ -16,7 +17,7 @@ const PARALLEL_WORK: usize = 1 << 15;
 /// Chunks a thread gets on average: more than one, because rows differ in length.
 const CHUNKS_PER_THREAD: usize = 16;
 
-/// A floating-point element.
+/// A floating-point element that kernels compute with.
 pub(crate) trait Real:
     Copy
     + Send
@@ -26,10 +27,8 @@ pub(crate) trait Real:
     + Sub<Output = Self>
     + Mul<Output = Self>
     + Div<Output = Self>
-    + super::walk::Shared
+    + Stored<Sum = Self>
 {
-    /// 0.
-    const ZERO: Self;
     /// 1.
     const ONE: Self;
     /// Keeps the denominator of a softmax from 0, as PyG does.
@@ -58,7 +57,6 @@ fn nearest(value: f64) -> f32 {
 macro_rules! impl_real {
     ($($T:ty, $from_f64:expr, $exp_all:expr;)*) => {$(
         impl Real for $T {
-            const ZERO: Self = 0.0;
             const ONE: Self = 1.0;
             const SOFTMAX_EPSILON: Self = 1e-16;
 

@@ -27,4 +27,6 @@ pub(crate) mod flex;
 #[cfg(feature = "cube")]
 pub(crate) mod lanes;
 #[cfg(feature = "flex")]
+pub(crate) mod stored;
+#[cfg(feature = "flex")]
 pub(crate) mod walk;

@@ -13,15 +13,16 @@
 //! up in pieces of [`HUB`], and then the pieces: see [`in_pieces`] and [`sum`].
 
 use core::ops::Range;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicU32, AtomicU64, Ordering};
 
 use burn::backend::Flex;
+use burn::tensor::{bf16, f16};
 use burn_flex::FlexTensor;
 use kiln_core::HUB;
 use pulp::Arch;
 use rayon::prelude::*;
 
-use super::flex::Real;
+use super::{flex::Real, stored::Stored};
 use crate::CsrTensors;
 
 /// Work (entries times features, and rows times features) below which one thread is faster.
@@ -225,21 +226,21 @@ pub(crate) fn tiles(start: usize, end: usize, tile: &mut impl Tile) {
     }
 }
 
-/// Adds up the features of a long row's entries in `sums`: `f` does it for a piece of them. `part` is room
-/// for the features of another piece.
+/// The sums of `width` features of a long row's entries: `f` makes those of a piece.
 #[inline(always)]
 pub(crate) fn in_pieces<T: Real>(
     entries: usize,
-    [sums, part]: [&mut [T]; 2],
+    width: usize,
     mut f: impl FnMut(Range<usize>, &mut [T]),
-) {
-    sums.fill(T::ZERO);
+) -> Vec<T> {
+    let (mut sums, mut part) = (vec![T::ZERO; width], vec![T::ZERO; width]);
     for start in (0..entries).step_by(HUB) {
-        f(start..entries.min(start + HUB), part);
-        for (sum, &part) in sums.iter_mut().zip(&*part) {
+        f(start..entries.min(start + HUB), &mut part);
+        for (sum, &part) in sums.iter_mut().zip(&part) {
             *sum = *sum + part;
         }
     }
+    sums
 }
 
 /// The sum of a number for each of a row's entries, which are `each` values in `entries`.
@@ -276,15 +277,17 @@ pub(crate) fn stretch<T, const LENGTH: usize>(
 
 /// The sum of products of two stretches.
 #[inline(always)]
-pub(crate) fn dot<T: Real, const LENGTH: usize>(a: &[T; LENGTH], b: &[T; LENGTH]) -> T {
+pub(crate) fn dot<S: Stored, const LENGTH: usize>(a: &[S; LENGTH], b: &[S; LENGTH]) -> S::Sum {
     const LANES: usize = 16;
+    let zero = S::Sum::ZERO;
     if LENGTH < LANES {
-        return a.iter().zip(b).fold(T::ZERO, |sum, (&a, &b)| sum + a * b);
+        let products = a.iter().zip(b).map(|(a, b)| a.widen() * b.widen());
+        return products.fold(zero, |sum, product| sum + product);
     }
-    let mut sums = [T::ZERO; LANES];
+    let mut sums = [zero; LANES];
     for (a, b) in a.chunks_exact(LANES).zip(b.chunks_exact(LANES)) {
         for lane in 0..LANES {
-            sums[lane] = sums[lane] + a[lane] * b[lane];
+            sums[lane] = sums[lane] + a[lane].widen() * b[lane].widen();
         }
     }
     let mut half = LANES / 2;
@@ -302,26 +305,26 @@ pub(crate) fn dot<T: Real, const LENGTH: usize>(a: &[T; LENGTH], b: &[T; LENGTH]
 /// Positions are the numbers of edges, which the sorted rows hold in another order; that no number
 /// occurs twice is known to the sort, not to the compiler, so elements are atomic. On the usual
 /// processors a relaxed store is an ordinary one.
-pub(crate) struct Scattered<T: Real>(Vec<T::Cell>);
+pub(crate) struct Scattered<S: Stored>(Vec<S::Cell>);
 
-impl<T: Real> Scattered<T> {
+impl<S: Stored> Scattered<S> {
     /// Zeros.
     pub(crate) fn zeros(length: usize) -> Self {
-        Self((0..length).map(|_| T::Cell::default()).collect())
+        Self((0..length).map(|_| S::Cell::default()).collect())
     }
 
     #[inline(always)]
-    pub(crate) fn set(&self, at: usize, value: T) {
-        T::store(&self.0[at], value);
+    pub(crate) fn set(&self, at: usize, value: S) {
+        S::store(&self.0[at], value);
     }
 
     #[inline(always)]
-    pub(crate) fn get(&self, at: usize) -> T {
-        T::load(&self.0[at])
+    pub(crate) fn get(&self, at: usize) -> S {
+        S::load(&self.0[at])
     }
 
-    pub(crate) fn into_vec(self) -> Vec<T> {
-        self.0.into_iter().map(|cell| T::load(&cell)).collect()
+    pub(crate) fn into_vec(self) -> Vec<S> {
+        self.0.into_iter().map(|cell| S::load(&cell)).collect()
     }
 }
 
@@ -335,30 +338,26 @@ pub(crate) trait Shared {
     fn load(cell: &Self::Cell) -> Self;
 }
 
-impl Shared for f32 {
-    type Cell = AtomicU32;
+macro_rules! impl_shared {
+    ($($T:ty, $Cell:ty;)*) => {$(
+        impl Shared for $T {
+            type Cell = $Cell;
 
-    #[inline(always)]
-    fn store(cell: &AtomicU32, value: Self) {
-        cell.store(value.to_bits(), Ordering::Relaxed);
-    }
+            #[inline(always)]
+            fn store(cell: &$Cell, value: Self) {
+                cell.store(value.to_bits(), Ordering::Relaxed);
+            }
 
-    #[inline(always)]
-    fn load(cell: &AtomicU32) -> Self {
-        Self::from_bits(cell.load(Ordering::Relaxed))
-    }
+            #[inline(always)]
+            fn load(cell: &$Cell) -> Self {
+                Self::from_bits(cell.load(Ordering::Relaxed))
+            }
+        }
+    )*};
 }
-
-impl Shared for f64 {
-    type Cell = AtomicU64;
-
-    #[inline(always)]
-    fn store(cell: &AtomicU64, value: Self) {
-        cell.store(value.to_bits(), Ordering::Relaxed);
-    }
-
-    #[inline(always)]
-    fn load(cell: &AtomicU64) -> Self {
-        Self::from_bits(cell.load(Ordering::Relaxed))
-    }
+impl_shared! {
+    bf16, AtomicU16;
+    f16, AtomicU16;
+    f32, AtomicU32;
+    f64, AtomicU64;
 }

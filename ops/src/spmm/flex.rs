@@ -6,9 +6,12 @@ use kiln_core::HUB;
 
 use crate::{
     Reduce,
-    rows::flex::{
-        Real, checked, checked_ptr, elements, for_each_row, reduce_rows, row_width, sort_by_row,
-        tensor, with_id, with_real, with_rows,
+    rows::{
+        flex::{
+            checked, checked_ptr, elements, for_each_row, reduce_rows, row_width, sort_by_row,
+            tensor, with_id, with_real, with_rows,
+        },
+        stored::Stored,
     },
 };
 

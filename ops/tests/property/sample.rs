@@ -3,6 +3,7 @@
 use core::{
     array,
     iter::repeat_n,
+    mem,
     ops::{Index, RangeInclusive},
 };
 use std::rc::Rc;
@@ -239,6 +240,16 @@ impl Sample {
             sample.values[input as usize] = values;
         }
         sample
+    }
+
+    /// The same with inputs that are numbers of a type.
+    pub(crate) fn rounded(mut self, dtype: DType) -> Self {
+        for values in &mut self.values {
+            let shape = [values.len()];
+            let data = TensorData::new(mem::take(values), shape).convert_dtype(dtype);
+            *values = data.iter::<f64>().collect();
+        }
+        self
     }
 
     pub(crate) fn num_edges(&self) -> usize {

@@ -37,6 +37,8 @@ pub(crate) struct Operation {
     /// Whether the roundings of all terms may go one way and stay: sums that are made one term after the
     /// other, and products on devices without `f64`.
     pub(crate) drifts: bool,
+    /// Whether it has several steps, after each of which there is a tensor of the inputs' type.
+    pub(crate) in_steps: bool,
     /// Whether senders and receivers must be the same nodes.
     square: bool,
 }
@@ -57,6 +59,7 @@ impl Operation {
             expected: Box::new(expected),
             terms: None,
             drifts: false,
+            in_steps: false,
             square: false,
         }
     }
@@ -68,6 +71,11 @@ impl Operation {
 
     fn drifts(mut self) -> Self {
         self.drifts = true;
+        self
+    }
+
+    fn in_steps(mut self) -> Self {
+        self.in_steps = true;
         self
     }
 
@@ -178,7 +186,8 @@ fn linear() -> Vec<Operation> {
             };
             s[X].chunks(s.width()).flat_map(row).collect()
         },
-    );
+    )
+    .in_steps();
     // Some GPUs round the factors of products to TF32.
     if is_flex() {
         vec![bias, product]
@@ -384,7 +393,9 @@ fn reductions(reduce: Reduce) -> Vec<Operation> {
         ));
     }
     for operation in &mut all {
-        operation.drifts = reduce == Reduce::Mul && !is_flex();
+        let one_by_one = reduce == Reduce::Mul || operation.name.starts_with("scatter");
+        operation.drifts = one_by_one && !is_flex();
+        operation.in_steps = reduce == Reduce::Mul;
     }
     all
 }
@@ -415,6 +426,7 @@ fn normalized(self_loop: Option<f64>) -> [Operation; 2] {
             move |t| t.ends.inverse_sqrt_degree(self_loop, &t.get::<2>(X)),
             move |s| reference::inverse_sqrt_degree(&s.src, &s.dst, s.num_dst, self_loop),
         )
+        .in_steps()
         .square(),
         Operation::new(
             format!("aggregate_normalized, loops {self_loop:?}"),
@@ -427,6 +439,7 @@ fn normalized(self_loop: Option<f64>) -> [Operation; 2] {
             },
             move |s| reference::normalized(&s[X], s.width(), &s.src, &s.dst, self_loop),
         )
+        .in_steps()
         .square(),
     ]
 }
