@@ -1,5 +1,7 @@
 //! Weights to the device, each once.
 
+use std::collections::HashSet;
+
 use burn::{
     backend::{
         Dispatch, DispatchTensor,
@@ -11,7 +13,7 @@ use burn::{
 use super::{ExecError, Kind, eval::float_dtype};
 use crate::{
     op::Op,
-    program::Program,
+    program::{Program, ValueId},
     weights::{WeightData, Weights},
 };
 
@@ -25,22 +27,54 @@ pub(super) fn weights(
     let methods = program.root().map_or(&[][..], |root| &root.methods);
     let cases = methods.iter().flat_map(|method| &method.cases);
     let functions = cases.filter_map(|case| program.functions.get(case.function.index()));
-    for node in functions.flat_map(|function| &function.nodes) {
-        let Op::Weight(id) = node.op else { continue };
-        let (Some(slot), Some(weight)) = (
-            uploaded.get_mut(id.index()),
-            program.weights.get(id.index()),
-        ) else {
-            continue;
-        };
-        if slot.is_none() {
-            let name = &weight.name;
-            let data = weights.get(name);
-            let data = data.ok_or_else(|| ExecError::MissingWeight { name: name.clone() })?;
-            *slot = Some(upload(data, device));
+    for function in functions {
+        let of_products: HashSet<ValueId> = (function.nodes.iter())
+            .filter(|node| matches!(node.op, Op::Linear))
+            .map(|node| node.inputs[1])
+            .collect();
+        for node in &function.nodes {
+            let Op::Weight(id) = node.op else { continue };
+            let (Some(slot), Some(weight)) = (
+                uploaded.get_mut(id.index()),
+                program.weights.get(id.index()),
+            ) else {
+                continue;
+            };
+            if slot.is_none() {
+                let name = &weight.name;
+                let data = weights.get(name);
+                let data = data.ok_or_else(|| ExecError::MissingWeight { name: name.clone() })?;
+                *slot = Some(if of_products.contains(&node.outputs[0]) {
+                    upload_columns(data, device)
+                } else {
+                    upload(data, device)
+                });
+            }
         }
     }
     Ok(uploaded)
+}
+
+/// A matrix whose columns lie in one piece each: a product with its transpose reads rows, and would
+/// copy it in each run if they were not.
+fn upload_columns(data: WeightData<'_>, device: &Device) -> DispatchTensor {
+    let &[rows, columns] = data.shape else {
+        return upload(data, device);
+    };
+    let row = data.bytes.len() / usize::try_from(rows).unwrap_or(1).max(1);
+    let element = row / usize::try_from(columns).unwrap_or(1).max(1);
+    let starts = (0..row).step_by(element.max(1));
+    let bytes: Vec<u8> = starts
+        .flat_map(|start| data.bytes.chunks_exact(row).map(move |row| &row[start..]))
+        .flat_map(|rest| &rest[..element])
+        .copied()
+        .collect();
+    let transposed = WeightData {
+        elem: data.elem,
+        shape: &[columns, rows],
+        bytes: &bytes,
+    };
+    Dispatch::float_transpose(upload(transposed, device))
 }
 
 fn upload(data: WeightData<'_>, device: &Device) -> DispatchTensor {

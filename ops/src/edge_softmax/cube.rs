@@ -1,8 +1,8 @@
 //! Softmax along sorted edges on GPUs: a group of units for each row, whose units take entries in turn
 //! with all heads, or as many as a vector has.
 //!
-//! A group takes what it needs of its row in one walk, and writes its entries in a second, when they
-//! are in a cache:
+//! A group takes what it needs of its row in one walk, and writes its entries in a second. Units hold
+//! their first entries between the two; more are read again, from a cache:
 //!
 //! ```text
 //! forward    m = max x     l = Σ exp(x - m) + 1e-16      out = exp(x - m) / l
@@ -40,21 +40,22 @@ use crate::{
 /// A number below any score.
 const LOWEST: f32 = -1e30;
 
-/// A walk's entries for one unit: every `lanes`-th. The first is held, for most rows have no more.
-#[derive(CubeType, Clone, Copy)]
+/// Entries that a unit holds: most rows have no more for each of its units.
+const HELD: usize = 4;
+
+/// A walk's entries for one unit: every `lanes`-th. The first are held.
+#[derive(CubeType)]
 struct Share<A: Float, N: Size> {
-    /// Where the first entry is in `x`.
-    at: usize,
-    /// The first entry: of `x`, and of `grad`.
-    x: Vector<A, N>,
-    grad: Vector<A, N>,
-    /// Whether there is one.
-    any: bool,
-    /// The second.
-    next: usize,
+    /// Where the entries are in `x`.
+    at: Array<usize>,
+    /// The entries: of `x`, and of `grad`.
+    x: Array<Vector<A, N>>,
+    grad: Array<Vector<A, N>>,
+    /// The first entry; held is what is before the end.
+    first: usize,
 }
 
-/// Reads the first entry.
+/// Reads the first entries, all at a time.
 #[cube]
 fn share<A: Float, N: Size>(
     x: &Tensor<Vector<A, N>>,
@@ -64,15 +65,30 @@ fn share<A: Float, N: Size>(
     vector: usize,
     vectors: usize,
     #[comptime] lanes: usize,
+    #[comptime] backward: bool,
 ) -> Share<A, N> {
+    let mut at = Array::<usize>::new(HELD);
+    let mut values = Array::<Vector<A, N>>::new(HELD);
+    let mut grads = Array::<Vector<A, N>>::new(HELD);
     let first = walk.start + lane(lanes);
-    let at = usize::cast_from(edge[min(first, max(walk.end, 1) - 1)]) * vectors + vector;
+    #[unroll]
+    for entry in 0..HELD {
+        // Entries behind the end are the last one, which has been read.
+        let k = min(first + entry * lanes, max(walk.end, 1) - 1);
+        at[entry] = usize::cast_from(edge[k]) * vectors + vector;
+    }
+    #[unroll]
+    for entry in 0..HELD {
+        values[entry] = x[at[entry]];
+        if comptime!(backward) {
+            grads[entry] = grad[at[entry]];
+        }
+    }
     Share::<A, N> {
         at,
-        x: x[at],
-        grad: grad[at],
-        any: first < walk.end,
-        next: first + lanes,
+        x: values,
+        grad: grads,
+        first,
     }
 }
 
@@ -122,10 +138,15 @@ fn read<A: Float, N: Size>(
     #[comptime] backward: bool,
 ) -> Summary<A, N> {
     let zero = Vector::<A, N>::new(A::new(0.0_f32));
-    let mut first = select(own.any, own.x * own.grad, zero);
+    let mut first = zero;
     let mut second = zero;
+    let mut k = own.first + HELD * lanes;
     if comptime!(backward) {
-        let mut k = own.next;
+        #[unroll]
+        for entry in 0..HELD {
+            let any = own.first + entry * lanes < walk.end;
+            first += select(any, own.x[entry] * own.grad[entry], zero);
+        }
         while k < walk.end {
             let at = usize::cast_from(edge[k]) * vectors + vector;
             first += x[at] * grad[at];
@@ -133,20 +154,29 @@ fn read<A: Float, N: Size>(
         }
         first = over_lanes::<A, N>(first, lanes, false);
     } else {
-        first = select(own.any, own.x, Vector::<A, N>::new(A::new(LOWEST)));
-        let mut k = own.next;
+        let lowest = Vector::<A, N>::new(A::new(LOWEST));
+        first = lowest;
+        #[unroll]
+        for entry in 0..HELD {
+            let any = own.first + entry * lanes < walk.end;
+            first = max(first, select(any, own.x[entry], lowest));
+        }
+        #[unroll]
+        for entry in 0..HELD {
+            let any = own.first + entry * lanes < walk.end;
+            second += select(any, (own.x[entry] - first).exp(), zero);
+        }
         while k < walk.end {
-            first = max(first, x[usize::cast_from(edge[k]) * vectors + vector]);
+            let value = x[usize::cast_from(edge[k]) * vectors + vector];
+            let largest = max(first, value);
+            second = second * (first - largest).exp() + (value - largest).exp();
+            first = largest;
             k += lanes;
         }
-        first = over_lanes::<A, N>(first, lanes, true);
-        second = select(own.any, (own.x - first).exp(), zero);
-        k = own.next;
-        while k < walk.end {
-            second += (x[usize::cast_from(edge[k]) * vectors + vector] - first).exp();
-            k += lanes;
-        }
-        second = over_lanes::<A, N>(second, lanes, false);
+        // Units have sums relative to what is the largest of theirs.
+        let largest = over_lanes::<A, N>(first, lanes, true);
+        second = over_lanes::<A, N>(second * (first - largest).exp(), lanes, false);
+        first = largest;
     }
     Summary::<A, N> { first, second }
 }
@@ -167,14 +197,17 @@ fn write<A: Float, N: Size>(
     #[comptime] backward: bool,
 ) {
     let divisor = summary.second + Vector::<A, N>::new(A::new(1e-16_f32));
-    if own.any {
-        if comptime!(backward) {
-            out[own.at] = own.x * (own.grad - summary.first);
-        } else {
-            out[own.at] = (own.x - summary.first).exp() / divisor;
+    #[unroll]
+    for entry in 0..HELD {
+        if own.first + entry * lanes < walk.end {
+            if comptime!(backward) {
+                out[own.at[entry]] = own.x[entry] * (own.grad[entry] - summary.first);
+            } else {
+                out[own.at[entry]] = (own.x[entry] - summary.first).exp() / divisor;
+            }
         }
     }
-    let mut k = own.next;
+    let mut k = own.first + HELD * lanes;
     while k < walk.end {
         let at = usize::cast_from(edge[k]) * vectors + vector;
         if comptime!(backward) {
@@ -207,7 +240,7 @@ fn rows_kernel<A: Float, N: Size>(
     let number = task / vectors;
     let vector = task % vectors;
     let walk = find_walk(ptr, chunk, number, pieces, rows);
-    let own = share::<A, N>(x, grad, edge, &walk, vector, vectors, lanes);
+    let own = share::<A, N>(x, grad, edge, &walk, vector, vectors, lanes, backward);
     let summary = read::<A, N>(x, grad, edge, &walk, &own, vector, vectors, lanes, backward);
     if walk.active && number < pieces {
         if lane(lanes) == 0 {
@@ -304,7 +337,7 @@ fn pieces_kernel<A: Float, N: Size>(
         first: partial[at],
         second: partial[at + 1],
     };
-    let own = share::<A, N>(x, grad, edge, &walk, vector, vectors, lanes);
+    let own = share::<A, N>(x, grad, edge, &walk, vector, vectors, lanes, backward);
     write::<A, N>(
         x, grad, edge, out, &walk, &own, vector, vectors, &summary, lanes, backward,
     );

@@ -145,7 +145,7 @@ fn range_of(rows: usize, [k, m]: [usize; 2], x: &CubeTensor) -> usize {
         .alignment
         .try_into()
         .unwrap_or(1);
-    let step = (1..)
+    let step = (1..=alignment)
         .find(|step| {
             [k, m]
                 .iter()
@@ -225,10 +225,6 @@ fn product(lhs: CubeTensor, rhs: CubeTensor, out: &CubeTensor, by: Use) {
 }
 
 /// Launches the kernel of a strategy, if it can compute the product.
-#[expect(
-    clippy::result_large_err,
-    reason = "the error of cubek, which nobody reads"
-)]
 fn launch(
     strategy: Strategy,
     lhs: &CubeTensor,

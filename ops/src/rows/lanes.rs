@@ -29,6 +29,7 @@
     unsafe_code,
     reason = "kernels are launched without checks; each launch says why it may"
 )]
+#![expect(clippy::modulo_one, reason = "a chunk may have more pieces than one")]
 #![expect(
     clippy::used_underscore_binding,
     reason = "the kernel macro reads the types it defines"
@@ -159,7 +160,10 @@ pub(crate) fn sum_splits<A: Float, N: Size>(
         let mut other = sum;
         #[unroll]
         for element in 0..other.vector_size() {
-            let part = plane_shuffle_xor(sum.extract(element), comptime!((lanes as u32) << bit));
+            let part = plane_shuffle_xor(
+                sum.extract(element),
+                comptime!(1u32 << (lanes.ilog2() + bit)),
+            );
             other.insert(element, part);
         }
         sum += other;

@@ -99,7 +99,7 @@ fn narrow_kernel<F: Float, A: Float, N: Size>(
     let mut at = 0;
     #[unroll]
     for halving in 0..comptime!(lanes.ilog2()) {
-        let bit = comptime!(lanes as u32 >> (halving + 1));
+        let bit = comptime!(1u32 << (lanes.ilog2() - halving - 1));
         let held = comptime!(held(taken * vectors * size, halving));
         let half = comptime!(held / 2);
         let upper = lane(lanes) & comptime!(bit as usize) != 0;
