@@ -95,8 +95,9 @@ fn main() -> Result<()> {
         let loss = criterion.forward(net.forward(x.clone(), &edges), labels.clone());
         let gradients = GradientsParams::from_grads(loss.backward(), &net);
         net = optimizer.step(LEARNING_RATE, net, gradients);
+        // Read in each epoch, as training does that shows it.
+        let loss = loss.into_scalar::<f32>();
         if epoch % each == 0 || epoch == args.epochs {
-            let loss = loss.into_scalar::<f32>();
             plain.sync()?;
             let seconds = start.elapsed().as_secs_f64() / count(each);
             let bytes = memory(&plain)?;

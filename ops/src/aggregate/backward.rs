@@ -1,7 +1,7 @@
 //! The gradients of [`aggregate`](crate::aggregate): those of [`crate::spmm`], along sorted edges.
 
 use burn::backend::{
-    Backend, TensorMetadata as _,
+    Backend, Shape, TensorMetadata as _,
     autodiff::{
         Autodiff,
         checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
@@ -89,7 +89,11 @@ impl<B: GraphOps> Backward<B, 2> for WithSelf {
         let [x_node, weight_node] = ops.parents;
         let grad = grads.consume::<B>(&ops.node);
         if let (Some(node), Some(x)) = (weight_node, x) {
-            grads.register::<B>(node.id, B::float_sum(B::float_mul(grad.clone(), x)));
+            // By columns first, and by the same kernels in each run: the bits repeat.
+            let columns = B::column_sum(B::float_mul(grad.clone(), x));
+            let width = columns.shape()[0];
+            let columns = B::float_reshape(columns, Shape::new([width, 1]));
+            grads.register::<B>(node.id, B::column_sum(columns));
         }
         if let Some(node) = x_node {
             let dx = B::aggregate_self(grad, weight, transposed, csr);

@@ -40,41 +40,41 @@ use crate::{
 /// A number below any score.
 const LOWEST: f32 = -1e30;
 
-/// Entries that a unit holds: most rows have no more for each of its units.
+/// Entries of a unit that are read at once.
 const HELD: usize = 4;
 
-/// A walk's entries for one unit: every `lanes`-th. The first are held.
+/// Some entries of one unit: every `lanes`-th from the first on.
 #[derive(CubeType)]
-struct Share<A: Float, N: Size> {
-    /// Where the entries are in `x`.
+struct Entries<A: Float, N: Size> {
+    /// Where they are in `x`.
     at: Array<usize>,
-    /// The entries: of `x`, and of `grad`.
+    /// What they are: in `x`, and in `grad`.
     x: Array<Vector<A, N>>,
     grad: Array<Vector<A, N>>,
-    /// The first entry; held is what is before the end.
+    /// The first. Those at the walk's end and behind it are not entries.
     first: usize,
 }
 
-/// Reads the first entries, all at a time.
+/// Reads entries, all at a time.
 #[cube]
-fn share<A: Float, N: Size>(
+fn entries<A: Float, N: Size>(
     x: &Tensor<Vector<A, N>>,
     grad: &Tensor<Vector<A, N>>,
     edge: &Tensor<i32>,
-    walk: &Walk,
+    end: usize,
+    first: usize,
     vector: usize,
     vectors: usize,
     #[comptime] lanes: usize,
     #[comptime] backward: bool,
-) -> Share<A, N> {
+) -> Entries<A, N> {
     let mut at = Array::<usize>::new(HELD);
     let mut values = Array::<Vector<A, N>>::new(HELD);
     let mut grads = Array::<Vector<A, N>>::new(HELD);
-    let first = walk.start + lane(lanes);
     #[unroll]
     for entry in 0..HELD {
-        // Entries behind the end are the last one, which has been read.
-        let k = min(first + entry * lanes, max(walk.end, 1) - 1);
+        // Those behind the end are read where the last one is.
+        let k = min(first + entry * lanes, max(end, 1) - 1);
         at[entry] = usize::cast_from(edge[k]) * vectors + vector;
     }
     #[unroll]
@@ -84,7 +84,7 @@ fn share<A: Float, N: Size>(
             grads[entry] = grad[at[entry]];
         }
     }
-    Share::<A, N> {
+    Entries::<A, N> {
         at,
         x: values,
         grad: grads,
@@ -124,6 +124,41 @@ struct Summary<A: Float, N: Size> {
     second: Vector<A, N>,
 }
 
+/// Adds some entries to the summary of one unit.
+#[cube]
+fn add<A: Float, N: Size>(
+    summary: &mut Summary<A, N>,
+    entries: &Entries<A, N>,
+    end: usize,
+    #[comptime] lanes: usize,
+    #[comptime] backward: bool,
+) {
+    let zero = Vector::<A, N>::new(A::new(0.0_f32));
+    if comptime!(backward) {
+        #[unroll]
+        for entry in 0..HELD {
+            let any = entries.first + entry * lanes < end;
+            summary.first += select(any, entries.x[entry] * entries.grad[entry], zero);
+        }
+    } else {
+        let lowest = Vector::<A, N>::new(A::new(LOWEST));
+        let mut largest = summary.first;
+        #[unroll]
+        for entry in 0..HELD {
+            let any = entries.first + entry * lanes < end;
+            largest = max(largest, select(any, entries.x[entry], lowest));
+        }
+        // What is there is relative to what was the largest before.
+        summary.second *= (summary.first - largest).exp();
+        summary.first = largest;
+        #[unroll]
+        for entry in 0..HELD {
+            let any = entries.first + entry * lanes < end;
+            summary.second += select(any, (entries.x[entry] - largest).exp(), zero);
+        }
+    }
+}
+
 /// What the entries of a walk have in summary, in all units of the group.
 #[cube]
 fn read<A: Float, N: Size>(
@@ -131,54 +166,59 @@ fn read<A: Float, N: Size>(
     grad: &Tensor<Vector<A, N>>,
     edge: &Tensor<i32>,
     walk: &Walk,
-    own: &Share<A, N>,
+    own: &Entries<A, N>,
     vector: usize,
     vectors: usize,
     #[comptime] lanes: usize,
     #[comptime] backward: bool,
 ) -> Summary<A, N> {
     let zero = Vector::<A, N>::new(A::new(0.0_f32));
-    let mut first = zero;
-    let mut second = zero;
-    let mut k = own.first + HELD * lanes;
-    if comptime!(backward) {
-        #[unroll]
-        for entry in 0..HELD {
-            let any = own.first + entry * lanes < walk.end;
-            first += select(any, own.x[entry] * own.grad[entry], zero);
-        }
-        while k < walk.end {
-            let at = usize::cast_from(edge[k]) * vectors + vector;
-            first += x[at] * grad[at];
-            k += lanes;
-        }
-        first = over_lanes::<A, N>(first, lanes, false);
-    } else {
-        let lowest = Vector::<A, N>::new(A::new(LOWEST));
-        first = lowest;
-        #[unroll]
-        for entry in 0..HELD {
-            let any = own.first + entry * lanes < walk.end;
-            first = max(first, select(any, own.x[entry], lowest));
-        }
-        #[unroll]
-        for entry in 0..HELD {
-            let any = own.first + entry * lanes < walk.end;
-            second += select(any, (own.x[entry] - first).exp(), zero);
-        }
-        while k < walk.end {
-            let value = x[usize::cast_from(edge[k]) * vectors + vector];
-            let largest = max(first, value);
-            second = second * (first - largest).exp() + (value - largest).exp();
-            first = largest;
-            k += lanes;
-        }
-        // Units have sums relative to what is the largest of theirs.
-        let largest = over_lanes::<A, N>(first, lanes, true);
-        second = over_lanes::<A, N>(second * (first - largest).exp(), lanes, false);
-        first = largest;
+    let mut summary = Summary::<A, N> {
+        first: zero,
+        second: zero,
+    };
+    if comptime!(!backward) {
+        summary.first = Vector::<A, N>::new(A::new(LOWEST));
     }
-    Summary::<A, N> { first, second }
+    add::<A, N>(&mut summary, own, walk.end, lanes, backward);
+    let mut k = own.first + HELD * lanes;
+    while k < walk.end {
+        let more = entries::<A, N>(x, grad, edge, walk.end, k, vector, vectors, lanes, backward);
+        add::<A, N>(&mut summary, &more, walk.end, lanes, backward);
+        k += HELD * lanes;
+    }
+    if comptime!(backward) {
+        summary.first = over_lanes::<A, N>(summary.first, lanes, false);
+    } else {
+        let largest = over_lanes::<A, N>(summary.first, lanes, true);
+        let sum = summary.second * (summary.first - largest).exp();
+        summary.second = over_lanes::<A, N>(sum, lanes, false);
+        summary.first = largest;
+    }
+    summary
+}
+
+/// Writes some entries; `share` is one over the sum.
+#[cube]
+fn write_entries<A: Float, N: Size>(
+    out: &mut Tensor<Vector<A, N>>,
+    entries: &Entries<A, N>,
+    end: usize,
+    first: Vector<A, N>,
+    share: Vector<A, N>,
+    #[comptime] lanes: usize,
+    #[comptime] backward: bool,
+) {
+    #[unroll]
+    for entry in 0..HELD {
+        if entries.first + entry * lanes < end {
+            if comptime!(backward) {
+                out[entries.at[entry]] = entries.x[entry] * (entries.grad[entry] - first);
+            } else {
+                out[entries.at[entry]] = (entries.x[entry] - first).exp() * share;
+            }
+        }
+    }
 }
 
 /// Writes the entries of a walk.
@@ -189,33 +229,22 @@ fn write<A: Float, N: Size>(
     edge: &Tensor<i32>,
     out: &mut Tensor<Vector<A, N>>,
     walk: &Walk,
-    own: &Share<A, N>,
+    own: &Entries<A, N>,
     vector: usize,
     vectors: usize,
     summary: &Summary<A, N>,
     #[comptime] lanes: usize,
     #[comptime] backward: bool,
 ) {
-    let divisor = summary.second + Vector::<A, N>::new(A::new(1e-16_f32));
-    #[unroll]
-    for entry in 0..HELD {
-        if own.first + entry * lanes < walk.end {
-            if comptime!(backward) {
-                out[own.at[entry]] = own.x[entry] * (own.grad[entry] - summary.first);
-            } else {
-                out[own.at[entry]] = (own.x[entry] - summary.first).exp() / divisor;
-            }
-        }
-    }
+    let one = Vector::<A, N>::new(A::new(1.0_f32));
+    let share = one / (summary.second + Vector::<A, N>::new(A::new(1e-16_f32)));
+    let first = summary.first;
+    write_entries::<A, N>(out, own, walk.end, first, share, lanes, backward);
     let mut k = own.first + HELD * lanes;
     while k < walk.end {
-        let at = usize::cast_from(edge[k]) * vectors + vector;
-        if comptime!(backward) {
-            out[at] = x[at] * (grad[at] - summary.first);
-        } else {
-            out[at] = (x[at] - summary.first).exp() / divisor;
-        }
-        k += lanes;
+        let more = entries::<A, N>(x, grad, edge, walk.end, k, vector, vectors, lanes, backward);
+        write_entries::<A, N>(out, &more, walk.end, first, share, lanes, backward);
+        k += HELD * lanes;
     }
 }
 
@@ -240,7 +269,10 @@ fn rows_kernel<A: Float, N: Size>(
     let number = task / vectors;
     let vector = task % vectors;
     let walk = find_walk(ptr, chunk, number, pieces, rows);
-    let own = share::<A, N>(x, grad, edge, &walk, vector, vectors, lanes, backward);
+    let first = walk.start + lane(lanes);
+    let own = entries::<A, N>(
+        x, grad, edge, walk.end, first, vector, vectors, lanes, backward,
+    );
     let summary = read::<A, N>(x, grad, edge, &walk, &own, vector, vectors, lanes, backward);
     if walk.active && number < pieces {
         if lane(lanes) == 0 {
@@ -337,7 +369,10 @@ fn pieces_kernel<A: Float, N: Size>(
         first: partial[at],
         second: partial[at + 1],
     };
-    let own = share::<A, N>(x, grad, edge, &walk, vector, vectors, lanes, backward);
+    let first = walk.start + lane(lanes);
+    let own = entries::<A, N>(
+        x, grad, edge, walk.end, first, vector, vectors, lanes, backward,
+    );
     write::<A, N>(
         x, grad, edge, out, &walk, &own, vector, vectors, &summary, lanes, backward,
     );
@@ -358,7 +393,7 @@ fn run(x: CubeTensor, grad: Option<CubeTensor>, csr: CsrTensors<CubeBackend>) ->
     let partial = empty(&x, Shape::new([(csr.pieces * heads * 2).max(1)]), sum);
     let address = address_type([&x, &csr.edge, &csr.ptr, &out, &partial].map(Some));
     let storage = dtype_to_storage_type(sum);
-    let lanes = Lanes::for_entries(&x, heads, csr.edges / csr.rows.max(1));
+    let lanes = Lanes::for_entries(&x, heads, csr.edges / csr.rows.max(1), HELD / 2);
     let (cubes, dim) = lanes.launch_dims(&x, csr.walks() * lanes.width);
     // SAFETY: sorted edges are right by construction: entries of a row are below the number of edges,
     // and each edge, which belongs to one row, has a row of `x`, `grad` and `out`. A group writes its own

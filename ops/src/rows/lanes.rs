@@ -236,12 +236,12 @@ impl Lanes {
         }
     }
 
-    /// For rows of some entries with `heads` numbers each, where a unit takes whole entries: as many units as
-    /// there are entries in a row on `average`.
-    pub(crate) fn for_entries(x: &CubeTensor, heads: usize, average: usize) -> Self {
+    /// For rows of some entries with `heads` numbers each, where a unit takes whole entries: about `each` of a
+    /// row of `average` length.
+    pub(crate) fn for_entries(x: &CubeTensor, heads: usize, average: usize, each: usize) -> Self {
         let lanes = Self::within_plane(x, MAX_LANES * MAX_LANES);
         let (vector, width) = vectors(x, heads);
-        let wanted = average.next_power_of_two().clamp(4, 32);
+        let wanted = average.div_ceil(each).next_power_of_two().clamp(4, 32);
         Self {
             vector,
             width,

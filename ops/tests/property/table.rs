@@ -393,8 +393,10 @@ fn reductions(reduce: Reduce) -> Vec<Operation> {
         ));
     }
     for operation in &mut all {
-        let one_by_one = reduce == Reduce::Mul || operation.name.starts_with("scatter");
-        operation.drifts = one_by_one && !is_flex();
+        // GPU kernels of plain lists add up a row entry by entry.
+        let lists = ["scatter", "segment_reduce", "spmm", "weighted spmm"];
+        let is_list = lists.iter().any(|name| operation.name.starts_with(name));
+        operation.drifts = (reduce == Reduce::Mul || is_list) && !is_flex();
         operation.in_steps = reduce == Reduce::Mul;
     }
     all
