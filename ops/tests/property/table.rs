@@ -393,10 +393,11 @@ fn reductions(reduce: Reduce) -> Vec<Operation> {
         ));
     }
     for operation in &mut all {
-        // GPU kernels of plain lists add up a row entry by entry.
+        // GPU kernels of plain lists add up a row entry by entry. Gradients of weighted extremes use them.
         let lists = ["scatter", "segment_reduce", "spmm", "weighted spmm"];
         let is_list = lists.iter().any(|name| operation.name.starts_with(name));
-        operation.drifts = (reduce == Reduce::Mul || is_list) && !is_flex();
+        let is_sum = matches!(reduce, Reduce::Sum | Reduce::Mean);
+        operation.drifts = (is_list || !is_sum) && !is_flex();
         operation.in_steps = reduce == Reduce::Mul;
     }
     all
