@@ -12,7 +12,8 @@
 //! and weight decay 5e-4. Reported is the test accuracy of the epoch that is best on the validation
 //! nodes; of epochs that are equally good, that with the smallest validation loss. PyG's example
 //! stops after 200 epochs, the paper when validation has not improved for 100; with the 500 epochs
-//! here the validation loss has settled.
+//! here the validation loss has settled. After 200 epochs, over 60 seeds, this training has a mean of
+//! 0.826 and PyG's, chosen alike, one of 0.824, each with a standard deviation of 0.007.
 //!
 //! The data is one safetensors file with `x` `[N, F]`, `edge_index` `[2, E]`, `y` `[N]` and the
 //! masks `train_mask`, `val_mask` and `test_mask` `[N]`. In Python, from PyG's `Planetoid`:
