@@ -294,7 +294,6 @@ impl GatConv {
         let x = scope.input("x", x.into());
         let edges = scope.input("edge_index", edges.into());
         let edge_attr = scope.input("edge_attr", edge_attr);
-
         let csr = matches!(edges, Edges::Csr(_));
         let Attended {
             out,
@@ -322,8 +321,8 @@ impl GatConv {
         if has_edge_scores || !ends.walks_sorted(&x.src) {
             return None;
         }
-        let (score_j, score_i) = self.scores(x, ends.num_receivers());
         let x_j = self.by_heads(self.maps().0, self.flow.ends(x.clone()).0);
+        let (score_j, score_i) = self.scores(x, &x_j, ends.num_receivers());
         let options = AttentionOptions {
             negative_slope: self.negative_slope,
             loops: self
@@ -338,9 +337,19 @@ impl GatConv {
         Some(self.finish(out, x_i))
     }
 
-    /// What senders and receivers add to the scores of their edges, `[N, H]` and `[n, H]`. As in
-    /// [`edge_scores`](Self::edge_scores), attention vectors are multiplied into the maps first.
-    fn scores(&self, x: &Nodes, num_receivers: usize) -> (Tensor<2>, Tensor<2>) {
+    /// What senders, whose transformed features are `mapped`, and receivers add to scores, `[N, H]` and
+    /// `[n, H]`. Attention vectors are multiplied into the maps first, unless the features are wider.
+    fn scores(
+        &self,
+        x: &Nodes,
+        mapped: &Tensor<3>,
+        num_receivers: usize,
+    ) -> (Tensor<2>, Tensor<2>) {
+        let [_, heads, channels] = mapped.dims();
+        if self.lin.is_some() && !x.is_pair() && self.in_channels[0] > heads * channels {
+            let scores = |att| heads_dot(mapped, att);
+            return (scores(&self.att_src), scores(&self.att_dst));
+        }
         let map = |lin: &Linear, att| {
             let weight = lin.weight.val();
             let [d_input, _] = weight.dims();

@@ -20,7 +20,9 @@ use crate::{
     CsrTensors,
     rows::{
         flex::{Real, elements, row_width, tensor, widened, with_real, with_rows},
-        walk::{Contiguous, Scattered, Tile, Walk, cut, for_ranges, position, stretch, tiles},
+        walk::{
+            Contiguous, Scattered, Tile, Walk, cut, fetch, for_ranges, position, stretch, tiles,
+        },
     },
 };
 
@@ -353,6 +355,14 @@ impl<T: Real> ScoreGradients<T> {
         Self(Scattered::zeros(entries * heads))
     }
 
+    /// Has the processor [`fetch`] those of some edges.
+    #[inline(always)]
+    pub(super) fn fetch(&self, edges: &[i32], heads: usize) {
+        for &edge in edges {
+            self.0.fetch(position(edge) * heads, heads);
+        }
+    }
+
     /// Keeps those of a block.
     #[inline(always)]
     pub(super) fn keep(&self, edges: &[i32], changes: &[T], heads: usize) {
@@ -571,6 +581,10 @@ impl<T: Real> Saved<'_, T> {
                     entries.read(transposed, row, options.loops);
                     let own = &self.score_src[row * heads..][..heads];
                     for (cols, edges) in entries.blocks() {
+                        for &col in cols {
+                            fetch(self.grad, position(col) * width, width);
+                        }
+                        dscore.fetch(edges, heads);
                         steep.clear();
                         alpha.clear();
                         for &col in cols {
@@ -634,6 +648,7 @@ impl<T: Real> Saved<'_, T> {
             |range, ddst| {
                 let (mut entries, mut changes) = (Entries::default(), Vec::new());
                 for (row, ddst) in range.zip(ddst.chunks_exact_mut(heads)) {
+                    dscore.fetch(csr.edges_ahead(row), heads);
                     entries.read(csr, row, options.loops);
                     for (_, edges) in entries.blocks() {
                         dscore.read(edges, &mut changes, heads);

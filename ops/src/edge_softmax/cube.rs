@@ -390,10 +390,12 @@ fn run(x: CubeTensor, grad: Option<CubeTensor>, csr: CsrTensors<CubeBackend>) ->
     let x = cast(x, sum);
     let grad = grad.map_or_else(|| x.clone(), |grad| cast(grad, sum));
     let out = empty(&x, shape, sum);
-    let partial = empty(&x, Shape::new([(csr.pieces * heads * 2).max(1)]), sum);
-    let address = address_type([&x, &csr.edge, &csr.ptr, &out, &partial].map(Some));
     let storage = dtype_to_storage_type(sum);
     let lanes = Lanes::for_entries(&x, heads, csr.edges / csr.rows.max(1), HELD / 2);
+    // A vector at least, as the kernel is promised one.
+    let places = (csr.pieces * heads * 2).max(lanes.vector);
+    let partial = empty(&x, Shape::new([places]), sum);
+    let address = address_type([&x, &csr.edge, &csr.ptr, &out, &partial].map(Some));
     let (cubes, dim) = lanes.launch_dims(&x, csr.walks() * lanes.width);
     // SAFETY: sorted edges are right by construction: entries of a row are below the number of edges,
     // and each edge, which belongs to one row, has a row of `x`, `grad` and `out`. A group writes its own

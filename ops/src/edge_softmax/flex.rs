@@ -8,7 +8,7 @@ use crate::{
     rows::{
         flex::{Real, elements, row_width, tensor},
         stored::{Stored, stored, with_stored},
-        walk::{Contiguous, Scattered, Walk, for_ranges, position, sum},
+        walk::{Contiguous, Scattered, Walk, fetch, for_ranges, position, sum},
     },
 };
 
@@ -36,6 +36,10 @@ fn softmax<S: Stored>(x: &[S], heads: usize, walk: &Walk<'_>) -> Vec<S> {
             let (mut scores, mut sums) = (Vec::new(), vec![S::Sum::ZERO; heads]);
             for row in range {
                 let (_, edges) = walk.row(row);
+                for &edge in walk.edges_ahead(row) {
+                    fetch(x, position(edge) * heads, heads);
+                    out.fetch(position(edge) * heads, heads);
+                }
                 scores.clear();
                 for &edge in edges {
                     let x = &x[position(edge) * heads..][..heads];
@@ -117,6 +121,11 @@ fn gradient<S: Stored>([out, grad]: [&[S]; 2], heads: usize, walk: &Walk<'_>) ->
         |range, ()| {
             for row in range {
                 let (_, edges) = walk.row(row);
+                for &edge in walk.edges_ahead(row) {
+                    fetch(out, position(edge) * heads, heads);
+                    fetch(grad, position(edge) * heads, heads);
+                    dx.fetch(position(edge) * heads, heads);
+                }
                 for head in 0..heads {
                     let read = |edge: i32| {
                         let at = position(edge) * heads + head;

@@ -27,6 +27,13 @@ use crate::CsrTensors;
 
 /// Work (entries times features, and rows times features) below which one thread is faster.
 const PARALLEL_WORK: usize = 1 << 16;
+/// Entries between those of a row and those behind it that are fetched.
+const AHEAD: usize = 32;
+/// Bytes of a line of the cache.
+const LINE: usize = 64;
+/// Most lines of a row that are fetched.
+const LINES: usize = 16;
+
 /// Ranges a thread gets on average: more than one, because estimates of work are rough.
 const RANGES_PER_THREAD: usize = 32;
 
@@ -77,6 +84,17 @@ impl<'a> Walk<'a> {
         (&self.col[range.clone()], &self.edge[range])
     }
 
+    /// The numbers of the edges of as many entries as `row` has, some way behind it: what a walk that reads
+    /// or writes by them does well to [`fetch`].
+    #[inline(always)]
+    pub(crate) fn edges_ahead(&self, row: usize) -> &'a [i32] {
+        let [start, end] = [row, row + 1].map(|row| {
+            let entry = position(self.ptr[row]) + AHEAD;
+            entry.min(self.edge.len())
+        });
+        &self.edge[start..end]
+    }
+
     /// The rows with more than [`HUB`] entries, each a range of one row.
     pub(crate) fn hubs(&self) -> Vec<Range<usize>> {
         let is_hub = |&row: &usize| self.row(row).0.len() > HUB;
@@ -124,6 +142,28 @@ impl<'a> Walk<'a> {
 #[inline]
 pub(crate) fn position(id: i32) -> usize {
     usize::try_from(id.cast_unsigned()).unwrap_or(usize::MAX)
+}
+
+/// Has the processor fetch `length` values, or the first of them if there are many, while it does something
+/// else: rows that lie anywhere, of which it cannot guess the next.
+#[inline(always)]
+#[cfg_attr(
+    target_arch = "x86_64",
+    expect(unsafe_code, reason = "a fetch reads nothing that a program sees")
+)]
+pub(crate) fn fetch<S>(values: &[S], start: usize, length: usize) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        let first: *const i8 = values.as_ptr().wrapping_add(start).cast();
+        let bytes = (length * size_of::<S>()).min(LINES * LINE);
+        for line in (0..bytes).step_by(LINE) {
+            // SAFETY: a prefetch changes nothing that a program sees, and faults at no address.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(first.wrapping_add(line)) };
+        }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (values, start, length);
 }
 
 /// Cuts `values`, `width` of which belong to each row, where `ranges` cut the rows.
@@ -316,6 +356,12 @@ impl<S: Stored> Scattered<S> {
     #[inline(always)]
     pub(crate) fn set(&self, at: usize, value: S) {
         S::store(&self.0[at], value);
+    }
+
+    /// Has the processor [`fetch`] some of them.
+    #[inline(always)]
+    pub(crate) fn fetch(&self, at: usize, length: usize) {
+        fetch(&self.0, at, length);
     }
 
     #[inline(always)]
