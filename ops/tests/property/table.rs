@@ -64,6 +64,7 @@ impl Operation {
         }
     }
 
+    /// With the sum of magnitudes of what is added.
     fn with_terms(mut self, terms: impl Fn(&Sample) -> Vec<f64> + 'static) -> Self {
         self.terms = Some(Box::new(terms));
         self
