@@ -13,7 +13,8 @@ use crate::{
         flex::{Real, elements, row_width, tensor, with_rows},
         stored::{Stored, narrow, stored, with_stored},
         walk::{
-            Contiguous, Tile, Walk, cut, for_ranges, in_pieces, pick, position, stretch, tiles,
+            Contiguous, Part, Tile, Unfilled, Walk, fetch, for_ranges, in_pieces, pick, position,
+            stretch, tiles,
         },
     },
 };
@@ -103,6 +104,9 @@ pub(crate) fn aggregate_mean_backward(
 
 /// What entries are multiplied with, and what becomes of their sum.
 trait Weight<T>: Sync {
+    /// Whether the rows ahead are fetched. It does not pay where weights lie anywhere too: the processor
+    /// then has as much on its way as it can.
+    const FETCHES: bool = true;
     /// Number of weights an entry.
     fn heads(&self) -> usize;
     /// The product of a feature and the weight of an entry.
@@ -132,6 +136,8 @@ struct Weighted<'a, S> {
 }
 
 impl<S: Stored> Weight<S::Sum> for Weighted<'_, S> {
+    const FETCHES: bool = false;
+
     fn heads(&self) -> usize {
         self.heads
     }
@@ -295,18 +301,18 @@ fn reduced<S: Stored>(
     }
 }
 
-fn rows<S: Stored, C: Combine<S::Sum>>(
+fn rows<S: Stored, W: Weight<S::Sum>, C: Combine<S::Sum>>(
     x: &[S],
     width: usize,
     walk: &Walk<'_>,
-    weight: &impl Weight<S::Sum>,
+    weight: &W,
     combine: C,
     mean: bool,
 ) -> Vec<S> {
-    let mut out = vec![S::ZERO; walk.rows() * width];
     if width == 0 {
-        return out;
+        return Vec::new();
     }
+    let mut out = Unfilled::new(walk.rows() * width);
     let heads = weight.heads();
     let channels = width / heads;
     let finish = |row: usize, entries: usize| Finish {
@@ -314,16 +320,23 @@ fn rows<S: Stored, C: Combine<S::Sum>>(
         own: weight.own(row),
     };
     let ranges = walk.ranges(width);
-    let parts = cut(&mut out, width, &ranges);
+    let parts = out.cut(width, &ranges);
     for_ranges(
         ranges,
         parts,
         #[inline(always)]
-        |range, out| {
-            for (row, out) in range.zip(out.chunks_exact_mut(width)) {
+        |range, mut out| {
+            for row in range {
+                if W::FETCHES {
+                    for &col in walk.ahead(row).0 {
+                        fetch(x, position(col) * width, width);
+                    }
+                }
                 let (cols, edges) = walk.row(row);
                 let finish = finish(row, cols.len());
+                // Long rows come later.
                 if cols.is_empty() && finish.own.is_none() || C::ROUNDS && cols.len() > HUB {
+                    out.repeat(S::ZERO, width);
                     continue;
                 }
                 for head in 0..heads {
@@ -337,13 +350,14 @@ fn rows<S: Stored, C: Combine<S::Sum>>(
                         weight,
                         combine,
                         finish,
-                        out: &mut *out,
+                        out: &mut out,
                     };
                     tiles(head * channels, (head + 1) * channels, &mut tile);
                 }
             }
         },
     );
+    let mut out = out.into_vec();
     if !C::ROUNDS {
         return out;
     }
@@ -388,7 +402,7 @@ fn rows<S: Stored, C: Combine<S::Sum>>(
     out
 }
 
-struct ReduceTile<'a, S: Stored, O, W, C> {
+struct ReduceTile<'a, S: Stored, O: ?Sized, W, C> {
     x: &'a [S],
     width: usize,
     row: usize,
@@ -398,14 +412,35 @@ struct ReduceTile<'a, S: Stored, O, W, C> {
     weight: &'a W,
     combine: C,
     finish: Finish<S::Sum>,
-    /// The type of `x`, or that of sums.
-    out: &'a mut [O],
+    out: &'a mut O,
+}
+
+/// Where the sums of a row go.
+trait Sums<T> {
+    /// Takes those of the features `at .. at + LENGTH`, each in turn.
+    fn put<const LENGTH: usize>(&mut self, at: usize, sums: &[T; LENGTH]);
+}
+
+impl<S: Stored> Sums<S::Sum> for Part<'_, S> {
+    #[inline(always)]
+    fn put<const LENGTH: usize>(&mut self, _at: usize, sums: &[S::Sum; LENGTH]) {
+        let mut values = [S::ZERO; LENGTH];
+        narrow(sums, &mut values);
+        self.extend(values);
+    }
+}
+
+impl<T: Copy> Sums<T> for [T] {
+    #[inline(always)]
+    fn put<const LENGTH: usize>(&mut self, at: usize, sums: &[T; LENGTH]) {
+        self[at..at + LENGTH].copy_from_slice(sums);
+    }
 }
 
 impl<S, O, W, C> Tile for ReduceTile<'_, S, O, W, C>
 where
     S: Stored,
-    O: Stored<Sum = S::Sum>,
+    O: Sums<S::Sum> + ?Sized,
     W: Weight<S::Sum>,
     C: Combine<S::Sum>,
 {
@@ -416,7 +451,10 @@ where
         let mut sums = [S::Sum::ZERO; LENGTH];
         if let Some((&col, &edge)) = entries.next() {
             let weigh = self.weight.weigh(self.row, col, edge, self.head);
-            sums = stretch::<S, LENGTH>(x, col, width, at).map(|x| weigh(x.widen()));
+            let x = stretch::<S, LENGTH>(x, col, width, at);
+            for (sum, &x) in sums.iter_mut().zip(x) {
+                *sum = weigh(x.widen());
+            }
         }
         for (&col, &edge) in entries {
             let weigh = self.weight.weigh(self.row, col, edge, self.head);
@@ -426,6 +464,6 @@ where
             }
         }
         self.finish.apply(&mut sums, x, self.row * width + at);
-        narrow(&sums, &mut self.out[at..at + LENGTH]);
+        self.out.put(at, &sums);
     }
 }

@@ -175,6 +175,9 @@ impl<T: Real> Products<T> {
 pub(super) trait Scores<T>: Sync {
     /// Replaces `scores` by those of `row` with the nodes `cols`, by heads.
     fn score(&self, row: usize, cols: &[i32], products: &mut Products<T>, scores: &mut Vec<T>);
+
+    /// Has the processor [`fetch`] what the scores of a node will need.
+    fn fetch(&self, col: usize);
 }
 
 /// The sum of a block's numbers for one head, of which an entry has `heads`.
@@ -273,6 +276,10 @@ pub(super) fn attend<T: Real>(
             let (mut entries, mut weights) = (Entries::default(), Vec::new());
             let (mut softmax, mut products) = (Softmax::new(heads), Products::new());
             for (local, row) in range.enumerate() {
+                for &col in walk.ahead(row).0 {
+                    fetch(x, position(col) * width, width);
+                    scores.fetch(position(col));
+                }
                 entries.read(walk, row, loops);
                 if entries.cols.is_empty() {
                     continue;
@@ -451,6 +458,11 @@ struct SumScores<'a, T> {
 }
 
 impl<T: Real> Scores<T> for SumScores<'_, T> {
+    #[inline(always)]
+    fn fetch(&self, col: usize) {
+        fetch(self.src, col * self.heads, self.heads);
+    }
+
     #[inline(always)]
     fn score(&self, row: usize, cols: &[i32], _products: &mut Products<T>, scores: &mut Vec<T>) {
         let own = &self.dst[row * self.heads..][..self.heads];
@@ -648,7 +660,7 @@ impl<T: Real> Saved<'_, T> {
             |range, ddst| {
                 let (mut entries, mut changes) = (Entries::default(), Vec::new());
                 for (row, ddst) in range.zip(ddst.chunks_exact_mut(heads)) {
-                    dscore.fetch(csr.edges_ahead(row), heads);
+                    dscore.fetch(csr.ahead(row).1, heads);
                     entries.read(csr, row, options.loops);
                     for (_, edges) in entries.blocks() {
                         dscore.read(edges, &mut changes, heads);

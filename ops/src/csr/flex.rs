@@ -1,27 +1,19 @@
 //! Conversions between edge lists and compressed rows on the CPU: a counting sort and a walk.
 
-use burn::backend::Shape;
 use burn_flex::FlexTensor;
 
 use crate::{
-    rows::{
-        flex::{Id, checked_ptr, elements, tensor, with_id},
-        walk::position,
-    },
-    sort_edges::flex::sort,
+    rows::flex::{Id, checked_ptr, elements, vector, with_id},
+    sort_edges::flex::{Sorted, sort},
 };
 
 /// See [`crate::coo_to_csr`].
 pub(crate) fn coo_to_csr(index: &FlexTensor, size: usize) -> (FlexTensor, FlexTensor) {
     let index = index.to_contiguous();
     with_id!(index, I => {
-        let ids = elements!(index, I);
-        let (ptr, _, perm) = sort(ids, ids, size, ["coo_to_csr", "index"]);
-        let convert = |values: Vec<i32>| {
-            let shape = Shape::new([values.len()]);
-            tensor(values.into_iter().map(|value| I::from_usize(position(value))).collect(), shape)
-        };
-        (convert(ptr), convert(perm))
+        let names = ["coo_to_csr", "index"];
+        let Sorted { ptr, perm, .. } = sort::<I, I, ()>(elements!(index, I), |_| (), size, names);
+        (vector(ptr), vector(perm))
     })
 }
 
@@ -34,6 +26,6 @@ pub(crate) fn ptr_to_index(ptr: &FlexTensor, entries: usize) -> FlexTensor {
         for (row, range) in ptr.windows(2).enumerate() {
             out.extend(core::iter::repeat_n(I::from_usize(row), range[1] - range[0]));
         }
-        tensor(out, Shape::new([entries]))
+        vector(out)
     })
 }

@@ -36,7 +36,7 @@ fn softmax<S: Stored>(x: &[S], heads: usize, walk: &Walk<'_>) -> Vec<S> {
             let (mut scores, mut sums) = (Vec::new(), vec![S::Sum::ZERO; heads]);
             for row in range {
                 let (_, edges) = walk.row(row);
-                for &edge in walk.edges_ahead(row) {
+                for &edge in walk.ahead(row).1 {
                     fetch(x, position(edge) * heads, heads);
                     out.fetch(position(edge) * heads, heads);
                 }
@@ -121,7 +121,7 @@ fn gradient<S: Stored>([out, grad]: [&[S]; 2], heads: usize, walk: &Walk<'_>) ->
         |range, ()| {
             for row in range {
                 let (_, edges) = walk.row(row);
-                for &edge in walk.edges_ahead(row) {
+                for &edge in walk.ahead(row).1 {
                     fetch(out, position(edge) * heads, heads);
                     fetch(grad, position(edge) * heads, heads);
                     dx.fetch(position(edge) * heads, heads);

@@ -429,3 +429,9 @@ pub(crate) fn with_rows(shape: &Shape, rows: usize) -> Shape {
 pub(crate) fn tensor<E: burn::tensor::Element>(data: Vec<E>, shape: Shape) -> FlexTensor {
     FlexTensor::from_data(burn::tensor::TensorData::new(data, shape))
 }
+
+/// A tensor of one axis from its elements.
+pub(crate) fn vector<E: burn::tensor::Element>(data: Vec<E>) -> FlexTensor {
+    let shape = Shape::new([data.len()]);
+    tensor(data, shape)
+}

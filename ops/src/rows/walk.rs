@@ -12,8 +12,11 @@
 //! Numbers that are added one after the other lose more the more there are. So a row's entries are added
 //! up in pieces of [`HUB`], and then the pieces: see [`in_pieces`] and [`sum`].
 
-use core::ops::Range;
-use std::sync::atomic::{AtomicU16, AtomicU32, AtomicU64, Ordering};
+use core::{
+    mem::MaybeUninit,
+    ops::Range,
+    sync::atomic::{AtomicU16, AtomicU32, AtomicU64, AtomicUsize, Ordering},
+};
 
 use burn::backend::Flex;
 use burn::tensor::{bf16, f16};
@@ -28,7 +31,7 @@ use crate::CsrTensors;
 /// Work (entries times features, and rows times features) below which one thread is faster.
 const PARALLEL_WORK: usize = 1 << 16;
 /// Entries between those of a row and those behind it that are fetched.
-const AHEAD: usize = 32;
+const AHEAD: usize = 16;
 /// Bytes of a line of the cache.
 const LINE: usize = 64;
 /// Most lines of a row that are fetched.
@@ -84,15 +87,13 @@ impl<'a> Walk<'a> {
         (&self.col[range.clone()], &self.edge[range])
     }
 
-    /// The numbers of the edges of as many entries as `row` has, some way behind it: what a walk that reads
-    /// or writes by them does well to [`fetch`].
+    /// The nodes and edges of as many entries as `row` has, some way behind it: what a walk that reads or
+    /// writes by them does well to [`fetch`].
     #[inline(always)]
-    pub(crate) fn edges_ahead(&self, row: usize) -> &'a [i32] {
-        let [start, end] = [row, row + 1].map(|row| {
-            let entry = position(self.ptr[row]) + AHEAD;
-            entry.min(self.edge.len())
-        });
-        &self.edge[start..end]
+    pub(crate) fn ahead(&self, row: usize) -> (&'a [i32], &'a [i32]) {
+        let place = |row: usize| (position(self.ptr[row]) + AHEAD).min(self.edge.len());
+        let range = place(row)..place(row + 1);
+        (&self.col[range.clone()], &self.edge[range])
     }
 
     /// The rows with more than [`HUB`] entries, each a range of one row.
@@ -179,6 +180,100 @@ pub(crate) fn cut<'a, T>(
         values = rest;
     }
     parts
+}
+
+/// A vector that several threads fill, each its part from start to end: what has no zeros to begin with is
+/// written once.
+pub(crate) struct Unfilled<T> {
+    values: Vec<T>,
+    length: usize,
+    filled: AtomicUsize,
+}
+
+/// The part of one thread.
+pub(crate) struct Part<'a, T> {
+    places: &'a mut [MaybeUninit<T>],
+    filled: usize,
+    all: &'a AtomicUsize,
+}
+
+impl<T: Copy> Unfilled<T> {
+    pub(crate) fn new(length: usize) -> Self {
+        Self {
+            values: Vec::with_capacity(length),
+            length,
+            filled: AtomicUsize::new(0),
+        }
+    }
+
+    /// As [`cut`]. What was filled before is forgotten.
+    pub(crate) fn cut(&mut self, width: usize, ranges: &[Range<usize>]) -> Vec<Part<'_, T>> {
+        *self.filled.get_mut() = 0;
+        let places = &mut self.values.spare_capacity_mut()[..self.length];
+        let part = |places| Part {
+            places,
+            filled: 0,
+            all: &self.filled,
+        };
+        cut(places, width, ranges).into_iter().map(part).collect()
+    }
+
+    /// The vector, all of which has been filled since it was cut.
+    ///
+    /// # Panics
+    /// If something has not.
+    #[expect(unsafe_code, reason = "the compiler does not count")]
+    pub(crate) fn into_vec(mut self) -> Vec<T> {
+        let filled = *self.filled.get_mut();
+        assert!(
+            filled == self.length,
+            "filled {filled} of {} elements",
+            self.length
+        );
+        // SAFETY: the parts of one cut do not overlap, and count each of their elements once, when it is
+        // filled; so all elements are.
+        unsafe { self.values.set_len(self.length) };
+        self.values
+    }
+}
+
+impl<T: Copy> Part<'_, T> {
+    /// Fills the next places.
+    #[inline(always)]
+    pub(crate) fn extend<const LENGTH: usize>(&mut self, values: [T; LENGTH]) {
+        let places = &mut self.places[self.filled..][..LENGTH];
+        for (place, value) in places.iter_mut().zip(values) {
+            place.write(value);
+        }
+        self.filled += LENGTH;
+    }
+
+    /// Fills the next places with as many copies of a value.
+    #[inline(always)]
+    pub(crate) fn repeat(&mut self, value: T, count: usize) {
+        for place in &mut self.places[self.filled..][..count] {
+            place.write(value);
+        }
+        self.filled += count;
+    }
+}
+
+impl<'a, T: Copy> Part<'a, T> {
+    /// Fills what is left with copies of a value, to be written in any order afterwards.
+    #[expect(unsafe_code, reason = "the compiler does not see that all is written")]
+    pub(crate) fn finish(mut self, value: T) -> &'a mut [T] {
+        let left = self.places.len() - self.filled;
+        self.repeat(value, left);
+        let places = core::mem::take(&mut self.places);
+        // SAFETY: all places have been written, the last of them just now.
+        unsafe { places.assume_init_mut() }
+    }
+}
+
+impl<T> Drop for Part<'_, T> {
+    fn drop(&mut self) {
+        self.all.fetch_add(self.filled, Ordering::Relaxed);
+    }
 }
 
 /// Takes out of `values`, `width` of which belong to each row, those of some rows.
@@ -406,4 +501,30 @@ impl_shared! {
     f16, AtomicU16;
     f32, AtomicU32;
     f64, AtomicU64;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Unfilled;
+
+    #[test]
+    fn parts_fill_a_vector() {
+        let mut vector = Unfilled::new(7);
+        let [mut first, second]: [_; 2] = vector.cut(1, &[0..4, 4..7]).try_into().ok().unwrap();
+        first.extend([1, 2]);
+        first.repeat(3, 2);
+        second.finish(0)[1] = 4;
+        drop(first);
+        assert_eq!(vector.into_vec(), [1, 2, 3, 3, 0, 4, 0]);
+    }
+
+    #[test]
+    #[should_panic(expected = "filled 2 of 4 elements")]
+    fn all_of_it() {
+        let mut vector = Unfilled::new(4);
+        // Those of an earlier cut do not count.
+        vector.cut(1, &[0..2, 2..4]).remove(0).extend([1, 2]);
+        vector.cut(1, &[0..2, 2..4]).remove(0).extend([1, 2]);
+        vector.into_vec();
+    }
 }

@@ -2,18 +2,23 @@
 //!
 //! Each thread first sorts its stretch of edges roughly, by groups of rows. Then each group, whose
 //! rows and entries lie together, is sorted by row; groups are independent, and their results are
-//! neighbouring parts of the output. The order is that of a serial counting sort.
+//! neighbouring groups of the output. The order is that of a serial counting sort.
 
-use burn::backend::Shape;
 use burn_flex::FlexTensor;
 use rayon::prelude::*;
 
-use crate::rows::flex::{Id, checked, elements, tensor, with_id};
+use crate::rows::{
+    flex::{Id, checked, elements, vector, with_id},
+    walk::{Part, Unfilled},
+};
 
 /// Edges below which one thread is faster.
 const PARALLEL_EDGES: usize = 1 << 15;
 /// Rows of a group, as a power of two: their counts fit the fastest cache.
 const GROUP_BITS: u32 = 12;
+
+/// Bits of an edge's number in a key.
+const EDGE_BITS: u32 = 32;
 
 /// See [`crate::GraphOps::sort_edges`].
 pub(crate) fn sort_edges(
@@ -24,34 +29,38 @@ pub(crate) fn sort_edges(
     let (row, col) = (row.to_contiguous(), col.to_contiguous());
     with_id!(row, I => with_id!(col, J => {
         let (row, col) = (elements!(row, I), elements!(col, J));
-        let (ptr, col, edge) = sort(row, col, size, ["sort_edges", "row"]);
-        let vector = |values: Vec<i32>| {
-            let shape = Shape::new([values.len()]);
-            tensor(values, shape)
+        let other = |edge: usize| {
+            narrow(checked(col[edge], usize::MAX, "sort_edges", "col")).cast_signed()
         };
-        (vector(ptr), vector(col), vector(edge))
+        let Sorted { ptr, perm, carried } = sort(row, other, size, ["sort_edges", "row"]);
+        (vector::<i32>(ptr), vector(carried), vector(perm))
     }))
 }
 
-/// An edge on its way.
-#[derive(Clone, Copy, Default)]
-struct Entry {
-    row: u32,
-    col: u32,
-    edge: u32,
+/// Edges sorted by row.
+pub(crate) struct Sorted<I, C> {
+    /// Where each row starts, and the end of the last.
+    pub(crate) ptr: Vec<I>,
+    /// The edges' numbers.
+    pub(crate) perm: Vec<I>,
+    /// What was carried along with them.
+    pub(crate) carried: Vec<C>,
 }
 
 /// A stretch of the edges, by groups of rows.
-struct Stretch {
+struct Stretch<C> {
     /// Where each group starts, and the end of the last.
     starts: Vec<usize>,
-    entries: Vec<Entry>,
+    /// Rows and edges' numbers.
+    keys: Vec<u64>,
+    carried: Vec<C>,
 }
 
-impl Stretch {
-    /// The edges of `row` and `col`, the first of which has number `first`.
-    fn new<I: Id, J: Id>(
-        (row, col): (&[I], &[J]),
+impl<C: Copy + Default> Stretch<C> {
+    /// The edges whose rows are `row`, the first of which has number `first`.
+    fn new<I: Id>(
+        row: &[I],
+        carry: impl Fn(usize) -> C,
         first: usize,
         rows: usize,
         [op, name]: [&str; 2],
@@ -66,66 +75,76 @@ impl Stretch {
             starts[group + 1] += starts[group];
         }
         let mut places = starts.clone();
-        let mut entries = vec![Entry::default(); row.len()];
-        for (edge, (&row, &col)) in row.iter().zip(col).enumerate() {
+        let mut keys = vec![0; row.len()];
+        let mut carried = vec![C::default(); row.len()];
+        for (edge, &row) in (first..).zip(row) {
             let row = checked(row, rows, op, name);
-            let col = checked(col, usize::MAX, op, "col");
             let place = &mut places[row >> GROUP_BITS];
-            entries[*place] = Entry {
-                row: narrow(row),
-                col: narrow(col),
-                edge: narrow(first + edge),
-            };
+            keys[*place] = u64::from(narrow(row)) << EDGE_BITS | u64::from(narrow(edge));
+            carried[*place] = carry(edge);
             *place += 1;
         }
-        Self { starts, entries }
+        Self {
+            starts,
+            keys,
+            carried,
+        }
     }
 
-    fn group(&self, group: usize) -> &[Entry] {
-        &self.entries[self.starts[group]..self.starts[group + 1]]
+    fn group(&self, group: usize) -> (&[u64], &[C]) {
+        let range = self.starts[group]..self.starts[group + 1];
+        (&self.keys[range.clone()], &self.carried[range])
     }
 }
 
 /// The part of the output that belongs to a group of rows.
-struct Part<'a> {
-    ptr: &'a mut [i32],
-    col: &'a mut [i32],
-    edge: &'a mut [i32],
+struct Group<'a, I, C> {
+    ptr: &'a mut [I],
+    perm: Part<'a, I>,
+    carried: Part<'a, C>,
     /// Entries before it.
     first: usize,
 }
 
-impl Part<'_> {
-    fn fill(self, group: usize, stretches: &[Stretch]) {
-        let start = group << GROUP_BITS;
-        let local = |entry: &Entry| entry.row as usize - start;
-        let mut places = vec![0_usize; self.ptr.len()];
-        for entry in stretches.iter().flat_map(|stretch| stretch.group(group)) {
-            places[local(entry)] += 1;
+impl<I: Id + Default, C: Copy + Default> Group<'_, I, C> {
+    fn fill(self, group: usize, stretches: &[Stretch<C>]) {
+        let mut places = vec![0_u32; self.ptr.len()];
+        let start = narrow(group << GROUP_BITS);
+        let local = |key: u64| (narrow_key(key >> EDGE_BITS) - start) as usize;
+        for stretch in stretches {
+            for &key in stretch.group(group).0 {
+                places[local(key)] += 1;
+            }
         }
         let mut before = 0;
         for (ptr, place) in self.ptr.iter_mut().zip(&mut places) {
             let count = *place;
-            *ptr = narrow(self.first + before).cast_signed();
+            *ptr = I::from_usize(self.first + before as usize);
             *place = before;
             before += count;
         }
-        for entry in stretches.iter().flat_map(|stretch| stretch.group(group)) {
-            let place = &mut places[local(entry)];
-            self.col[*place] = entry.col.cast_signed();
-            self.edge[*place] = entry.edge.cast_signed();
-            *place += 1;
+        let perm = self.perm.finish(I::default());
+        let carried = self.carried.finish(C::default());
+        for stretch in stretches {
+            let (keys, others) = stretch.group(group);
+            for (&key, &carry) in keys.iter().zip(others) {
+                let place = &mut places[local(key)];
+                perm[*place as usize] = I::from_usize(narrow_key(key) as usize);
+                carried[*place as usize] = carry;
+                *place += 1;
+            }
         }
     }
 }
 
-/// `ptr`, `col` and `edge` of edges sorted by row; `names` are the operation's and the rows', for messages.
-pub(crate) fn sort<I: Id, J: Id>(
+/// Sorts edges, whose rows are `row`, by row; `carry` gives what is carried along with an edge. `names` are
+/// the operation's and the rows', for messages.
+pub(crate) fn sort<I: Id, O: Id + Default, C: Copy + Default + Send + Sync>(
     row: &[I],
-    col: &[J],
+    carry: impl Fn(usize) -> C + Sync,
     rows: usize,
     names: [&str; 2],
-) -> (Vec<i32>, Vec<i32>, Vec<i32>) {
+) -> Sorted<O, C> {
     let edges = row.len();
     assert!(
         i32::try_from(edges.max(rows)).is_ok(),
@@ -137,42 +156,50 @@ pub(crate) fn sort<I: Id, J: Id>(
         rayon::current_num_threads()
     };
     let length = edges.div_ceil(threads).max(1);
-    let stretches: Vec<Stretch> = row
+    let stretches: Vec<Stretch<C>> = row
         .par_chunks(length)
-        .zip(col.par_chunks(length))
         .enumerate()
-        .map(|(at, ends)| Stretch::new(ends, at * length, rows, names))
+        .map(|(at, row)| Stretch::new(row, &carry, at * length, rows, names))
         .collect();
 
-    let mut ptr = vec![0_i32; rows + 1];
-    let (mut col, mut edge) = (vec![0_i32; edges], vec![0_i32; edges]);
-    let mut parts = Vec::new();
-    let (mut cols, mut numbers, mut first) = (col.as_mut_slice(), edge.as_mut_slice(), 0);
+    let mut ptr = vec![O::default(); rows + 1];
     let (last, ptrs) = ptr.split_last_mut().expect("one more than rows");
-    *last = narrow(edges).cast_signed();
-    for (group, ptr) in ptrs.chunks_mut(1 << GROUP_BITS).enumerate() {
-        let count = stretches
-            .iter()
-            .map(|stretch| stretch.group(group).len())
-            .sum();
-        let (col, edge);
-        (col, cols) = cols.split_at_mut(count);
-        (edge, numbers) = numbers.split_at_mut(count);
-        parts.push(Part {
-            ptr,
-            col,
-            edge,
-            first,
-        });
+    *last = O::from_usize(edges);
+    let mut ranges = Vec::new();
+    let mut first = 0;
+    for group in 0..rows.div_ceil(1 << GROUP_BITS) {
+        let lengths = stretches.iter().map(|stretch| stretch.group(group).0.len());
+        let count: usize = lengths.sum();
+        ranges.push(first..first + count);
         first += count;
     }
-    let fill = |(group, part): (usize, Part<'_>)| part.fill(group, &stretches);
+    let (mut perm, mut carried) = (Unfilled::new(edges), Unfilled::new(edges));
+    let groups: Vec<Group<'_, O, C>> = ptrs
+        .chunks_mut(1 << GROUP_BITS)
+        .zip(
+            perm.cut(1, &ranges)
+                .into_iter()
+                .zip(carried.cut(1, &ranges)),
+        )
+        .zip(&ranges)
+        .map(|((ptr, (perm, carried)), range)| Group {
+            ptr,
+            perm,
+            carried,
+            first: range.start,
+        })
+        .collect();
+    let fill = |(group, part): (usize, Group<'_, O, C>)| part.fill(group, &stretches);
     if threads == 1 {
-        parts.into_iter().enumerate().for_each(fill);
+        groups.into_iter().enumerate().for_each(fill);
     } else {
-        parts.into_par_iter().enumerate().for_each(fill);
+        groups.into_par_iter().enumerate().for_each(fill);
     }
-    (ptr, col, edge)
+    Sorted {
+        ptr,
+        perm: perm.into_vec(),
+        carried: carried.into_vec(),
+    }
 }
 
 /// A number that is known to be below 2^32.
@@ -182,4 +209,10 @@ pub(crate) fn sort<I: Id, J: Id>(
 )]
 fn narrow(number: usize) -> u32 {
     number as u32
+}
+
+/// The lower half of a key.
+#[expect(clippy::cast_possible_truncation, reason = "takes a half of the bits")]
+fn narrow_key(key: u64) -> u32 {
+    key as u32
 }

@@ -27,7 +27,7 @@ use crate::{
     },
     rows::{
         flex::{Real, elements, row_width, tensor, widened, with_real},
-        walk::{Contiguous, Tile, Walk, cut, for_ranges, position, stretch, tiles},
+        walk::{Contiguous, Tile, Walk, cut, fetch, for_ranges, position, stretch, tiles},
     },
 };
 
@@ -231,6 +231,14 @@ struct Features<'a, T, P> {
 }
 
 impl<T: Real, P: Pair<T>> Scores<T> for Features<'_, T, P> {
+    #[inline(always)]
+    fn fetch(&self, col: usize) {
+        // Where keys are the values, they are fetched in any case.
+        if !P::SHARED {
+            fetch(self.key, col * self.width, self.width);
+        }
+    }
+
     #[inline(always)]
     fn score(&self, row: usize, cols: &[i32], products: &mut Products<T>, scores: &mut Vec<T>) {
         let rows = [self.query, self.key];
