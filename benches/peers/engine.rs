@@ -2,6 +2,7 @@
 
 use std::{
     cell::{Cell, RefCell},
+    collections::BTreeMap,
     path::Path,
     sync::Arc,
 };
@@ -178,10 +179,12 @@ impl Loaded {
                     ("edge_index".to_owned(), edges.tensor().into()),
                 ];
                 let call = RefCell::new(session.prepare("forward", inputs.into())?);
-                plain(move || match call.borrow_mut().run() {
-                    Ok(mut outputs) => outputs.remove(0).1.float(),
-                    Err(error) => unreachable!("the same run succeeded before: {error}"),
-                })
+                plain(
+                    move || match call.borrow_mut().run_in_place(BTreeMap::new()) {
+                        Ok(outputs) => outputs[0].1.clone().float(),
+                        Err(error) => unreachable!("the same run succeeded before: {error}"),
+                    },
+                )
             }
             Op::Sage => {
                 let conv = with(SageConvConfig::new(d_input, d_output).init(&device), state)?;

@@ -172,6 +172,27 @@ fn results_outlive_later_runs_and_the_call() {
 }
 
 #[test]
+fn results_in_place_are_those_of_the_run() {
+    let (device, _guard) = device();
+    let session = Session::new(&model(CONVOLUTION), &device).unwrap();
+    let mut inputs = one("x", floats([4, 3], 0, &device));
+    inputs.insert("edge_index".to_owned(), edges(&GRAPH, &device));
+    let mut call = session.prepare("forward", inputs.clone()).unwrap();
+    let mut kept = Vec::new();
+    for seed in 1..4 {
+        let x = one("x", floats([4, 3], seed, &device));
+        inputs.extend(x.clone());
+        let expected = || session.run("forward", inputs.clone()).unwrap();
+        assert_equal(call.run_in_place(x).unwrap().to_vec(), expected());
+        kept.push((call.run().unwrap(), expected()));
+    }
+    // Copies do not change when other runs write in place.
+    for (got, expected) in kept {
+        assert_equal(got, expected);
+    }
+}
+
+#[test]
 fn counted_results_and_inputs_as_results() {
     let (device, _guard) = device();
     let session = Session::new(&model(COUNTS), &device).unwrap();

@@ -34,6 +34,7 @@ use crate::{
 /// On others each run launches its kernels.
 ///
 /// Results are tensors of their own. A later run does not change them, and they may outlive the call.
+/// Who reads them before the next run saves their copies with [`run_in_place`](Self::run_in_place).
 ///
 /// The call stays on the thread that prepared it, because a device orders the work of each thread by
 /// itself. While CUDA notes launches (in `prepare`, and in the second run after a change of the graph),
@@ -75,6 +76,8 @@ pub struct Prepared<'s> {
     /// Values by number: inputs, and results of what is done once.
     held: Vec<Option<DispatchTensor>>,
     graphs: Graphs,
+    /// Those of the last run in place.
+    results: Vec<(String, AnyTensor)>,
     /// Whether what is done once has been done for these inputs.
     is_settled: bool,
     /// Where the device orders the work of this call.
@@ -99,6 +102,15 @@ enum State {
     Ready(Replay),
     /// It cannot.
     Never,
+}
+
+/// What becomes of the results of noted launches.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Results {
+    /// They leave as tensors of their own.
+    Copied,
+    /// They are the memory that the next run writes.
+    InPlace,
 }
 
 impl Session {
@@ -141,6 +153,7 @@ impl Session {
             replay: State::Due,
             held: call.arguments,
             graphs: Graphs::default(),
+            results: Vec::new(),
             is_settled: false,
             stream: StreamId::current(),
             thread: PhantomData,
@@ -176,8 +189,37 @@ impl Prepared<'_> {
         &mut self,
         changed: BTreeMap<String, AnyTensor>,
     ) -> Result<Vec<(String, AnyTensor)>, ExecError> {
+        self.run_as(changed, Results::Copied)
+    }
+
+    /// As [`run_with`](Self::run_with), but where the device repeats runs, results stay in the memory that
+    /// each run writes. That saves a copy of each.
+    ///
+    /// The next run of whatever kind overwrites them and their clones. So whatever reads them must have been
+    /// called before it, on this thread.
+    ///
+    /// # Errors
+    /// As [`run_with`](Self::run_with).
+    ///
+    /// # Panics
+    /// As [`Session::run`].
+    pub fn run_in_place(
+        &mut self,
+        changed: BTreeMap<String, AnyTensor>,
+    ) -> Result<&[(String, AnyTensor)], ExecError> {
+        self.results.clear();
+        self.results = self.run_as(changed, Results::InPlace)?;
+        Ok(&self.results)
+    }
+
+    fn run_as(
+        &mut self,
+        changed: BTreeMap<String, AnyTensor>,
+        results: Results,
+    ) -> Result<Vec<(String, AnyTensor)>, ExecError> {
         let changed = self.check(changed)?;
-        let outputs = self.stream.executes(|| self.run_here(changed))?;
+        let stream = self.stream;
+        let outputs = stream.executes(|| self.run_here(changed, results))?;
         let names = self.method.result_leaves().into_iter();
         let outputs = outputs.into_iter().flatten().map(AnyTensor::from_dispatch);
         Ok(names.map(|leaf| leaf.name).zip(outputs).collect())
@@ -225,6 +267,7 @@ impl Prepared<'_> {
     fn run_here(
         &mut self,
         changed: Vec<(usize, AnyTensor)>,
+        results: Results,
     ) -> Result<Vec<Option<DispatchTensor>>, ExecError> {
         for (number, tensor) in changed {
             self.change(number, tensor);
@@ -236,7 +279,7 @@ impl Prepared<'_> {
         if matches!(self.replay, State::Due) {
             self.note();
         }
-        match self.repeat() {
+        match self.repeat(results) {
             Some(results) => Ok(results),
             None => self.execute(),
         }
@@ -318,20 +361,21 @@ impl Prepared<'_> {
         }
     }
 
-    /// Has the device repeat a run, if it has noted one; copies of its results.
+    /// Has the device repeat a run, if it has noted one.
     #[expect(
         unsafe_code,
         reason = "the call keeps what the launches read and write"
     )]
-    fn repeat(&mut self) -> Option<Vec<Option<DispatchTensor>>> {
+    fn repeat(&mut self, results: Results) -> Option<Vec<Option<DispatchTensor>>> {
         let State::Ready(replay) = &self.replay else {
             return None;
         };
         // SAFETY: a run reads weights, which the session keeps as long as `self` lives, and `held`; it
         // returns `results`. `held` and `results` live as long as `replay`: whoever exchanges a value
         // of `held` for other memory drops `replay` (`change`; `settle`, which follows it). Inputs in
-        // `held` are copies of ours and results leave as copies, so nobody else writes them, and
-        // nobody writes the other values. `self` does not leave its thread, and all its work is within
+        // `held` are copies of ours, and results leave as copies or as further holders of memory that is
+        // never written in place while it has several, so nobody else writes them, and nobody writes the
+        // other values. `self` does not leave its thread, and all its work is within
         // `stream.executes`.
         if !unsafe { replay.repeat(self.session.device.as_dispatch()) } {
             self.replay = State::Never;
@@ -340,7 +384,9 @@ impl Prepared<'_> {
         let copy = |(id, result): (&ValueId, &Option<DispatchTensor>)| {
             let result = result.as_ref()?;
             Some(match elem(self.function, *id) {
-                Some(elem) if self.plan.varies(*id) => replay::copy(result, Kind::of(elem)),
+                Some(elem) if results == Results::Copied && self.plan.varies(*id) => {
+                    replay::copy(result, Kind::of(elem))
+                }
                 _ => result.clone(),
             })
         };
