@@ -17,21 +17,22 @@ use burn::{
     config::Config,
     module::{Module, Param},
     nn::Linear,
-    tensor::{Bool, DType, Device, Shape, Tensor, activation::leaky_relu},
+    tensor::{DType, Device, Shape, Tensor, activation::leaky_relu},
 };
 use kiln_core::{
-    Adjacency, EdgeIndex, Edges, Nodes, Value, leaves,
+    Edges, Nodes, Value, leaves,
     signature::{Dim, Overload, Overloads, Signature, Type},
 };
 use kiln_ops::{AttentionOptions, Reduce, add_bias, edge_attention, linear, scope};
 use serde::{Deserialize, Serialize};
 
+use super::attention::{Attention, Loops, append_loops, compact, fill_rows};
 use crate::{
     aggr::Aggregation,
     dropout::Dropout,
     init,
     message_passing::{Endpoints, Flow, Message, MessagePassing},
-    overload::{Arguments, GraphForm, edge_attr, int_value, value},
+    overload::{Arguments, GraphForm, edge_attr, value},
     sequential::NodeTransform,
 };
 
@@ -211,18 +212,6 @@ pub struct GatConv {
     pub flow: Flow,
 }
 
-/// The edges that took part in the attention and their weights.
-#[derive(Clone, Debug)]
-pub struct Attention {
-    /// The edges in the form in which they were passed, with self loops if the layer adds them: for
-    /// an edge index behind the other edges, for an adjacency in their places.
-    pub edges: Edges,
-    /// Weight of each edge and head, `[E', heads]`.
-    pub alpha: Tensor<2>,
-}
-
-leaves!(Attention { edges, alpha });
-
 /// What [`GatConv`] propagates.
 #[derive(Clone, Debug)]
 pub struct GatConvArgs {
@@ -240,14 +229,6 @@ struct Attended {
     edges: Edges,
     alpha: Tensor<2>,
     loops: Option<Loops>,
-}
-
-/// The self loops of a list of `E` edges with `n` loops appended.
-struct Loops {
-    /// Whether each of the `E` edges is a loop, and so ignored.
-    existing: Tensor<1, Bool>,
-    /// Whether each of the `n` appended loops is ignored; absent if none is.
-    ignored: Option<Tensor<1, Bool>>,
 }
 
 impl GatConv {
@@ -353,7 +334,7 @@ impl GatConv {
         let map = |lin: &Linear, att| {
             let weight = lin.weight.val();
             let [d_input, _] = weight.dims();
-            heads_dot(&weight.reshape([d_input, self.heads, self.channels]), att)
+            heads_dot(&weight.reshape([d_input, heads, channels]), att)
         };
         let (x_j, x_i) = self.flow.ends(x.clone());
         let (lin_j, lin_i) = self.maps();
@@ -362,13 +343,13 @@ impl GatConv {
         match x_i {
             _ if !x.is_pair() => {
                 let scores = linear(x_j, Tensor::cat(vec![map_j, map_i], 1), None);
-                let part = |first| scores.clone().narrow(1, first, self.heads);
-                (part(0), part(self.heads))
+                let part = |first| scores.clone().narrow(1, first, heads);
+                (part(0), part(heads))
             }
             Some(x_i) => (linear(x_j, map_j, None), linear(x_i, map_i, None)),
             None => (
                 linear(x_j, map_j, None),
-                Tensor::zeros(Shape::new([num_receivers, self.heads]), options),
+                Tensor::zeros(Shape::new([num_receivers, heads]), options),
             ),
         }
     }
@@ -529,89 +510,6 @@ impl GatConv {
     }
 }
 
-/// The edges with a loop appended for each receiver, and the scores of those loops, `[n, H]`.
-fn append_loops(
-    ends: &Endpoints,
-    alpha_j: Tensor<2>,
-    alpha_i: Option<Tensor<2>>,
-    is_pair: bool,
-) -> (Endpoints, Tensor<2>, Loops) {
-    let (sender, receiver) = (ends.sender(), ends.receiver());
-    let existing = sender.clone().equal(receiver.clone());
-    let node = kiln_ops::arange(0..ends.num_receivers(), &ends.device()).cast(sender.dtype());
-    let (own_sender, own, ignored) = if is_pair {
-        let num_senders = i64::try_from(ends.num_senders()).unwrap_or(i64::MAX);
-        let ignored = node.clone().greater_equal_elem(num_senders);
-        let own_sender = node.clone().mask_fill(ignored.clone(), 0);
-        (
-            own_sender.clone(),
-            kiln_ops::gather(alpha_j, own_sender),
-            Some(ignored),
-        )
-    } else {
-        (node.clone(), alpha_j, None)
-    };
-    let own = match alpha_i {
-        Some(alpha_i) => own + alpha_i,
-        None => own,
-    };
-
-    let sender = Tensor::cat(vec![sender, own_sender], 0);
-    let receiver = Tensor::cat(vec![receiver, node], 0);
-    let (src, dst) = match ends.flow() {
-        Flow::SourceToTarget => (sender, receiver),
-        Flow::TargetToSource => (receiver, sender),
-    };
-    let (num_src, num_dst) = (ends.edges().num_src(), ends.edges().num_dst());
-    let edges = EdgeIndex::new_unchecked(Tensor::stack(vec![src, dst], 0), num_src, num_dst);
-    (
-        Endpoints::new(edges, ends.flow()),
-        own,
-        Loops { existing, ignored },
-    )
-}
-
-/// `x: [E, H]` with the rows for which `rows: [E]` is true set to `value`.
-fn fill_rows(x: Tensor<2>, rows: Tensor<1, Bool>, value: f64) -> Tensor<2> {
-    // As a shape: sizes in an array must not be 0.
-    let shape = x.shape();
-    x.mask_fill(rows.unsqueeze_dim::<2>(1).expand(shape), value)
-}
-
-/// Removes ignored edges; sorts by destination and source if the result is to be an adjacency.
-fn compact(edges: &EdgeIndex, alpha: &Tensor<2>, loops: Loops, csr: bool) -> Attention {
-    let (num_src, num_dst) = (edges.num_src(), edges.num_dst());
-    let [num_edges] = loops.existing.dims();
-    let kept = kiln_ops::nonzero(loops.existing.bool_not());
-    let added = match loops.ignored {
-        Some(ignored) => {
-            let first = i64::try_from(num_edges).unwrap_or(i64::MAX);
-            kiln_ops::nonzero(ignored.bool_not()).add_scalar(first)
-        }
-        None => kiln_ops::arange(num_edges..edges.num_edges(), &edges.device()).cast(kept.dtype()),
-    };
-    let kept = Tensor::cat(vec![kept, added], 0);
-    if !csr {
-        let alpha = kiln_ops::gather(alpha.clone(), kept.clone());
-        let index = edges.tensor().select(1, kept);
-        return Attention {
-            edges: EdgeIndex::new_unchecked(index, num_src, num_dst).into(),
-            alpha,
-        };
-    }
-    let src = edges.src().select(0, kept.clone());
-    let dst = edges.dst().select(0, kept.clone());
-    let (_, by_src) = kiln_ops::coo_to_csr(src.clone(), num_src);
-    let (rowptr, by_dst) = kiln_ops::coo_to_csr(dst.select(0, by_src.clone()), num_dst);
-    let order = by_src.select(0, by_dst);
-    let col = src.select(0, order.clone());
-    let alpha = kiln_ops::gather(alpha.clone(), kept.select(0, order));
-    Attention {
-        edges: Adjacency::new_unchecked(rowptr, col, None, num_src).into(),
-        alpha,
-    }
-}
-
 /// `Σ_c x[.., h, c] · att[h, c]`, `[N, H, C]` to `[N, H]`.
 fn heads_dot(x: &Tensor<3>, att: &Param<Tensor<3>>) -> Tensor<2> {
     (x.clone() * att.val()).sum_dim(2).squeeze_dim(2)
@@ -698,26 +596,10 @@ impl Overloads for GatConv {
     }
 }
 
-impl Attention {
-    /// `(edge_index, alpha)`, or `(rowptr, col, alpha)` for an adjacency.
-    fn into_value(self) -> Value {
-        let alpha = value(self.alpha);
-        Value::Tuple(match self.edges {
-            Edges::Coo(edges) => vec![int_value(edges.tensor()), alpha],
-            Edges::Csr(adjacency) => {
-                vec![
-                    int_value(adjacency.rowptr()),
-                    int_value(adjacency.col()),
-                    alpha,
-                ]
-            }
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use burn::tensor::{TensorData, Tolerance};
+    use kiln_core::EdgeIndex;
 
     use super::*;
 
@@ -733,6 +615,13 @@ mod tests {
         conv
     }
 
+    #[track_caller]
+    fn assert_close<const N: usize>(got: Tensor<2>, expected: [[f32; 1]; N]) {
+        let expected = TensorData::from(expected);
+        got.into_data()
+            .assert_approx_eq::<f32>(&expected, Tolerance::default());
+    }
+
     /// Node 0 hears 1, 2 and itself; its own loop in the list counts once.
     #[test]
     fn equal_scores_give_the_mean() {
@@ -741,9 +630,7 @@ mod tests {
         let edges = EdgeIndex::from_arrays(&[1, 0, 2], &[0, 0, 0], 3, 3, &device).unwrap();
         let x = Tensor::<2>::from_floats([[3.0], [6.0], [9.0]], &device);
         let (out, attention) = conv.forward_with_attention(x.clone(), &edges, None);
-        let expected = TensorData::from([[6.0_f32], [6.0], [9.0]]);
-        out.into_data()
-            .assert_approx_eq::<f32>(&expected, Tolerance::default());
+        assert_close(out, [[6.0], [6.0], [9.0]]);
 
         let Edges::Coo(used) = attention.edges else {
             panic!("expected an edge index")
@@ -752,17 +639,11 @@ mod tests {
         let used: Vec<i64> = used.iter().collect();
         assert_eq!(used, [1, 2, 0, 1, 2, 0, 0, 0, 1, 2]);
         let third = 1.0 / 3.0;
-        let expected = TensorData::from([[third], [third], [third], [1.0_f32], [1.0]]);
-        attention
-            .alpha
-            .into_data()
-            .assert_approx_eq::<f32>(&expected, Tolerance::default());
+        assert_close(attention.alpha, [[third], [third], [third], [1.0], [1.0]]);
 
         let (adjacency, _) = kiln_ops::to_adjacency(&edges, None);
         let (out, attention) = conv.forward_with_attention(x, &adjacency, None);
-        let expected = TensorData::from([[6.0_f32], [6.0], [9.0]]);
-        out.into_data()
-            .assert_approx_eq::<f32>(&expected, Tolerance::default());
+        assert_close(out, [[6.0], [6.0], [9.0]]);
         let Edges::Csr(used) = attention.edges else {
             panic!("expected an adjacency")
         };

@@ -12,12 +12,14 @@
 //! variants in [`Overloads`](kiln_core::Overloads), and never reads tensor values or branches on
 //! them, so that its forward pass can be recorded.
 
+mod attention;
 mod gat_conv;
 mod gcn_conv;
 mod gin_conv;
 mod sage_conv;
 
-pub use gat_conv::{Attention, FillValue, GatConv, GatConvArgs, GatConvConfig};
+pub use attention::Attention;
+pub use gat_conv::{FillValue, GatConv, GatConvArgs, GatConvConfig};
 pub use gcn_conv::{GcnConv, GcnConvArgs, GcnConvConfig, GcnNorm};
 pub use gin_conv::{GinConv, GinConvConfig};
 pub use sage_conv::{SageConv, SageConvConfig};
