@@ -212,7 +212,7 @@ fn measure_case(
     } else {
         measure::memory(&run, &device)?
     };
-    let calls = measure::calls(measure::time(&run, 1, &device)?);
+    let seconds = measure::time(&run, 1, &device)?;
 
     // The first time of a peer only says how many calls to time at once.
     let mut turn = |number: usize, peer: &mut Peer, calls: usize| {
@@ -223,17 +223,18 @@ fn measure_case(
             .map_err(|error| peer.error = Some(format!("{error:#}")))
             .ok()
     };
-    let mut each_calls = Vec::new();
+    let mut each_seconds = vec![seconds];
     for (number, peer) in peers.iter_mut().enumerate() {
-        each_calls.push(turn(number, peer, 1).map_or(1, measure::calls));
+        each_seconds.push(turn(number, peer, 1).unwrap_or(f64::INFINITY));
     }
+    let each_calls = measure::each_calls(&each_seconds, gpu);
     let mut ours = Vec::new();
     let mut theirs = vec![Vec::new(); peers.len()];
     for _ in 0..args.rounds.max(1) {
         measure::pause();
-        ours.push(measure::time(&run, calls, &device)?);
+        ours.push(measure::time(&run, each_calls[0], &device)?);
         for (number, peer) in peers.iter_mut().enumerate() {
-            theirs[number].extend(turn(number, peer, each_calls[number]));
+            theirs[number].extend(turn(number, peer, each_calls[number + 1]));
         }
     }
     drop(run);

@@ -12,6 +12,8 @@ use crate::engine::Run;
 
 /// A call that is quicker is timed in batches, so that clock and synchronisation do not count.
 const SHORT: f64 = 1e-2;
+/// A call that is longer leaves nothing in a cache that counts.
+const LONG: f64 = 5.0 * SHORT;
 /// How long a batch is.
 const BATCH: f64 = 2e-2;
 /// Between two sides: threads that wait for work by spinning have gone to sleep by then.
@@ -28,12 +30,26 @@ pub(crate) fn pause() {
     clippy::cast_sign_loss,
     reason = "between 1 and 1000"
 )]
-pub(crate) fn calls(seconds: f64) -> usize {
+fn calls(seconds: f64) -> usize {
     if seconds < SHORT {
         (BATCH / seconds.max(BATCH / 1000.0)).ceil() as usize
     } else {
         1
     }
+}
+
+/// How many calls of each side to time at once, whose calls take `seconds`. A processor finds in its caches
+/// what the last call left there, so that sides whose calls are not long run equally often.
+pub(crate) fn each_calls(seconds: &[f64], gpu: bool) -> Vec<usize> {
+    let most = seconds.iter().map(|&side| calls(side)).max().unwrap_or(1);
+    let side = |&side: &f64| {
+        if !gpu && side < LONG {
+            most
+        } else {
+            calls(side)
+        }
+    };
+    seconds.iter().map(side).collect()
 }
 
 /// Seconds that one of several calls takes.
