@@ -212,9 +212,8 @@ fn measure_case(
     } else {
         measure::memory(&run, &device)?
     };
-    let seconds = measure::time(&run, 1, &device)?;
 
-    // The first time of a peer only says how many calls to time at once.
+    // The first times only say how many calls to time at once.
     let mut turn = |number: usize, peer: &mut Peer, calls: usize| {
         let child = child.as_mut().filter(|_| peer.error.is_none())?;
         measure::pause();
@@ -223,7 +222,7 @@ fn measure_case(
             .map_err(|error| peer.error = Some(format!("{error:#}")))
             .ok()
     };
-    let mut each_seconds = vec![seconds];
+    let mut each_seconds = vec![measure::time(&run, 1, &device)?];
     for (number, peer) in peers.iter_mut().enumerate() {
         each_seconds.push(turn(number, peer, 1).unwrap_or(f64::INFINITY));
     }

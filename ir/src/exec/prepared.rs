@@ -218,8 +218,7 @@ impl Prepared<'_> {
         results: Results,
     ) -> Result<Vec<(String, AnyTensor)>, ExecError> {
         let changed = self.check(changed)?;
-        let stream = self.stream;
-        let outputs = stream.executes(|| self.run_here(changed, results))?;
+        let outputs = self.stream.executes(|| self.run_here(changed, results))?;
         let names = self.method.result_leaves().into_iter();
         let outputs = outputs.into_iter().flatten().map(AnyTensor::from_dispatch);
         Ok(names.map(|leaf| leaf.name).zip(outputs).collect())

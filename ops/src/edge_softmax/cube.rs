@@ -164,9 +164,9 @@ fn summarise<A: Float, N: Size>(
     summary
 }
 
-/// Keeps what a row has in common for its entries: the largest score and one over the sum, or the sum.
+/// Writes what a row has in common, for its entries: the largest score and one over the sum, or the sum.
 #[cube]
-fn keep<A: Float, N: Size>(
+fn write_common<A: Float, N: Size>(
     common: &mut Tensor<Vector<A, N>>,
     at: usize,
     summary: Summary<A, N>,
@@ -211,7 +211,7 @@ fn rows_kernel<A: Float, N: Size>(
             partial[task * 2] = summary.first;
             partial[task * 2 + 1] = summary.second;
         } else {
-            keep::<A, N>(common, walk.row * vectors + vector, summary, backward);
+            write_common::<A, N>(common, walk.row * vectors + vector, summary, backward);
         }
     }
 }
@@ -260,7 +260,7 @@ fn join_kernel<A: Float, N: Size>(
         summary.second = over_lanes::<A, N>(summary.second, lanes, false);
     }
     if count > 0 && lane(lanes) == 0 {
-        keep::<A, N>(common, row * vectors + task % vectors, summary, backward);
+        write_common::<A, N>(common, row * vectors + task % vectors, summary, backward);
     }
 }
 

@@ -259,9 +259,9 @@ impl<T: Copy> Part<'_, T> {
 }
 
 impl<'a, T: Copy> Part<'a, T> {
-    /// Fills what is left with copies of a value, to be written in any order afterwards.
+    /// All places, to be written in any order; those that are left are filled with copies of a value.
     #[expect(unsafe_code, reason = "the compiler does not see that all is written")]
-    pub(crate) fn finish(mut self, value: T) -> &'a mut [T] {
+    pub(crate) fn fill_rest(mut self, value: T) -> &'a mut [T] {
         let left = self.places.len() - self.filled;
         self.repeat(value, left);
         let places = core::mem::take(&mut self.places);
@@ -513,7 +513,7 @@ mod tests {
         let [mut first, second]: [_; 2] = vector.cut(1, &[0..4, 4..7]).try_into().ok().unwrap();
         first.extend([1, 2]);
         first.repeat(3, 2);
-        second.finish(0)[1] = 4;
+        second.fill_rest(0)[1] = 4;
         drop(first);
         assert_eq!(vector.into_vec(), [1, 2, 3, 3, 0, 4, 0]);
     }

@@ -2,7 +2,7 @@
 //!
 //! Each thread first sorts its stretch of edges roughly, by groups of rows. Then each group, whose
 //! rows and entries lie together, is sorted by row; groups are independent, and their results are
-//! neighbouring groups of the output. The order is that of a serial counting sort.
+//! neighbouring parts of the output. The order is that of a serial counting sort.
 
 use burn_flex::FlexTensor;
 use rayon::prelude::*;
@@ -16,9 +16,6 @@ use crate::rows::{
 const PARALLEL_EDGES: usize = 1 << 15;
 /// Rows of a group, as a power of two: their counts fit the fastest cache.
 const GROUP_BITS: u32 = 12;
-
-/// Bits of an edge's number in a key.
-const EDGE_BITS: u32 = 32;
 
 /// See [`crate::GraphOps::sort_edges`].
 pub(crate) fn sort_edges(
@@ -51,8 +48,8 @@ pub(crate) struct Sorted<I, C> {
 struct Stretch<C> {
     /// Where each group starts, and the end of the last.
     starts: Vec<usize>,
-    /// Rows and edges' numbers.
-    keys: Vec<u64>,
+    /// The row and the number of each edge.
+    keys: Vec<[u32; 2]>,
     carried: Vec<C>,
 }
 
@@ -75,12 +72,12 @@ impl<C: Copy + Default> Stretch<C> {
             starts[group + 1] += starts[group];
         }
         let mut places = starts.clone();
-        let mut keys = vec![0; row.len()];
+        let mut keys = vec![[0; 2]; row.len()];
         let mut carried = vec![C::default(); row.len()];
         for (edge, &row) in (first..).zip(row) {
             let row = checked(row, rows, op, name);
             let place = &mut places[row >> GROUP_BITS];
-            keys[*place] = u64::from(narrow(row)) << EDGE_BITS | u64::from(narrow(edge));
+            keys[*place] = [narrow(row), narrow(edge)];
             carried[*place] = carry(edge);
             *place += 1;
         }
@@ -91,7 +88,7 @@ impl<C: Copy + Default> Stretch<C> {
         }
     }
 
-    fn group(&self, group: usize) -> (&[u64], &[C]) {
+    fn group(&self, group: usize) -> (&[[u32; 2]], &[C]) {
         let range = self.starts[group]..self.starts[group + 1];
         (&self.keys[range.clone()], &self.carried[range])
     }
@@ -110,10 +107,10 @@ impl<I: Id + Default, C: Copy + Default> Group<'_, I, C> {
     fn fill(self, group: usize, stretches: &[Stretch<C>]) {
         let mut places = vec![0_u32; self.ptr.len()];
         let start = narrow(group << GROUP_BITS);
-        let local = |key: u64| (narrow_key(key >> EDGE_BITS) - start) as usize;
+        let local = |row: u32| (row - start) as usize;
         for stretch in stretches {
-            for &key in stretch.group(group).0 {
-                places[local(key)] += 1;
+            for &[row, _] in stretch.group(group).0 {
+                places[local(row)] += 1;
             }
         }
         let mut before = 0;
@@ -123,13 +120,13 @@ impl<I: Id + Default, C: Copy + Default> Group<'_, I, C> {
             *place = before;
             before += count;
         }
-        let perm = self.perm.finish(I::default());
-        let carried = self.carried.finish(C::default());
+        let perm = self.perm.fill_rest(I::default());
+        let carried = self.carried.fill_rest(C::default());
         for stretch in stretches {
             let (keys, others) = stretch.group(group);
-            for (&key, &carry) in keys.iter().zip(others) {
-                let place = &mut places[local(key)];
-                perm[*place as usize] = I::from_usize(narrow_key(key) as usize);
+            for (&[row, edge], &carry) in keys.iter().zip(others) {
+                let place = &mut places[local(row)];
+                perm[*place as usize] = I::from_usize(edge as usize);
                 carried[*place as usize] = carry;
                 *place += 1;
             }
@@ -209,10 +206,4 @@ pub(crate) fn sort<I: Id, O: Id + Default, C: Copy + Default + Send + Sync>(
 )]
 fn narrow(number: usize) -> u32 {
     number as u32
-}
-
-/// The lower half of a key.
-#[expect(clippy::cast_possible_truncation, reason = "takes a half of the bits")]
-fn narrow_key(key: u64) -> u32 {
-    key as u32
 }
