@@ -1,8 +1,8 @@
 //! Linear maps and their gradients against plain loops, at sizes for which GPUs cut them in ranges.
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{DType, Device, Tensor};
 
-use crate::support::{assert_close, device, floats, read};
+use crate::support::{assert_close, device, floats, is_flex, read};
 
 /// Numbers between -1 and 1, the same in each run.
 fn numbers(count: usize, salt: usize) -> Vec<f64> {
@@ -88,6 +88,102 @@ fn products_and_gradients() {
             .collect();
         assert_close(&what("gradient of b"), &got, &expected, SCALE * terms);
     }
+}
+
+#[test]
+fn sums_of_two_products() {
+    for [n, k, l, m] in [[1, 2, 3, 4], [6, 1, 5, 2], [1500, 20, 33, 24]] {
+        let device = device().autodiff();
+        let values = [
+            (numbers(n * k, 1), [n, k]),
+            (numbers(n * l, 2), [n, l]),
+            (numbers(k * m, 3), [k, m]),
+            (numbers(l * m, 4), [l, m]),
+        ];
+        let [x, y, v, w] = values.each_ref().map(|(values, shape)| -> Tensor<2> {
+            floats(values, *shape, &device).require_grad()
+        });
+        let [(x_values, _), (y_values, _), (v_values, _), (w_values, _)] = &values;
+        let bias_values = numbers(m, 5);
+        let bias: Tensor<1> = floats(&bias_values, [m], &device).require_grad();
+        let out = kiln_ops::linear_sum(
+            [x.clone(), y.clone()],
+            [v.clone(), w.clone()],
+            Some(bias.clone()),
+        );
+        let first = product(x_values, v_values, [n, k, m]);
+        let second = product(y_values, w_values, [n, l, m]);
+        let sums = first.iter().zip(&second).zip(bias_values.iter().cycle());
+        let expected: Vec<f64> = sums.map(|((a, b), c)| a + b + c).collect();
+        let what = |part: &str| format!("{part} of [{n}, {k} and {l}] x [.., {m}]");
+        assert_close(&what("output"), &read(out.clone()), &expected, SCALE);
+
+        let grad = numbers(n * m, 6);
+        let out = out * floats(&grad, [n, m], &device);
+        let grads = out.sum().backward();
+        let terms = f64::from(u32::try_from(n).unwrap()).sqrt();
+        for ((name, tensor, scale), expected) in [
+            ("x", x, SCALE),
+            ("y", y, SCALE),
+            ("V", v, SCALE * terms),
+            ("W", w, SCALE * terms),
+        ]
+        .into_iter()
+        .zip([
+            product(&grad, &transposed(v_values, [k, m]), [n, m, k]),
+            product(&grad, &transposed(w_values, [l, m]), [n, m, l]),
+            product(&transposed(x_values, [n, k]), &grad, [k, n, m]),
+            product(&transposed(y_values, [n, l]), &grad, [l, n, m]),
+        ]) {
+            let got = read(tensor.grad(&grads).unwrap());
+            assert_close(&what(name), &got, &expected, scale);
+        }
+        let got = read(bias.grad(&grads).unwrap());
+        let column = |j: usize| grad.iter().skip(j).step_by(m).sum();
+        let expected: Vec<f64> = (0..m).map(column).collect();
+        assert_close(&what("b"), &got, &expected, SCALE * terms);
+    }
+}
+
+#[test]
+fn results_do_not_depend_on_the_number_of_threads() {
+    if !is_flex() {
+        return;
+    }
+    // Weights that are small, and large, beside the features.
+    for [n, k, m] in [[9001, 24, 16], [700, 600, 520]] {
+        let device = device().autodiff();
+        let leaf = |shape: [usize; 2], salt| {
+            let x: Tensor<2> = floats(&numbers(shape[0] * shape[1], salt), shape, &device);
+            x.cast(DType::F32).require_grad()
+        };
+        let (x, weight) = (leaf([n, k], 1), leaf([k, m], 2));
+        let bias = leaf([1, m], 3);
+        let bits = |threads: usize| -> Vec<Vec<u32>> {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+            pool.build().unwrap().install(|| {
+                let row = bias.clone().squeeze();
+                let out = kiln_ops::linear(x.clone(), weight.clone(), Some(row));
+                let grads = out.clone().powi_scalar(2).sum().backward();
+                let inputs = [&x, &weight, &bias].map(|input| input.grad(&grads).unwrap());
+                let mut all = vec![out.inner()];
+                all.extend(inputs);
+                let bits = |x: Tensor<2>| x.into_data().iter::<f32>().map(f32::to_bits).collect();
+                all.into_iter().map(bits).collect()
+            })
+        };
+        let one = bits(1);
+        assert!(one == bits(2) && one == bits(3) && one == bits(8));
+    }
+}
+
+#[test]
+fn what_others_hold_stays() {
+    let device = device();
+    let x: Tensor<2> = floats(&[1.0, 2.0], [1, 2], &device);
+    let out = kiln_ops::add_bias(x.clone(), floats(&[10.0, 20.0], [2], &device));
+    assert_eq!(read(out), [11.0, 22.0]);
+    assert_eq!(read(x), [1.0, 2.0]);
 }
 
 #[test]

@@ -6,7 +6,7 @@
 
 use burn::{
     config::Config,
-    module::Module,
+    module::{Module, Param},
     nn::Linear,
     tensor::{Device, Tensor, activation::relu},
 };
@@ -14,7 +14,7 @@ use kiln_core::{
     Edges, Nodes,
     signature::{Overload, Overloads, Signature},
 };
-use kiln_ops::{Reduce, scope};
+use kiln_ops::{Reduce, linear_sum, scope};
 
 use crate::{
     aggr::Aggregation,
@@ -146,13 +146,13 @@ impl SageConv {
             None => x_j,
         };
         let aggregated = self.propagate(edges, x_j);
-        // Both products come first, so that the sum and the bias are one pass over the output.
-        let own = self.lin_r.as_ref().zip(x_i);
-        let own = own.map(|(lin_r, x_i)| lin_r.transform(x_i));
-        let out = self.lin_l.transform(aggregated);
-        let out = match own {
-            Some(own) => out + own,
-            None => out,
+        let out = match (&self.lin_r, x_i) {
+            (Some(lin_r), Some(x_i)) => {
+                let weight = [&self.lin_l, lin_r].map(|lin| lin.weight.val());
+                let bias = self.lin_l.bias.as_ref().map(Param::val);
+                linear_sum([aggregated, x_i], weight, bias)
+            }
+            _ => self.lin_l.transform(aggregated),
         };
         scope.exit(if self.normalize { unit_rows(out) } else { out })
     }

@@ -147,6 +147,14 @@ impl<B: GraphOps, C: CheckpointStrategy> GraphOps for Autodiff<B, C> {
         linear::backward::linear_map::<B, C>(x, weight)
     }
 
+    fn linear_map_add(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        term: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        linear::backward::linear_map_add::<B, C>(x, weight, term)
+    }
+
     fn linear_map_weight(x: FloatTensor<Self>, grad: FloatTensor<Self>) -> FloatTensor<Self> {
         let [x, grad] = [x, grad].map(Self::inner);
         Self::from_inner(B::linear_map_weight(x, grad))

@@ -161,6 +161,14 @@ impl GraphOps for CubeBackend {
         linear::cube::linear_map(x, weight)
     }
 
+    fn linear_map_add(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        term: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        linear::backward::product_sum::<Self>(x, weight, term)
+    }
+
     fn linear_map_weight(x: FloatTensor<Self>, grad: FloatTensor<Self>) -> FloatTensor<Self> {
         linear::cube::linear_map_weight(x, grad)
     }

@@ -2,7 +2,7 @@
 
 use burn::backend::{
     Flex,
-    ops::{FloatTensorOps as _, ModuleOps as _},
+    ops::FloatTensorOps as _,
     tensor::{BoolTensor, FloatTensor, IntTensor},
 };
 use burn::tensor::FloatDType;
@@ -145,19 +145,27 @@ impl GraphOps for Flex {
     }
 
     fn linear_map(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
-        Flex::linear(x, weight, None)
+        linear::flex::linear_map(&x, &weight, None)
+    }
+
+    fn linear_map_add(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        term: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        linear::flex::linear_map(&x, &weight, Some(term))
     }
 
     fn linear_map_weight(x: FloatTensor<Self>, grad: FloatTensor<Self>) -> FloatTensor<Self> {
-        Flex::linear_weight_backward(x, grad)
+        linear::flex::linear_map_weight(&x, &grad)
     }
 
     fn add_bias(x: FloatTensor<Self>, bias: FloatTensor<Self>) -> FloatTensor<Self> {
-        linear::backward::broadcast_sum::<Self>(x, bias)
+        linear::flex::add_bias(x, &bias)
     }
 
     fn column_sum(x: FloatTensor<Self>) -> FloatTensor<Self> {
-        Flex::linear_bias_backward(x)
+        linear::flex::column_sum(&x)
     }
 
     fn sort_edges(

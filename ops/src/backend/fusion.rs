@@ -278,6 +278,14 @@ impl<B: FusionBackend + GraphOps> GraphOps for Fusion<B> {
         dense::<B, _>(DenseOp::LinearMap, [x, weight])
     }
 
+    fn linear_map_add(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        term: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        linear::backward::product_sum::<Self>(x, weight, term)
+    }
+
     fn linear_map_weight(x: FloatTensor<Self>, grad: FloatTensor<Self>) -> FloatTensor<Self> {
         dense::<B, _>(DenseOp::LinearMapWeight, [x, grad])
     }

@@ -173,6 +173,13 @@ pub trait GraphOps: Backend {
     /// See [`crate::linear`]: the product, `[N, d_input]` and `[d_input, d_output]` to `[N, d_output]`.
     fn linear_map(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self>;
 
+    /// [`linear_map`](Self::linear_map) and a term, `[N, d_output]`, or `[1, d_output]` for all rows.
+    fn linear_map_add(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        term: FloatTensor<Self>,
+    ) -> FloatTensor<Self>;
+
     /// The gradient of [`linear_map`](Self::linear_map) for its weights, `xᵀ · grad`. Not differentiable
     /// itself.
     fn linear_map_weight(x: FloatTensor<Self>, grad: FloatTensor<Self>) -> FloatTensor<Self>;

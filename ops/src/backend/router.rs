@@ -198,6 +198,14 @@ impl<C: RouterChannel> GraphOps for BackendRouter<C> {
         dense(DenseOp::LinearMap, [x, weight])
     }
 
+    fn linear_map_add(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        term: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        linear::backward::product_sum::<Self>(x, weight, term)
+    }
+
     fn linear_map_weight(x: FloatTensor<Self>, grad: FloatTensor<Self>) -> FloatTensor<Self> {
         dense(DenseOp::LinearMapWeight, [x, grad])
     }

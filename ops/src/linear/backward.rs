@@ -1,7 +1,7 @@
 //! The gradients of linear maps: `dx = g Wᵀ`, `dW = xᵀ g`, and `db` the sum of the rows of `g`.
 
 use burn::backend::{
-    Backend,
+    Backend, Shape, TensorMetadata as _,
     autodiff::{
         Autodiff,
         checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
@@ -18,8 +18,7 @@ use crate::GraphOps;
 struct Linear;
 
 impl<B: GraphOps> Backward<B, 2> for Linear {
-    /// `x` for the weights' gradient, and the weights for that of `x`.
-    type State = (Option<FloatTensor<B>>, Option<FloatTensor<B>>);
+    type State = Factors<B>;
 
     fn backward(
         self,
@@ -27,16 +26,65 @@ impl<B: GraphOps> Backward<B, 2> for Linear {
         grads: &mut Gradients,
         _checkpointer: &mut Checkpointer,
     ) {
-        let (x, weight) = ops.state;
-        let [x_node, weight_node] = ops.parents;
         let grad = grads.consume::<B>(&ops.node);
-        if let (Some(node), Some(x)) = (weight_node, x) {
-            grads.register::<B>(node.id, B::linear_map_weight(x, grad.clone()));
+        for (node, grad) in ops.parents.into_iter().zip(ops.state.gradients(grad)) {
+            if let (Some(node), Some(grad)) = (node, grad) {
+                grads.register::<B>(node.id, grad);
+            }
         }
-        if let (Some(node), Some(weight)) = (x_node, weight) {
+    }
+}
+
+/// `x W + t`, and whether `t` is one row for all.
+#[derive(Debug)]
+struct LinearAdd {
+    is_row: bool,
+}
+
+impl<B: GraphOps> Backward<B, 3> for LinearAdd {
+    type State = Factors<B>;
+
+    fn backward(
+        self,
+        ops: Ops<Self::State, 3>,
+        grads: &mut Gradients,
+        _checkpointer: &mut Checkpointer,
+    ) {
+        let grad = grads.consume::<B>(&ops.node);
+        let dterm = ops.parents[2].is_some().then(|| {
+            if self.is_row {
+                let width = grad.shape()[1];
+                B::float_reshape(B::column_sum(grad.clone()), Shape::new([1, width]))
+            } else {
+                grad.clone()
+            }
+        });
+        let [dx, dweight] = ops.state.gradients(grad);
+        for (node, grad) in ops.parents.into_iter().zip([dx, dweight, dterm]) {
+            if let (Some(node), Some(grad)) = (node, grad) {
+                grads.register::<B>(node.id, grad);
+            }
+        }
+    }
+}
+
+/// The factors of a product that its gradients need: `x` for that of the weights, and the weights for that
+/// of `x`.
+#[derive(Clone, Debug)]
+struct Factors<B: Backend> {
+    x: Option<FloatTensor<B>>,
+    weight: Option<FloatTensor<B>>,
+}
+
+impl<B: GraphOps> Factors<B> {
+    /// The gradients of the features and of the weights, as far as they are asked for.
+    fn gradients(self, grad: FloatTensor<B>) -> [Option<FloatTensor<B>>; 2] {
+        let dweight = self.x.map(|x| B::linear_map_weight(x, grad.clone()));
+        let dx = self.weight.map(|weight| {
             let transposed = B::float_swap_dims(weight, 0, 1);
-            grads.register::<B>(node.id, B::linear_map(grad, transposed));
-        }
+            B::linear_map(grad, transposed)
+        });
+        [dx, dweight]
     }
 }
 
@@ -78,13 +126,47 @@ pub(crate) fn linear_map<B: GraphOps, C: CheckpointStrategy>(
         .stateful()
     {
         OpsKind::Tracked(prep) => {
-            let state = (
-                needed[1].then(|| x.clone()),
-                needed[0].then(|| weight.clone()),
-            );
-            prep.finish(state, B::linear_map(x, weight))
+            prep.finish(factors(needed, &x, &weight), B::linear_map(x, weight))
         }
         OpsKind::UnTracked(prep) => prep.finish(B::linear_map(x, weight)),
+    }
+}
+
+/// [`GraphOps::linear_map_add`] with its gradients.
+pub(crate) fn linear_map_add<B: GraphOps, C: CheckpointStrategy>(
+    x: FloatTensor<Autodiff<B, C>>,
+    weight: FloatTensor<Autodiff<B, C>>,
+    term: FloatTensor<Autodiff<B, C>>,
+) -> FloatTensor<Autodiff<B, C>> {
+    let needed = [x.is_tracked(), weight.is_tracked()];
+    let (x, x_node) = x.into_parts();
+    let (weight, weight_node) = weight.into_parts();
+    let (term, term_node) = term.into_parts();
+    let linear = LinearAdd {
+        is_row: term.shape()[0] != x.shape()[0],
+    };
+    match linear
+        .prepare::<C>([x_node, weight_node, term_node])
+        .compute_bound()
+        .stateful()
+    {
+        OpsKind::Tracked(prep) => prep.finish(
+            factors(needed, &x, &weight),
+            B::linear_map_add(x, weight, term),
+        ),
+        OpsKind::UnTracked(prep) => prep.finish(B::linear_map_add(x, weight, term)),
+    }
+}
+
+/// What to keep, where the features and the weights are tracked or not.
+fn factors<B: Backend>(
+    [has_x, has_weight]: [bool; 2],
+    x: &FloatTensor<B>,
+    weight: &FloatTensor<B>,
+) -> Factors<B> {
+    Factors {
+        x: has_weight.then(|| x.clone()),
+        weight: has_x.then(|| weight.clone()),
     }
 }
 
@@ -108,7 +190,15 @@ pub(crate) fn add_bias<B: GraphOps, C: CheckpointStrategy>(
 
 /// [`GraphOps::add_bias`] by Burn's own addition.
 pub(crate) fn broadcast_sum<B: Backend>(x: FloatTensor<B>, bias: FloatTensor<B>) -> FloatTensor<B> {
-    use burn::backend::{Shape, TensorMetadata as _};
     let width = bias.shape()[0];
     B::float_add(x, B::float_reshape(bias, Shape::new([1, width])))
+}
+
+/// [`GraphOps::linear_map_add`] by Burn's own addition.
+pub(crate) fn product_sum<B: GraphOps>(
+    x: FloatTensor<B>,
+    weight: FloatTensor<B>,
+    term: FloatTensor<B>,
+) -> FloatTensor<B> {
+    B::float_add(B::linear_map(x, weight), term)
 }

@@ -9,6 +9,8 @@
 pub(crate) mod backward;
 #[cfg(feature = "cube")]
 pub(crate) mod cube;
+#[cfg(feature = "flex")]
+pub(crate) mod flex;
 
 use burn::backend::Dispatch;
 use burn::tensor::{Tensor, module};
@@ -46,22 +48,75 @@ use crate::{GraphOps, scope};
 /// assert_eq!(out.as_slice::<f32>().unwrap(), [21.5, 43.5]);
 /// ```
 pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<2> {
-    let ([_, d_input], [rows, d_output]) = (x.dims(), weight.dims());
-    let biases = bias.as_ref().map_or(d_output, |bias| bias.dims()[0]);
-    assert!(
-        d_input == rows && biases == d_output,
-        "linear: expected `weight` with {d_input} rows, as many as `x` has columns, and `bias` with \
-         {d_output} entries, got {rows} rows and {biases} entries"
-    );
+    check("linear", &x, &weight, bias.as_ref());
     if scope::is_recorded(&x) {
         return module::linear(x, weight, bias);
     }
-    let (x, weight) = (x.into_dispatch(), weight.into_dispatch());
-    let out = Tensor::from_dispatch(<Dispatch as GraphOps>::linear_map(x, weight));
-    match bias {
-        Some(bias) => add_bias(out, bias),
-        None => out,
+    linear_map(x, weight, bias.map(Tensor::unsqueeze))
+}
+
+/// The sum of two linear maps, of each row of two matrices, and a bias.
+///
+/// ```text
+/// out[i] = x₀[i] · W₀ + x₁[i] · W₁ + b
+/// ```
+///
+/// The same as [`linear`] twice and a sum; on the CPU the second product is added up on top of the first.
+///
+/// # Shapes
+/// x: `[N, d₀]` and `[N, d₁]` float · weight: `[d₀, d_output]` and `[d₁, d_output]` · bias: `[d_output]` ·
+/// output: `[N, d_output]`
+///
+/// # Panics
+/// If the widths or the numbers of rows disagree.
+///
+/// # Examples
+/// ```
+/// use burn::tensor::{Device, Tensor};
+///
+/// let device = Device::default();
+/// let matrix = |values| Tensor::<2>::from_floats(values, &device);
+/// let (x, weight) = ([matrix([[1.0]]), matrix([[2.0]])], [matrix([[10.0]]), matrix([[100.0]])]);
+/// let out = kiln_ops::linear_sum(x, weight, None).into_data();
+/// assert_eq!(out.as_slice::<f32>().unwrap(), [210.0]);
+/// ```
+pub fn linear_sum(
+    x: [Tensor<2>; 2],
+    weight: [Tensor<2>; 2],
+    bias: Option<Tensor<1>>,
+) -> Tensor<2> {
+    check("linear_sum", &x[0], &weight[0], bias.as_ref());
+    check("linear_sum", &x[1], &weight[1], bias.as_ref());
+    let [shape, other] = [0, 1].map(|at| [x[at].dims()[0], weight[at].dims()[1]]);
+    assert!(
+        shape == other,
+        "linear_sum: expected two products of the same shape, got {shape:?} and {other:?}"
+    );
+    let ([x, other_x], [weight, other_weight]) = (x, weight);
+    if scope::is_recorded(&x) {
+        return module::linear(x, weight, bias) + module::linear(other_x, other_weight, None);
     }
+    let other = linear_map(other_x, other_weight, bias.map(Tensor::unsqueeze));
+    linear_map(x, weight, Some(other))
+}
+
+#[track_caller]
+fn check(op: &str, x: &Tensor<2>, weight: &Tensor<2>, bias: Option<&Tensor<1>>) {
+    let ([_, d_input], [rows, d_output]) = (x.dims(), weight.dims());
+    let biases = bias.map_or(d_output, |bias| bias.dims()[0]);
+    assert!(
+        d_input == rows && biases == d_output,
+        "{op}: expected `weight` with {d_input} rows, as many as `x` has columns, and `bias` with \
+         {d_output} entries, got {rows} rows and {biases} entries"
+    );
+}
+
+fn linear_map(x: Tensor<2>, weight: Tensor<2>, term: Option<Tensor<2>>) -> Tensor<2> {
+    let (x, weight) = (x.into_dispatch(), weight.into_dispatch());
+    Tensor::from_dispatch(match term {
+        Some(term) => <Dispatch as GraphOps>::linear_map_add(x, weight, term.into_dispatch()),
+        None => <Dispatch as GraphOps>::linear_map(x, weight),
+    })
 }
 
 /// Adds a vector to each row.

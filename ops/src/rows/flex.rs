@@ -188,6 +188,16 @@ macro_rules! elements {
 }
 pub(crate) use elements;
 
+/// The elements of a contiguous tensor, to be changed; copied first if another tensor has them too.
+macro_rules! elements_mut {
+    ($tensor:expr, $T:ty) => {{
+        let offsets = $tensor.layout().contiguous_offsets();
+        let (start, end) = offsets.expect("a contiguous tensor");
+        &mut $tensor.storage_mut::<$T>()[start..end]
+    }};
+}
+pub(crate) use elements_mut;
+
 /// Index `value` as a position below `size`; panics with the operation's name otherwise.
 #[inline]
 #[track_caller]

@@ -248,6 +248,16 @@ impl<T: Copy> Part<'_, T> {
         self.filled += LENGTH;
     }
 
+    /// Fills the next places.
+    #[inline(always)]
+    pub(crate) fn copy(&mut self, values: &[T]) {
+        let places = &mut self.places[self.filled..][..values.len()];
+        for (place, &value) in places.iter_mut().zip(values) {
+            place.write(value);
+        }
+        self.filled += values.len();
+    }
+
     /// Fills the next places with as many copies of a value.
     #[inline(always)]
     pub(crate) fn repeat(&mut self, value: T, count: usize) {

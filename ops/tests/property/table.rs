@@ -172,26 +172,38 @@ fn linear() -> Vec<Operation> {
             sums.map(|(x, bias)| x + bias).collect()
         },
     );
+    let mapped = |s: &Sample| -> Vec<f64> {
+        let row = |x: &[f64]| {
+            let sum = |h: usize| {
+                let column = s[Matrix].iter().skip(h).step_by(s.heads);
+                x.iter().zip(column).map(|(x, w)| x * w).sum()
+            };
+            (0..s.heads).map(sum).collect::<Vec<f64>>()
+        };
+        s[X].chunks(s.width()).flat_map(row).collect()
+    };
     let product = Operation::new(
         "linear",
         &[X, Matrix],
         Bound::Terms,
         |t| flat(kiln_ops::linear(t.get(X), t.get(Matrix), None)),
-        |s| {
-            let row = |x: &[f64]| {
-                let sum = |h: usize| {
-                    let column = s[Matrix].iter().skip(h).step_by(s.heads);
-                    x.iter().zip(column).map(|(x, w)| x * w).sum()
-                };
-                (0..s.heads).map(sum).collect::<Vec<f64>>()
-            };
-            s[X].chunks(s.width()).flat_map(row).collect()
+        mapped,
+    )
+    .in_steps();
+    let products = Operation::new(
+        "linear_sum",
+        &[X, Matrix],
+        Bound::Terms,
+        |t| {
+            let pair = |input| [t.get(input), t.get(input)];
+            flat(kiln_ops::linear_sum(pair(X), pair(Matrix), None))
         },
+        move |s| mapped(s).iter().map(|value| 2.0 * value).collect(),
     )
     .in_steps();
     // Some GPUs round the factors of products to TF32.
     if is_flex() {
-        vec![bias, product]
+        vec![bias, product, products]
     } else {
         vec![bias]
     }
