@@ -60,7 +60,7 @@ impl Child {
             .arg(&program)
             .args([if gpu { "cuda" } else { "cpu" }, &number])
             .envs(["OMP_NUM_THREADS", "MKL_NUM_THREADS"].map(|name| (name, &number)))
-            // What `keep_freed_memory` does here.
+            // What `keep_freed_memory` does.
             .envs(keep_memory.then_some(("MALLOC_MMAP_MAX_", "0")))
             .envs(keep_memory.then_some(("MALLOC_TRIM_THRESHOLD_", "-1")))
             .stdin(Stdio::piped())

@@ -23,7 +23,7 @@ mod report;
 use std::{io::Write as _, path::PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use kiln::prelude::backend;
 use serde_json::{Value, json};
 
@@ -57,9 +57,9 @@ struct Args {
     /// Threads of each side, on a processor.
     #[arg(long, default_value_t = 2)]
     threads: usize,
-    /// On a processor, freed memory stays with the process, on both sides. Memory is not measured then.
-    #[arg(long)]
-    keep_memory: bool,
+    /// On a processor, which side keeps the memory that it has freed.
+    #[arg(long, value_enum, default_value_t = KeepMemory::Kiln)]
+    keep_memory: KeepMemory,
     /// Measures Kiln alone.
     #[arg(long)]
     no_peers: bool,
@@ -72,6 +72,17 @@ struct Args {
     /// What `cargo bench` adds.
     #[arg(long, hide = true)]
     bench: bool,
+}
+
+/// Which side keeps the memory that it has freed, instead of giving it back to the system each time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum KeepMemory {
+    /// Each side as it comes: programs with Kiln keep it, by `keep_freed_memory`, PyTorch does not.
+    Kiln,
+    /// Kiln and the peers.
+    Both,
+    /// None, as a program with Kiln that does not ask for it.
+    Neither,
 }
 
 fn main() -> Result<()> {
@@ -95,7 +106,7 @@ fn main() -> Result<()> {
     rayon::ThreadPoolBuilder::new()
         .num_threads(args.threads)
         .build_global()?;
-    if args.keep_memory {
+    if args.keep_memory != KeepMemory::Neither {
         kiln::ops::keep_freed_memory();
     }
     let device = backend::device(&args.backend)?;
@@ -106,7 +117,7 @@ fn main() -> Result<()> {
             &args.python,
             gpu,
             args.threads,
-            args.keep_memory,
+            args.keep_memory == KeepMemory::Both,
         )?)
     };
     let hello = match &mut child {
@@ -123,7 +134,7 @@ fn main() -> Result<()> {
         "backend": args.backend,
         "threads": args.threads,
         "rounds": args.rounds,
-        "keep_memory": args.keep_memory,
+        "keep_memory": args.keep_memory.to_possible_value().map(|value| value.get_name().to_owned()),
         "processor": measure::processor(),
         "gpu": hello["gpu"],
         "versions": hello["versions"],
@@ -207,11 +218,7 @@ fn measure_case(
     let first = run();
     let num_sampled = first.num_sampled().transpose()?;
     let samples = first.samples();
-    let memory = if args.keep_memory {
-        None
-    } else {
-        measure::memory(&run, &device)?
-    };
+    let memory = measure::memory(&run, &device)?;
 
     // The first times only say how many calls to time at once.
     let mut turn = |number: usize, peer: &mut Peer, calls: usize| {

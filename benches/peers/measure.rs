@@ -90,6 +90,7 @@ pub(crate) fn memory(run: &Run, device: &Device) -> Result<Option<f64>> {
         let usage = device.memory_pool_usage();
         return Ok(usage.map(|usage| float(usage.bytes_reserved)));
     }
+    give_back();
     // Linux: this sets the largest resident size back to the present one.
     let reset = fs::write("/proc/self/clear_refs", "5").is_ok();
     let before = resident("VmRSS:");
@@ -99,6 +100,16 @@ pub(crate) fn memory(run: &Run, device: &Device) -> Result<Option<f64>> {
         (true, Some(before), Some(after)) => Some(float(after.saturating_sub(before))),
         _ => None,
     })
+}
+
+/// Gives freed memory that this process has kept back to the system.
+pub(crate) fn give_back() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    #[expect(unsafe_code, reason = "a function of the C library")]
+    // SAFETY: it may be called at any time.
+    unsafe {
+        libc::malloc_trim(0)
+    };
 }
 
 /// A line of `/proc/self/status`, in bytes.

@@ -407,6 +407,11 @@ def resident(name):
     return int(line.split()[1]) * 1024
 
 
+def give_back():
+    """Gives freed memory that this process has kept back to the system."""
+    ctypes.CDLL(None).malloc_trim(0)
+
+
 def peak(call):
     """Memory at the worst moment of a call: on a GPU all of it, otherwise what the call added."""
     if CUDA:
@@ -415,7 +420,7 @@ def peak(call):
         synchronize()
         return torch.cuda.max_memory_allocated()
     try:
-        ctypes.CDLL(None).malloc_trim(0)
+        give_back()
         with open("/proc/self/clear_refs", "w") as refs:
             refs.write("5")
         before = resident("VmRSS")
@@ -483,6 +488,8 @@ def clean():
     gc.collect()
     if CUDA:
         torch.cuda.empty_cache()
+    elif hasattr(ctypes.CDLL(None), "malloc_trim"):
+        give_back()
 
 
 def copy():
