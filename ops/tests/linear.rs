@@ -48,6 +48,7 @@ fn products_and_gradients() {
         [1300, 33, 20],
         [3000, 64, 48],
         [5003, 20, 16],
+        [700, 132, 260],
         [2 * 66 * 512 + 1, 4, 4],
     ] {
         let device = device().autodiff();

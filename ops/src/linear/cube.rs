@@ -3,7 +3,8 @@
 //! Products are those of `cubek`. Small ones are computed as they stand: units of the device multiply
 //! single precision faster than its tensor cores are set up, and round nothing. For large ones, where the
 //! device copies tiles by itself (TMA) and rows are aligned for it, the kernels that use it are taken
-//! without a trial; otherwise Burn chooses.
+//! without a trial; where it has no tensor cores for single precision, there is a kernel here (`tiled`);
+//! otherwise Burn chooses.
 //!
 //! The gradient of weights `xᵀ g` is cut in ranges of rows, as many as keep the device busy, one product
 //! each in a batch; the last range has the rows that are left. Sums of rows, of the ranges' results and
@@ -19,6 +20,7 @@
 )]
 
 mod narrow;
+mod tiled;
 
 use burn::backend::{Shape, cubecl::dtype_to_storage_type, ops::FloatTensorOps as _};
 use burn::tensor::DType;
@@ -30,7 +32,11 @@ use burn_cubecl::{
     },
     tensor::CubeTensor,
 };
-use cubecl::{cube, ir::features::Tma, prelude::*};
+use cubecl::{
+    cube,
+    ir::{FloatKind, features::Tma},
+    prelude::*,
+};
 use cubek::{
     matmul::{
         definition::{MatmulElems, MatmulGlobalElems, MatmulSetupError},
@@ -209,6 +215,13 @@ fn product(lhs: CubeTensor, rhs: CubeTensor, out: &CubeTensor, by: Use) {
     {
         return;
     }
+    // The weights, seldom more, are copied if they lie across.
+    if is_large && lhs.dtype == DType::F32 && !has_matrix_units(out) {
+        let rhs = into_contiguous(rhs.clone());
+        if tiled::product(&lhs, &rhs, out) {
+            return;
+        }
+    }
     let (dims, result) = (
         [lhs.meta.shape().clone(), rhs.meta.shape().clone()],
         matmul(
@@ -222,6 +235,14 @@ fn product(lhs: CubeTensor, rhs: CubeTensor, out: &CubeTensor, by: Use) {
     if let Err(error) = result {
         panic!("linear: no kernel for a product of {dims:?}: {error:?}");
     }
+}
+
+/// Whether the device multiplies matrices of single precision as such, rounded to TF32 or not.
+fn has_matrix_units(like: &CubeTensor) -> bool {
+    let features = &like.client.properties().features.matmul;
+    let known = [FloatKind::TF32, FloatKind::F32].map(ElemType::Float);
+    let mut configs = features.cmma.iter().chain(&features.mma);
+    configs.any(|config| known.contains(&config.a_type))
 }
 
 /// Launches the kernel of a strategy, if it can compute the product.
