@@ -2,7 +2,7 @@
 
 use burn::{
     module::{Flag, Module, Param},
-    tensor::{Device, Tensor},
+    tensor::{Device, Int, Tensor},
 };
 
 /// Zeroes elements at random while training and scales the others to keep the mean.
@@ -48,7 +48,7 @@ impl Dropout {
 
     /// For operations that do the dropout themselves: the probability, and a seed that the device's
     /// random numbers give. Nothing where dropout does nothing.
-    pub(crate) fn draw(&self, device: &Device) -> Option<(f64, u32)> {
+    pub(crate) fn draw(&self, device: &Device) -> Option<(f64, Tensor<1, Int>)> {
         let is_active = self.is_enabled() && device.is_autodiff();
         is_active.then(|| (self.prob, kiln_ops::dropout_seed(device)))
     }

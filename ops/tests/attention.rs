@@ -3,10 +3,11 @@
 
 use burn::tensor::{DType, Device, Shape, Tensor, activation::leaky_relu};
 use kiln_core::{EdgeIndex, Edges, Flow};
-use kiln_ops::{AttentionOptions, DotAttentionOptions, Endpoints, Reduce};
+use kiln_ops::{Endpoints, Reduce};
 
 use crate::{
     gradient::check,
+    reference::{Attention, DotAttention},
     support::{BACKEND, assert_close, device, float_type, floats, is_flex, read},
 };
 
@@ -30,9 +31,9 @@ fn numbers(count: usize, seed: u32) -> Vec<f64> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Op {
     /// Of `x_src`, `x_dst` and `att`.
-    Joint(AttentionOptions),
+    Joint(Attention),
     /// Of `query`, `key` and `value`.
-    Dot(DotAttentionOptions),
+    Dot(DotAttention),
 }
 
 /// With and without loops and dropout, where there are such.
@@ -41,13 +42,13 @@ fn ops(sample: &Sample) -> Vec<Op> {
     let mut ops = Vec::new();
     for dropout in [None, Some((0.4, 77))] {
         for loops in [None, Some(loops)] {
-            ops.push(Op::Joint(AttentionOptions {
+            ops.push(Op::Joint(Attention {
                 negative_slope: 0.2,
                 loops,
                 dropout,
             }));
         }
-        ops.push(Op::Dot(DotAttentionOptions {
+        ops.push(Op::Dot(DotAttention {
             scale: 0.7,
             dropout,
         }));
@@ -58,11 +59,12 @@ fn ops(sample: &Sample) -> Vec<Op> {
 impl Op {
     pub(crate) fn run(self, inputs: [Tensor<3>; 3], ends: &Endpoints) -> Tensor<3> {
         let [a, b, c] = inputs;
+        let device = a.device();
         match self {
             Self::Joint(options) => {
-                kiln_ops::edge_attention_v2(a, b, c.squeeze_dim(0), ends, options)
+                kiln_ops::edge_attention_v2(a, b, c.squeeze_dim(0), ends, options.on(&device))
             }
-            Self::Dot(options) => kiln_ops::dot_attention(a, b, c, ends, options),
+            Self::Dot(options) => kiln_ops::dot_attention(a, b, c, ends, options.on(&device)),
         }
     }
 
@@ -432,12 +434,18 @@ fn one_tracked_input_is_enough() {
     let gradient = |device: &Device| {
         let x = floats(&numbers(42, 16), [7, 2, 3], device);
         let score_src = score(7, &tracked).require_grad();
-        let options = AttentionOptions {
+        let options = Attention {
             negative_slope: 0.2,
             loops: None,
             dropout: None,
         };
-        let out = kiln_ops::edge_attention(x, score_src.clone(), score(5, device), &ends, options);
+        let out = kiln_ops::edge_attention(
+            x,
+            score_src.clone(),
+            score(5, device),
+            &ends,
+            options.on(device),
+        );
         read(score_src.grad(&out.backward()).unwrap())
     };
     assert_eq!(gradient(&plain), gradient(&tracked));

@@ -101,9 +101,9 @@ fn sums_of_two_products() {
             (numbers(k * m, 3), [k, m]),
             (numbers(l * m, 4), [l, m]),
         ];
-        let [x, y, v, w] = values.each_ref().map(|(values, shape)| -> Tensor<2> {
-            floats(values, *shape, &device).require_grad()
-        });
+        let [x, y, v, w] = values
+            .each_ref()
+            .map(|(values, shape)| -> Tensor<2> { floats(values, *shape, &device).require_grad() });
         let [(x_values, _), (y_values, _), (v_values, _), (w_values, _)] = &values;
         let bias_values = numbers(m, 5);
         let bias: Tensor<1> = floats(&bias_values, [m], &device).require_grad();

@@ -193,6 +193,11 @@ fn signed(count: usize) -> Vec<f64> {
 
 /// A result, and its gradient for each input when the result's is [`signed`], as they lie in memory.
 fn run(operation: &Operation, inputs: &Inputs<'_>) -> (Tensor<1>, Vec<(Input, Tensor<1>)>) {
+    // No graph is begun that is not walked back: after many of those Burn frees nodes of the next one.
+    let out = (operation.run)(inputs);
+    if operation.inputs.is_empty() || out.dims()[0] == 0 {
+        return (out, vec![]);
+    }
     let leaves: Vec<_> = operation
         .inputs
         .iter()
@@ -202,9 +207,6 @@ fn run(operation: &Operation, inputs: &Inputs<'_>) -> (Tensor<1>, Vec<(Input, Te
         inputs.with(*input, leaf.clone())
     });
     let out = (operation.run)(&inputs);
-    if leaves.is_empty() || out.dims()[0] == 0 {
-        return (out, vec![]);
-    }
     let data = TensorData::new(signed(out.dims()[0]), out.dims());
     let cotangent = Tensor::from_data(data, (&out.device(), out.dtype()));
     let mut grads = (out.clone() * cotangent).backward();

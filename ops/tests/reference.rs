@@ -1,6 +1,7 @@
 //! The operations as plain loops over `f64`, written from their formulas.
 
-use kiln_ops::{AttentionOptions, Reduce};
+use burn::tensor::{Device, Int, Tensor};
+use kiln_ops::{AttentionOptions, DotAttentionOptions, Reduce};
 
 /// `out[e] = x[index[e]]`
 pub(crate) fn gather(x: &[f64], width: usize, index: &[usize]) -> Vec<f64> {
@@ -162,7 +163,7 @@ pub(crate) fn attention(
     scores: [&[f64]; 2],
     src: &[usize],
     dst: &[usize],
-    options: &AttentionOptions,
+    options: &Attention,
 ) -> Vec<f64> {
     let size = scores[1].len() / heads;
     let mut entries = vec![Vec::new(); size];
@@ -201,8 +202,47 @@ pub(crate) fn attention(
     out
 }
 
+/// [`AttentionOptions`] with a seed that is a number.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Attention {
+    pub(crate) negative_slope: f64,
+    pub(crate) loops: Option<usize>,
+    pub(crate) dropout: Option<(f64, u32)>,
+}
+
+impl Attention {
+    pub(crate) fn on(self, device: &Device) -> AttentionOptions {
+        AttentionOptions {
+            negative_slope: self.negative_slope,
+            loops: self.loops,
+            dropout: seeded(self.dropout, device),
+        }
+    }
+}
+
+/// The same of [`DotAttentionOptions`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct DotAttention {
+    pub(crate) scale: f64,
+    pub(crate) dropout: Option<(f64, u32)>,
+}
+
+impl DotAttention {
+    pub(crate) fn on(self, device: &Device) -> DotAttentionOptions {
+        DotAttentionOptions {
+            scale: self.scale,
+            dropout: seeded(self.dropout, device),
+        }
+    }
+}
+
+fn seeded(dropout: Option<(f64, u32)>, device: &Device) -> Option<(f64, Tensor<1, Int>)> {
+    let (probability, seed) = dropout?;
+    Some((probability, Tensor::from_ints([seed.cast_signed()], device)))
+}
+
 /// What dropout multiplies a weight with.
-fn kept(number: usize, options: &AttentionOptions) -> f64 {
+fn kept(number: usize, options: &Attention) -> f64 {
     let Some((probability, seed)) = options.dropout else {
         return 1.0;
     };

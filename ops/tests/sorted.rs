@@ -3,11 +3,11 @@
 
 use burn::tensor::{DType, Device, Tensor};
 use kiln_core::{EdgeIndex, Edges, Flow};
-use kiln_ops::{AttentionOptions, Endpoints, Reduce};
+use kiln_ops::{Endpoints, Reduce};
 
 use crate::{
     gradient::check,
-    reference,
+    reference::{self, Attention},
     support::{Numbers, assert_close, device, float_type, floats, is_flex, read},
 };
 
@@ -122,7 +122,7 @@ impl Sample {
     }
 
     /// Attention by plain loops.
-    fn attended(&self, options: &AttentionOptions) -> Vec<f64> {
+    fn attended(&self, options: &Attention) -> Vec<f64> {
         let (src, dst) = self.pairs();
         let scores = [self.score_src.as_slice(), &self.score_dst];
         reference::attention(
@@ -251,10 +251,10 @@ fn softmax_among_the_edges_of_a_receiver() {
 }
 
 /// With and without loops, with and without dropout.
-fn options(sample: &Sample) -> impl Iterator<Item = AttentionOptions> {
+fn options(sample: &Sample) -> impl Iterator<Item = Attention> {
     let loops = sample.num_src.min(sample.num_dst);
     [None, Some(loops)].into_iter().flat_map(|loops| {
-        [None, Some((0.4, 77))].map(|dropout| AttentionOptions {
+        [None, Some((0.4, 77))].map(|dropout| Attention {
             negative_slope: 0.2,
             loops,
             dropout,
@@ -272,8 +272,13 @@ fn attention_in_one_walk() {
                 let flow = [Flow::SourceToTarget, Flow::TargetToSource][at % 2];
                 let ends = sample.ends(flow, false, &device);
                 let [src, dst] = sample.scores(&device);
-                let out =
-                    kiln_ops::edge_attention(sample.x_heads(&device), src, dst, &ends, options);
+                let out = kiln_ops::edge_attention(
+                    sample.x_heads(&device),
+                    src,
+                    dst,
+                    &ends,
+                    options.on(&device),
+                );
                 let what = format!("attention {heads} x {channels} {options:?}");
                 assert_close(&what, &read(out), &sample.attended(&options), 10.0);
             }
@@ -292,13 +297,13 @@ fn graphs_without_edges_or_nodes() {
         assert_eq!(read(out), vec![0.0; nodes[1] * 8]);
         let x = x.reshape(burn::tensor::Shape::new([nodes[0], 2, 4]));
         let scores = |n| Tensor::<2>::zeros(burn::tensor::Shape::new([n, 2]), &device);
-        let options = AttentionOptions {
+        let options = Attention {
             negative_slope: 0.2,
             loops: None,
             dropout: None,
         };
         let (src, dst) = (scores(nodes[0]), scores(nodes[1]));
-        let out = kiln_ops::edge_attention(x, src, dst, &ends, options);
+        let out = kiln_ops::edge_attention(x, src, dst, &ends, options.on(&device));
         assert_eq!(read(out), vec![0.0; nodes[1] * 8]);
     }
 }
@@ -342,15 +347,15 @@ fn gradients() {
             let what = format!("attention {options:?}");
             check(&what, &sample.x, [7, 2, 3], |x, d| {
                 let [src, dst] = sample.scores(d);
-                kiln_ops::edge_attention(x, src, dst, &ends(d), options)
+                kiln_ops::edge_attention(x, src, dst, &ends(d), options.on(d))
             });
             check(&what, &sample.score_src, [7, 2], |src, d| {
                 let [_, dst] = sample.scores(d);
-                kiln_ops::edge_attention(sample.x_heads(d), src, dst, &ends(d), options)
+                kiln_ops::edge_attention(sample.x_heads(d), src, dst, &ends(d), options.on(d))
             });
             check(&what, &sample.score_dst, [5, 2], |dst, d| {
                 let [src, _] = sample.scores(d);
-                kiln_ops::edge_attention(sample.x_heads(d), src, dst, &ends(d), options)
+                kiln_ops::edge_attention(sample.x_heads(d), src, dst, &ends(d), options.on(d))
             });
         }
     }
@@ -407,7 +412,7 @@ fn gradients_of_long_rows() {
     for (heads, channels) in [(1, 130), (4, 32), (2, 5)] {
         let sample = Sample::new([50, 50], 200, 1500, [heads, channels]);
         let ends = sample.ends(Flow::SourceToTarget, false, &device);
-        let options = AttentionOptions {
+        let options = Attention {
             negative_slope: 0.2,
             loops: None,
             dropout: None,
@@ -416,7 +421,13 @@ fn gradients_of_long_rows() {
             let x = sample.x_heads(&device).require_grad();
             let [src, dst] = sample.scores(&device).map(Tensor::require_grad);
             let out = if fused {
-                kiln_ops::edge_attention(x.clone(), src.clone(), dst.clone(), &ends, options)
+                kiln_ops::edge_attention(
+                    x.clone(),
+                    src.clone(),
+                    dst.clone(),
+                    &ends,
+                    options.on(&device),
+                )
             } else {
                 let scores = ends.lift_j(src.clone()) + ends.lift_i(dst.clone());
                 let scores = burn::tensor::activation::leaky_relu(scores, 0.2);
@@ -447,13 +458,18 @@ fn results_do_not_depend_on_the_number_of_threads() {
             let ends = sample.ends(Flow::SourceToTarget, false, &device);
             let x = sample.x_heads(&device).cast(DType::F32).require_grad();
             let [src, dst] = sample.scores(&device).map(|score| score.cast(DType::F32));
-            let options = AttentionOptions {
+            let options = Attention {
                 negative_slope: 0.2,
                 loops: Some(2900),
                 dropout: Some((0.3, 5)),
             };
-            let attended =
-                kiln_ops::edge_attention(x.clone(), src.clone(), dst.clone(), &ends, options);
+            let attended = kiln_ops::edge_attention(
+                x.clone(),
+                src.clone(),
+                dst.clone(),
+                &ends,
+                options.on(&device),
+            );
             let flat = x.clone().reshape([3000, 32]);
             let mean = kiln_ops::aggregate(flat.clone(), None, &ends, Reduce::Mean);
             let max = kiln_ops::aggregate(flat, None, &ends, Reduce::Max);

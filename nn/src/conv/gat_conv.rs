@@ -23,7 +23,7 @@ use kiln_core::{
     Edges, Nodes, Value, leaves,
     signature::{Dim, Overload, Overloads, Signature, Type},
 };
-use kiln_ops::{AttentionOptions, Reduce, add_bias, edge_attention, linear, scope};
+use kiln_ops::{AttentionOptions, Reduce, add_bias, edge_attention, heads_dot, linear, scope};
 use serde::{Deserialize, Serialize};
 
 use super::attention::{Attention, Loops, append_loops, compact, fill_rows};
@@ -328,13 +328,13 @@ impl GatConv {
     ) -> (Tensor<2>, Tensor<2>) {
         let [_, heads, channels] = mapped.dims();
         if self.lin.is_some() && !x.is_pair() && self.in_channels[0] > heads * channels {
-            let scores = |att| heads_dot(mapped, att);
+            let scores = |att: &Param<Tensor<3>>| heads_dot(mapped.clone(), att.val());
             return (scores(&self.att_src), scores(&self.att_dst));
         }
-        let map = |lin: &Linear, att| {
+        let map = |lin: &Linear, att: &Param<Tensor<3>>| {
             let weight = lin.weight.val();
             let [d_input, _] = weight.dims();
-            heads_dot(&weight.reshape([d_input, heads, channels]), att)
+            heads_dot(weight.reshape([d_input, heads, channels]), att.val())
         };
         let (x_j, x_i) = self.flow.ends(x.clone());
         let (lin_j, lin_i) = self.maps();
@@ -378,8 +378,8 @@ impl GatConv {
         let is_pair = x.is_pair();
         let x_own = self.flow.ends(x.clone()).1;
         let (x_j, x_i) = self.transform(x);
-        let alpha_j = heads_dot(&x_j, &self.att_src);
-        let alpha_i = x_i.map(|x_i| heads_dot(&x_i, &self.att_dst));
+        let alpha_j = heads_dot(x_j.clone(), self.att_src.val());
+        let alpha_i = x_i.map(|x_i| heads_dot(x_i, self.att_dst.val()));
         let edge_attr = edge_attr.filter(|_| self.lin_edge.is_some());
 
         let ends = Endpoints::new(edges, self.flow);
@@ -479,7 +479,7 @@ impl GatConv {
         let weight = lin.weight.val();
         let [d_edge, _] = weight.dims();
         let weight = weight.reshape([d_edge, self.heads, self.channels]);
-        edge_attr.matmul(heads_dot(&weight, att))
+        edge_attr.matmul(heads_dot(weight, att.val()))
     }
 
     /// Features of the appended loops, `[n, d_edge]`.
@@ -508,11 +508,6 @@ impl GatConv {
             }
         }
     }
-}
-
-/// `Σ_c x[.., h, c] · att[h, c]`, `[N, H, C]` to `[N, H]`.
-fn heads_dot(x: &Tensor<3>, att: &Param<Tensor<3>>) -> Tensor<2> {
-    (x.clone() * att.val()).sum_dim(2).squeeze_dim(2)
 }
 
 impl MessagePassing for GatConv {

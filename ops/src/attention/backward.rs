@@ -17,7 +17,7 @@ use burn::backend::{
         grads::Gradients,
         ops::{Backward, Ops, OpsKind},
     },
-    tensor::FloatTensor,
+    tensor::{FloatTensor, IntTensor},
 };
 
 use super::{Saved, Score};
@@ -32,6 +32,7 @@ struct State<B: Backend> {
     inputs: [FloatTensor<B>; 3],
     out: FloatTensor<B>,
     lse: FloatTensor<B>,
+    seed: IntTensor<B>,
     csr: CsrTensors<B>,
     transposed: CsrTensors<B>,
 }
@@ -50,6 +51,7 @@ impl<B: GraphOps> Backward<B, 3> for Attention {
             out: state.out,
             lse: state.lse,
             grad: grads.consume::<B>(&ops.node),
+            seed: state.seed,
         };
         let gradients =
             (state.score).backward::<B>(state.inputs, saved, state.csr, state.transposed);
@@ -66,6 +68,7 @@ impl<B: GraphOps> Backward<B, 3> for Attention {
 pub(crate) fn attention<B: GraphOps, C: CheckpointStrategy>(
     score: Score,
     inputs: [FloatTensor<Autodiff<B, C>>; 3],
+    seed: IntTensor<B>,
     csr: CsrTensors<B>,
     transposed: CsrTensors<B>,
 ) -> (FloatTensor<Autodiff<B, C>>, FloatTensor<Autodiff<B, C>>) {
@@ -73,7 +76,12 @@ pub(crate) fn attention<B: GraphOps, C: CheckpointStrategy>(
     let ((a, a_node), (b, b_node)) = (a.into_parts(), b.into_parts());
     let (c, c_node) = c.into_parts();
     let inputs = [a, b, c];
-    let (out, lse) = score.forward::<B>(inputs.clone(), csr.clone(), transposed.clone());
+    let (out, lse) = score.forward::<B>(
+        inputs.clone(),
+        seed.clone(),
+        csr.clone(),
+        transposed.clone(),
+    );
     let prepared = Attention
         .prepare::<C>([a_node, b_node, c_node])
         .compute_bound()
@@ -85,6 +93,7 @@ pub(crate) fn attention<B: GraphOps, C: CheckpointStrategy>(
                 inputs,
                 out: out.clone(),
                 lse: lse.clone(),
+                seed,
                 csr,
                 transposed,
             };
@@ -112,6 +121,7 @@ pub(crate) fn gradients<B: GraphOps, C: CheckpointStrategy>(
         out: Autodiff::<B, C>::inner(saved.out),
         lse: Autodiff::<B, C>::inner(saved.lse),
         grad: Autodiff::<B, C>::inner(saved.grad),
+        seed: saved.seed,
     };
     let inputs = inputs.map(Autodiff::<B, C>::inner);
     let gradients = score.backward::<B>(inputs, saved, csr, transposed);

@@ -37,7 +37,7 @@ use parts::{
     LOWEST, Options, Place, count_entries, find_entry, keep, leaky, merge, push, write_output,
 };
 
-use super::AttentionOptions;
+use super::AttentionAttributes;
 use crate::{
     CsrTensors,
     rows::{
@@ -58,6 +58,7 @@ fn attention_kernel<F: Float, A: Float, N: Size>(
     col: &Tensor<i32>,
     edge: &Tensor<i32>,
     chunk: &Tensor<i32>,
+    seed: ComptimeOption<&Tensor<i32>>,
     out: &mut Tensor<Vector<F, N>>,
     lse: &mut Tensor<A>,
     partial: &mut Tensor<A>,
@@ -67,7 +68,6 @@ fn attention_kernel<F: Float, A: Float, N: Size>(
     edges: usize,
     loops: usize,
     slope: f32,
-    seed: u32,
     threshold: u32,
     scale: f32,
     #[comptime] heads: usize,
@@ -75,9 +75,14 @@ fn attention_kernel<F: Float, A: Float, N: Size>(
     #[comptime] slots: usize,
     #[comptime] blocks: usize,
     #[comptime] has_loops: bool,
-    #[comptime] has_dropout: bool,
     #[define(F, A)] _dtypes: [ElemType; 2],
 ) {
+    let has_dropout = comptime!(seed.is_some());
+    let mut drawn = 0u32;
+    #[comptime]
+    if let ComptimeOption::Some(seed) = &seed {
+        drawn = u32::reinterpret(seed[0]);
+    }
     let task = group(lanes);
     let number = task / comptime!(heads * blocks);
     let walk = find_walk(ptr, chunk, number, pieces, rows);
@@ -144,7 +149,7 @@ fn attention_kernel<F: Float, A: Float, N: Size>(
             let mut share = scores[step];
             if comptime!(has_dropout) {
                 let name = by[step] * u32::cast_from(heads) + u32::cast_from(head);
-                share *= keep::<A>(name, seed, threshold, scale);
+                share *= keep::<A>(name, drawn, threshold, scale);
             }
             #[unroll]
             for slot in 0..slots {
@@ -170,14 +175,15 @@ pub(crate) fn attention(
     x: CubeTensor,
     score_src: CubeTensor,
     score_dst: CubeTensor,
+    seed: CubeTensor,
     csr: CsrTensors<CubeBackend>,
-    options: AttentionOptions,
+    options: AttentionAttributes,
 ) -> (CubeTensor, CubeTensor) {
     let (x, csr) = (into_contiguous(x), Sorted::from(csr));
     let (heads, width) = (x.meta.shape()[1], x.meta.shape()[2]);
     let shape = with_rows(x.meta.shape(), csr.rows);
     let (sum, score_type) = (sum_type(x.dtype), score_dst.dtype);
-    let options = Options::from(options);
+    let options = Options::of(options, seed);
     if csr.rows * heads * width * (csr.edges + options.loops) == 0 {
         let lse = zeros(&x, Shape::new([csr.rows, heads]), score_type);
         return (zeros(&x, shape, x.dtype), lse);
@@ -207,6 +213,7 @@ pub(crate) fn attention(
             csr.col.clone().into_tensor_arg(),
             csr.edge.clone().into_tensor_arg(),
             csr.chunk.clone().into_tensor_arg(),
+            options.seed.map(CubeTensor::into_tensor_arg).into(),
             out.clone().into_tensor_arg(),
             lse.clone().into_tensor_arg(),
             partial.clone().into_tensor_arg(),
@@ -216,7 +223,6 @@ pub(crate) fn attention(
             csr.edges,
             options.loops,
             options.factor,
-            options.seed,
             options.threshold,
             options.scale,
             heads,
@@ -224,7 +230,6 @@ pub(crate) fn attention(
             lanes.slots,
             lanes.blocks,
             options.has_loops,
-            options.has_dropout,
             dtypes,
         );
     }

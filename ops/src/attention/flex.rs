@@ -15,11 +15,13 @@
 use burn::backend::{Flex, TensorMetadata as _};
 use burn_flex::FlexTensor;
 
-use super::{AttentionOptions, dropout_threshold, is_dropped};
+use super::{AttentionAttributes, dropout_threshold, is_dropped};
 use crate::{
     CsrTensors,
     rows::{
-        flex::{Real, elements, row_width, tensor, widened, with_real, with_rows},
+        flex::{
+            Id as _, Real, elements, row_width, tensor, widened, with_id, with_real, with_rows,
+        },
         walk::{
             Contiguous, Scattered, Tile, Walk, cut, fetch, for_ranges, position, stretch, tiles,
         },
@@ -69,6 +71,19 @@ impl Entries {
     pub(super) fn blocks(&self) -> impl Iterator<Item = (&[i32], &[i32])> {
         self.cols.chunks(BLOCK).zip(self.edges.chunks(BLOCK))
     }
+}
+
+/// The dropout of a probability with the seed in a tensor.
+pub(super) fn drawn(dropout: Option<f64>, seed: &FlexTensor) -> Option<(f64, u32)> {
+    let probability = dropout?;
+    let seed = seed.to_contiguous();
+    let bits = with_id!(seed, I => elements!(seed, I)[0].to_i64());
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "any 32 bits are a seed"
+    )]
+    Some((probability, bits as u32))
 }
 
 /// Dropout of weights.
@@ -480,10 +495,12 @@ pub(crate) fn attention(
     x: &FlexTensor,
     score_src: &FlexTensor,
     score_dst: &FlexTensor,
+    seed: &FlexTensor,
     csr: &CsrTensors<Flex>,
-    options: AttentionOptions,
+    options: AttentionAttributes,
 ) -> (FlexTensor, FlexTensor) {
     let csr = Contiguous::new(csr);
+    let dropout = drawn(options.dropout, seed);
     let walk = csr.walk();
     let (shape, lse_shape) = (with_rows(&x.shape(), walk.rows()), score_dst.shape());
     let (width, heads) = (row_width(&shape), row_width(&lse_shape));
@@ -496,7 +513,7 @@ pub(crate) fn attention(
                 heads,
                 slope: T::from_f64(options.negative_slope),
             };
-            let drop = options.dropout.map(Drop::new);
+            let drop = dropout.map(Drop::new);
             let (sizes, loops) = ([width, heads], options.loops);
             let (values, sums) =
                 attend(elements!(x, T), &scores, sizes, &walk, loops, drop.as_ref());
@@ -515,10 +532,12 @@ pub(crate) fn attention_backward(
     out: &FlexTensor,
     lse: &FlexTensor,
     grad: &FlexTensor,
+    seed: &FlexTensor,
     csr: &CsrTensors<Flex>,
     transposed: &CsrTensors<Flex>,
-    options: AttentionOptions,
+    options: AttentionAttributes,
 ) -> (FlexTensor, FlexTensor, FlexTensor) {
+    let dropout = drawn(options.dropout, seed);
     let (csr, transposed) = (Contiguous::new(csr), Contiguous::new(transposed));
     let (shape, src_shape, dst_shape) = (x.shape(), score_src.shape(), score_dst.shape());
     let sizes = [row_width(&shape), row_width(&dst_shape)];
@@ -533,6 +552,7 @@ pub(crate) fn attention_backward(
                 out: elements!(out, T),
                 lse: elements!(lse, T),
                 grad: elements!(grad, T),
+                drop: dropout.map(Drop::new),
             };
             let [dx, dsrc, ddst] =
                 saved.gradients(sizes, &csr.walk(), &transposed.walk(), &options);
@@ -552,6 +572,7 @@ struct Saved<'a, T> {
     out: &'a [T],
     lse: &'a [T],
     grad: &'a [T],
+    drop: Option<Drop<T>>,
 }
 
 impl<T: Real> Saved<'_, T> {
@@ -560,11 +581,10 @@ impl<T: Real> Saved<'_, T> {
         [width, heads]: [usize; 2],
         csr: &Walk<'_>,
         transposed: &Walk<'_>,
-        options: &AttentionOptions,
+        options: &AttentionAttributes,
     ) -> [Vec<T>; 3] {
         let (rows, cols) = (csr.rows(), transposed.rows());
         let slope = T::from_f64(options.negative_slope);
-        let drop = options.dropout.map(Drop::new);
         let mut dx = vec![T::ZERO; cols * width];
         let mut dsrc = vec![T::ZERO; cols * heads];
         let mut ddst = vec![T::ZERO; rows * heads];
@@ -612,7 +632,7 @@ impl<T: Real> Saved<'_, T> {
                         T::exp_all(&mut alpha);
                         weights.clear();
                         weights.extend_from_slice(&alpha);
-                        if let Some(drop) = &drop {
+                        if let Some(drop) = &self.drop {
                             drop.apply(edges, &mut weights, heads);
                         }
                         products.start(alpha.len());

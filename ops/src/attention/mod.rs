@@ -18,24 +18,62 @@ pub(crate) mod cube;
 pub(crate) mod flex;
 pub(crate) mod pair;
 
-use burn::backend::{Backend, Dispatch, tensor::FloatTensor};
-use burn::tensor::{Device, Tensor};
+use burn::backend::{
+    Backend, Dispatch,
+    tensor::{FloatTensor, IntTensor},
+};
+use burn::tensor::{Device, Int, Tensor};
 
-pub use pair::{DotAttentionOptions, dot_attention, edge_attention_v2};
+pub use pair::{DotAttentionAttributes, DotAttentionOptions, dot_attention, edge_attention_v2};
 
 use crate::{CsrTensors, Endpoints, GraphOps};
 
 /// What [`edge_attention`] and [`edge_attention_v2`] do beside weighing.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct AttentionOptions {
     /// Slope of the leaky ReLU for negative values.
     pub negative_slope: f64,
     /// If set, edges from a node to itself are ignored, and each receiver below this number hears
     /// the sender of its number instead.
     pub loops: Option<usize>,
-    /// Probability with which a weight is dropped, and a seed. The others are scaled by
-    /// `1 / (1 - probability)`.
-    pub dropout: Option<(f64, u32)>,
+    /// Probability with which a weight is dropped, and a seed as [`dropout_seed`](crate::dropout_seed)
+    /// draws it. The other weights are scaled by `1 / (1 - probability)`.
+    pub dropout: Option<(f64, Tensor<1, Int>)>,
+}
+
+impl AttentionOptions {
+    /// Those of them that are no tensors, and the seed, for which any integers of the walk stand if there is
+    /// no dropout.
+    fn split(self, walk: &CsrTensors<Dispatch>) -> (AttentionAttributes, IntTensor<Dispatch>) {
+        let (dropout, seed) = split_dropout(self.dropout, walk);
+        let attributes = AttentionAttributes {
+            negative_slope: self.negative_slope,
+            loops: self.loops,
+            dropout,
+        };
+        (attributes, seed)
+    }
+}
+
+fn split_dropout(
+    dropout: Option<(f64, Tensor<1, Int>)>,
+    walk: &CsrTensors<Dispatch>,
+) -> (Option<f64>, IntTensor<Dispatch>) {
+    match dropout {
+        Some((probability, seed)) => (Some(probability), seed.into_dispatch()),
+        None => (None, walk.ptr.clone()),
+    }
+}
+
+/// [`AttentionOptions`] without the seed of the dropout, which is a tensor.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AttentionAttributes {
+    /// As in the options.
+    pub negative_slope: f64,
+    /// As in the options.
+    pub loops: Option<usize>,
+    /// Probability with which a weight is dropped. If there is none, the seed is not read.
+    pub dropout: Option<f64>,
 }
 
 /// How pairs of nodes are scored, and what is done beside weighing. Each has three inputs.
@@ -47,9 +85,9 @@ pub struct AttentionOptions {
 /// | `Dot` | query, key, value | [`dot_attention`] |
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Score {
-    Sum(AttentionOptions),
-    Joint(AttentionOptions),
-    Dot(DotAttentionOptions),
+    Sum(AttentionAttributes),
+    Joint(AttentionAttributes),
+    Dot(DotAttentionAttributes),
 }
 
 impl Score {
@@ -57,13 +95,14 @@ impl Score {
     pub(crate) fn forward<B: GraphOps>(
         self,
         [a, b, c]: [FloatTensor<B>; 3],
+        seed: IntTensor<B>,
         csr: CsrTensors<B>,
         transposed: CsrTensors<B>,
     ) -> (FloatTensor<B>, FloatTensor<B>) {
         match self {
-            Self::Sum(options) => B::edge_attention(a, b, c, csr, transposed, options),
-            Self::Joint(options) => B::edge_attention_v2(a, b, c, csr, transposed, options),
-            Self::Dot(options) => B::dot_attention(a, b, c, csr, transposed, options),
+            Self::Sum(options) => B::edge_attention(a, b, c, seed, csr, transposed, options),
+            Self::Joint(options) => B::edge_attention_v2(a, b, c, seed, csr, transposed, options),
+            Self::Dot(options) => B::dot_attention(a, b, c, seed, csr, transposed, options),
         }
     }
 
@@ -76,28 +115,35 @@ impl Score {
         transposed: CsrTensors<B>,
     ) -> [FloatTensor<B>; 3] {
         let [a, b, c] = inputs;
-        let Saved { out, lse, grad } = saved;
+        let Saved {
+            out,
+            lse,
+            grad,
+            seed,
+        } = saved;
         let (a, b, c) = match self {
             Self::Sum(options) => {
-                B::edge_attention_backward(a, b, c, out, lse, grad, csr, transposed, options)
+                B::edge_attention_backward(a, b, c, out, lse, grad, seed, csr, transposed, options)
             }
-            Self::Joint(options) => {
-                B::edge_attention_v2_backward(a, b, c, out, lse, grad, csr, transposed, options)
-            }
+            Self::Joint(options) => B::edge_attention_v2_backward(
+                a, b, c, out, lse, grad, seed, csr, transposed, options,
+            ),
             Self::Dot(options) => {
-                B::dot_attention_backward(a, b, c, out, lse, grad, csr, transposed, options)
+                B::dot_attention_backward(a, b, c, out, lse, grad, seed, csr, transposed, options)
             }
         };
         [a, b, c]
     }
 }
 
-/// What a gradient starts from: the results, and the gradient of the first.
+/// What a gradient starts from: the results, the gradient of the first, and what chance had a part.
 #[derive(Clone, Debug)]
 pub(crate) struct Saved<B: Backend> {
     pub(crate) out: FloatTensor<B>,
     pub(crate) lse: FloatTensor<B>,
     pub(crate) grad: FloatTensor<B>,
+    /// Of the dropout.
+    pub(crate) seed: IntTensor<B>,
 }
 
 /// Weighs the rows of the senders by a softmax of scores, by heads, as graph attention does.
@@ -146,13 +192,15 @@ pub fn edge_attention(
     );
     let devices = [x.device(), score_src.device(), score_dst.device()];
     let [csr, transposed] = csrs(ends, &devices);
+    let (attributes, seed) = options.split(&csr);
     let (out, _) = <Dispatch as GraphOps>::edge_attention(
         x.into_dispatch(),
         score_src.into_dispatch(),
         score_dst.into_dispatch(),
+        seed,
         csr,
         transposed,
-        options,
+        attributes,
     );
     Tensor::from_dispatch(out)
 }

@@ -8,7 +8,7 @@ use burn::backend::{
 use burn::tensor::FloatDType;
 
 use crate::{
-    AttentionOptions, CsrTensors, DotAttentionOptions, GraphOps, Reduce, aggregate,
+    AttentionAttributes, CsrTensors, DotAttentionAttributes, GraphOps, Reduce, aggregate,
     attention::{self, Saved, Score},
     dropout, edge_dot, edge_softmax, gather, linear, scatter, segment_reduce, segment_softmax,
     spmm::{self, backward::Form},
@@ -160,6 +160,10 @@ impl<B: GraphOps, C: CheckpointStrategy> GraphOps for Autodiff<B, C> {
         Self::from_inner(B::linear_map_weight(x, grad))
     }
 
+    fn heads_dot(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
+        linear::backward::heads_dot::<B, C>(x, weight)
+    }
+
     fn add_bias(x: FloatTensor<Self>, bias: FloatTensor<Self>) -> FloatTensor<Self> {
         linear::backward::add_bias::<B, C>(x, bias)
     }
@@ -266,13 +270,14 @@ impl<B: GraphOps, C: CheckpointStrategy> GraphOps for Autodiff<B, C> {
         x: FloatTensor<Self>,
         score_src: FloatTensor<Self>,
         score_dst: FloatTensor<Self>,
+        seed: IntTensor<Self>,
         csr: CsrTensors<Self>,
         transposed: CsrTensors<Self>,
-        options: AttentionOptions,
+        options: AttentionAttributes,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
         let (csr, transposed) = (inner(csr), inner(transposed));
         let inputs = [x, score_src, score_dst];
-        attention::backward::attention::<B, C>(Score::Sum(options), inputs, csr, transposed)
+        attention::backward::attention::<B, C>(Score::Sum(options), inputs, seed, csr, transposed)
     }
 
     fn edge_attention_backward(
@@ -282,12 +287,18 @@ impl<B: GraphOps, C: CheckpointStrategy> GraphOps for Autodiff<B, C> {
         out: FloatTensor<Self>,
         lse: FloatTensor<Self>,
         grad: FloatTensor<Self>,
+        seed: IntTensor<Self>,
         csr: CsrTensors<Self>,
         transposed: CsrTensors<Self>,
-        options: AttentionOptions,
+        options: AttentionAttributes,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
         let inputs = [x, score_src, score_dst];
-        let saved = Saved { out, lse, grad };
+        let saved = Saved {
+            out,
+            lse,
+            grad,
+            seed,
+        };
         let (csr, transposed) = (inner(csr), inner(transposed));
         attention::backward::gradients::<B, C>(Score::Sum(options), inputs, saved, csr, transposed)
     }
@@ -296,13 +307,14 @@ impl<B: GraphOps, C: CheckpointStrategy> GraphOps for Autodiff<B, C> {
         x_src: FloatTensor<Self>,
         x_dst: FloatTensor<Self>,
         att: FloatTensor<Self>,
+        seed: IntTensor<Self>,
         csr: CsrTensors<Self>,
         transposed: CsrTensors<Self>,
-        options: AttentionOptions,
+        options: AttentionAttributes,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
         let (csr, transposed) = (inner(csr), inner(transposed));
         let inputs = [x_src, x_dst, att];
-        attention::backward::attention::<B, C>(Score::Joint(options), inputs, csr, transposed)
+        attention::backward::attention::<B, C>(Score::Joint(options), inputs, seed, csr, transposed)
     }
 
     fn edge_attention_v2_backward(
@@ -312,12 +324,18 @@ impl<B: GraphOps, C: CheckpointStrategy> GraphOps for Autodiff<B, C> {
         out: FloatTensor<Self>,
         lse: FloatTensor<Self>,
         grad: FloatTensor<Self>,
+        seed: IntTensor<Self>,
         csr: CsrTensors<Self>,
         transposed: CsrTensors<Self>,
-        options: AttentionOptions,
+        options: AttentionAttributes,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
         let inputs = [x_src, x_dst, att];
-        let saved = Saved { out, lse, grad };
+        let saved = Saved {
+            out,
+            lse,
+            grad,
+            seed,
+        };
         let (csr, transposed) = (inner(csr), inner(transposed));
         attention::backward::gradients::<B, C>(
             Score::Joint(options),
@@ -332,13 +350,14 @@ impl<B: GraphOps, C: CheckpointStrategy> GraphOps for Autodiff<B, C> {
         query: FloatTensor<Self>,
         key: FloatTensor<Self>,
         value: FloatTensor<Self>,
+        seed: IntTensor<Self>,
         csr: CsrTensors<Self>,
         transposed: CsrTensors<Self>,
-        options: DotAttentionOptions,
+        options: DotAttentionAttributes,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
         let (csr, transposed) = (inner(csr), inner(transposed));
         let inputs = [query, key, value];
-        attention::backward::attention::<B, C>(Score::Dot(options), inputs, csr, transposed)
+        attention::backward::attention::<B, C>(Score::Dot(options), inputs, seed, csr, transposed)
     }
 
     fn dot_attention_backward(
@@ -348,12 +367,18 @@ impl<B: GraphOps, C: CheckpointStrategy> GraphOps for Autodiff<B, C> {
         out: FloatTensor<Self>,
         lse: FloatTensor<Self>,
         grad: FloatTensor<Self>,
+        seed: IntTensor<Self>,
         csr: CsrTensors<Self>,
         transposed: CsrTensors<Self>,
-        options: DotAttentionOptions,
+        options: DotAttentionAttributes,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
         let inputs = [query, key, value];
-        let saved = Saved { out, lse, grad };
+        let saved = Saved {
+            out,
+            lse,
+            grad,
+            seed,
+        };
         let (csr, transposed) = (inner(csr), inner(transposed));
         attention::backward::gradients::<B, C>(Score::Dot(options), inputs, saved, csr, transposed)
     }

@@ -8,7 +8,7 @@ use burn::tensor::{DType, FloatDType};
 use burn_cubecl::{CubeBackend, tensor::CubeTensor};
 
 use crate::{
-    AttentionOptions, CsrTensors, DotAttentionOptions, GraphOps, Reduce, aggregate,
+    AttentionAttributes, CsrTensors, DotAttentionAttributes, GraphOps, Reduce, aggregate,
     attention::{self, Saved},
     csr, degree, edge_dot, edge_softmax, gather, linear, match_sum, nonzero, scatter,
     segment_reduce, segment_softmax, self_loops, sort_edges, spmm,
@@ -173,6 +173,10 @@ impl GraphOps for CubeBackend {
         linear::cube::linear_map_weight(x, grad)
     }
 
+    fn heads_dot(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
+        linear::backward::summed_product::<Self>(x, weight)
+    }
+
     fn add_bias(x: FloatTensor<Self>, bias: FloatTensor<Self>) -> FloatTensor<Self> {
         linear::backward::broadcast_sum::<Self>(x, bias)
     }
@@ -269,11 +273,12 @@ impl GraphOps for CubeBackend {
         x: FloatTensor<Self>,
         score_src: FloatTensor<Self>,
         score_dst: FloatTensor<Self>,
+        seed: IntTensor<Self>,
         csr: CsrTensors<Self>,
         _transposed: CsrTensors<Self>,
-        options: AttentionOptions,
+        options: AttentionAttributes,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
-        attention::cube::attention(x, score_src, score_dst, csr, options)
+        attention::cube::attention(x, score_src, score_dst, seed, csr, options)
     }
 
     fn edge_attention_backward(
@@ -283,12 +288,13 @@ impl GraphOps for CubeBackend {
         out: FloatTensor<Self>,
         lse: FloatTensor<Self>,
         grad: FloatTensor<Self>,
+        seed: IntTensor<Self>,
         csr: CsrTensors<Self>,
         transposed: CsrTensors<Self>,
-        options: AttentionOptions,
+        options: AttentionAttributes,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
         attention::cube::attention_backward(
-            x, score_src, score_dst, out, lse, grad, csr, transposed, options,
+            x, score_src, score_dst, out, lse, grad, seed, csr, transposed, options,
         )
     }
 
@@ -296,11 +302,12 @@ impl GraphOps for CubeBackend {
         x_src: FloatTensor<Self>,
         x_dst: FloatTensor<Self>,
         att: FloatTensor<Self>,
+        seed: IntTensor<Self>,
         csr: CsrTensors<Self>,
         _transposed: CsrTensors<Self>,
-        options: AttentionOptions,
+        options: AttentionAttributes,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
-        attention::pair::cube::edge_attention_v2([x_src, x_dst, att], csr, options)
+        attention::pair::cube::edge_attention_v2([x_src, x_dst, att], seed, csr, options)
     }
 
     fn edge_attention_v2_backward(
@@ -310,11 +317,20 @@ impl GraphOps for CubeBackend {
         out: FloatTensor<Self>,
         lse: FloatTensor<Self>,
         grad: FloatTensor<Self>,
+        seed: IntTensor<Self>,
         csr: CsrTensors<Self>,
         transposed: CsrTensors<Self>,
-        options: AttentionOptions,
+        options: AttentionAttributes,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
-        let (inputs, saved) = ([x_src, x_dst, att], Saved { out, lse, grad });
+        let (inputs, saved) = (
+            [x_src, x_dst, att],
+            Saved {
+                out,
+                lse,
+                grad,
+                seed,
+            },
+        );
         attention::pair::cube::edge_attention_v2_backward(inputs, saved, csr, transposed, options)
     }
 
@@ -322,11 +338,12 @@ impl GraphOps for CubeBackend {
         query: FloatTensor<Self>,
         key: FloatTensor<Self>,
         value: FloatTensor<Self>,
+        seed: IntTensor<Self>,
         csr: CsrTensors<Self>,
         _transposed: CsrTensors<Self>,
-        options: DotAttentionOptions,
+        options: DotAttentionAttributes,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
-        attention::pair::cube::dot_attention([query, key, value], csr, options)
+        attention::pair::cube::dot_attention([query, key, value], seed, csr, options)
     }
 
     fn dot_attention_backward(
@@ -336,11 +353,20 @@ impl GraphOps for CubeBackend {
         out: FloatTensor<Self>,
         lse: FloatTensor<Self>,
         grad: FloatTensor<Self>,
+        seed: IntTensor<Self>,
         csr: CsrTensors<Self>,
         transposed: CsrTensors<Self>,
-        options: DotAttentionOptions,
+        options: DotAttentionAttributes,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
-        let (inputs, saved) = ([query, key, value], Saved { out, lse, grad });
+        let (inputs, saved) = (
+            [query, key, value],
+            Saved {
+                out,
+                lse,
+                grad,
+                seed,
+            },
+        );
         attention::pair::cube::dot_attention_backward(inputs, saved, csr, transposed, options)
     }
 }

@@ -8,9 +8,9 @@ use burn::backend::{
 use burn::tensor::FloatDType;
 
 use crate::{
-    AttentionOptions, CsrTensors, DotAttentionOptions, GraphOps, Reduce, aggregate, attention, csr,
-    degree, edge_dot, edge_softmax, gather, linear, match_sum, nonzero, rows::flex::widened,
-    scatter, segment_reduce, segment_softmax, self_loops, sort_edges, spmm,
+    AttentionAttributes, CsrTensors, DotAttentionAttributes, GraphOps, Reduce, aggregate,
+    attention, csr, degree, edge_dot, edge_softmax, gather, linear, match_sum, nonzero,
+    rows::flex::widened, scatter, segment_reduce, segment_softmax, self_loops, sort_edges, spmm,
 };
 
 impl GraphOps for Flex {
@@ -160,6 +160,10 @@ impl GraphOps for Flex {
         linear::flex::linear_map_weight(&x, &grad)
     }
 
+    fn heads_dot(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
+        linear::backward::summed_product::<Self>(x, weight)
+    }
+
     fn add_bias(x: FloatTensor<Self>, bias: FloatTensor<Self>) -> FloatTensor<Self> {
         linear::flex::add_bias(x, &bias)
     }
@@ -256,11 +260,12 @@ impl GraphOps for Flex {
         x: FloatTensor<Self>,
         score_src: FloatTensor<Self>,
         score_dst: FloatTensor<Self>,
+        seed: IntTensor<Self>,
         csr: CsrTensors<Self>,
         _transposed: CsrTensors<Self>,
-        options: AttentionOptions,
+        options: AttentionAttributes,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
-        attention::flex::attention(&x, &score_src, &score_dst, &csr, options)
+        attention::flex::attention(&x, &score_src, &score_dst, &seed, &csr, options)
     }
 
     fn edge_attention_backward(
@@ -270,9 +275,10 @@ impl GraphOps for Flex {
         out: FloatTensor<Self>,
         lse: FloatTensor<Self>,
         grad: FloatTensor<Self>,
+        seed: IntTensor<Self>,
         csr: CsrTensors<Self>,
         transposed: CsrTensors<Self>,
-        options: AttentionOptions,
+        options: AttentionAttributes,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
         attention::flex::attention_backward(
             &x,
@@ -281,6 +287,7 @@ impl GraphOps for Flex {
             &out,
             &lse,
             &grad,
+            &seed,
             &csr,
             &transposed,
             options,
@@ -291,11 +298,12 @@ impl GraphOps for Flex {
         x_src: FloatTensor<Self>,
         x_dst: FloatTensor<Self>,
         att: FloatTensor<Self>,
+        seed: IntTensor<Self>,
         csr: CsrTensors<Self>,
         _transposed: CsrTensors<Self>,
-        options: AttentionOptions,
+        options: AttentionAttributes,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
-        attention::pair::flex::edge_attention_v2(&x_src, &x_dst, &att, &csr, options)
+        attention::pair::flex::edge_attention_v2(&x_src, &x_dst, &att, &seed, &csr, options)
     }
 
     fn edge_attention_v2_backward(
@@ -305,9 +313,10 @@ impl GraphOps for Flex {
         out: FloatTensor<Self>,
         lse: FloatTensor<Self>,
         grad: FloatTensor<Self>,
+        seed: IntTensor<Self>,
         csr: CsrTensors<Self>,
         transposed: CsrTensors<Self>,
-        options: AttentionOptions,
+        options: AttentionAttributes,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
         attention::pair::flex::edge_attention_v2_backward(
             &x_src,
@@ -316,6 +325,7 @@ impl GraphOps for Flex {
             &out,
             &lse,
             &grad,
+            &seed,
             &csr,
             &transposed,
             options,
@@ -326,11 +336,12 @@ impl GraphOps for Flex {
         query: FloatTensor<Self>,
         key: FloatTensor<Self>,
         value: FloatTensor<Self>,
+        seed: IntTensor<Self>,
         csr: CsrTensors<Self>,
         _transposed: CsrTensors<Self>,
-        options: DotAttentionOptions,
+        options: DotAttentionAttributes,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
-        attention::pair::flex::dot_attention(&query, &key, &value, &csr, options)
+        attention::pair::flex::dot_attention(&query, &key, &value, &seed, &csr, options)
     }
 
     fn dot_attention_backward(
@@ -340,9 +351,10 @@ impl GraphOps for Flex {
         out: FloatTensor<Self>,
         lse: FloatTensor<Self>,
         grad: FloatTensor<Self>,
+        seed: IntTensor<Self>,
         csr: CsrTensors<Self>,
         transposed: CsrTensors<Self>,
-        options: DotAttentionOptions,
+        options: DotAttentionAttributes,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
         attention::pair::flex::dot_attention_backward(
             &query,
@@ -351,6 +363,7 @@ impl GraphOps for Flex {
             &out,
             &lse,
             &grad,
+            &seed,
             &csr,
             &transposed,
             options,

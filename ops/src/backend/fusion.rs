@@ -16,7 +16,7 @@ use burn_fusion::{
 };
 
 use crate::{
-    AttentionOptions, CsrTensors, DotAttentionOptions, GraphOps, Reduce,
+    AttentionAttributes, CsrTensors, DotAttentionAttributes, GraphOps, Reduce,
     attention::Score,
     linear, nonzero,
     wire::{
@@ -290,6 +290,10 @@ impl<B: FusionBackend + GraphOps> GraphOps for Fusion<B> {
         dense::<B, _>(DenseOp::LinearMapWeight, [x, grad])
     }
 
+    fn heads_dot(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
+        linear::backward::summed_product::<Self>(x, weight)
+    }
+
     fn add_bias(x: FloatTensor<Self>, bias: FloatTensor<Self>) -> FloatTensor<Self> {
         linear::backward::broadcast_sum::<Self>(x, bias)
     }
@@ -407,11 +411,12 @@ impl<B: FusionBackend + GraphOps> GraphOps for Fusion<B> {
         x: FloatTensor<Self>,
         score_src: FloatTensor<Self>,
         score_dst: FloatTensor<Self>,
+        seed: IntTensor<Self>,
         csr: CsrTensors<Self>,
         _transposed: CsrTensors<Self>,
-        options: AttentionOptions,
+        options: AttentionAttributes,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
-        let inputs = with::<B>(vec![x, score_src, score_dst], csr);
+        let inputs = with::<B>(vec![x, score_src, score_dst, seed], csr);
         let [out, lse] = sorted::<B, _>(SortedOp::Attention(Score::Sum(options)), inputs);
         (out, lse)
     }
@@ -423,11 +428,12 @@ impl<B: FusionBackend + GraphOps> GraphOps for Fusion<B> {
         out: FloatTensor<Self>,
         lse: FloatTensor<Self>,
         grad: FloatTensor<Self>,
+        seed: IntTensor<Self>,
         csr: CsrTensors<Self>,
         transposed: CsrTensors<Self>,
-        options: AttentionOptions,
+        options: AttentionAttributes,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
-        let mut inputs = with::<B>(vec![x, score_src, score_dst, out, lse, grad], csr);
+        let mut inputs = with::<B>(vec![x, score_src, score_dst, out, lse, grad, seed], csr);
         inputs.extend(parts(transposed));
         let [dx, dsrc, ddst] =
             sorted::<B, _>(SortedOp::AttentionBackward(Score::Sum(options)), inputs);
@@ -438,11 +444,12 @@ impl<B: FusionBackend + GraphOps> GraphOps for Fusion<B> {
         x_src: FloatTensor<Self>,
         x_dst: FloatTensor<Self>,
         att: FloatTensor<Self>,
+        seed: IntTensor<Self>,
         csr: CsrTensors<Self>,
         _transposed: CsrTensors<Self>,
-        options: AttentionOptions,
+        options: AttentionAttributes,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
-        let inputs = with::<B>(vec![x_src, x_dst, att], csr);
+        let inputs = with::<B>(vec![x_src, x_dst, att, seed], csr);
         let [out, lse] = sorted::<B, _>(SortedOp::Attention(Score::Joint(options)), inputs);
         (out, lse)
     }
@@ -454,11 +461,12 @@ impl<B: FusionBackend + GraphOps> GraphOps for Fusion<B> {
         out: FloatTensor<Self>,
         lse: FloatTensor<Self>,
         grad: FloatTensor<Self>,
+        seed: IntTensor<Self>,
         csr: CsrTensors<Self>,
         transposed: CsrTensors<Self>,
-        options: AttentionOptions,
+        options: AttentionAttributes,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
-        let mut inputs = with::<B>(vec![x_src, x_dst, att, out, lse, grad], csr);
+        let mut inputs = with::<B>(vec![x_src, x_dst, att, out, lse, grad, seed], csr);
         inputs.extend(parts(transposed));
         let [dsrc, ddst, datt] =
             sorted::<B, _>(SortedOp::AttentionBackward(Score::Joint(options)), inputs);
@@ -469,11 +477,12 @@ impl<B: FusionBackend + GraphOps> GraphOps for Fusion<B> {
         query: FloatTensor<Self>,
         key: FloatTensor<Self>,
         value: FloatTensor<Self>,
+        seed: IntTensor<Self>,
         csr: CsrTensors<Self>,
         _transposed: CsrTensors<Self>,
-        options: DotAttentionOptions,
+        options: DotAttentionAttributes,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
-        let inputs = with::<B>(vec![query, key, value], csr);
+        let inputs = with::<B>(vec![query, key, value, seed], csr);
         let [out, lse] = sorted::<B, _>(SortedOp::Attention(Score::Dot(options)), inputs);
         (out, lse)
     }
@@ -485,11 +494,12 @@ impl<B: FusionBackend + GraphOps> GraphOps for Fusion<B> {
         out: FloatTensor<Self>,
         lse: FloatTensor<Self>,
         grad: FloatTensor<Self>,
+        seed: IntTensor<Self>,
         csr: CsrTensors<Self>,
         transposed: CsrTensors<Self>,
-        options: DotAttentionOptions,
+        options: DotAttentionAttributes,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
-        let mut inputs = with::<B>(vec![query, key, value, out, lse, grad], csr);
+        let mut inputs = with::<B>(vec![query, key, value, out, lse, grad, seed], csr);
         inputs.extend(parts(transposed));
         let [dquery, dkey, dvalue] =
             sorted::<B, _>(SortedOp::AttentionBackward(Score::Dot(options)), inputs);

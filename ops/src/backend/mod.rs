@@ -27,7 +27,7 @@ use burn::backend::{
 use burn::tensor::FloatDType;
 use kiln_core::Csr;
 
-use crate::{AttentionOptions, DotAttentionOptions, Reduce};
+use crate::{AttentionAttributes, DotAttentionAttributes, Reduce};
 
 /// The tensors of a [`Csr`] on a backend.
 #[derive(Clone, Debug, ExtensionType)]
@@ -184,6 +184,9 @@ pub trait GraphOps: Backend {
     /// itself.
     fn linear_map_weight(x: FloatTensor<Self>, grad: FloatTensor<Self>) -> FloatTensor<Self>;
 
+    /// See [`crate::heads_dot`].
+    fn heads_dot(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self>;
+
     /// See [`crate::add_bias`].
     fn add_bias(x: FloatTensor<Self>, bias: FloatTensor<Self>) -> FloatTensor<Self>;
 
@@ -280,9 +283,10 @@ pub trait GraphOps: Backend {
         x: FloatTensor<Self>,
         score_src: FloatTensor<Self>,
         score_dst: FloatTensor<Self>,
+        seed: IntTensor<Self>,
         #[extension_type] csr: CsrTensors<Self>,
         #[extension_type] transposed: CsrTensors<Self>,
-        options: AttentionOptions,
+        options: AttentionAttributes,
     ) -> (FloatTensor<Self>, FloatTensor<Self>);
 
     /// The gradients of [`edge_attention`](Self::edge_attention) for `x`, `score_src` and `score_dst`. Not
@@ -294,9 +298,10 @@ pub trait GraphOps: Backend {
         out: FloatTensor<Self>,
         lse: FloatTensor<Self>,
         grad: FloatTensor<Self>,
+        seed: IntTensor<Self>,
         #[extension_type] csr: CsrTensors<Self>,
         #[extension_type] transposed: CsrTensors<Self>,
-        options: AttentionOptions,
+        options: AttentionAttributes,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
 
     /// See [`crate::edge_attention_v2`]: the output, and for each receiver and head the logarithm of the
@@ -305,9 +310,10 @@ pub trait GraphOps: Backend {
         x_src: FloatTensor<Self>,
         x_dst: FloatTensor<Self>,
         att: FloatTensor<Self>,
+        seed: IntTensor<Self>,
         #[extension_type] csr: CsrTensors<Self>,
         #[extension_type] transposed: CsrTensors<Self>,
-        options: AttentionOptions,
+        options: AttentionAttributes,
     ) -> (FloatTensor<Self>, FloatTensor<Self>);
 
     /// The gradients of [`edge_attention_v2`](Self::edge_attention_v2) for `x_src`, `x_dst` and `att`. Not
@@ -319,9 +325,10 @@ pub trait GraphOps: Backend {
         out: FloatTensor<Self>,
         lse: FloatTensor<Self>,
         grad: FloatTensor<Self>,
+        seed: IntTensor<Self>,
         #[extension_type] csr: CsrTensors<Self>,
         #[extension_type] transposed: CsrTensors<Self>,
-        options: AttentionOptions,
+        options: AttentionAttributes,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
 
     /// See [`crate::dot_attention`]: results as those of [`edge_attention_v2`](Self::edge_attention_v2).
@@ -329,9 +336,10 @@ pub trait GraphOps: Backend {
         query: FloatTensor<Self>,
         key: FloatTensor<Self>,
         value: FloatTensor<Self>,
+        seed: IntTensor<Self>,
         #[extension_type] csr: CsrTensors<Self>,
         #[extension_type] transposed: CsrTensors<Self>,
-        options: DotAttentionOptions,
+        options: DotAttentionAttributes,
     ) -> (FloatTensor<Self>, FloatTensor<Self>);
 
     /// The gradients of [`dot_attention`](Self::dot_attention) for `query`, `key` and `value`. Not
@@ -343,8 +351,9 @@ pub trait GraphOps: Backend {
         out: FloatTensor<Self>,
         lse: FloatTensor<Self>,
         grad: FloatTensor<Self>,
+        seed: IntTensor<Self>,
         #[extension_type] csr: CsrTensors<Self>,
         #[extension_type] transposed: CsrTensors<Self>,
-        options: DotAttentionOptions,
+        options: DotAttentionAttributes,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
 }

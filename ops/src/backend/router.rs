@@ -10,7 +10,7 @@ use burn::tensor::FloatDType;
 use burn_router::{BackendRouter, RouterChannel, RouterClient, RouterTensor};
 
 use crate::{
-    AttentionOptions, CsrTensors, DotAttentionOptions, GraphOps, Reduce,
+    AttentionAttributes, CsrTensors, DotAttentionAttributes, GraphOps, Reduce,
     attention::Score,
     linear, scope,
     wire::{
@@ -210,6 +210,10 @@ impl<C: RouterChannel> GraphOps for BackendRouter<C> {
         dense(DenseOp::LinearMapWeight, [x, grad])
     }
 
+    fn heads_dot(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
+        linear::backward::summed_product::<Self>(x, weight)
+    }
+
     fn add_bias(x: FloatTensor<Self>, bias: FloatTensor<Self>) -> FloatTensor<Self> {
         linear::backward::broadcast_sum::<Self>(x, bias)
     }
@@ -323,11 +327,12 @@ impl<C: RouterChannel> GraphOps for BackendRouter<C> {
         x: FloatTensor<Self>,
         score_src: FloatTensor<Self>,
         score_dst: FloatTensor<Self>,
+        seed: IntTensor<Self>,
         csr: CsrTensors<Self>,
         _transposed: CsrTensors<Self>,
-        options: AttentionOptions,
+        options: AttentionAttributes,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
-        let inputs = with(vec![x, score_src, score_dst], csr);
+        let inputs = with(vec![x, score_src, score_dst, seed], csr);
         let [out, lse] = sorted(SortedOp::Attention(Score::Sum(options)), inputs);
         (out, lse)
     }
@@ -339,11 +344,12 @@ impl<C: RouterChannel> GraphOps for BackendRouter<C> {
         out: FloatTensor<Self>,
         lse: FloatTensor<Self>,
         grad: FloatTensor<Self>,
+        seed: IntTensor<Self>,
         csr: CsrTensors<Self>,
         transposed: CsrTensors<Self>,
-        options: AttentionOptions,
+        options: AttentionAttributes,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
-        let mut inputs = with(vec![x, score_src, score_dst, out, lse, grad], csr);
+        let mut inputs = with(vec![x, score_src, score_dst, out, lse, grad, seed], csr);
         inputs.extend(parts(transposed));
         let [dx, dsrc, ddst] = sorted(SortedOp::AttentionBackward(Score::Sum(options)), inputs);
         (dx, dsrc, ddst)
@@ -353,11 +359,12 @@ impl<C: RouterChannel> GraphOps for BackendRouter<C> {
         x_src: FloatTensor<Self>,
         x_dst: FloatTensor<Self>,
         att: FloatTensor<Self>,
+        seed: IntTensor<Self>,
         csr: CsrTensors<Self>,
         _transposed: CsrTensors<Self>,
-        options: AttentionOptions,
+        options: AttentionAttributes,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
-        let inputs = with(vec![x_src, x_dst, att], csr);
+        let inputs = with(vec![x_src, x_dst, att, seed], csr);
         let [out, lse] = sorted(SortedOp::Attention(Score::Joint(options)), inputs);
         (out, lse)
     }
@@ -369,11 +376,12 @@ impl<C: RouterChannel> GraphOps for BackendRouter<C> {
         out: FloatTensor<Self>,
         lse: FloatTensor<Self>,
         grad: FloatTensor<Self>,
+        seed: IntTensor<Self>,
         csr: CsrTensors<Self>,
         transposed: CsrTensors<Self>,
-        options: AttentionOptions,
+        options: AttentionAttributes,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
-        let mut inputs = with(vec![x_src, x_dst, att, out, lse, grad], csr);
+        let mut inputs = with(vec![x_src, x_dst, att, out, lse, grad, seed], csr);
         inputs.extend(parts(transposed));
         let [dsrc, ddst, datt] = sorted(SortedOp::AttentionBackward(Score::Joint(options)), inputs);
         (dsrc, ddst, datt)
@@ -383,11 +391,12 @@ impl<C: RouterChannel> GraphOps for BackendRouter<C> {
         query: FloatTensor<Self>,
         key: FloatTensor<Self>,
         value: FloatTensor<Self>,
+        seed: IntTensor<Self>,
         csr: CsrTensors<Self>,
         _transposed: CsrTensors<Self>,
-        options: DotAttentionOptions,
+        options: DotAttentionAttributes,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
-        let inputs = with(vec![query, key, value], csr);
+        let inputs = with(vec![query, key, value, seed], csr);
         let [out, lse] = sorted(SortedOp::Attention(Score::Dot(options)), inputs);
         (out, lse)
     }
@@ -399,11 +408,12 @@ impl<C: RouterChannel> GraphOps for BackendRouter<C> {
         out: FloatTensor<Self>,
         lse: FloatTensor<Self>,
         grad: FloatTensor<Self>,
+        seed: IntTensor<Self>,
         csr: CsrTensors<Self>,
         transposed: CsrTensors<Self>,
-        options: DotAttentionOptions,
+        options: DotAttentionAttributes,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
-        let mut inputs = with(vec![query, key, value, out, lse, grad], csr);
+        let mut inputs = with(vec![query, key, value, out, lse, grad, seed], csr);
         inputs.extend(parts(transposed));
         let [dquery, dkey, dvalue] =
             sorted(SortedOp::AttentionBackward(Score::Dot(options)), inputs);

@@ -33,9 +33,11 @@ pub fn dropout<const D: usize>(x: Tensor<D>, prob: f64) -> Tensor<D> {
 }
 
 /// A seed for operations that draw their own zeros, such as [`crate::edge_attention`], from the random
-/// numbers of the device. Reads a value, so a GPU is waited for.
-pub fn dropout_seed(device: &Device) -> u32 {
+/// numbers of the device, where it stays.
+///
+/// # Shapes
+/// output: `[1]`
+pub fn dropout_seed(device: &Device) -> Tensor<1, Int> {
     let range = Distribution::Uniform(0.0, f64::from(i32::MAX));
-    let seed = Tensor::<1, Int>::random([1], range, device);
-    seed.into_scalar::<i32>().cast_unsigned()
+    Tensor::random([1], range, device)
 }

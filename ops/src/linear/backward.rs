@@ -112,6 +112,62 @@ impl<B: GraphOps> Backward<B, 2> for Bias {
     }
 }
 
+/// Inner products by heads.
+#[derive(Debug)]
+struct HeadsDot;
+
+impl<B: GraphOps> Backward<B, 2> for HeadsDot {
+    /// `x` for the weights' gradient, and the weights for that of `x`.
+    type State = (Option<FloatTensor<B>>, Option<FloatTensor<B>>);
+
+    fn backward(
+        self,
+        ops: Ops<Self::State, 2>,
+        grads: &mut Gradients,
+        _checkpointer: &mut Checkpointer,
+    ) {
+        let (x, weight) = ops.state;
+        let [x_node, weight_node] = ops.parents;
+        let grad = grads.consume::<B>(&ops.node);
+        let [rows, heads] = grad.shape().dims();
+        let grad = B::float_reshape(grad, Shape::new([rows, heads, 1]));
+        if let (Some(node), Some(x)) = (weight_node, x) {
+            let [_, _, channels] = x.shape().dims();
+            let products = B::float_mul(x, grad.clone());
+            let products = B::float_reshape(products, Shape::new([rows, heads * channels]));
+            let shape = Shape::new([1, heads, channels]);
+            let dweight = B::float_reshape(B::column_sum(products), shape);
+            grads.register::<B>(node.id, dweight);
+        }
+        if let (Some(node), Some(weight)) = (x_node, weight) {
+            grads.register::<B>(node.id, B::float_mul(grad, weight));
+        }
+    }
+}
+
+/// [`GraphOps::heads_dot`] with its gradients.
+pub(crate) fn heads_dot<B: GraphOps, C: CheckpointStrategy>(
+    x: FloatTensor<Autodiff<B, C>>,
+    weight: FloatTensor<Autodiff<B, C>>,
+) -> FloatTensor<Autodiff<B, C>> {
+    let needed = [x.is_tracked(), weight.is_tracked()];
+    let (x, x_node) = x.into_parts();
+    let (weight, weight_node) = weight.into_parts();
+    let state = (
+        needed[1].then(|| x.clone()),
+        needed[0].then(|| weight.clone()),
+    );
+    let out = B::heads_dot(x, weight);
+    match HeadsDot
+        .prepare::<C>([x_node, weight_node])
+        .compute_bound()
+        .stateful()
+    {
+        OpsKind::Tracked(prep) => prep.finish(state, out),
+        OpsKind::UnTracked(prep) => prep.finish(out),
+    }
+}
+
 /// [`GraphOps::linear_map`] with its gradients.
 pub(crate) fn linear_map<B: GraphOps, C: CheckpointStrategy>(
     x: FloatTensor<Autodiff<B, C>>,
@@ -201,4 +257,14 @@ pub(crate) fn product_sum<B: GraphOps>(
     term: FloatTensor<B>,
 ) -> FloatTensor<B> {
     B::float_add(B::linear_map(x, weight), term)
+}
+
+/// [`GraphOps::heads_dot`] by Burn's own product and sum.
+pub(crate) fn summed_product<B: Backend>(
+    x: FloatTensor<B>,
+    weight: FloatTensor<B>,
+) -> FloatTensor<B> {
+    let [rows, heads, _] = x.shape().dims();
+    let sums = B::float_sum_dim(B::float_mul(x, weight), 2);
+    B::float_reshape(sums, Shape::new([rows, heads]))
 }

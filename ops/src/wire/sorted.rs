@@ -14,16 +14,16 @@
 //! | `kiln::match_sum_csr` | a, b, v, csr | | `[n, F]` |
 //! | `kiln::edge_softmax` | x, csr | | `[E, H]` |
 //! | `kiln::edge_softmax_backward` | out, grad, csr | | `[E, H]` |
-//! | `kiln::edge_attention` | x, score_src, score_dst, csr | options | `[n, H, C]`, `[n, H]` |
-//! | `kiln::edge_attention_backward` | x, score_src, score_dst, out, lse, grad, csr, transposed | options | the first three |
-//! | `kiln::edge_attention_v2` | x_src, x_dst, att, csr | options | `[n, H, C]`, `[n, H]` |
-//! | `kiln::edge_attention_v2_backward` | x_src, x_dst, att, out, lse, grad, csr, transposed | options | the first three |
-//! | `kiln::dot_attention` | query, key, value, csr | options | `[n, H, C]`, `[n, H]` |
-//! | `kiln::dot_attention_backward` | query, key, value, out, lse, grad, csr, transposed | options | the first three |
+//! | `kiln::edge_attention` | x, score_src, score_dst, seed, csr | options | `[n, H, C]`, `[n, H]` |
+//! | `kiln::edge_attention_backward` | x, score_src, score_dst, out, lse, grad, seed, csr, transposed | options | the first three |
+//! | `kiln::edge_attention_v2` | x_src, x_dst, att, seed, csr | options | `[n, H, C]`, `[n, H]` |
+//! | `kiln::edge_attention_v2_backward` | x_src, x_dst, att, out, lse, grad, seed, csr, transposed | options | the first three |
+//! | `kiln::dot_attention` | query, key, value, seed, csr | options | `[n, H, C]`, `[n, H]` |
+//! | `kiln::dot_attention_backward` | query, key, value, out, lse, grad, seed, csr, transposed | options | the first three |
 //!
 //! `csr` and `transposed` stand for the five tensors of a [`CsrTensors`]. Options are the slope, the
-//! number of loops plus one or 0, the probability of dropout, and its seed; those of `dot_attention` are
-//! the scale, the probability, and the seed.
+//! number of loops plus one or 0, and the probability of dropout; those of `dot_attention` are the scale and
+//! the probability.
 
 use burn::backend::{
     Backend, DType, Shape,
@@ -32,7 +32,7 @@ use burn::backend::{
 };
 
 use crate::{
-    AttentionOptions, CsrTensors, DotAttentionOptions, GraphOps, Reduce,
+    AttentionAttributes, CsrTensors, DotAttentionAttributes, GraphOps, Reduce,
     attention::{Saved, Score},
 };
 
@@ -127,9 +127,7 @@ impl SortedOp {
                     }
                     Score::Dot(options) => (vec![ScalarIr::Float(options.scale)], options.dropout),
                 };
-                let (probability, seed) = dropout.unwrap_or_default();
-                scalars.push(ScalarIr::Float(probability));
-                scalars.push(ScalarIr::UInt(u64::from(seed)));
+                scalars.push(ScalarIr::Float(dropout.unwrap_or_default()));
                 scalars
             }
         }
@@ -145,8 +143,9 @@ impl SortedOp {
             | Self::EdgeSoftmaxBackward => 2,
             Self::Aggregate { weighted, .. } => 1 + usize::from(*weighted),
             Self::AggregateMeanBackward | Self::EdgeSoftmax => 1,
-            Self::MatchSum | Self::Attention(_) => 3,
-            Self::AttentionBackward(_) => 6,
+            Self::MatchSum => 3,
+            Self::Attention(_) => 4,
+            Self::AttentionBackward(_) => 7,
         }
     }
 
@@ -221,18 +220,18 @@ impl SortedOp {
             _ => None,
         };
         let dropout = |at: usize| {
-            let (probability, seed) = (float(at)?, u32::try_from(number(at + 1)?).ok()?);
-            Some((probability != 0.0).then_some((probability, seed)))
+            let probability = float(at)?;
+            Some((probability != 0.0).then_some(probability))
         };
         let options = || {
-            Some(AttentionOptions {
+            Some(AttentionAttributes {
                 negative_slope: float(0)?,
                 loops: usize::try_from(number(1)?).ok()?.checked_sub(1),
                 dropout: dropout(2)?,
             })
         };
         let dot = || {
-            Some(Score::Dot(DotAttentionOptions {
+            Some(Score::Dot(DotAttentionAttributes {
                 scale: float(0)?,
                 dropout: dropout(1)?,
             }))
@@ -328,14 +327,21 @@ impl SortedOp {
             Self::EdgeSoftmax => vec![B::edge_softmax(x(0), rows)],
             Self::EdgeSoftmaxBackward => vec![B::edge_softmax_backward(x(0), x(1), rows)],
             Self::Attention(score) => {
-                let inputs = [x(0), x(1), x(2)];
-                let (out, lse) = score.forward::<B>(inputs, rows, transposed);
+                let features = [x(0), x(1), x(2)];
+                let seed = handles.get_int_tensor::<B>(&inputs[3]);
+                let (out, lse) = score.forward::<B>(features, seed, rows, transposed);
                 vec![out, lse]
             }
             Self::AttentionBackward(score) => {
-                let (inputs, out, lse, grad) = ([x(0), x(1), x(2)], x(3), x(4), x(5));
-                let saved = Saved { out, lse, grad };
-                (score.backward::<B>(inputs, saved, rows, transposed)).into()
+                let (features, out, lse, grad) = ([x(0), x(1), x(2)], x(3), x(4), x(5));
+                let seed = handles.get_int_tensor::<B>(&inputs[6]);
+                let saved = Saved {
+                    out,
+                    lse,
+                    grad,
+                    seed,
+                };
+                (score.backward::<B>(features, saved, rows, transposed)).into()
             }
         };
         for (output, tensor) in desc.outputs.iter().zip(outputs) {

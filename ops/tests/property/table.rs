@@ -1,13 +1,17 @@
 //! Every operation: what it computes on a device, and the same by plain loops.
 
 use burn::tensor::{Int, Tensor};
-use kiln_ops::{AttentionOptions, DotAttentionOptions, Reduce};
+use kiln_ops::Reduce;
 
 use super::sample::{
     Input::{self, Bias, Factor, Matrix, Messages, ScoreDst, ScoreSrc, Weight, Weights, X, Y},
     Inputs, Sample,
 };
-use crate::{attention::Op, reference, support::is_flex};
+use crate::{
+    attention::Op,
+    reference::{self, Attention, DotAttention},
+    support::is_flex,
+};
 
 /// What the error of a result is relative to.
 #[derive(Clone, Copy, Debug)]
@@ -201,11 +205,31 @@ fn linear() -> Vec<Operation> {
         move |s| mapped(s).iter().map(|value| 2.0 * value).collect(),
     )
     .in_steps();
+    let dots = Operation::new(
+        "heads_dot",
+        &[X, Bias],
+        Bound::Terms,
+        |t| {
+            let shape = [1, t.sample.heads, t.sample.channels];
+            flat(kiln_ops::heads_dot(
+                t.get(X),
+                t.get::<1>(Bias).reshape(shape),
+            ))
+        },
+        |s| {
+            let head = |(h, x): (usize, &[f64])| {
+                let weight = &s[Bias][h % s.heads * s.channels..];
+                x.iter().zip(weight).map(|(x, w)| x * w).sum()
+            };
+            s[X].chunks(s.channels).enumerate().map(head).collect()
+        },
+    )
+    .in_steps();
     // Some GPUs round the factors of products to TF32.
     if is_flex() {
-        vec![bias, product, products]
+        vec![bias, dots, product, products]
     } else {
-        vec![bias]
+        vec![bias, dots]
     }
 }
 
@@ -461,7 +485,7 @@ fn normalized(self_loop: Option<f64>) -> [Operation; 2] {
 }
 
 fn attention(loops: bool, dropout: Option<(f64, u32)>) -> Operation {
-    let options = move |s: &Sample| AttentionOptions {
+    let options = move |s: &Sample| Attention {
         negative_slope: 0.2,
         loops: loops.then(|| s.num_src.min(s.num_dst)),
         dropout,
@@ -472,7 +496,7 @@ fn attention(loops: bool, dropout: Option<(f64, u32)>) -> Operation {
         Bound::Terms,
         move |t| {
             let (x, src, dst) = (t.get(X), t.get(ScoreSrc), t.get(ScoreDst));
-            let options = options(t.sample);
+            let options = options(t.sample).on(&x.device());
             flat(kiln_ops::edge_attention(x, src, dst, &t.ends, options))
         },
         move |s| {
@@ -487,7 +511,7 @@ fn attention(loops: bool, dropout: Option<(f64, u32)>) -> Operation {
 /// With a bias as what is learned.
 fn joint_attention(loops: bool, dropout: Option<(f64, u32)>) -> Operation {
     let op = move |s: &Sample| {
-        Op::Joint(AttentionOptions {
+        Op::Joint(Attention {
             negative_slope: 0.2,
             loops: loops.then(|| s.num_src.min(s.num_dst)),
             dropout,
@@ -517,7 +541,7 @@ fn joint_attention(loops: bool, dropout: Option<(f64, u32)>) -> Operation {
 
 /// With keys that are the values.
 fn dot_attention(dropout: Option<(f64, u32)>) -> Operation {
-    let op = Op::Dot(DotAttentionOptions {
+    let op = Op::Dot(DotAttention {
         scale: 0.7,
         dropout,
     });

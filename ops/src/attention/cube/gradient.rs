@@ -20,7 +20,7 @@ use cubecl::{cube, prelude::*};
 
 use super::parts::{Options, Place, count_entries, find_entry, keep, leaky, write_sums};
 use crate::{
-    AttentionOptions, CsrTensors, Reduce,
+    AttentionAttributes, CsrTensors, Reduce,
     aggregate::cube::aggregate,
     rows::{
         cube::{address_type, empty, launch_dims},
@@ -82,6 +82,7 @@ fn gradient_kernel<F: Float, A: Float, N: Size, M: Size>(
     col: &Tensor<i32>,
     edge: &Tensor<i32>,
     chunk: &Tensor<i32>,
+    seed: ComptimeOption<&Tensor<i32>>,
     dx: &mut Tensor<Vector<F, N>>,
     dscore_src: &mut Tensor<A>,
     dscore: &mut Tensor<A>,
@@ -92,7 +93,6 @@ fn gradient_kernel<F: Float, A: Float, N: Size, M: Size>(
     edges: usize,
     loops: usize,
     slope: f32,
-    seed: u32,
     threshold: u32,
     scale: f32,
     #[comptime] heads: usize,
@@ -100,9 +100,14 @@ fn gradient_kernel<F: Float, A: Float, N: Size, M: Size>(
     #[comptime] slots: usize,
     #[comptime] steps: usize,
     #[comptime] has_loops: bool,
-    #[comptime] has_dropout: bool,
     #[define(F, A)] _dtypes: [ElemType; 2],
 ) {
+    let has_dropout = comptime!(seed.is_some());
+    let mut drawn = 0u32;
+    #[comptime]
+    if let ComptimeOption::Some(seed) = &seed {
+        drawn = u32::reinterpret(seed[0]);
+    }
     // Units of a plane stay together to the end, since they add up together.
     let task = group(lanes);
     let number = task / heads;
@@ -164,7 +169,7 @@ fn gradient_kernel<F: Float, A: Float, N: Size, M: Size>(
             let mut kept = A::new(1.0_f32);
             if comptime!(has_dropout) {
                 let name = by[step] * u32::cast_from(heads) + u32::cast_from(head);
-                kept = keep::<A>(name, seed, threshold, scale);
+                kept = keep::<A>(name, drawn, threshold, scale);
             }
             let share = alpha * kept;
             #[unroll(slots <= 4)]
@@ -268,9 +273,10 @@ pub(crate) fn attention_backward(
     out: CubeTensor,
     lse: CubeTensor,
     grad: CubeTensor,
+    seed: CubeTensor,
     csr: CsrTensors<CubeBackend>,
     transposed: CsrTensors<CubeBackend>,
-    options: AttentionOptions,
+    options: AttentionAttributes,
 ) -> (CubeTensor, CubeTensor, CubeTensor) {
     let (dtype, sum) = (x.dtype, sum_type(x.dtype));
     let types = [score_src.dtype, score_dst.dtype];
@@ -279,7 +285,7 @@ pub(crate) fn attention_backward(
     let sorted = Sorted::from(transposed);
     let (heads, width) = (x.meta.shape()[1], x.meta.shape()[2]);
     let (senders, receivers) = (sorted.rows, lse.meta.shape()[0]);
-    let options = Options::from(options);
+    let options = Options::of(options, seed);
     let (edges, loops) = (sorted.edges, options.loops);
     if senders * receivers * heads * width * (edges + loops) == 0 {
         let scores = |rows: usize, dtype| zeros(&x, Shape::new([rows, heads]), dtype);
@@ -317,6 +323,7 @@ pub(crate) fn attention_backward(
             sorted.col.clone().into_tensor_arg(),
             sorted.edge.clone().into_tensor_arg(),
             sorted.chunk.clone().into_tensor_arg(),
+            options.seed.map(CubeTensor::into_tensor_arg).into(),
             dx.clone().into_tensor_arg(),
             dsrc.clone().into_tensor_arg(),
             dscore.clone().into_tensor_arg(),
@@ -327,7 +334,6 @@ pub(crate) fn attention_backward(
             edges,
             loops,
             options.factor,
-            options.seed,
             options.threshold,
             options.scale,
             heads,
@@ -335,7 +341,6 @@ pub(crate) fn attention_backward(
             lanes.slots,
             if lanes.slots <= 2 { STEP } else { 1 },
             options.has_loops,
-            options.has_dropout,
             dtypes,
         );
     }

@@ -1,12 +1,13 @@
 //! What the kernels of attention have in common: entries, dropout, the softmax in one pass, and joining
 //! the pieces of long rows.
 
-use burn::backend::cubecl::dtype_to_storage_type;
-use burn_cubecl::tensor::CubeTensor;
+use burn::backend::{cubecl::dtype_to_storage_type, ops::IntTensorOps as _};
+use burn::tensor::IntDType;
+use burn_cubecl::{CubeBackend, tensor::CubeTensor};
 use cubecl::{cube, prelude::*};
 
 use crate::{
-    AttentionOptions, DotAttentionOptions,
+    AttentionAttributes, DotAttentionAttributes,
     attention::dropout_threshold,
     rows::{
         cube::{address_type, launch_dims},
@@ -18,17 +19,17 @@ use crate::{
 pub(crate) const LOWEST: f32 = -1e30;
 
 /// Options in the form that kernels take.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(crate) struct Options {
     /// Slope of the leaky ReLU, or scale of inner products.
     pub(crate) factor: f32,
     /// Number of loops, 0 if edges from a node to itself count.
     pub(crate) loops: usize,
-    pub(crate) seed: u32,
+    /// Of the dropout, if there is any.
+    pub(crate) seed: Option<CubeTensor>,
     pub(crate) threshold: u32,
     pub(crate) scale: f32,
     pub(crate) has_loops: bool,
-    pub(crate) has_dropout: bool,
 }
 
 impl Options {
@@ -36,12 +37,12 @@ impl Options {
         clippy::cast_possible_truncation,
         reason = "kernels compute with single precision"
     )]
-    fn new(factor: f64, loops: Option<usize>, dropout: Option<(f64, u32)>) -> Self {
-        let (probability, seed) = dropout.unwrap_or_default();
+    fn new(factor: f64, loops: Option<usize>, dropout: Option<f64>, seed: CubeTensor) -> Self {
+        let probability = dropout.unwrap_or_default();
         Self {
             factor: factor as f32,
             loops: loops.unwrap_or_default(),
-            seed,
+            seed: dropout.map(|_| CubeBackend::int_cast(seed, IntDType::I32)),
             threshold: dropout_threshold(probability),
             scale: if probability < 1.0 {
                 (1.0 / (1.0 - probability)) as f32
@@ -49,20 +50,15 @@ impl Options {
                 0.0
             },
             has_loops: loops.is_some(),
-            has_dropout: dropout.is_some(),
         }
     }
-}
 
-impl From<AttentionOptions> for Options {
-    fn from(options: AttentionOptions) -> Self {
-        Self::new(options.negative_slope, options.loops, options.dropout)
+    pub(crate) fn of(options: AttentionAttributes, seed: CubeTensor) -> Self {
+        Self::new(options.negative_slope, options.loops, options.dropout, seed)
     }
-}
 
-impl From<DotAttentionOptions> for Options {
-    fn from(options: DotAttentionOptions) -> Self {
-        Self::new(options.scale, None, options.dropout)
+    pub(crate) fn of_dot(options: DotAttentionAttributes, seed: CubeTensor) -> Self {
+        Self::new(options.scale, None, options.dropout, seed)
     }
 }
 

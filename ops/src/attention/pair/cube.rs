@@ -22,9 +22,9 @@ use burn::backend::{Shape, cubecl::dtype_to_storage_type};
 use burn_cubecl::{CubeBackend, tensor::CubeTensor};
 use cubecl::{cube, prelude::*};
 
-use super::DotAttentionOptions;
+use super::DotAttentionAttributes;
 use crate::{
-    AttentionOptions, CsrTensors,
+    AttentionAttributes, CsrTensors,
     attention::cube::parts::{
         LOWEST, Options, Place, count_entries, find_entry, keep, merge, push, write_output,
     },
@@ -116,6 +116,7 @@ fn attention_kernel<F: Float, A: Float, N: Size>(
     col: &Tensor<i32>,
     edge: &Tensor<i32>,
     chunk: &Tensor<i32>,
+    seed: ComptimeOption<&Tensor<i32>>,
     out: &mut Tensor<Vector<F, N>>,
     lse: &mut Tensor<A>,
     partial: &mut Tensor<A>,
@@ -125,7 +126,6 @@ fn attention_kernel<F: Float, A: Float, N: Size>(
     edges: usize,
     loops: usize,
     factor: f32,
-    seed: u32,
     threshold: u32,
     scale: f32,
     #[comptime] heads: usize,
@@ -133,9 +133,14 @@ fn attention_kernel<F: Float, A: Float, N: Size>(
     #[comptime] slots: usize,
     #[comptime] steps: usize,
     #[comptime] has_loops: bool,
-    #[comptime] has_dropout: bool,
     #[define(F, A)] _dtypes: [ElemType; 2],
 ) {
+    let has_dropout = comptime!(seed.is_some());
+    let mut drawn = 0u32;
+    #[comptime]
+    if let ComptimeOption::Some(seed) = &seed {
+        drawn = u32::reinterpret(seed[0]);
+    }
     // Units of a plane stay together to the end, since they add up together.
     let task = group(lanes);
     let number = task / heads;
@@ -225,7 +230,7 @@ fn attention_kernel<F: Float, A: Float, N: Size>(
             let mut share = scores[step];
             if comptime!(has_dropout) {
                 let name = by[step] * u32::cast_from(heads) + u32::cast_from(head);
-                share *= keep::<A>(name, seed, threshold, scale);
+                share *= keep::<A>(name, drawn, threshold, scale);
             }
             #[unroll(slots <= 4)]
             for slot in 0..slots {
@@ -296,6 +301,7 @@ fn attend(
             csr.col.clone().into_tensor_arg(),
             csr.edge.clone().into_tensor_arg(),
             csr.chunk.clone().into_tensor_arg(),
+            options.seed.map(CubeTensor::into_tensor_arg).into(),
             out.clone().into_tensor_arg(),
             lse.clone().into_tensor_arg(),
             partial.clone().into_tensor_arg(),
@@ -305,7 +311,6 @@ fn attend(
             csr.edges,
             options.loops,
             options.factor,
-            options.seed,
             options.threshold,
             options.scale,
             heads,
@@ -313,7 +318,6 @@ fn attend(
             lanes.slots,
             steps(&lanes),
             options.has_loops,
-            options.has_dropout,
             [out.dtype, sum].map(dtype_to_storage_type),
         );
     }
@@ -324,17 +328,19 @@ fn attend(
 /// See [`crate::GraphOps::edge_attention_v2`].
 pub(crate) fn edge_attention_v2(
     inputs: [CubeTensor; 3],
+    seed: CubeTensor,
     csr: CsrTensors<CubeBackend>,
-    options: AttentionOptions,
+    options: AttentionAttributes,
 ) -> (CubeTensor, CubeTensor) {
-    attend(Features::joint(inputs), csr, options.into())
+    attend(Features::joint(inputs), csr, Options::of(options, seed))
 }
 
 /// See [`crate::GraphOps::dot_attention`].
 pub(crate) fn dot_attention(
     inputs: [CubeTensor; 3],
+    seed: CubeTensor,
     csr: CsrTensors<CubeBackend>,
-    options: DotAttentionOptions,
+    options: DotAttentionAttributes,
 ) -> (CubeTensor, CubeTensor) {
-    attend(Features::dot(inputs), csr, options.into())
+    attend(Features::dot(inputs), csr, Options::of_dot(options, seed))
 }

@@ -19,11 +19,12 @@ use burn::backend::{Flex, Shape, TensorMetadata as _, ops::FloatTensorOps as _};
 use burn_flex::FlexTensor;
 use rayon::prelude::*;
 
-use super::DotAttentionOptions;
+use super::DotAttentionAttributes;
 use crate::{
-    AttentionOptions, CsrTensors,
+    AttentionAttributes, CsrTensors,
     attention::flex::{
-        Drop, Entries, Products, ScoreGradients, Scores, SumTile, attend, delta, leaky, steepness,
+        Drop, Entries, Products, ScoreGradients, Scores, SumTile, attend, delta, drawn, leaky,
+        steepness,
     },
     rows::{
         flex::{Real, elements, row_width, tensor, widened, with_real},
@@ -472,7 +473,7 @@ impl<T: Real, P: Pair<T>> Features<'_, T, P> {
 fn joint<'a, T: Real>(
     [x_src, x_dst, att]: [&'a [T]; 3],
     shape: &Shape,
-    options: &AttentionOptions,
+    options: &AttentionAttributes,
 ) -> Features<'a, T, Joint<'a, T>> {
     Features {
         pair: Joint {
@@ -491,7 +492,7 @@ fn joint<'a, T: Real>(
 fn multiplied<'a, T: Real>(
     [query, key, value]: [&'a [T]; 3],
     shape: &Shape,
-    options: &DotAttentionOptions,
+    options: &DotAttentionAttributes,
 ) -> Features<'a, T, Dot<T>> {
     Features {
         pair: Dot {
@@ -512,21 +513,10 @@ struct Extra {
     dropout: Option<(f64, u32)>,
 }
 
-impl From<AttentionOptions> for Extra {
-    fn from(options: AttentionOptions) -> Self {
-        Self {
-            loops: options.loops,
-            dropout: options.dropout,
-        }
-    }
-}
-
-impl From<DotAttentionOptions> for Extra {
-    fn from(options: DotAttentionOptions) -> Self {
-        Self {
-            loops: None,
-            dropout: options.dropout,
-        }
+impl Extra {
+    fn new(loops: Option<usize>, dropout: Option<f64>, seed: &FlexTensor) -> Self {
+        let dropout = drawn(dropout, seed);
+        Self { loops, dropout }
     }
 }
 
@@ -575,16 +565,18 @@ pub(crate) fn edge_attention_v2(
     x_src: &FlexTensor,
     x_dst: &FlexTensor,
     att: &FlexTensor,
+    seed: &FlexTensor,
     csr: &CsrTensors<Flex>,
-    options: AttentionOptions,
+    options: AttentionAttributes,
 ) -> (FlexTensor, FlexTensor) {
+    let extra = Extra::new(options.loops, options.dropout, seed);
     let (csr, shape) = (Contiguous::new(csr), x_dst.shape());
     let lse_shape = Shape::new([shape[0], shape[1]]);
     widened_first([x_src, x_dst, att], |[x_src, x_dst, att]| {
         with_real!(x_src, T => {
             let inputs = [elements!(x_src, T), elements!(x_dst, T), elements!(att, T)];
             let features = joint(inputs, &shape, &options);
-            let (out, lse) = features.attend(&csr.walk(), options.into());
+            let (out, lse) = features.attend(&csr.walk(), extra);
             (tensor(out, shape), tensor(lse, lse_shape))
         })
     })
@@ -595,16 +587,18 @@ pub(crate) fn dot_attention(
     query: &FlexTensor,
     key: &FlexTensor,
     value: &FlexTensor,
+    seed: &FlexTensor,
     csr: &CsrTensors<Flex>,
-    options: DotAttentionOptions,
+    options: DotAttentionAttributes,
 ) -> (FlexTensor, FlexTensor) {
+    let extra = Extra::new(None, options.dropout, seed);
     let (csr, shape) = (Contiguous::new(csr), query.shape());
     let lse_shape = Shape::new([shape[0], shape[1]]);
     widened_first([query, key, value], |[query, key, value]| {
         with_real!(query, T => {
             let inputs = [elements!(query, T), elements!(key, T), elements!(value, T)];
             let features = multiplied(inputs, &shape, &options);
-            let (out, lse) = features.attend(&csr.walk(), options.into());
+            let (out, lse) = features.attend(&csr.walk(), extra);
             (tensor(out, shape), tensor(lse, lse_shape))
         })
     })
@@ -618,10 +612,12 @@ pub(crate) fn edge_attention_v2_backward(
     out: &FlexTensor,
     lse: &FlexTensor,
     grad: &FlexTensor,
+    seed: &FlexTensor,
     csr: &CsrTensors<Flex>,
     transposed: &CsrTensors<Flex>,
-    options: AttentionOptions,
+    options: AttentionAttributes,
 ) -> (FlexTensor, FlexTensor, FlexTensor) {
+    let extra = Extra::new(options.loops, options.dropout, seed);
     let (csr, transposed) = (Contiguous::new(csr), Contiguous::new(transposed));
     let shapes = [x_src, x_dst, att].map(FlexTensor::shape);
     let inputs = [x_src, x_dst, att, out, lse, grad];
@@ -631,7 +627,7 @@ pub(crate) fn edge_attention_v2_backward(
             let saved = [elements!(out, T), elements!(lse, T), elements!(grad, T)];
             let features = joint(inputs, &shapes[1], &options);
             let walks = [csr.walk(), transposed.walk()];
-            let [dsrc, _, ddst, datt] = features.gradients(saved, &walks, options.into());
+            let [dsrc, _, ddst, datt] = features.gradients(saved, &walks, extra);
             let [src_shape, dst_shape, att_shape] = shapes;
             (tensor(dsrc, src_shape), [tensor(ddst, dst_shape), tensor(datt, att_shape)])
         })
@@ -648,10 +644,12 @@ pub(crate) fn dot_attention_backward(
     out: &FlexTensor,
     lse: &FlexTensor,
     grad: &FlexTensor,
+    seed: &FlexTensor,
     csr: &CsrTensors<Flex>,
     transposed: &CsrTensors<Flex>,
-    options: DotAttentionOptions,
+    options: DotAttentionAttributes,
 ) -> (FlexTensor, FlexTensor, FlexTensor) {
+    let extra = Extra::new(None, options.dropout, seed);
     let (csr, transposed) = (Contiguous::new(csr), Contiguous::new(transposed));
     let shapes = [query, key, value].map(FlexTensor::shape);
     let inputs = [query, key, value, out, lse, grad];
@@ -661,7 +659,7 @@ pub(crate) fn dot_attention_backward(
             let saved = [elements!(out, T), elements!(lse, T), elements!(grad, T)];
             let features = multiplied(inputs, &shapes[0], &options);
             let walks = [csr.walk(), transposed.walk()];
-            let [dvalue, dkey, dquery, _] = features.gradients(saved, &walks, options.into());
+            let [dvalue, dkey, dquery, _] = features.gradients(saved, &walks, extra);
             let [query_shape, key_shape, value_shape] = shapes;
             (tensor(dquery, query_shape), [tensor(dkey, key_shape), tensor(dvalue, value_shape)])
         })

@@ -19,19 +19,27 @@ pub(crate) mod cube;
 pub(crate) mod flex;
 
 use burn::backend::Dispatch;
-use burn::tensor::Tensor;
+use burn::tensor::{Int, Tensor};
 
-use super::{AttentionOptions, csrs};
+use super::{AttentionOptions, csrs, split_dropout};
 use crate::{Endpoints, GraphOps};
 
 /// What [`dot_attention`] does beside weighing.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct DotAttentionOptions {
     /// What inner products are multiplied with: usually one over the root of the number of channels.
     pub scale: f64,
-    /// Probability with which a weight is dropped, and a seed. The others are scaled by
-    /// `1 / (1 - probability)`.
-    pub dropout: Option<(f64, u32)>,
+    /// As in [`AttentionOptions`].
+    pub dropout: Option<(f64, Tensor<1, Int>)>,
+}
+
+/// [`DotAttentionOptions`] without the seed of the dropout, which is a tensor.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct DotAttentionAttributes {
+    /// As in the options.
+    pub scale: f64,
+    /// Probability with which a weight is dropped. If there is none, the seed is not read.
+    pub dropout: Option<f64>,
 }
 
 /// Weighs the rows of the senders by a softmax of joint scores, by heads, as the second form of graph
@@ -105,13 +113,15 @@ pub fn edge_attention_v2(
     );
     let devices = [x_src.device(), x_dst.device(), att.device()];
     let [csr, transposed] = csrs(ends, &devices);
+    let (attributes, seed) = options.split(&csr);
     let (out, _) = <Dispatch as GraphOps>::edge_attention_v2(
         x_src.into_dispatch(),
         x_dst.into_dispatch(),
         att.into_dispatch(),
+        seed,
         csr,
         transposed,
-        options,
+        attributes,
     );
     Tensor::from_dispatch(out)
 }
@@ -179,13 +189,19 @@ pub fn dot_attention(
     );
     let devices = [query.device(), key.device(), value.device()];
     let [csr, transposed] = csrs(ends, &devices);
+    let (dropout, seed) = split_dropout(options.dropout, &csr);
+    let attributes = DotAttentionAttributes {
+        scale: options.scale,
+        dropout,
+    };
     let (out, _) = <Dispatch as GraphOps>::dot_attention(
         query.into_dispatch(),
         key.into_dispatch(),
         value.into_dispatch(),
+        seed,
         csr,
         transposed,
-        options,
+        attributes,
     );
     Tensor::from_dispatch(out)
 }

@@ -1,9 +1,9 @@
 //! Products in single precision on GPUs that have no tensor cores for it, as Vulkan shows them.
 //!
-//! A cube computes a tile of [`TILE`] rows and columns. Step by step its units carry [`DEPTH`] columns of the
-//! left and rows of the right matrix to shared memory, half of the units those of one, and each adds up the
-//! products of 8 rows and 8 columns in registers. The next step is read from memory while one is
-//! multiplied.
+//! A cube computes a tile of [`ROWS`] rows and [`COLUMNS`] columns. Step by step its units carry [`DEPTH`]
+//! columns of the left matrix and rows of the right one to shared memory, and each adds up the products of 8
+//! rows and 8 columns in registers. Several cubes share a multiprocessor, so that one multiplies while
+//! another waits for memory.
 
 use burn::backend::cubecl::dtype_to_storage_type;
 use burn::tensor::DType;
@@ -14,18 +14,18 @@ use crate::rows::cube::address_type;
 
 /// Values of a vector.
 const VECTOR: usize = 4;
-/// Rows and columns of a tile of the result.
-const TILE: usize = 128;
-/// Vectors in a row of a tile.
-const ROW: usize = TILE / VECTOR;
+/// Rows of a tile of the result.
+const ROWS: usize = 128;
+/// Columns of a tile of the result.
+const COLUMNS: usize = 64;
 /// Columns of the left matrix, and rows of the right one, of a step.
 const DEPTH: usize = 16;
-/// Units that carry one matrix.
-const CARRIERS: usize = 128;
-/// Vectors that a unit carries in a step.
-const CARRIED: usize = DEPTH * ROW / CARRIERS;
-/// Vectors of the rows of a tile, and of its columns, that a unit is first given; then those a half behind.
-const SIDE: usize = ROW / 2;
+/// Units of a cube.
+const UNITS: usize = 128;
+/// Vectors of the rows of a tile.
+const LEFT: usize = ROWS / VECTOR;
+/// Vectors of its columns.
+const RIGHT: usize = COLUMNS / VECTOR;
 
 /// A matrix in memory, in vectors: where its first row begins, how far rows are apart, how many rows and
 /// vectors of a row there are.
@@ -47,12 +47,13 @@ fn read<F: Float, N: Size>(
     column: usize,
     unit: usize,
     carried: &mut Array<Vector<F, N>>,
+    #[comptime] of_row: usize,
 ) {
     #[unroll]
-    for i in 0..CARRIED {
-        let at = i * CARRIERS + unit;
-        let line = row + at / ROW;
-        let vector = min(column + at % ROW, stored.width - 1);
+    for i in 0..comptime!(DEPTH * of_row / UNITS) {
+        let at = i * UNITS + unit;
+        let line = row + at / of_row;
+        let vector = min(column + at % of_row, stored.width - 1);
         let value = matrix[stored.start + min(line, stored.rows - 1) * stored.stride + vector];
         carried[i] = select(line < stored.rows, value, Vector::new(F::new(0.0_f32)));
     }
@@ -71,7 +72,7 @@ fn read_across<F: Float, N: Size>(
 ) {
     let vector = column + across(unit);
     #[unroll]
-    for i in 0..CARRIED {
+    for i in 0..VECTOR {
         let line = min(row + along(unit) * VECTOR + i, stored.rows - 1);
         let value = matrix[stored.start + line * stored.stride + min(vector, stored.width - 1)];
         carried[i] = select(vector < stored.width, value, Vector::new(F::new(0.0_f32)));
@@ -87,7 +88,7 @@ fn across(unit: usize) -> usize {
 
 #[cube]
 fn along(unit: usize) -> usize {
-    unit / 2 % ROW
+    unit / 2 % LEFT
 }
 
 #[cube(launch_unchecked, address_type = "dynamic")]
@@ -105,11 +106,10 @@ fn tiled_kernel<F: Float, N: Size>(
 ) {
     let zero = Vector::<F, N>::new(F::new(0.0_f32));
     let unit = UNIT_POS as usize;
-    let (is_left, carrier) = (unit < CARRIERS, unit % CARRIERS);
-    let tiles = columns.div_ceil(ROW);
+    let tiles = columns.div_ceil(RIGHT);
     let (row, column) = (
-        CUBE_POS_X as usize / tiles * TILE,
-        CUBE_POS_X as usize % tiles * ROW,
+        CUBE_POS_X as usize / tiles * ROWS,
+        CUBE_POS_X as usize % tiles * RIGHT,
     );
     let batch = CUBE_POS_Y as usize;
     let left = Stored {
@@ -128,77 +128,71 @@ fn tiled_kernel<F: Float, N: Size>(
         rows: inner,
         width: columns,
     };
-    let mut left_tile = Shared::<[Vector<F, N>]>::new_slice(comptime!(DEPTH * ROW));
-    let mut right_tile = Shared::<[Vector<F, N>]>::new_slice(comptime!(DEPTH * ROW));
-    let mut carried = Array::<Vector<F, N>>::new(CARRIED);
+    let mut left_tile = Shared::<[Vector<F, N>]>::new_slice(comptime!(DEPTH * LEFT));
+    let mut right_tile = Shared::<[Vector<F, N>]>::new_slice(comptime!(DEPTH * RIGHT));
+    let mut left_carried = Array::<Vector<F, N>>::new(comptime!(DEPTH * LEFT / UNITS));
+    let mut right_carried = Array::<Vector<F, N>>::new(comptime!(DEPTH * RIGHT / UNITS));
     let mut sums = Array::<Vector<F, N>>::new(comptime!(4 * VECTOR));
     #[unroll]
     for i in 0..comptime!(4 * VECTOR) {
         sums[i] = zero;
     }
-    // In a plane of 32, four rows of units and eight columns.
-    let (plane, lane) = (unit / 32, unit % 32);
-    let (y, x) = (plane / 2 * 4 + lane / 8, plane % 2 * 8 + lane % 8);
-
+    let (y, x) = (unit / 8, unit % 8);
     let steps = inner.div_ceil(DEPTH);
     let mut step = 0usize;
-    while step <= steps {
-        // What was read in the turn before.
-        if step > 0 {
-            sync_cube();
-            if is_left {
-                if comptime!(transposed) {
-                    #[unroll]
-                    for i in 0..CARRIED {
-                        left_tile[i * CARRIERS + carrier] = carried[i];
-                    }
-                } else {
-                    #[unroll]
-                    for i in 0..VECTOR {
-                        let mut vector = zero;
-                        #[unroll]
-                        for j in 0..VECTOR {
-                            vector.insert(j, carried[j].extract(i));
-                        }
-                        left_tile[(across(carrier) * VECTOR + i) * ROW + along(carrier)] = vector;
-                    }
-                }
-            } else {
-                #[unroll]
-                for i in 0..CARRIED {
-                    right_tile[i * CARRIERS + carrier] = carried[i];
-                }
-            }
-            sync_cube();
+    while step < steps {
+        let first = step * DEPTH;
+        if comptime!(transposed) {
+            read(
+                lhs,
+                &left,
+                first,
+                row / VECTOR,
+                unit,
+                &mut left_carried,
+                LEFT,
+            );
+        } else {
+            read_across(lhs, &left, row, first / VECTOR, unit, &mut left_carried);
         }
-        if step < steps {
-            let first = step * DEPTH;
-            if is_left {
-                if comptime!(transposed) {
-                    read(lhs, &left, first, row / VECTOR, carrier, &mut carried);
-                } else {
-                    read_across(lhs, &left, row, first / VECTOR, carrier, &mut carried);
-                }
-            } else {
-                read(rhs, &right, first, column, carrier, &mut carried);
-            }
-        }
-        if step > 0 {
+        read(rhs, &right, first, column, unit, &mut right_carried, RIGHT);
+        sync_cube();
+        if comptime!(transposed) {
             #[unroll]
-            for depth in 0..DEPTH {
-                let mut factors = Array::<Vector<F, N>>::new(2usize);
-                factors[0usize] = right_tile[depth * ROW + x];
-                factors[1usize] = right_tile[depth * ROW + SIDE + x];
+            for i in 0..comptime!(DEPTH * LEFT / UNITS) {
+                left_tile[i * UNITS + unit] = left_carried[i];
+            }
+        } else {
+            #[unroll]
+            for i in 0..VECTOR {
+                let mut vector = zero;
                 #[unroll]
-                for half in 0..2usize {
-                    let values = left_tile[depth * ROW + half * SIDE + y];
+                for j in 0..VECTOR {
+                    vector.insert(j, left_carried[j].extract(i));
+                }
+                left_tile[(across(unit) * VECTOR + i) * LEFT + along(unit)] = vector;
+            }
+        }
+        #[unroll]
+        for i in 0..comptime!(DEPTH * RIGHT / UNITS) {
+            right_tile[i * UNITS + unit] = right_carried[i];
+        }
+        sync_cube();
+        #[unroll]
+        for depth in 0..DEPTH {
+            let mut factors = Array::<Vector<F, N>>::new(2usize);
+            factors[0usize] = right_tile[depth * RIGHT + x];
+            factors[1usize] = right_tile[depth * RIGHT + comptime!(RIGHT / 2) + x];
+            #[unroll]
+            for half in 0..2usize {
+                let values = left_tile[depth * LEFT + half * comptime!(LEFT / 2) + y];
+                #[unroll]
+                for i in 0..VECTOR {
+                    let value = Vector::<F, N>::new(values.extract(i));
                     #[unroll]
-                    for i in 0..VECTOR {
-                        let value = Vector::<F, N>::new(values.extract(i));
-                        #[unroll]
-                        for j in 0..2usize {
-                            sums[(half * VECTOR + i) * 2 + j] += factors[j] * value;
-                        }
+                    for j in 0..2usize {
+                        let at = comptime!((half * VECTOR + i) * 2 + j);
+                        sums[at] = fma(factors[j], value, sums[at]);
                     }
                 }
             }
@@ -209,10 +203,10 @@ fn tiled_kernel<F: Float, N: Size>(
     for half in 0..2usize {
         #[unroll]
         for i in 0..VECTOR {
-            let at = row + (half * SIDE + y) * VECTOR + i;
+            let at = row + (half * comptime!(LEFT / 2) + y) * VECTOR + i;
             #[unroll]
             for j in 0..2usize {
-                let vector = column + j * SIDE + x;
+                let vector = column + j * comptime!(RIGHT / 2) + x;
                 if at < rows && vector < columns {
                     out[(batch * rows + at) * columns + vector] = sums[(half * VECTOR + i) * 2 + j];
                 }
@@ -240,7 +234,7 @@ pub(super) fn product(lhs: &CubeTensor, rhs: &CubeTensor, out: &CubeTensor) -> b
     } else {
         (lhs_strides[0], inner)
     };
-    let tiles = rows.div_ceil(TILE) * columns.div_ceil(TILE);
+    let tiles = rows.div_ceil(ROWS) * columns.div_ceil(COLUMNS);
     let properties = out.client.properties();
     let [most, most_batches] = {
         let (x, y, _) = properties.hardware.max_cube_count;
@@ -253,7 +247,9 @@ pub(super) fn product(lhs: &CubeTensor, rhs: &CubeTensor, out: &CubeTensor) -> b
     let fits = [lhs, rhs, out].map(|tensor| tensor.dtype) == [DType::F32; 3]
         && (transposed || lhs_strides[1] == 1)
         && rhs_strides == [columns, 1]
-        && [stride, width, columns, matrix].iter().all(|size| size.is_multiple_of(VECTOR))
+        && [stride, width, columns, matrix]
+            .iter()
+            .all(|size| size.is_multiple_of(VECTOR))
         && [lhs, rhs, out].into_iter().all(aligned)
         && tiles <= most
         && batch <= most_batches;
@@ -267,7 +263,7 @@ pub(super) fn product(lhs: &CubeTensor, rhs: &CubeTensor, out: &CubeTensor) -> b
         tiled_kernel::launch_unchecked(
             &out.client,
             CubeCount::Static(count(tiles), count(batch), 1),
-            CubeDim::new_1d(count(2 * CARRIERS)),
+            CubeDim::new_1d(count(UNITS)),
             address_type([lhs, rhs, out].map(Some)),
             VECTOR,
             lhs.clone().into_tensor_arg(),

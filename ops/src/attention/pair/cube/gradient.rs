@@ -26,7 +26,7 @@ use cubecl::{cube, prelude::*};
 
 use super::{Features, part, steepness, steps};
 use crate::{
-    AttentionOptions, CsrTensors, DotAttentionOptions, Reduce,
+    AttentionAttributes, CsrTensors, DotAttentionAttributes, Reduce,
     aggregate::cube::aggregate,
     attention::{
         Saved,
@@ -60,6 +60,7 @@ fn sender_kernel<F: Float, A: Float, N: Size, M: Size>(
     col: &Tensor<i32>,
     edge: &Tensor<i32>,
     chunk: &Tensor<i32>,
+    seed: ComptimeOption<&Tensor<i32>>,
     dvalue: &mut Tensor<Vector<F, N>>,
     dkey: ComptimeOption<&mut Tensor<Vector<F, N>>>,
     dscore: &mut Tensor<A>,
@@ -70,7 +71,6 @@ fn sender_kernel<F: Float, A: Float, N: Size, M: Size>(
     edges: usize,
     loops: usize,
     factor: f32,
-    seed: u32,
     threshold: u32,
     scale: f32,
     #[comptime] heads: usize,
@@ -78,9 +78,14 @@ fn sender_kernel<F: Float, A: Float, N: Size, M: Size>(
     #[comptime] slots: usize,
     #[comptime] steps: usize,
     #[comptime] has_loops: bool,
-    #[comptime] has_dropout: bool,
     #[define(F, A)] _dtypes: [ElemType; 2],
 ) {
+    let has_dropout = comptime!(seed.is_some());
+    let mut drawn = 0u32;
+    #[comptime]
+    if let ComptimeOption::Some(seed) = &seed {
+        drawn = u32::reinterpret(seed[0]);
+    }
     // Units of a plane stay together to the end, since they add up together.
     let joint = comptime!(att.is_some());
     let task = group(lanes);
@@ -168,7 +173,7 @@ fn sender_kernel<F: Float, A: Float, N: Size, M: Size>(
             let mut kept = A::new(1.0_f32);
             if comptime!(has_dropout) {
                 let name = by[step] * u32::cast_from(heads) + u32::cast_from(head);
-                kept = keep::<A>(name, seed, threshold, scale);
+                kept = keep::<A>(name, drawn, threshold, scale);
             }
             let mut change = alpha * (kept * dot - known.extract(2usize));
             if comptime!(!joint) {
@@ -234,7 +239,7 @@ fn by_sender(
     features: Features,
     saved: Saved<CubeBackend>,
     sorted: &Sorted,
-    options: Options,
+    options: &Options,
 ) -> BySender {
     let Features {
         query,
@@ -282,6 +287,7 @@ fn by_sender(
             sorted.col.clone().into_tensor_arg(),
             sorted.edge.clone().into_tensor_arg(),
             sorted.chunk.clone().into_tensor_arg(),
+            options.seed.clone().map(CubeTensor::into_tensor_arg).into(),
             dvalue.clone().into_tensor_arg(),
             dkey.clone().map(CubeTensor::into_tensor_arg).into(),
             dscore.clone().into_tensor_arg(),
@@ -292,7 +298,6 @@ fn by_sender(
             edges,
             loops,
             options.factor,
-            options.seed,
             options.threshold,
             options.scale,
             heads,
@@ -300,7 +305,6 @@ fn by_sender(
             lanes.slots,
             steps(&lanes),
             options.has_loops,
-            options.has_dropout,
             [dtype, sum].map(dtype_to_storage_type),
         );
     }
@@ -432,7 +436,7 @@ fn by_receiver(
     [x_src, x_dst, att]: [CubeTensor; 3],
     dscore: CubeTensor,
     csr: &Sorted,
-    options: Options,
+    options: &Options,
 ) -> [CubeTensor; 2] {
     let (dtype, sum) = (x_src.dtype, dscore.dtype);
     let (heads, width) = (x_src.meta.shape()[1], x_src.meta.shape()[2]);
@@ -488,7 +492,7 @@ fn by_receiver(
 }
 
 /// Whether a gradient is zero since there is nothing to walk.
-fn is_empty(like: &Features, csr: &Sorted, options: Options) -> bool {
+fn is_empty(like: &Features, csr: &Sorted, options: &Options) -> bool {
     like.query.meta.num_elements() * like.value.meta.num_elements() * (csr.edges + options.loops)
         == 0
 }
@@ -499,18 +503,21 @@ pub(crate) fn edge_attention_v2_backward(
     saved: Saved<CubeBackend>,
     csr: CsrTensors<CubeBackend>,
     transposed: CsrTensors<CubeBackend>,
-    options: AttentionOptions,
+    options: AttentionAttributes,
 ) -> (CubeTensor, CubeTensor, CubeTensor) {
     let types = inputs.each_ref().map(|input| input.dtype);
-    let (features, options) = (Features::joint(inputs.clone()), Options::from(options));
+    let (features, options) = (
+        Features::joint(inputs.clone()),
+        Options::of(options, saved.seed.clone()),
+    );
     let (csr, transposed) = (Sorted::from(csr), Sorted::from(transposed));
-    let gradients = if is_empty(&features, &csr, options) {
+    let gradients = if is_empty(&features, &csr, &options) {
         inputs.map(|input| zeros(&input, input.meta.shape().clone(), input.dtype))
     } else {
         let dtype = features.value.dtype;
         let inputs = inputs.map(|input| cast(input, dtype));
-        let BySender { dvalue, dscore, .. } = by_sender(features, saved, &transposed, options);
-        let [ddst, datt] = by_receiver(inputs, dscore, &csr, options);
+        let BySender { dvalue, dscore, .. } = by_sender(features, saved, &transposed, &options);
+        let [ddst, datt] = by_receiver(inputs, dscore, &csr, &options);
         [dvalue, ddst, datt]
     };
     let [dsrc, ddst, datt] = gradients;
@@ -527,17 +534,20 @@ pub(crate) fn dot_attention_backward(
     saved: Saved<CubeBackend>,
     csr: CsrTensors<CubeBackend>,
     transposed: CsrTensors<CubeBackend>,
-    options: DotAttentionOptions,
+    options: DotAttentionAttributes,
 ) -> (CubeTensor, CubeTensor, CubeTensor) {
     let types = inputs.each_ref().map(|input| input.dtype);
-    let (features, options) = (Features::dot(inputs.clone()), Options::from(options));
+    let (features, options) = (
+        Features::dot(inputs.clone()),
+        Options::of_dot(options, saved.seed.clone()),
+    );
     let transposed = Sorted::from(transposed);
-    let gradients = if is_empty(&features, &transposed, options) {
+    let gradients = if is_empty(&features, &transposed, &options) {
         inputs.map(|input| zeros(&input, input.meta.shape().clone(), input.dtype))
     } else {
         let [_, key, _] = inputs;
         let key = cast(key, features.value.dtype);
-        let by_sender = by_sender(features, saved, &transposed, options);
+        let by_sender = by_sender(features, saved, &transposed, &options);
         let dquery = aggregate(key, Some(by_sender.dscore), csr, Reduce::Sum);
         let dkey = by_sender.dkey.expect("keys are rows of their own");
         [dquery, dkey, by_sender.dvalue]
