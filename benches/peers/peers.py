@@ -320,7 +320,8 @@ def layer(case, graph):
     # A cache keeps what it was first called with, so a cached layer is measured with one form.
     if op not in ("gcn-cached", "gcn-replay"):
         yield "PyG EdgeIndex", lambda: with_edges(graph.sorted_index())
-        if op in ("sage", "gin"):
+        # On a processor torch 2.13 gets the gradient of a mean wrong for such a matrix.
+        if op == "gin" or op == "sage" and (CUDA or not case["training"]):
             yield "PyG torch.sparse", lambda: with_edges(graph.matrix())
         yield "PyG torch_sparse", with_torch_sparse
 

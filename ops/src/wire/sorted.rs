@@ -282,26 +282,18 @@ impl SortedOp {
             }
             return;
         }
-        let csr = |handles: &mut HandleContainer<B::Handle>, first: usize| {
-            let mut part = |at: usize| handles.get_int_tensor::<B>(&inputs[first + at]);
-            CsrTensors::<B> {
-                ptr: part(0),
-                col: part(1),
-                edge: part(2),
-                chunk: part(3),
-                hub: part(4),
-            }
-        };
-        let rows = csr(handles, leading);
+        if let Self::Attention(score) | Self::AttentionBackward(score) = *self {
+            self.attend::<B>(score, handles, desc);
+            return;
+        }
+        let rows = take_csr::<B>(handles, &inputs[leading..]);
         let transposed = match self {
-            Self::AggregateMeanBackward | Self::AttentionBackward(_) => {
-                csr(handles, leading + PARTS)
-            }
+            Self::AggregateMeanBackward => take_csr::<B>(handles, &inputs[leading + PARTS..]),
             _ => rows.clone(),
         };
         let mut x = |at: usize| handles.get_float_tensor::<B>(&inputs[at]);
         let outputs = match *self {
-            Self::SortEdges { .. } => vec![],
+            Self::SortEdges { .. } | Self::Attention(_) | Self::AttentionBackward(_) => vec![],
             Self::Aggregate {
                 weighted: false,
                 reduce,
@@ -326,26 +318,57 @@ impl SortedOp {
             Self::MatchSum => vec![B::match_sum_csr(x(0), x(1), x(2), rows)],
             Self::EdgeSoftmax => vec![B::edge_softmax(x(0), rows)],
             Self::EdgeSoftmaxBackward => vec![B::edge_softmax_backward(x(0), x(1), rows)],
-            Self::Attention(score) => {
-                let features = [x(0), x(1), x(2)];
-                let seed = handles.get_int_tensor::<B>(&inputs[3]);
-                let (out, lse) = score.forward::<B>(features, seed, rows, transposed);
-                vec![out, lse]
-            }
-            Self::AttentionBackward(score) => {
-                let (features, out, lse, grad) = ([x(0), x(1), x(2)], x(3), x(4), x(5));
-                let seed = handles.get_int_tensor::<B>(&inputs[6]);
-                let saved = Saved {
-                    out,
-                    lse,
-                    grad,
-                    seed,
-                };
-                (score.backward::<B>(features, saved, rows, transposed)).into()
-            }
         };
         for (output, tensor) in desc.outputs.iter().zip(outputs) {
             handles.register_float_tensor::<B>(&output.id, tensor);
         }
+    }
+
+    /// Runs attention. Tensors are taken in their order, since one that occurs twice is there until the last
+    /// time: that of the rows' ends stands for a seed where there is none.
+    fn attend<B: BackendIr + GraphOps>(
+        &self,
+        score: Score,
+        handles: &mut HandleContainer<B::Handle>,
+        desc: &CustomOpIr,
+    ) {
+        let inputs = desc.inputs.as_slice();
+        let leading = self.leading();
+        let mut x = |at: usize| handles.get_float_tensor::<B>(&inputs[at]);
+        let features = [x(0), x(1), x(2)];
+        let outputs: Vec<_> = if matches!(self, Self::Attention(_)) {
+            let seed = handles.get_int_tensor::<B>(&inputs[leading - 1]);
+            let rows = take_csr::<B>(handles, &inputs[leading..]);
+            let (out, lse) = score.forward::<B>(features, seed, rows.clone(), rows);
+            vec![out, lse]
+        } else {
+            let saved = Saved {
+                out: x(3),
+                lse: x(4),
+                grad: x(5),
+                seed: handles.get_int_tensor::<B>(&inputs[leading - 1]),
+            };
+            let rows = take_csr::<B>(handles, &inputs[leading..]);
+            let transposed = take_csr::<B>(handles, &inputs[leading + PARTS..]);
+            (score.backward::<B>(features, saved, rows, transposed)).into()
+        };
+        for (output, tensor) in desc.outputs.iter().zip(outputs) {
+            handles.register_float_tensor::<B>(&output.id, tensor);
+        }
+    }
+}
+
+/// Takes the tensors of compressed rows from `handles`.
+fn take_csr<B: BackendIr>(
+    handles: &mut HandleContainer<B::Handle>,
+    inputs: &[TensorIr],
+) -> CsrTensors<B> {
+    let mut part = |at: usize| handles.get_int_tensor::<B>(&inputs[at]);
+    CsrTensors {
+        ptr: part(0),
+        col: part(1),
+        edge: part(2),
+        chunk: part(3),
+        hub: part(4),
     }
 }
