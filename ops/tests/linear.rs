@@ -215,6 +215,19 @@ fn without_rows() {
 }
 
 #[test]
+fn without_columns() {
+    let device = device();
+    let zeros = |shape| floats(&[], shape, &device);
+    let bias: Tensor<1> = floats(&[3.0, 4.0], [2], &device);
+    let out = kiln_ops::linear(zeros([2, 0]), zeros([0, 2]), Some(bias));
+    assert_eq!(read(out), [3.0, 4.0, 3.0, 4.0]);
+    assert_eq!(
+        kiln_ops::linear(zeros([2, 0]), zeros([0, 0]), None).dims(),
+        [2, 0]
+    );
+}
+
+#[test]
 #[should_panic(expected = "linear: expected `weight` with 2 rows, as many as `x` has columns")]
 fn widths_that_disagree_are_named() {
     let device = device();

@@ -36,8 +36,9 @@ pub struct AttentionOptions {
     /// If set, edges from a node to itself are ignored, and each receiver below this number hears
     /// the sender of its number instead.
     pub loops: Option<usize>,
-    /// Probability with which a weight is dropped, and a seed as [`dropout_seed`](crate::dropout_seed)
-    /// draws it. The other weights are scaled by `1 / (1 - probability)`.
+    /// Probability with which a weight is dropped, and a seed, `[1]`, as
+    /// [`dropout_seed`](crate::dropout_seed) draws it. The other weights are scaled by
+    /// `1 / (1 - probability)`.
     pub dropout: Option<(f64, Tensor<1, Int>)>,
 }
 
@@ -55,12 +56,20 @@ impl AttentionOptions {
     }
 }
 
+#[track_caller]
 fn split_dropout(
     dropout: Option<(f64, Tensor<1, Int>)>,
     walk: &CsrTensors<Dispatch>,
 ) -> (Option<f64>, IntTensor<Dispatch>) {
     match dropout {
-        Some((probability, seed)) => (Some(probability), seed.into_dispatch()),
+        Some((probability, seed)) => {
+            let dims = seed.dims();
+            assert!(
+                dims == [1],
+                "attention: expected a seed of shape [1] for dropout, got {dims:?}"
+            );
+            (Some(probability), seed.into_dispatch())
+        }
         None => (None, walk.ptr.clone()),
     }
 }

@@ -277,6 +277,8 @@ pub trait GraphOps: Backend {
         #[extension_type] csr: CsrTensors<Self>,
     ) -> FloatTensor<Self>;
 
+    // Attention reads the first number of `seed` if it drops weights.
+
     /// See [`crate::edge_attention`]: the output, and for each receiver and head the
     /// logarithm of the sum of exponentials, `[n, H]`.
     fn edge_attention(

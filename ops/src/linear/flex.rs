@@ -28,6 +28,8 @@ const PARALLEL_WORK: usize = 1 << 18;
 const BLOCK: [usize; 2] = [64, 512];
 /// Blocks that there are at least, where each has more than the fewest rows.
 const BLOCKS: usize = 64;
+/// Rows below which threads share a product in another way, as `gemm` does it.
+const MANY: usize = 1 << 10;
 /// Parts of a sum over rows, of which each takes the room of the result.
 const PARTS: usize = 32;
 /// The fewest rows of a part.
@@ -44,11 +46,11 @@ struct Matrix<'a, T> {
 }
 
 impl<'a, T: Real + 'static> Matrix<'a, T> {
-    /// Rows of `width` values.
-    fn new(values: &'a [T], width: usize) -> Self {
+    /// Some rows of a matrix whose rows have `width` values.
+    fn new(values: &'a [T], rows: Range<usize>, width: usize) -> Self {
         Self {
-            values,
-            shape: [values.len() / width.max(1), width],
+            values: &values[rows.start * width..rows.end * width],
+            shape: [rows.len(), width],
             strides: [width, 1],
         }
     }
@@ -114,11 +116,11 @@ pub(crate) fn linear_map(
     let (x, weight) = (x.to_contiguous(), weight.to_contiguous());
     let [[rows, depth], [_, width]] = [&x, &weight].map(|tensor| tensor.shape().dims());
     let ranges = blocks(rows, rows * depth * width);
+    let threads = threads(ranges.len(), rows * depth * width);
     with_real!(x, T => {
-        let (x, weight) = (elements!(x, T), Matrix::new(elements!(weight, T), width));
+        let (x, weight) = (elements!(x, T), Matrix::new(elements!(weight, T), 0..depth, width));
         let add_product = |rows: Range<usize>, out: &mut [T]| {
-            let x = Matrix::new(&x[rows.start * depth..rows.end * depth], depth);
-            x.add_product(weight, out, Parallelism::None);
+            Matrix::new(x, rows, depth).add_product(weight, out, threads);
         };
         match term {
             Some(term) if term.shape()[0] == rows => {
@@ -183,22 +185,17 @@ pub(crate) fn linear_map_weight(x: &FlexTensor, grad: &FlexTensor) -> FlexTensor
         let (x, grad) = (elements!(x, T), elements!(grad, T));
         let product = |rows: Range<usize>, threads| {
             let mut out = vec![T::ZERO; size];
-            let x = Matrix::new(&x[rows.start * depth..rows.end * depth], depth);
-            let grad = Matrix::new(&grad[rows.start * width..rows.end * width], width);
-            x.transposed().add_product(grad, &mut out, threads);
+            let x = Matrix::new(x, rows.clone(), depth).transposed();
+            x.add_product(Matrix::new(grad, rows, width), &mut out, threads);
             out
         };
         let parts = if size > LARGEST { 1 } else { (rows / PART).clamp(1, PARTS) };
+        let threads = threads(parts, rows * size);
         if parts == 1 {
-            let threads = if rows * size < PARALLEL_WORK {
-                Parallelism::None
-            } else {
-                Parallelism::Rayon(0)
-            };
             return tensor(product(0..rows, threads), shape);
         }
         let part = |part: usize| rows * part / parts..rows * (part + 1) / parts;
-        let parts = (0..parts).into_par_iter().map(|at| product(part(at), Parallelism::None));
+        let parts = (0..parts).into_par_iter().map(|at| product(part(at), threads));
         tensor(total(&parts.collect::<Vec<_>>(), size), shape)
     })
 }
@@ -230,10 +227,19 @@ fn is_real(x: &FlexTensor) -> bool {
     matches!(x.dtype(), DType::F32 | DType::F64)
 }
 
-/// Ranges of rows, one if there is little work.
+/// Threads of one of several products, of as many multiplications.
+fn threads(products: usize, work: usize) -> Parallelism {
+    if products > 1 || work < PARALLEL_WORK {
+        Parallelism::None
+    } else {
+        Parallelism::Rayon(0)
+    }
+}
+
+/// Ranges of rows, one if there is little work, or there are few.
 fn blocks(rows: usize, work: usize) -> Vec<Range<usize>> {
     let [fewest, most] = BLOCK;
-    let block = if work < PARALLEL_WORK {
+    let block = if work < PARALLEL_WORK || rows < MANY {
         rows.max(1)
     } else {
         rows.div_ceil(BLOCKS).clamp(fewest, most)
