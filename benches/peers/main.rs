@@ -35,7 +35,6 @@ use crate::{
 };
 
 /// Measures Kiln and its peers in turns.
-#[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 #[derive(Debug, Parser)]
 #[command(version, about)]
 struct Args {
