@@ -161,7 +161,7 @@ impl GraphOps for Flex {
     }
 
     fn heads_dot(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
-        linear::backward::summed_product::<Self>(x, weight)
+        linear::backward::composed_heads_dot::<Self>(x, weight)
     }
 
     fn add_bias(x: FloatTensor<Self>, bias: FloatTensor<Self>) -> FloatTensor<Self> {

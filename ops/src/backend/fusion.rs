@@ -283,7 +283,7 @@ impl<B: FusionBackend + GraphOps> GraphOps for Fusion<B> {
         weight: FloatTensor<Self>,
         term: FloatTensor<Self>,
     ) -> FloatTensor<Self> {
-        linear::backward::product_sum::<Self>(x, weight, term)
+        linear::backward::composed_linear_map_add::<Self>(x, weight, term)
     }
 
     fn linear_map_weight(x: FloatTensor<Self>, grad: FloatTensor<Self>) -> FloatTensor<Self> {
@@ -291,7 +291,7 @@ impl<B: FusionBackend + GraphOps> GraphOps for Fusion<B> {
     }
 
     fn heads_dot(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
-        linear::backward::summed_product::<Self>(x, weight)
+        linear::backward::composed_heads_dot::<Self>(x, weight)
     }
 
     fn add_bias(x: FloatTensor<Self>, bias: FloatTensor<Self>) -> FloatTensor<Self> {

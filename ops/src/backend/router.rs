@@ -203,7 +203,7 @@ impl<C: RouterChannel> GraphOps for BackendRouter<C> {
         weight: FloatTensor<Self>,
         term: FloatTensor<Self>,
     ) -> FloatTensor<Self> {
-        linear::backward::product_sum::<Self>(x, weight, term)
+        linear::backward::composed_linear_map_add::<Self>(x, weight, term)
     }
 
     fn linear_map_weight(x: FloatTensor<Self>, grad: FloatTensor<Self>) -> FloatTensor<Self> {
@@ -211,7 +211,7 @@ impl<C: RouterChannel> GraphOps for BackendRouter<C> {
     }
 
     fn heads_dot(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
-        linear::backward::summed_product::<Self>(x, weight)
+        linear::backward::composed_heads_dot::<Self>(x, weight)
     }
 
     fn add_bias(x: FloatTensor<Self>, bias: FloatTensor<Self>) -> FloatTensor<Self> {

@@ -117,8 +117,7 @@ impl<B: GraphOps> Backward<B, 2> for Bias {
 struct HeadsDot;
 
 impl<B: GraphOps> Backward<B, 2> for HeadsDot {
-    /// `x` for the weights' gradient, and the weights for that of `x`.
-    type State = (Option<FloatTensor<B>>, Option<FloatTensor<B>>);
+    type State = Factors<B>;
 
     fn backward(
         self,
@@ -126,7 +125,7 @@ impl<B: GraphOps> Backward<B, 2> for HeadsDot {
         grads: &mut Gradients,
         _checkpointer: &mut Checkpointer,
     ) {
-        let (x, weight) = ops.state;
+        let Factors { x, weight } = ops.state;
         let [x_node, weight_node] = ops.parents;
         let grad = grads.consume::<B>(&ops.node);
         let [rows, heads] = grad.shape().dims();
@@ -153,10 +152,7 @@ pub(crate) fn heads_dot<B: GraphOps, C: CheckpointStrategy>(
     let needed = [x.is_tracked(), weight.is_tracked()];
     let (x, x_node) = x.into_parts();
     let (weight, weight_node) = weight.into_parts();
-    let state = (
-        needed[1].then(|| x.clone()),
-        needed[0].then(|| weight.clone()),
-    );
+    let state = factors(needed, &x, &weight);
     let out = B::heads_dot(x, weight);
     match HeadsDot
         .prepare::<C>([x_node, weight_node])
@@ -251,7 +247,7 @@ pub(crate) fn broadcast_sum<B: Backend>(x: FloatTensor<B>, bias: FloatTensor<B>)
 }
 
 /// [`GraphOps::linear_map_add`] by Burn's own addition.
-pub(crate) fn product_sum<B: GraphOps>(
+pub(crate) fn composed_linear_map_add<B: GraphOps>(
     x: FloatTensor<B>,
     weight: FloatTensor<B>,
     term: FloatTensor<B>,
@@ -260,7 +256,7 @@ pub(crate) fn product_sum<B: GraphOps>(
 }
 
 /// [`GraphOps::heads_dot`] by Burn's own product and sum.
-pub(crate) fn summed_product<B: Backend>(
+pub(crate) fn composed_heads_dot<B: Backend>(
     x: FloatTensor<B>,
     weight: FloatTensor<B>,
 ) -> FloatTensor<B> {
