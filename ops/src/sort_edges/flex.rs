@@ -16,6 +16,10 @@ use crate::rows::{
 const PARALLEL_EDGES: usize = 1 << 15;
 /// Rows of a group, as a power of two: their counts fit the fastest cache.
 const GROUP_BITS: u32 = 12;
+/// Edges of a stretch, at most, as a power of two: with a row of a group they make a number of 32 bits.
+const STRETCH_BITS: u32 = u32::BITS - GROUP_BITS;
+/// Stretches a thread gets, at least: several, since another program may hold a thread up.
+const STRETCHES_PER_THREAD: usize = 4;
 
 /// See [`crate::GraphOps::sort_edges`].
 pub(crate) fn sort_edges(
@@ -48,9 +52,26 @@ pub(crate) struct Sorted<I, C> {
 struct Stretch<C> {
     /// Where each group starts, and the end of the last.
     starts: Vec<usize>,
-    /// The row and the number of each edge.
-    keys: Vec<[u32; 2]>,
+    keys: Vec<Key>,
     carried: Vec<C>,
+}
+
+/// An edge of a stretch: its row's place in the group, and its own place in the stretch.
+#[derive(Clone, Copy, Default)]
+struct Key(u32);
+
+impl Key {
+    fn new(row: usize, edge: usize) -> Self {
+        Self(narrow(row % (1 << GROUP_BITS)) << STRETCH_BITS | narrow(edge))
+    }
+
+    fn row(self) -> usize {
+        (self.0 >> STRETCH_BITS) as usize
+    }
+
+    fn edge(self) -> usize {
+        (self.0 % (1 << STRETCH_BITS)) as usize
+    }
 }
 
 impl<C: Copy + Default> Stretch<C> {
@@ -72,13 +93,14 @@ impl<C: Copy + Default> Stretch<C> {
             starts[group + 1] += starts[group];
         }
         let mut places = starts.clone();
-        let mut keys = vec![[0; 2]; row.len()];
+        // Zeros bring to the cache what is then written in no order.
+        let mut keys = vec![Key::default(); row.len()];
         let mut carried = vec![C::default(); row.len()];
-        for (edge, &row) in (first..).zip(row) {
+        for (edge, &row) in row.iter().enumerate() {
             let row = checked(row, rows, op, name);
             let place = &mut places[row >> GROUP_BITS];
-            keys[*place] = [narrow(row), narrow(edge)];
-            carried[*place] = carry(edge);
+            keys[*place] = Key::new(row, edge);
+            carried[*place] = carry(first + edge);
             *place += 1;
         }
         Self {
@@ -88,7 +110,7 @@ impl<C: Copy + Default> Stretch<C> {
         }
     }
 
-    fn group(&self, group: usize) -> (&[[u32; 2]], &[C]) {
+    fn group(&self, group: usize) -> (&[Key], &[C]) {
         let range = self.starts[group]..self.starts[group + 1];
         (&self.keys[range.clone()], &self.carried[range])
     }
@@ -104,13 +126,12 @@ struct Group<'a, I, C> {
 }
 
 impl<I: Id + Default, C: Copy + Default> Group<'_, I, C> {
-    fn fill(self, group: usize, stretches: &[Stretch<C>]) {
+    /// `length` is the number of edges of each stretch but the last.
+    fn fill(self, group: usize, stretches: &[Stretch<C>], length: usize) {
         let mut places = vec![0_u32; self.ptr.len()];
-        let start = narrow(group << GROUP_BITS);
-        let local = |row: u32| (row - start) as usize;
         for stretch in stretches {
-            for &[row, _] in stretch.group(group).0 {
-                places[local(row)] += 1;
+            for key in stretch.group(group).0 {
+                places[key.row()] += 1;
             }
         }
         let mut before = 0;
@@ -122,11 +143,12 @@ impl<I: Id + Default, C: Copy + Default> Group<'_, I, C> {
         }
         let perm = self.perm.fill_rest(I::default());
         let carried = self.carried.fill_rest(C::default());
-        for stretch in stretches {
+        for (at, stretch) in stretches.iter().enumerate() {
+            let first = at * length;
             let (keys, others) = stretch.group(group);
-            for (&[row, edge], &carry) in keys.iter().zip(others) {
-                let place = &mut places[local(row)];
-                perm[*place as usize] = I::from_usize(edge as usize);
+            for (key, &carry) in keys.iter().zip(others) {
+                let place = &mut places[key.row()];
+                perm[*place as usize] = I::from_usize(first + key.edge());
                 carried[*place as usize] = carry;
                 *place += 1;
             }
@@ -152,7 +174,8 @@ pub(crate) fn sort<I: Id, O: Id + Default, C: Copy + Default + Send + Sync>(
     } else {
         rayon::current_num_threads()
     };
-    let length = edges.div_ceil(threads).max(1);
+    let length = edges.div_ceil(threads * STRETCHES_PER_THREAD);
+    let length = length.clamp(1, 1 << STRETCH_BITS);
     let stretches: Vec<Stretch<C>> = row
         .par_chunks(length)
         .enumerate()
@@ -186,7 +209,7 @@ pub(crate) fn sort<I: Id, O: Id + Default, C: Copy + Default + Send + Sync>(
             first: range.start,
         })
         .collect();
-    let fill = |(group, part): (usize, Group<'_, O, C>)| part.fill(group, &stretches);
+    let fill = |(group, part): (usize, Group<'_, O, C>)| part.fill(group, &stretches, length);
     if threads == 1 {
         groups.into_iter().enumerate().for_each(fill);
     } else {
