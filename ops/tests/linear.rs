@@ -91,6 +91,34 @@ fn products_and_gradients() {
     }
 }
 
+/// Large ones, which GPUs compute in other formats.
+#[test]
+fn products_have_the_range_of_single_precision() {
+    let [n, k, m] = [300, 130, 260];
+    let device = device();
+    let (mut x, weight) = (numbers(n * k, 1), numbers(k * m, 2));
+    let small: Vec<f64> = weight.iter().map(|value| value * 1e-30).collect();
+    let large: Vec<f64> = x.iter().map(|value| value * 1e30).collect();
+    let multiply = |x: &[f64]| {
+        let weight = floats(&small, [k, m], &device);
+        read::<2>(kiln_ops::linear(floats(x, [n, k], &device), weight, None))
+    };
+    let expected = product(&x, &weight, [n, k, m]);
+    assert_close("1e30 x 1e-30", &multiply(&large), &expected, SCALE);
+    // What is not a number is not in other rows.
+    x[5 * k + 3] = f64::NAN;
+    let got = multiply(&x);
+    let (before, rest) = got.split_at(5 * m);
+    let (row, behind) = rest.split_at(m);
+    assert!(row.iter().all(|value| value.is_nan()));
+    assert!(
+        [before, behind]
+            .concat()
+            .iter()
+            .all(|value| value.is_finite())
+    );
+}
+
 #[test]
 fn sums_of_two_products() {
     for [n, k, l, m] in [[1, 2, 3, 4], [6, 1, 5, 2], [1500, 20, 33, 24]] {

@@ -3,7 +3,7 @@
 //! Products are those of `cubek`. Small ones are computed as they stand: units of the device multiply
 //! single precision faster than its tensor cores are set up, and round nothing. For large ones, where the
 //! device copies tiles by itself (TMA) and rows are aligned for it, the kernels that use it are taken
-//! without a trial; where it has no tensor cores for single precision, there is a kernel here (`tiled`);
+//! without a trial; where it has no tensor cores for single precision, there are kernels here (`tiled`);
 //! otherwise Burn chooses.
 //!
 //! The gradient of weights `xᵀ g` is cut in ranges of rows, as many as keep the device busy, one product

@@ -30,8 +30,9 @@ use crate::{GraphOps, scope};
 /// x: `[N, d_input]` float · weight: `[d_input, d_output]` · bias: `[d_output]` · output: `[N, d_output]`
 ///
 /// # Numerics
-/// GPUs with tensor cores for TF32 round factors of type `f32` to it, 10 bits of mantissa, in products of
-/// more than four million multiplications, as Burn's own products do; sums are `f32`.
+/// In products of more than four million multiplications GPUs with tensor cores for TF32 round factors of
+/// type `f32` to it, 10 bits of mantissa, as Burn's own products do; those that show tensor cores for `bf16`
+/// only, by Vulkan, split factors in two of it, 16 bits together, and infinite ones give NaN. Sums are `f32`.
 ///
 /// # Panics
 /// If the widths disagree.

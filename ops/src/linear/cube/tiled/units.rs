@@ -1,0 +1,224 @@
+//! Products by multiplications of units: each adds up the products of 8 rows and 8 columns.
+
+use burn::backend::cubecl::dtype_to_storage_type;
+use burn::tensor::DType;
+use burn_cubecl::tensor::CubeTensor;
+use cubecl::{cube, prelude::*};
+
+use super::{Matrices, Stored, VECTOR, read, size};
+use crate::rows::cube::address_type;
+
+/// Rows of a tile of the result.
+const ROWS: usize = 128;
+/// Columns of a tile of the result.
+const COLUMNS: usize = 64;
+/// Columns of the left matrix, and rows of the right one, of a step.
+const DEPTH: usize = 16;
+/// Units of a cube.
+const UNITS: usize = 128;
+/// Vectors of the rows of a tile.
+const LEFT: usize = ROWS / VECTOR;
+/// Vectors of its columns.
+const RIGHT: usize = COLUMNS / VECTOR;
+
+/// What a unit carries of [`DEPTH`] columns from vector `column` on, in the rows from `row` on: the four rows and four
+/// columns of a unit.
+#[cube]
+fn read_across<F: Float, N: Size>(
+    matrix: &Tensor<Vector<F, N>>,
+    stored: &Stored,
+    row: usize,
+    column: usize,
+    unit: usize,
+    carried: &mut Array<Vector<F, N>>,
+) {
+    let vector = column + across(unit);
+    #[unroll]
+    for i in 0..VECTOR {
+        let line = min(row + along(unit) * VECTOR + i, stored.rows - 1);
+        let value = matrix[stored.start + line * stored.stride + min(vector, stored.width - 1)];
+        carried[i] = select(vector < stored.width, value, Vector::new(F::new(0.0_f32)));
+    }
+}
+
+/// Which vector of a step's columns is a unit's, and which four rows: units beside each other read what lies
+/// beside each other, and write to different banks.
+#[cube]
+fn across(unit: usize) -> usize {
+    unit % 2 + unit / 64 * 2
+}
+
+#[cube]
+fn along(unit: usize) -> usize {
+    unit / 2 % LEFT
+}
+
+#[cube(launch_unchecked, address_type = "dynamic")]
+fn units_kernel<F: Float, N: Size>(
+    lhs: &Tensor<Vector<F, N>>,
+    rhs: &Tensor<Vector<F, N>>,
+    out: &mut Tensor<Vector<F, N>>,
+    rows: usize,
+    inner: usize,
+    columns: usize,
+    lhs_stride: usize,
+    lhs_matrix: usize,
+    #[comptime] transposed: bool,
+    #[define(F)] _dtype: ElemType,
+) {
+    let zero = Vector::<F, N>::new(F::new(0.0_f32));
+    let unit = UNIT_POS as usize;
+    let tiles = columns.div_ceil(RIGHT);
+    let (row, column) = (
+        CUBE_POS_X as usize / tiles * ROWS,
+        CUBE_POS_X as usize % tiles * RIGHT,
+    );
+    let batch = CUBE_POS_Y as usize;
+    let left = Stored {
+        start: batch * lhs_matrix,
+        stride: lhs_stride,
+        rows: if comptime!(transposed) { inner } else { rows },
+        width: if comptime!(transposed) {
+            rows / VECTOR
+        } else {
+            inner / VECTOR
+        },
+    };
+    let right = Stored {
+        start: batch * inner * columns,
+        stride: columns,
+        rows: inner,
+        width: columns,
+    };
+    let mut left_tile = Shared::<[Vector<F, N>]>::new_slice(comptime!(DEPTH * LEFT));
+    let mut right_tile = Shared::<[Vector<F, N>]>::new_slice(comptime!(DEPTH * RIGHT));
+    let mut left_carried = Array::<Vector<F, N>>::new(comptime!(DEPTH * LEFT / UNITS));
+    let mut right_carried = Array::<Vector<F, N>>::new(comptime!(DEPTH * RIGHT / UNITS));
+    let mut sums = Array::<Vector<F, N>>::new(comptime!(4 * VECTOR));
+    #[unroll]
+    for i in 0..comptime!(4 * VECTOR) {
+        sums[i] = zero;
+    }
+    let (y, x) = (unit / 8, unit % 8);
+    let steps = inner.div_ceil(DEPTH);
+    let mut step = 0usize;
+    while step < steps {
+        let first = step * DEPTH;
+        if comptime!(transposed) {
+            read(
+                lhs,
+                &left,
+                first,
+                row / VECTOR,
+                unit,
+                &mut left_carried,
+                DEPTH,
+                LEFT,
+                UNITS,
+            );
+        } else {
+            read_across(lhs, &left, row, first / VECTOR, unit, &mut left_carried);
+        }
+        read(
+            rhs,
+            &right,
+            first,
+            column,
+            unit,
+            &mut right_carried,
+            DEPTH,
+            RIGHT,
+            UNITS,
+        );
+        sync_cube();
+        if comptime!(transposed) {
+            #[unroll]
+            for i in 0..comptime!(DEPTH * LEFT / UNITS) {
+                left_tile[i * UNITS + unit] = left_carried[i];
+            }
+        } else {
+            #[unroll]
+            for i in 0..VECTOR {
+                let mut vector = zero;
+                #[unroll]
+                for j in 0..VECTOR {
+                    vector.insert(j, left_carried[j].extract(i));
+                }
+                left_tile[(across(unit) * VECTOR + i) * LEFT + along(unit)] = vector;
+            }
+        }
+        #[unroll]
+        for i in 0..comptime!(DEPTH * RIGHT / UNITS) {
+            right_tile[i * UNITS + unit] = right_carried[i];
+        }
+        sync_cube();
+        #[unroll]
+        for depth in 0..DEPTH {
+            let mut factors = Array::<Vector<F, N>>::new(2usize);
+            factors[0usize] = right_tile[depth * RIGHT + x];
+            factors[1usize] = right_tile[depth * RIGHT + comptime!(RIGHT / 2) + x];
+            #[unroll]
+            for half in 0..2usize {
+                let values = left_tile[depth * LEFT + half * comptime!(LEFT / 2) + y];
+                #[unroll]
+                for i in 0..VECTOR {
+                    let value = Vector::<F, N>::new(values.extract(i));
+                    #[unroll]
+                    for j in 0..2usize {
+                        let at = comptime!((half * VECTOR + i) * 2 + j);
+                        sums[at] = fma(factors[j], value, sums[at]);
+                    }
+                }
+            }
+        }
+        step += 1;
+    }
+    #[unroll]
+    for half in 0..2usize {
+        #[unroll]
+        for i in 0..VECTOR {
+            let at = row + (half * comptime!(LEFT / 2) + y) * VECTOR + i;
+            #[unroll]
+            for j in 0..2usize {
+                let vector = column + j * comptime!(RIGHT / 2) + x;
+                if at < rows && vector < columns {
+                    out[(batch * rows + at) * columns + vector] = sums[(half * VECTOR + i) * 2 + j];
+                }
+            }
+        }
+    }
+}
+
+/// Writes `lhs · rhs` to `out`, if the device runs as many cubes: whether it did.
+pub(super) fn product(
+    lhs: &CubeTensor,
+    rhs: &CubeTensor,
+    out: &CubeTensor,
+    matrices: Matrices,
+) -> bool {
+    let Some(cubes) = matrices.cubes([ROWS, RIGHT], out) else {
+        return false;
+    };
+    // SAFETY: rows and vectors that are read are limited to those of `lhs` and `rhs`, whose matrices are in
+    // batches of as many as `out` has; units write the entries of their tile that `out` has, once.
+    unsafe {
+        units_kernel::launch_unchecked(
+            &out.client,
+            cubes,
+            CubeDim::new_1d(size(UNITS)),
+            address_type([lhs, rhs, out].map(Some)),
+            VECTOR,
+            lhs.clone().into_tensor_arg(),
+            rhs.clone().into_tensor_arg(),
+            out.clone().into_tensor_arg(),
+            matrices.rows,
+            matrices.inner,
+            matrices.columns,
+            matrices.stride,
+            matrices.matrix,
+            matrices.transposed,
+            dtype_to_storage_type(DType::F32),
+        );
+    }
+    true
+}
