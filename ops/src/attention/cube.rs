@@ -34,7 +34,8 @@ use cubecl::{cube, prelude::*};
 pub(crate) use gradient::attention_backward;
 pub(super) use gradient::{FACTS, facts};
 use parts::{
-    LOWEST, Options, Place, count_entries, find_entry, keep, leaky, merge, push, write_output,
+    LOWEST, Options, Place, count_entries, find_entry, keep, leaky, merge, push, read_seed,
+    write_output,
 };
 
 use super::AttentionAttributes;
@@ -78,11 +79,7 @@ fn attention_kernel<F: Float, A: Float, N: Size>(
     #[define(F, A)] _dtypes: [ElemType; 2],
 ) {
     let has_dropout = comptime!(seed.is_some());
-    let mut drawn = 0u32;
-    #[comptime]
-    if let ComptimeOption::Some(seed) = &seed {
-        drawn = u32::reinterpret(seed[0]);
-    }
+    let drawn = read_seed(&seed);
     let task = group(lanes);
     let number = task / comptime!(heads * blocks);
     let walk = find_walk(ptr, chunk, number, pieces, rows);

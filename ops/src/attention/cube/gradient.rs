@@ -18,7 +18,7 @@ use burn::backend::{Shape, cubecl::dtype_to_storage_type};
 use burn_cubecl::{CubeBackend, tensor::CubeTensor};
 use cubecl::{cube, prelude::*};
 
-use super::parts::{Options, Place, count_entries, find_entry, keep, leaky, write_sums};
+use super::parts::{Options, Place, count_entries, find_entry, keep, leaky, read_seed, write_sums};
 use crate::{
     AttentionAttributes, CsrTensors, Reduce,
     aggregate::cube::aggregate,
@@ -103,11 +103,7 @@ fn gradient_kernel<F: Float, A: Float, N: Size, M: Size>(
     #[define(F, A)] _dtypes: [ElemType; 2],
 ) {
     let has_dropout = comptime!(seed.is_some());
-    let mut drawn = 0u32;
-    #[comptime]
-    if let ComptimeOption::Some(seed) = &seed {
-        drawn = u32::reinterpret(seed[0]);
-    }
+    let drawn = read_seed(&seed);
     // Units of a plane stay together to the end, since they add up together.
     let task = group(lanes);
     let number = task / heads;

@@ -73,6 +73,17 @@ fn mix(number: u32) -> u32 {
     h ^ (h >> 16u32)
 }
 
+/// The seed of a dropout; 0 without one.
+#[cube]
+pub(crate) fn read_seed(seed: &ComptimeOption<&Tensor<i32>>) -> u32 {
+    let mut drawn = 0u32;
+    #[comptime]
+    if let ComptimeOption::Some(seed) = seed {
+        drawn = u32::reinterpret(seed[0]);
+    }
+    drawn
+}
+
 /// What a dropped or kept weight is multiplied with.
 #[cube]
 pub(crate) fn keep<A: Float>(number: u32, seed: u32, threshold: u32, scale: f32) -> A {

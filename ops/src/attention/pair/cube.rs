@@ -26,7 +26,8 @@ use super::DotAttentionAttributes;
 use crate::{
     AttentionAttributes, CsrTensors,
     attention::cube::parts::{
-        LOWEST, Options, Place, count_entries, find_entry, keep, merge, push, write_output,
+        LOWEST, Options, Place, count_entries, find_entry, keep, merge, push, read_seed,
+        write_output,
     },
     rows::{
         cube::{address_type, empty, with_rows},
@@ -136,11 +137,7 @@ fn attention_kernel<F: Float, A: Float, N: Size>(
     #[define(F, A)] _dtypes: [ElemType; 2],
 ) {
     let has_dropout = comptime!(seed.is_some());
-    let mut drawn = 0u32;
-    #[comptime]
-    if let ComptimeOption::Some(seed) = &seed {
-        drawn = u32::reinterpret(seed[0]);
-    }
+    let drawn = read_seed(&seed);
     // Units of a plane stay together to the end, since they add up together.
     let task = group(lanes);
     let number = task / heads;

@@ -32,7 +32,7 @@ use crate::{
         Saved,
         cube::{
             FACTS, facts,
-            parts::{Options, Place, count_entries, find_entry, keep, write_sums},
+            parts::{Options, Place, count_entries, find_entry, keep, read_seed, write_sums},
         },
     },
     linear::cube::column_sum,
@@ -81,11 +81,7 @@ fn sender_kernel<F: Float, A: Float, N: Size, M: Size>(
     #[define(F, A)] _dtypes: [ElemType; 2],
 ) {
     let has_dropout = comptime!(seed.is_some());
-    let mut drawn = 0u32;
-    #[comptime]
-    if let ComptimeOption::Some(seed) = &seed {
-        drawn = u32::reinterpret(seed[0]);
-    }
+    let drawn = read_seed(&seed);
     // Units of a plane stay together to the end, since they add up together.
     let joint = comptime!(att.is_some());
     let task = group(lanes);
