@@ -109,6 +109,13 @@ pub(crate) fn linear_map_weight(x: CubeTensor, grad: CubeTensor) -> CubeTensor {
         product(x, grad, &out, Use::Forward);
         return out;
     }
+    if rows * k * m >= LARGE && !has_matrix_units(&x) {
+        let ranges = rows.div_ceil(range);
+        let out = empty(&x, Shape::new([ranges, k, m]), sum_type(x.dtype));
+        if tiled::ranges(&x, &grad, &out, range) {
+            return sum_rows(out, ranges, shape, x.dtype);
+        }
+    }
     let (ranges, left) = (rows / range, rows % range);
     // Ranges of rows, without a copy.
     let part = |tensor: &CubeTensor, row: usize, shape: [usize; 3]| {
@@ -126,6 +133,9 @@ pub(crate) fn linear_map_weight(x: CubeTensor, grad: CubeTensor) -> CubeTensor {
             &out,
             Use::Ranges,
         );
+        if count == 1 && out.dtype == x.dtype {
+            return CubeBackend::float_reshape(out, shape.clone());
+        }
         sum_rows(out, count, shape.clone(), x.dtype)
     };
     let whole = multiply(0, ranges, range);

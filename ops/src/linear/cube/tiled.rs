@@ -58,6 +58,8 @@ struct Matrices {
     batch: usize,
     rows: usize,
     inner: usize,
+    /// Of all matrices of a batch together: what the last has less than the others.
+    inner_of_all: usize,
     /// Vectors.
     columns: usize,
     /// Whether columns of the left matrix are contiguous.
@@ -69,7 +71,7 @@ struct Matrices {
 }
 
 impl Matrices {
-    fn new(lhs: &CubeTensor, rhs: &CubeTensor, out: &CubeTensor) -> Option<Self> {
+    fn of(lhs: &CubeTensor, rhs: &CubeTensor, out: &CubeTensor) -> Option<Self> {
         let rank = out.meta.shape().num_dims();
         let last = |tensor: &CubeTensor| -> ([usize; 2], [usize; 2]) {
             let (shape, strides) = (tensor.meta.shape(), tensor.meta.strides());
@@ -87,25 +89,46 @@ impl Matrices {
         } else {
             (lhs_strides[0], inner)
         };
-        let aligned = |tensor: &CubeTensor| {
-            let offset = tensor.handle.offset_start.unwrap_or(0);
-            offset.is_multiple_of((VECTOR * size_of::<f32>()) as u64)
-        };
-        let fits = [lhs, rhs, out].map(|tensor| tensor.dtype) == [DType::F32; 3]
+        let fits = [lhs, rhs, out].into_iter().all(is_read)
             && (transposed || lhs_strides[1] == 1)
             && rhs_strides == [columns, 1]
             && [stride, width, columns, matrix]
                 .iter()
-                .all(|size| size.is_multiple_of(VECTOR))
-            && [lhs, rhs, out].into_iter().all(aligned);
+                .all(|size| size.is_multiple_of(VECTOR));
         fits.then_some(Self {
             batch,
             rows,
             inner,
+            inner_of_all: batch * inner,
             columns: columns / VECTOR,
             transposed,
             stride: stride / VECTOR,
             matrix: matrix / VECTOR,
+        })
+    }
+
+    /// `xᵀ g` in ranges of `range` rows, for contiguous tensors.
+    fn of_ranges(
+        x: &CubeTensor,
+        grad: &CubeTensor,
+        out: &CubeTensor,
+        range: usize,
+    ) -> Option<Self> {
+        let [inner_of_all, rows] = x.meta.shape().dims();
+        let columns = grad.meta.shape()[1];
+        let fits = [x, grad, out].into_iter().all(is_read)
+            && [rows, columns]
+                .iter()
+                .all(|size| size.is_multiple_of(VECTOR));
+        fits.then_some(Self {
+            batch: inner_of_all.div_ceil(range),
+            rows,
+            inner: range,
+            inner_of_all,
+            columns: columns / VECTOR,
+            transposed: true,
+            stride: rows / VECTOR,
+            matrix: range * rows / VECTOR,
         })
     }
 
@@ -124,11 +147,24 @@ fn size(count: usize) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX)
 }
 
+/// Whether kernels read and write a tensor as it is, in vectors.
+fn is_read(tensor: &CubeTensor) -> bool {
+    let offset = tensor.handle.offset_start.unwrap_or(0);
+    tensor.dtype == DType::F32 && offset.is_multiple_of((VECTOR * size_of::<f32>()) as u64)
+}
+
 /// Writes `lhs · rhs` to `out`, matrices or batches of them, if a kernel here can: whether it did.
 pub(super) fn product(lhs: &CubeTensor, rhs: &CubeTensor, out: &CubeTensor) -> bool {
-    let Some(matrices) = Matrices::new(lhs, rhs, out) else {
-        return false;
-    };
+    Matrices::of(lhs, rhs, out).is_some_and(|matrices| multiply(lhs, rhs, out, matrices))
+}
+
+/// Writes `xᵀ g` for each range of as many rows to `out`, if a kernel here can: whether it did.
+pub(super) fn ranges(x: &CubeTensor, grad: &CubeTensor, out: &CubeTensor, range: usize) -> bool {
+    Matrices::of_ranges(x, grad, out, range)
+        .is_some_and(|matrices| multiply(x, grad, out, matrices))
+}
+
+fn multiply(lhs: &CubeTensor, rhs: &CubeTensor, out: &CubeTensor, matrices: Matrices) -> bool {
     if planes::are_on(out) {
         planes::product(lhs, rhs, out, matrices)
     } else {

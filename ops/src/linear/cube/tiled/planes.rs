@@ -98,7 +98,8 @@ fn planes_kernel<N: Size>(
     rhs: &Tensor<Vector<f32, N>>,
     out: &mut Tensor<Vector<f32, N>>,
     rows: usize,
-    inner: usize,
+    range: usize,
+    inner_of_all: usize,
     columns: usize,
     lhs_stride: usize,
     lhs_matrix: usize,
@@ -111,6 +112,7 @@ fn planes_kernel<N: Size>(
         CUBE_POS_X as usize % tiles * comptime!(COLUMNS / VECTOR),
     );
     let batch = CUBE_POS_Y as usize;
+    let inner = min(range, inner_of_all - batch * range);
     let left = Stored {
         start: batch * lhs_matrix,
         stride: lhs_stride,
@@ -122,7 +124,7 @@ fn planes_kernel<N: Size>(
         },
     };
     let right = Stored {
-        start: batch * inner * columns,
+        start: batch * range * columns,
         stride: columns,
         rows: inner,
         width: columns,
@@ -337,6 +339,7 @@ pub(super) fn product(
             out.clone().into_tensor_arg(),
             matrices.rows,
             matrices.inner,
+            matrices.inner_of_all,
             matrices.columns,
             matrices.stride,
             matrices.matrix,

@@ -59,7 +59,8 @@ fn units_kernel<F: Float, N: Size>(
     rhs: &Tensor<Vector<F, N>>,
     out: &mut Tensor<Vector<F, N>>,
     rows: usize,
-    inner: usize,
+    range: usize,
+    inner_of_all: usize,
     columns: usize,
     lhs_stride: usize,
     lhs_matrix: usize,
@@ -74,6 +75,7 @@ fn units_kernel<F: Float, N: Size>(
         CUBE_POS_X as usize % tiles * RIGHT,
     );
     let batch = CUBE_POS_Y as usize;
+    let inner = min(range, inner_of_all - batch * range);
     let left = Stored {
         start: batch * lhs_matrix,
         stride: lhs_stride,
@@ -85,7 +87,7 @@ fn units_kernel<F: Float, N: Size>(
         },
     };
     let right = Stored {
-        start: batch * inner * columns,
+        start: batch * range * columns,
         stride: columns,
         rows: inner,
         width: columns,
@@ -213,6 +215,7 @@ pub(super) fn product(
             out.clone().into_tensor_arg(),
             matrices.rows,
             matrices.inner,
+            matrices.inner_of_all,
             matrices.columns,
             matrices.stride,
             matrices.matrix,
