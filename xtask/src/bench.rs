@@ -56,10 +56,13 @@ pub(crate) fn run(root: &Path, arguments: &Arguments) -> Result<()> {
     let mut features = arguments.features.clone().unwrap_or_default();
     let mut rest = arguments.rest.clone();
     if arguments.peers {
-        let quiet = |flag: &str| rest.iter().any(|it| it == flag);
-        if !["--no-peers", "--list", "--help", "-h"]
+        let is_given = |flag: &str| {
+            rest.iter()
+                .any(|it| it == flag || it.to_string_lossy().starts_with(&format!("{flag}=")))
+        };
+        if !["--python", "--no-peers", "--list", "--help", "-h"]
             .into_iter()
-            .any(quiet)
+            .any(is_given)
         {
             rest.extend(["--python".into(), python(arguments)?.into()]);
         }
