@@ -158,7 +158,8 @@ pub(super) fn product(lhs: &CubeTensor, rhs: &CubeTensor, out: &CubeTensor) -> b
     Matrices::of(lhs, rhs, out).is_some_and(|matrices| multiply(lhs, rhs, out, matrices))
 }
 
-/// Writes `xᵀ g` for each range of as many rows to `out`, if a kernel here can: whether it did.
+/// Writes `xᵀ g` of each range of `range` rows to `out`, if a kernel here can: whether it did. The last has as
+/// many as are left.
 pub(super) fn ranges(x: &CubeTensor, grad: &CubeTensor, out: &CubeTensor, range: usize) -> bool {
     Matrices::of_ranges(x, grad, out, range)
         .is_some_and(|matrices| multiply(x, grad, out, matrices))

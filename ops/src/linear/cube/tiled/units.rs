@@ -21,8 +21,8 @@ const LEFT: usize = ROWS / VECTOR;
 /// Vectors of its columns.
 const RIGHT: usize = COLUMNS / VECTOR;
 
-/// What a unit carries of [`DEPTH`] columns from vector `column` on, in the rows from `row` on: the four rows and four
-/// columns of a unit.
+/// What a unit carries of [`DEPTH`] columns from vector `column` on, in the rows from `row` on: the four rows
+/// and four columns of a unit.
 #[cube]
 fn read_across<F: Float, N: Size>(
     matrix: &Tensor<Vector<F, N>>,
