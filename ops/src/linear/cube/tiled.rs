@@ -58,7 +58,7 @@ struct Matrices {
     batch: usize,
     rows: usize,
     inner: usize,
-    /// Of all matrices of a batch together: what the last has less than the others.
+    /// Of all matrices of a batch together; the last may have fewer than `inner`.
     inner_of_all: usize,
     /// Vectors.
     columns: usize,
@@ -89,7 +89,7 @@ impl Matrices {
         } else {
             (lhs_strides[0], inner)
         };
-        let fits = [lhs, rhs, out].into_iter().all(is_read)
+        let fits = [lhs, rhs, out].into_iter().all(is_in_vectors)
             && (transposed || lhs_strides[1] == 1)
             && rhs_strides == [columns, 1]
             && [stride, width, columns, matrix]
@@ -116,7 +116,7 @@ impl Matrices {
     ) -> Option<Self> {
         let [inner_of_all, rows] = x.meta.shape().dims();
         let columns = grad.meta.shape()[1];
-        let fits = [x, grad, out].into_iter().all(is_read)
+        let fits = [x, grad, out].into_iter().all(is_in_vectors)
             && [rows, columns]
                 .iter()
                 .all(|size| size.is_multiple_of(VECTOR));
@@ -147,8 +147,8 @@ fn size(count: usize) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX)
 }
 
-/// Whether kernels read and write a tensor as it is, in vectors.
-fn is_read(tensor: &CubeTensor) -> bool {
+/// Whether kernels here take a tensor as it is: single precision that begins at a whole vector.
+fn is_in_vectors(tensor: &CubeTensor) -> bool {
     let offset = tensor.handle.offset_start.unwrap_or(0);
     tensor.dtype == DType::F32 && offset.is_multiple_of((VECTOR * size_of::<f32>()) as u64)
 }
