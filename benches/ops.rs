@@ -17,7 +17,7 @@ use std::{hint::black_box, time::Duration};
 use criterion::{BenchmarkId, Criterion, Throughput};
 use kiln::{
     core::Flow,
-    ops::{self, Endpoints, Reduce},
+    ops::{self, AttentionOptions, DotAttentionOptions, Endpoints, Reduce},
     prelude::*,
 };
 
@@ -37,6 +37,8 @@ fn main() {
         graph.aggregate(&mut criterion);
         graph.scatter(&mut criterion);
         graph.softmax(&mut criterion);
+        graph.attention(&mut criterion);
+        graph.linear(&mut criterion);
         graph.gather(&mut criterion);
         graph.coo_to_csr(&mut criterion);
     }
@@ -99,13 +101,83 @@ impl Graph {
             ops::spmm(x.clone(), src, dst, None, self.size.nodes, Reduce::Sum)
         });
 
-        let device = self.device.clone().autodiff();
-        let edges = Edges::new(self.size).to_device(&device);
-        let ends = Endpoints::new(&edges, Flow::SourceToTarget);
+        let (device, ends) = self.differentiable();
         let x = graphs::numbers(self.size.nodes, self.width, 0, &device).require_grad();
         let weight = graphs::vector(self.size.edges, 1, &device).require_grad();
         self.measure(criterion, "aggregate", "weighted sum and gradients", || {
             ops::aggregate(x.clone(), Some(weight.clone()), &ends, Reduce::Sum).backward()
+        });
+        self.measure(criterion, "aggregate", "max and gradient", || {
+            ops::aggregate(x.clone(), None, &ends, Reduce::Max).backward()
+        });
+    }
+
+    /// The same edges where gradients are recorded.
+    fn differentiable(&self) -> (Device, Endpoints) {
+        let device = self.device.clone().autodiff();
+        let edges = Edges::new(self.size).to_device(&device);
+        (device, Endpoints::new(&edges, Flow::SourceToTarget))
+    }
+
+    fn attention(&self, criterion: &mut Criterion) {
+        let options = || AttentionOptions {
+            negative_slope: 0.2,
+            loops: None,
+            dropout: None,
+        };
+        let dot_options = || DotAttentionOptions {
+            scale: 0.5,
+            dropout: None,
+        };
+        let features = |salt: u64, device: &Device| {
+            let x = graphs::numbers(self.size.nodes, self.width, salt, device);
+            x.reshape([self.size.nodes, HEADS, self.width / HEADS])
+        };
+        let scores = |salt, device| graphs::numbers(self.size.nodes, HEADS, salt, device);
+        let att = |device| graphs::numbers(HEADS, self.width / HEADS, 3, device);
+
+        let (x, ends, device) = (features(0, &self.device), &self.ends, &self.device);
+        let [src, dst] = [1, 2].map(|salt| scores(salt, device));
+        self.measure(criterion, "attention", "GAT", || {
+            ops::edge_attention(x.clone(), src.clone(), dst.clone(), ends, options())
+        });
+        let att_v2 = att(device);
+        self.measure(criterion, "attention", "GATv2", || {
+            ops::edge_attention_v2(x.clone(), x.clone(), att_v2.clone(), ends, options())
+        });
+        self.measure(criterion, "attention", "dot product", || {
+            ops::dot_attention(x.clone(), x.clone(), x.clone(), ends, dot_options())
+        });
+
+        let (device, ends) = self.differentiable();
+        let [query, key, value] = [0, 1, 2].map(|salt| features(salt, &device).require_grad());
+        let [src, dst] = [1, 2].map(|salt| scores(salt, &device).require_grad());
+        self.measure(criterion, "attention", "GAT and gradients", || {
+            ops::edge_attention(value.clone(), src.clone(), dst.clone(), &ends, options())
+                .backward()
+        });
+        let att_v2 = att(&device).require_grad();
+        self.measure(criterion, "attention", "GATv2 and gradients", || {
+            let (src, dst) = (key.clone(), query.clone());
+            ops::edge_attention_v2(src, dst, att_v2.clone(), &ends, options()).backward()
+        });
+        self.measure(criterion, "attention", "dot product and gradients", || {
+            let (query, key) = (query.clone(), key.clone());
+            ops::dot_attention(query, key, value.clone(), &ends, dot_options()).backward()
+        });
+    }
+
+    fn linear(&self, criterion: &mut Criterion) {
+        let weight = |device| graphs::numbers(self.width, self.width, 1, device);
+        let plain = weight(&self.device);
+        self.measure(criterion, "linear", "map", || {
+            ops::linear(self.x.clone(), plain.clone(), None)
+        });
+        let device = self.device.clone().autodiff();
+        let x = graphs::numbers(self.size.nodes, self.width, 0, &device).require_grad();
+        let weight = weight(&device).require_grad();
+        self.measure(criterion, "linear", "map and gradients", || {
+            ops::linear(x.clone(), weight.clone(), None).backward()
         });
     }
 

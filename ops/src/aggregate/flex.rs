@@ -104,13 +104,13 @@ pub(crate) fn aggregate_mean_backward(
 
 /// What entries are multiplied with, and what becomes of their sum.
 trait Weight<T>: Sync {
-    /// Whether the rows ahead are fetched. It does not pay where weights lie anywhere too: the processor
-    /// then has as much on its way as it can.
-    const FETCHES: bool = true;
     /// Number of weights an entry.
     fn heads(&self) -> usize;
     /// The product of a feature and the weight of an entry.
     fn weigh(&self, row: usize, col: i32, edge: i32, head: usize) -> impl Fn(T) -> T;
+    /// Has the processor [`fetch`] what the weight of an entry is read from.
+    #[inline(always)]
+    fn fetch(&self, _edge: i32) {}
     /// The weight of the row's own features and the factor of the whole sum, if there are such.
     fn own(&self, _row: usize) -> Option<(T, T)> {
         None
@@ -136,10 +136,13 @@ struct Weighted<'a, S> {
 }
 
 impl<S: Stored> Weight<S::Sum> for Weighted<'_, S> {
-    const FETCHES: bool = false;
-
     fn heads(&self) -> usize {
         self.heads
+    }
+
+    #[inline(always)]
+    fn fetch(&self, edge: i32) {
+        fetch(self.values, position(edge) * self.heads, self.heads);
     }
 
     #[inline(always)]
@@ -327,10 +330,10 @@ fn rows<S: Stored, W: Weight<S::Sum>, C: Combine<S::Sum>>(
         #[inline(always)]
         |range, mut out| {
             for row in range {
-                if W::FETCHES {
-                    for &col in walk.ahead(row).0 {
-                        fetch(x, position(col) * width, width);
-                    }
+                let (cols, edges) = walk.ahead(row);
+                for (&col, &edge) in cols.iter().zip(edges) {
+                    fetch(x, position(col) * width, width);
+                    weight.fetch(edge);
                 }
                 let (cols, edges) = walk.row(row);
                 let finish = finish(row, cols.len());

@@ -9,7 +9,9 @@ use crate::{
     rows::{
         flex::{elements, row_width, tensor},
         stored::{Stored, stored, with_stored},
-        walk::{Contiguous, Scattered, Tile, Walk, dot, for_ranges, position, stretch, tiles},
+        walk::{
+            Contiguous, Scattered, Tile, Walk, dot, fetch, for_ranges, position, stretch, tiles,
+        },
     },
 };
 
@@ -44,6 +46,11 @@ fn products<S: Stored>([a, b]: [&[S]; 2], [width, heads]: [usize; 2], walk: &Wal
         |range, ()| {
             let mut sums = Vec::new();
             for row in range {
+                let (cols, edges) = walk.ahead(row);
+                for (&col, &edge) in cols.iter().zip(edges) {
+                    fetch(b, position(col) * width, width);
+                    out.fetch(position(edge) * heads, heads);
+                }
                 let (cols, edges) = walk.row(row);
                 let own = &a[row * width..][..width];
                 sums.clear();

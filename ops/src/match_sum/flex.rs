@@ -9,7 +9,10 @@ use crate::{
     rows::{
         flex::{elements, row_width, tensor},
         stored::{Stored, narrow, stored, with_stored},
-        walk::{Contiguous, Tile, Walk, cut, for_ranges, in_pieces, pick, stretch, tiles},
+        walk::{
+            Contiguous, Tile, Walk, cut, fetch, for_ranges, in_pieces, pick, position, stretch,
+            tiles,
+        },
     },
 };
 
@@ -46,6 +49,10 @@ fn rows<S: Stored>([a, b, v]: [&[S]; 3], width: usize, walk: &Walk<'_>) -> Vec<S
         #[inline(always)]
         |range, out| {
             for (row, out) in range.zip(out.chunks_exact_mut(width)) {
+                for &col in walk.ahead(row).0 {
+                    fetch(b, position(col) * width, width);
+                    fetch(v, position(col) * width, width);
+                }
                 let (cols, _) = walk.row(row);
                 if cols.len() <= HUB {
                     let own = own(row);

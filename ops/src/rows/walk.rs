@@ -31,7 +31,7 @@ use crate::CsrTensors;
 /// Work (entries times features, and rows times features) below which one thread is faster.
 const PARALLEL_WORK: usize = 1 << 16;
 /// Entries between those of a row and those behind it that are fetched.
-const AHEAD: usize = 16;
+const AHEAD: usize = 32;
 /// Bytes of a line of the cache.
 const LINE: usize = 64;
 /// Most lines of a row that are fetched.
@@ -157,10 +157,12 @@ pub(crate) fn fetch<S>(values: &[S], start: usize, length: usize) {
     {
         use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
         let first: *const i8 = values.as_ptr().wrapping_add(start).cast();
-        let bytes = (length * size_of::<S>()).min(LINES * LINE);
+        // Rows begin anywhere in a line: what the last line holds is easily forgotten, and as far away.
+        let into = first.addr() % LINE;
+        let bytes = (into + length * size_of::<S>()).min(LINES * LINE);
         for line in (0..bytes).step_by(LINE) {
             // SAFETY: a prefetch changes nothing that a program sees, and faults at no address.
-            unsafe { _mm_prefetch::<_MM_HINT_T0>(first.wrapping_add(line)) };
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(first.wrapping_sub(into).wrapping_add(line)) };
         }
     }
     #[cfg(not(target_arch = "x86_64"))]

@@ -347,6 +347,12 @@ impl<T: Real, P: Pair<T>> Features<'_, T, P> {
                 let (mut alpha, mut weights) = (Vec::new(), Vec::new());
                 let (mut changes, mut products) = (Vec::new(), Products::new());
                 for (local, row) in range.enumerate() {
+                    let (cols, edges) = transposed.ahead(row);
+                    for &col in cols {
+                        fetch(grad, position(col) * width, width);
+                        fetch(self.query, position(col) * width, width);
+                    }
+                    dscore.fetch(edges, heads);
                     entries.read(transposed, row, extra.loops);
                     let dvalue = &mut dvalue[local * width..][..width];
                     let dkey = &mut dkey[local * key_width..][..key_width];
@@ -420,6 +426,11 @@ impl<T: Real, P: Pair<T>> Features<'_, T, P> {
             |range, (dquery, learned): (&mut [T], &mut [T])| {
                 let (mut entries, mut changes) = (Entries::default(), Vec::new());
                 for (local, row) in range.enumerate() {
+                    let (cols, edges) = csr.ahead(row);
+                    for &col in cols {
+                        fetch(self.key, position(col) * width, width);
+                    }
+                    dscore.fetch(edges, heads);
                     entries.read(csr, row, extra.loops);
                     let sums = &mut dquery[local * width..][..width];
                     let learned = &mut learned[local * learned_width..][..learned_width];
