@@ -6,10 +6,14 @@ use burn::{
         Param,
     },
     nn,
-    tensor::{Device, Tensor},
+    tensor::{Device, Tensor, activation},
 };
 
-use crate::{activation::ActivationLayer, models::Mlp, norm::BatchNorm};
+use crate::{
+    activation::{Activation, ActivationLayer},
+    models::Mlp,
+    norm::BatchNorm,
+};
 
 /// A module that maps node features `[N, F]` to `[N, F']`, each row by itself.
 ///
@@ -19,6 +23,16 @@ use crate::{activation::ActivationLayer, models::Mlp, norm::BatchNorm};
 pub trait NodeTransform: Module {
     /// Applies the module.
     fn transform(&self, x: Tensor<2>) -> Tensor<2>;
+
+    /// Applies the module and ReLU, at once if the module can.
+    fn transform_relu(&self, x: Tensor<2>) -> Tensor<2> {
+        activation::relu(self.transform(x))
+    }
+
+    /// Whether the module is ReLU, so that in a sequence the one before it may apply it.
+    fn is_relu(&self) -> bool {
+        false
+    }
 
     /// Width of the features that the module takes, if it fixes it.
     fn d_input(&self) -> Option<usize> {
@@ -33,6 +47,11 @@ impl NodeTransform for nn::Linear {
         kiln_ops::linear(x, self.weight.val(), bias)
     }
 
+    fn transform_relu(&self, x: Tensor<2>) -> Tensor<2> {
+        let bias = self.bias.as_ref().map(Param::val);
+        kiln_ops::linear_relu(x, self.weight.val(), bias)
+    }
+
     fn d_input(&self) -> Option<usize> {
         Some(self.weight.dims()[0])
     }
@@ -41,6 +60,10 @@ impl NodeTransform for nn::Linear {
 impl NodeTransform for nn::Relu {
     fn transform(&self, x: Tensor<2>) -> Tensor<2> {
         self.forward(x)
+    }
+
+    fn is_relu(&self) -> bool {
+        true
     }
 }
 
@@ -74,6 +97,10 @@ impl NodeTransform for ActivationLayer {
     fn transform(&self, x: Tensor<2>) -> Tensor<2> {
         self.function.apply(x)
     }
+
+    fn is_relu(&self) -> bool {
+        self.function == Activation::Relu
+    }
 }
 
 impl NodeTransform for Mlp {
@@ -88,7 +115,16 @@ impl NodeTransform for Mlp {
 
 impl<T: NodeTransform> NodeTransform for Vec<T> {
     fn transform(&self, x: Tensor<2>) -> Tensor<2> {
-        self.iter().fold(x, |x, layer| layer.transform(x))
+        let mut layers = self.iter().peekable();
+        let mut x = x;
+        while let Some(layer) = layers.next() {
+            x = if layers.next_if(|next| next.is_relu()).is_some() {
+                layer.transform_relu(x)
+            } else {
+                layer.transform(x)
+            };
+        }
+        x
     }
 
     fn d_input(&self) -> Option<usize> {
@@ -100,7 +136,18 @@ macro_rules! tuple_transform {
     ($($ty:ident $field:tt),+) => {
         impl<$($ty: NodeTransform),+> NodeTransform for ($($ty,)+) {
             fn transform(&self, x: Tensor<2>) -> Tensor<2> {
-                $(let x = self.$field.transform(x);)+
+                let is_relu = [$(self.$field.is_relu(),)+ false];
+                let mut applied = false;
+                $(
+                    let next = !applied && is_relu[$field + 1];
+                    let x = match (applied, next) {
+                        (true, _) => x,
+                        (false, true) => self.$field.transform_relu(x),
+                        (false, false) => self.$field.transform(x),
+                    };
+                    applied = next;
+                )+
+                debug_assert!(!applied, "nothing is behind the last module");
                 x
             }
 
@@ -197,6 +244,18 @@ impl NodeTransform for SequentialLayer {
             Self::Activation(layer) => layer.transform(x),
             Self::BatchNorm(layer) => layer.transform(x),
         }
+    }
+
+    fn transform_relu(&self, x: Tensor<2>) -> Tensor<2> {
+        match self {
+            Self::Linear(layer) => layer.transform_relu(x),
+            Self::Activation(layer) => layer.transform_relu(x),
+            Self::BatchNorm(layer) => layer.transform_relu(x),
+        }
+    }
+
+    fn is_relu(&self) -> bool {
+        matches!(self, Self::Activation(layer) if layer.is_relu())
     }
 
     fn d_input(&self) -> Option<usize> {

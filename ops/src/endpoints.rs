@@ -190,8 +190,12 @@ impl Endpoints {
         let degree =
             aggregate::aggregate_normalized(one.clone().unsqueeze_dim(1), one, self, self_loop);
         let degree = degree.squeeze_dim::<1>(1);
-        let isolated = degree.clone().equal_elem(0.0);
-        degree.sqrt().recip().mask_fill(isolated, 0.0)
+        let scale = degree.clone().sqrt().recip();
+        match self_loop {
+            // Nobody is alone then.
+            Some(weight) if weight > 0.0 => scale,
+            _ => scale.mask_fill(degree.equal_elem(0.0), 0.0),
+        }
     }
 
     /// Whether operations on `x` walk the sorted edges. They do not in a recording, nor on edges that

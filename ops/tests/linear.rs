@@ -1,6 +1,6 @@
 //! Linear maps and their gradients against plain loops, at sizes for which GPUs cut them in ranges.
 
-use burn::tensor::{DType, Device, Tensor};
+use burn::tensor::{DType, Device, Tensor, activation};
 
 use crate::support::{assert_close, device, floats, is_flex, read};
 
@@ -120,8 +120,53 @@ fn products_have_the_range_of_single_precision() {
 }
 
 #[test]
+fn products_and_relu() {
+    for [n, k, m] in [[1, 1, 1], [7, 5, 3], [1300, 33, 20], [700, 132, 260]] {
+        let device = device().autodiff();
+        let (mut x, weight, bias) = (numbers(n * k, 1), numbers(k * m, 2), numbers(m, 3));
+        let grad = numbers(n * m, 4);
+        let tensor = |values: &[f64], shape| floats(values, shape, &device);
+        let run = |x: &[f64], fused: bool| {
+            let x: Tensor<2> = tensor(x, [n, k]).require_grad();
+            let weight: Tensor<2> = tensor(&weight, [k, m]).require_grad();
+            let bias: Tensor<1> = floats(&bias, [m], &device).require_grad();
+            let given = (x.clone(), weight.clone(), Some(bias.clone()));
+            let out = if fused {
+                kiln_ops::linear_relu(given.0, given.1, given.2)
+            } else {
+                activation::relu(kiln_ops::linear(given.0, given.1, given.2))
+            };
+            let grads = (out.clone() * tensor(&grad, [n, m])).sum().backward();
+            let grads = [
+                read(x.grad(&grads).unwrap()),
+                read(weight.grad(&grads).unwrap()),
+                read(bias.grad(&grads).unwrap()),
+            ];
+            (read(out), grads)
+        };
+        let ((out, grads), (expected, expected_grads)) = (run(&x, true), run(&x, false));
+        let what = |part: &str| format!("{part} of [{n}, {k}] x [{k}, {m}]");
+        assert!(out.iter().all(|&value| value >= 0.0));
+        assert_close(&what("output"), &out, &expected, 1.0);
+        for ((name, grad), expected) in ["x", "W", "b"].iter().zip(grads).zip(expected_grads) {
+            assert_close(&what(name), &grad, &expected, 1.0);
+        }
+        // What is not a number stays so.
+        x[0] = f64::NAN;
+        let (out, _) = run(&x, true);
+        assert!(out[..m].iter().all(|value| value.is_nan()));
+        assert!(out[m..].iter().all(|value| value.is_finite()));
+    }
+}
+
+#[test]
 fn sums_of_two_products() {
-    for [n, k, l, m] in [[1, 2, 3, 4], [6, 1, 5, 2], [1500, 20, 33, 24]] {
+    for [n, k, l, m] in [
+        [1, 2, 3, 4],
+        [6, 1, 5, 2],
+        [1500, 20, 33, 24],
+        [700, 132, 64, 260],
+    ] {
         let device = device().autodiff();
         let values = [
             (numbers(n * k, 1), [n, k]),

@@ -23,7 +23,7 @@ use kiln_core::{
     AnyTensor, Edges, Leaves, leaf_name, leaves,
     signature::{Overload, Overloads, Signature},
 };
-use kiln_ops::{Reduce, add_bias, aggregate_normalized, scope};
+use kiln_ops::{Reduce, add_bias, aggregate_normalized, linear, scope};
 
 use crate::{
     aggr::Aggregation,
@@ -267,9 +267,12 @@ impl GcnConv {
                 }
             }
         };
-        let out = if widens { self.lin.transform(out) } else { out };
-        match &self.bias {
-            Some(bias) => add_bias(out, bias.val()),
+        let bias = self.bias.as_ref().map(Param::val);
+        if widens {
+            return linear(out, self.lin.weight.val(), bias);
+        }
+        match bias {
+            Some(bias) => add_bias(out, bias),
             None => out,
         }
     }

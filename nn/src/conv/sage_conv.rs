@@ -8,7 +8,7 @@ use burn::{
     config::Config,
     module::{Module, Param},
     nn::Linear,
-    tensor::{Device, Tensor, activation::relu},
+    tensor::{Device, Tensor},
 };
 use kiln_core::{
     Edges, Nodes,
@@ -142,7 +142,7 @@ impl SageConv {
 
         let (x_j, x_i) = self.flow.ends(x);
         let x_j = match &self.lin {
-            Some(lin) => relu(lin.transform(x_j)),
+            Some(lin) => lin.transform_relu(x_j),
             None => x_j,
         };
         let aggregated = self.propagate(edges, x_j);

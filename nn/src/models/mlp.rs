@@ -112,7 +112,11 @@ impl Mlp {
         let x = scope.input("x", x);
         let hidden = self.lins.iter().zip(&self.norms);
         let x = hidden.fold(x, |x, (lin, norm)| {
-            let x = normalize_activate(lin.transform(x), norm.as_ref(), self.act, self.act_first);
+            let x = if norm.is_none() && self.act == Some(Activation::Relu) {
+                lin.transform_relu(x)
+            } else {
+                normalize_activate(lin.transform(x), norm.as_ref(), self.act, self.act_first)
+            };
             self.dropout.forward(x)
         });
         // A plain last layer has no normalisation, so the fold has left it out.

@@ -155,6 +155,14 @@ impl<B: GraphOps, C: CheckpointStrategy> GraphOps for Autodiff<B, C> {
         linear::backward::linear_map_add::<B, C>(x, weight, term)
     }
 
+    fn linear_map_relu(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        linear::backward::linear_map_relu::<B, C>(x, weight, bias)
+    }
+
     fn linear_map_weight(x: FloatTensor<Self>, grad: FloatTensor<Self>) -> FloatTensor<Self> {
         let [x, grad] = [x, grad].map(Self::inner);
         Self::from_inner(B::linear_map_weight(x, grad))

@@ -158,7 +158,7 @@ impl GraphOps for CubeBackend {
     }
 
     fn linear_map(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
-        linear::cube::linear_map(x, weight)
+        linear::cube::linear_map(x, weight, None, false)
     }
 
     fn linear_map_add(
@@ -166,7 +166,15 @@ impl GraphOps for CubeBackend {
         weight: FloatTensor<Self>,
         term: FloatTensor<Self>,
     ) -> FloatTensor<Self> {
-        linear::backward::composed_linear_map_add::<Self>(x, weight, term)
+        linear::cube::linear_map(x, weight, Some(term), false)
+    }
+
+    fn linear_map_relu(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        linear::cube::linear_map(x, weight, Some(bias), true)
     }
 
     fn linear_map_weight(x: FloatTensor<Self>, grad: FloatTensor<Self>) -> FloatTensor<Self> {

@@ -145,7 +145,7 @@ impl GraphOps for Flex {
     }
 
     fn linear_map(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
-        linear::flex::linear_map(&x, &weight, None)
+        linear::flex::linear_map(&x, &weight, None, false)
     }
 
     fn linear_map_add(
@@ -153,7 +153,15 @@ impl GraphOps for Flex {
         weight: FloatTensor<Self>,
         term: FloatTensor<Self>,
     ) -> FloatTensor<Self> {
-        linear::flex::linear_map(&x, &weight, Some(term))
+        linear::flex::linear_map(&x, &weight, Some(term), false)
+    }
+
+    fn linear_map_relu(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        linear::flex::linear_map(&x, &weight, Some(bias), true)
     }
 
     fn linear_map_weight(x: FloatTensor<Self>, grad: FloatTensor<Self>) -> FloatTensor<Self> {

@@ -286,6 +286,14 @@ impl<B: FusionBackend + GraphOps> GraphOps for Fusion<B> {
         linear::backward::composed_linear_map_add::<Self>(x, weight, term)
     }
 
+    fn linear_map_relu(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        linear::backward::composed_linear_map_relu::<Self>(x, weight, bias)
+    }
+
     fn linear_map_weight(x: FloatTensor<Self>, grad: FloatTensor<Self>) -> FloatTensor<Self> {
         dense::<B, _>(DenseOp::LinearMapWeight, [x, grad])
     }

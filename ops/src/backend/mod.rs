@@ -180,6 +180,13 @@ pub trait GraphOps: Backend {
         term: FloatTensor<Self>,
     ) -> FloatTensor<Self>;
 
+    /// [`linear_map_add`](Self::linear_map_add) of a bias, `[1, d_output]`, and ReLU.
+    fn linear_map_relu(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+    ) -> FloatTensor<Self>;
+
     /// The gradient of [`linear_map`](Self::linear_map) for its weights, `xᵀ · grad`. Not differentiable
     /// itself.
     fn linear_map_weight(x: FloatTensor<Self>, grad: FloatTensor<Self>) -> FloatTensor<Self>;

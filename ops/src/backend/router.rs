@@ -206,6 +206,14 @@ impl<C: RouterChannel> GraphOps for BackendRouter<C> {
         linear::backward::composed_linear_map_add::<Self>(x, weight, term)
     }
 
+    fn linear_map_relu(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        linear::backward::composed_linear_map_relu::<Self>(x, weight, bias)
+    }
+
     fn linear_map_weight(x: FloatTensor<Self>, grad: FloatTensor<Self>) -> FloatTensor<Self> {
         dense(DenseOp::LinearMapWeight, [x, grad])
     }

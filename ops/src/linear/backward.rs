@@ -53,14 +53,44 @@ impl<B: GraphOps> Backward<B, 3> for LinearAdd {
         let grad = grads.consume::<B>(&ops.node);
         let dterm = ops.parents[2].is_some().then(|| {
             if self.is_row {
-                let width = grad.shape()[1];
-                B::float_reshape(B::column_sum(grad.clone()), Shape::new([1, width]))
+                row_sum::<B>(&grad)
             } else {
                 grad.clone()
             }
         });
         let [dx, dweight] = ops.state.gradients(grad);
         for (node, grad) in ops.parents.into_iter().zip([dx, dweight, dterm]) {
+            if let (Some(node), Some(grad)) = (node, grad) {
+                grads.register::<B>(node.id, grad);
+            }
+        }
+    }
+}
+
+/// The sum of all rows, as a row.
+fn row_sum<B: GraphOps>(x: &FloatTensor<B>) -> FloatTensor<B> {
+    let width = x.shape()[1];
+    B::float_reshape(B::column_sum(x.clone()), Shape::new([1, width]))
+}
+
+/// `ReLU(x W + b)`.
+#[derive(Debug)]
+struct LinearRelu;
+
+impl<B: GraphOps> Backward<B, 3> for LinearRelu {
+    type State = (Factors<B>, FloatTensor<B>);
+
+    fn backward(
+        self,
+        ops: Ops<Self::State, 3>,
+        grads: &mut Gradients,
+        _checkpointer: &mut Checkpointer,
+    ) {
+        let (factors, out) = ops.state;
+        let grad = B::relu_backward(out, grads.consume::<B>(&ops.node));
+        let dbias = ops.parents[2].is_some().then(|| row_sum::<B>(&grad));
+        let [dx, dweight] = factors.gradients(grad);
+        for (node, grad) in ops.parents.into_iter().zip([dx, dweight, dbias]) {
             if let (Some(node), Some(grad)) = (node, grad) {
                 grads.register::<B>(node.id, grad);
             }
@@ -210,6 +240,30 @@ pub(crate) fn linear_map_add<B: GraphOps, C: CheckpointStrategy>(
     }
 }
 
+/// [`GraphOps::linear_map_relu`] with its gradients.
+pub(crate) fn linear_map_relu<B: GraphOps, C: CheckpointStrategy>(
+    x: FloatTensor<Autodiff<B, C>>,
+    weight: FloatTensor<Autodiff<B, C>>,
+    bias: FloatTensor<Autodiff<B, C>>,
+) -> FloatTensor<Autodiff<B, C>> {
+    let needed = [x.is_tracked(), weight.is_tracked()];
+    let (x, x_node) = x.into_parts();
+    let (weight, weight_node) = weight.into_parts();
+    let (bias, bias_node) = bias.into_parts();
+    match LinearRelu
+        .prepare::<C>([x_node, weight_node, bias_node])
+        .compute_bound()
+        .stateful()
+    {
+        OpsKind::Tracked(prep) => {
+            let factors = factors(needed, &x, &weight);
+            let out = B::linear_map_relu(x, weight, bias);
+            prep.finish((factors, out.clone()), out)
+        }
+        OpsKind::UnTracked(prep) => prep.finish(B::linear_map_relu(x, weight, bias)),
+    }
+}
+
 /// What to keep, where the features and the weights are tracked or not.
 fn factors<B: Backend>(
     [has_x, has_weight]: [bool; 2],
@@ -253,6 +307,15 @@ pub(crate) fn composed_linear_map_add<B: GraphOps>(
     term: FloatTensor<B>,
 ) -> FloatTensor<B> {
     B::float_add(B::linear_map(x, weight), term)
+}
+
+/// [`GraphOps::linear_map_relu`] by Burn's own addition and ReLU.
+pub(crate) fn composed_linear_map_relu<B: GraphOps>(
+    x: FloatTensor<B>,
+    weight: FloatTensor<B>,
+    bias: FloatTensor<B>,
+) -> FloatTensor<B> {
+    B::relu(composed_linear_map_add::<B>(x, weight, bias))
 }
 
 /// [`GraphOps::heads_dot`] by Burn's own product and sum.

@@ -20,9 +20,14 @@
 )]
 
 mod narrow;
+mod sum;
 mod tiled;
 
-use burn::backend::{Shape, cubecl::dtype_to_storage_type, ops::FloatTensorOps as _};
+use burn::backend::{
+    Shape,
+    cubecl::dtype_to_storage_type,
+    ops::{ActivationOps as _, FloatTensorOps as _},
+};
 use burn::tensor::DType;
 use burn_cubecl::{
     CubeBackend,
@@ -79,19 +84,45 @@ const MIN_CHUNK: usize = 64;
 /// Rows that are read at once.
 const STEP: usize = 8;
 
-/// See [`crate::GraphOps::linear_map`].
-pub(crate) fn linear_map(x: CubeTensor, weight: CubeTensor) -> CubeTensor {
-    let (rows, width) = (x.meta.shape()[0], weight.meta.shape()[1]);
-    let shape = Shape::new([rows, width]);
-    if x.meta.num_elements() * width == 0 {
-        return zeros(&x, shape, x.dtype);
+/// The kernel of large products where tiles are copied by the device.
+const DOUBLE: DoubleBufferingArgs = DoubleBufferingArgs {
+    specialized: false,
+    tile_matmul: TileMatmulKind::Mma,
+};
+
+/// See [`crate::GraphOps::linear_map`], [`crate::GraphOps::linear_map_add`] and
+/// [`crate::GraphOps::linear_map_relu`].
+pub(crate) fn linear_map(
+    x: CubeTensor,
+    weight: CubeTensor,
+    term: Option<CubeTensor>,
+    relu: bool,
+) -> CubeTensor {
+    let shape = Shape::new([x.meta.shape()[0], weight.meta.shape()[1]]);
+    if let Some(term) = &term
+        && copies_tiles([&x, &weight], &shape)
+        && !narrow::suits(&x, &weight)
+    {
+        let out = empty(&x, shape.clone(), x.dtype);
+        let term = CubeBackend::float_expand(term.clone(), shape.clone());
+        if is_aligned(&term) && sum::product(DOUBLE, [&x, &weight, &term, &out], relu).is_ok() {
+            return out;
+        }
     }
-    if let Some(out) = narrow::product(&x, &weight) {
-        return out;
-    }
-    let out = empty(&x, shape, x.dtype);
-    product(x, weight, &out, Use::Forward);
-    out
+    let out = if x.meta.num_elements() * weight.meta.num_elements() == 0 {
+        zeros(&x, shape, x.dtype)
+    } else if let Some(out) = narrow::product(&x, &weight) {
+        out
+    } else {
+        let out = empty(&x, shape, x.dtype);
+        product(x, weight, &out, Use::Forward);
+        out
+    };
+    let out = match term {
+        Some(term) => CubeBackend::float_add(out, term),
+        None => out,
+    };
+    if relu { CubeBackend::relu(out) } else { out }
 }
 
 /// See [`crate::GraphOps::linear_map_weight`].
@@ -196,25 +227,17 @@ enum Use {
 fn product(lhs: CubeTensor, rhs: CubeTensor, out: &CubeTensor, by: Use) {
     let inner = lhs.meta.shape().iter().last().copied().unwrap_or(1);
     let is_large = out.meta.num_elements() * inner >= LARGE;
-    let has_tma = out.client.properties().features.tma.contains(Tma::Base)
-        && matches!(lhs.dtype, DType::F32 | DType::F16 | DType::BF16);
-    let tile_matmul = TileMatmulKind::Mma;
     let strategy = if !is_large && lhs.dtype == DType::F32 {
         let tile_size = TileSizeSelection::MinTileSize;
         Some(Strategy::SimpleUnit(BlueprintStrategy::Inferred(
             SimpleUnitSelectionArgs { tile_size },
         )))
-    } else if is_large && has_tma && [&lhs, &rhs].into_iter().all(is_aligned) {
+    } else if copies_tiles([&lhs, &rhs], out.meta.shape()) {
         Some(match by {
-            Use::Forward => {
-                Strategy::DoubleTmaMma(BlueprintStrategy::Inferred(DoubleBufferingArgs {
-                    specialized: false,
-                    tile_matmul,
-                }))
-            }
+            Use::Forward => Strategy::DoubleTmaMma(BlueprintStrategy::Inferred(DOUBLE)),
             Use::Ranges => Strategy::SimpleTmaMma(BlueprintStrategy::Inferred(SimpleArgs {
                 multi_rows: true,
-                tile_matmul,
+                tile_matmul: DOUBLE.tile_matmul,
             })),
         })
     } else {
@@ -245,6 +268,16 @@ fn product(lhs: CubeTensor, rhs: CubeTensor, out: &CubeTensor, by: Use) {
     if let Err(error) = result {
         panic!("linear: no kernel for a product of {dims:?}: {error:?}");
     }
+}
+
+/// Whether a product with a result of `shape` is large, and its factors can be copied in tiles.
+fn copies_tiles(factors: [&CubeTensor; 2], shape: &Shape) -> bool {
+    let [lhs, _] = factors;
+    let inner = lhs.meta.shape().iter().last().copied().unwrap_or(1);
+    shape.num_elements() * inner >= LARGE
+        && lhs.client.properties().features.tma.contains(Tma::Base)
+        && matches!(lhs.dtype, DType::F32 | DType::F16 | DType::BF16)
+        && factors.into_iter().all(is_aligned)
 }
 
 /// Whether the device multiplies matrices of single precision as such, rounded to TF32 or not.

@@ -8,7 +8,7 @@ use core::ops::Range;
 
 use burn::backend::{
     Flex, TensorMetadata as _,
-    ops::{FloatTensorOps as _, ModuleOps as _},
+    ops::{ActivationOps as _, FloatTensorOps as _, ModuleOps as _},
 };
 use burn::tensor::{DType, Shape};
 use burn_flex::FlexTensor;
@@ -100,18 +100,21 @@ impl<'a, T: Real + 'static> Matrix<'a, T> {
     }
 }
 
-/// See [`crate::GraphOps::linear_map`] and [`crate::GraphOps::linear_map_add`].
+/// See [`crate::GraphOps::linear_map`], [`crate::GraphOps::linear_map_add`] and
+/// [`crate::GraphOps::linear_map_relu`].
 pub(crate) fn linear_map(
     x: &FlexTensor,
     weight: &FlexTensor,
     term: Option<FlexTensor>,
+    relu: bool,
 ) -> FlexTensor {
     if !is_real(x) {
         let product = Flex::float_matmul(x.clone(), weight.clone());
-        return match term {
+        let sum = match term {
             Some(term) => Flex::float_add(product, term),
             None => product,
         };
+        return if relu { Flex::relu(sum) } else { sum };
     }
     let (x, weight) = (x.to_contiguous(), weight.to_contiguous());
     let [[rows, depth], [_, width]] = [&x, &weight].map(|tensor| tensor.shape().dims());
@@ -121,6 +124,11 @@ pub(crate) fn linear_map(
         let (x, weight) = (elements!(x, T), Matrix::new(elements!(weight, T), 0..depth, width));
         let add_product = |rows: Range<usize>, out: &mut [T]| {
             Matrix::new(x, rows, depth).add_product(weight, out, threads);
+            if relu {
+                for value in out {
+                    *value = if *value > T::ZERO || value.is_nan() { *value } else { T::ZERO };
+                }
+            }
         };
         match term {
             Some(term) if term.shape()[0] == rows => {

@@ -13,7 +13,7 @@ pub(crate) mod cube;
 pub(crate) mod flex;
 
 use burn::backend::Dispatch;
-use burn::tensor::{Tensor, module};
+use burn::tensor::{Tensor, activation, module};
 
 use crate::{GraphOps, scope};
 
@@ -54,6 +54,45 @@ pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tenso
         return module::linear(x, weight, bias);
     }
     linear_map(x, weight, bias.map(Tensor::unsqueeze))
+}
+
+/// [`linear`] and the rectified linear unit.
+///
+/// ```text
+/// out[i] = max( x[i] · W + b, 0 )
+/// ```
+///
+/// The same as Burn's `linear` and `relu`, and recorded as those; the result is written once.
+///
+/// # Shapes
+/// As [`linear`].
+///
+/// # Panics
+/// If the widths disagree.
+///
+/// # Examples
+/// ```
+/// use burn::tensor::{Device, Tensor};
+///
+/// let device = Device::default();
+/// let x = Tensor::<2>::from_floats([[1.0], [-2.0]], &device);
+/// let weight = Tensor::<2>::from_floats([[2.0]], &device);
+/// let bias = Tensor::<1>::from_floats([1.0], &device);
+/// let out = kiln_ops::linear_relu(x, weight, Some(bias)).into_data();
+/// assert_eq!(out.as_slice::<f32>().unwrap(), [3.0, 0.0]);
+/// ```
+pub fn linear_relu(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<2> {
+    match bias {
+        Some(bias) if !scope::is_recorded(&x) => {
+            check("linear_relu", &x, &weight, Some(&bias));
+            Tensor::from_dispatch(<Dispatch as GraphOps>::linear_map_relu(
+                x.into_dispatch(),
+                weight.into_dispatch(),
+                bias.unsqueeze::<2>().into_dispatch(),
+            ))
+        }
+        bias => activation::relu(linear(x, weight, bias)),
+    }
 }
 
 /// The sum of two linear maps, of each row of two matrices, and a bias.
