@@ -283,7 +283,7 @@ impl<B: FusionBackend + GraphOps> GraphOps for Fusion<B> {
         weight: FloatTensor<Self>,
         term: FloatTensor<Self>,
     ) -> FloatTensor<Self> {
-        linear::backward::composed_linear_map_add::<Self>(x, weight, term)
+        dense::<B, _>(DenseOp::LinearMapAdd, [x, weight, term])
     }
 
     fn linear_map_relu(
@@ -291,7 +291,7 @@ impl<B: FusionBackend + GraphOps> GraphOps for Fusion<B> {
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
     ) -> FloatTensor<Self> {
-        linear::backward::composed_linear_map_relu::<Self>(x, weight, bias)
+        dense::<B, _>(DenseOp::LinearMapRelu, [x, weight, bias])
     }
 
     fn linear_map_weight(x: FloatTensor<Self>, grad: FloatTensor<Self>) -> FloatTensor<Self> {

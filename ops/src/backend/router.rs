@@ -203,7 +203,7 @@ impl<C: RouterChannel> GraphOps for BackendRouter<C> {
         weight: FloatTensor<Self>,
         term: FloatTensor<Self>,
     ) -> FloatTensor<Self> {
-        linear::backward::composed_linear_map_add::<Self>(x, weight, term)
+        dense(DenseOp::LinearMapAdd, [x, weight, term])
     }
 
     fn linear_map_relu(
@@ -211,7 +211,7 @@ impl<C: RouterChannel> GraphOps for BackendRouter<C> {
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
     ) -> FloatTensor<Self> {
-        linear::backward::composed_linear_map_relu::<Self>(x, weight, bias)
+        dense(DenseOp::LinearMapRelu, [x, weight, bias])
     }
 
     fn linear_map_weight(x: FloatTensor<Self>, grad: FloatTensor<Self>) -> FloatTensor<Self> {

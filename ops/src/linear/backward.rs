@@ -300,24 +300,6 @@ pub(crate) fn broadcast_sum<B: Backend>(x: FloatTensor<B>, bias: FloatTensor<B>)
     B::float_add(x, B::float_reshape(bias, Shape::new([1, width])))
 }
 
-/// [`GraphOps::linear_map_add`] by Burn's own addition.
-pub(crate) fn composed_linear_map_add<B: GraphOps>(
-    x: FloatTensor<B>,
-    weight: FloatTensor<B>,
-    term: FloatTensor<B>,
-) -> FloatTensor<B> {
-    B::float_add(B::linear_map(x, weight), term)
-}
-
-/// [`GraphOps::linear_map_relu`] by Burn's own addition and ReLU.
-pub(crate) fn composed_linear_map_relu<B: GraphOps>(
-    x: FloatTensor<B>,
-    weight: FloatTensor<B>,
-    bias: FloatTensor<B>,
-) -> FloatTensor<B> {
-    B::relu(composed_linear_map_add::<B>(x, weight, bias))
-}
-
 /// [`GraphOps::heads_dot`] by Burn's own product and sum.
 pub(crate) fn composed_heads_dot<B: Backend>(
     x: FloatTensor<B>,

@@ -23,11 +23,7 @@ mod narrow;
 mod sum;
 mod tiled;
 
-use burn::backend::{
-    Shape,
-    cubecl::dtype_to_storage_type,
-    ops::{ActivationOps as _, FloatTensorOps as _},
-};
+use burn::backend::{Shape, cubecl::dtype_to_storage_type, ops::FloatTensorOps as _};
 use burn::tensor::DType;
 use burn_cubecl::{
     CubeBackend,
@@ -98,6 +94,7 @@ pub(crate) fn linear_map(
     term: Option<CubeTensor>,
     relu: bool,
 ) -> CubeTensor {
+    debug_assert!(term.is_some() || !relu, "ReLU comes with a bias");
     let shape = Shape::new([x.meta.shape()[0], weight.meta.shape()[1]]);
     if let Some(term) = &term
         && copies_tiles([&x, &weight], &shape)
@@ -118,11 +115,10 @@ pub(crate) fn linear_map(
         product(x, weight, &out, Use::Forward);
         out
     };
-    let out = match term {
-        Some(term) => CubeBackend::float_add(out, term),
-        None => out,
-    };
-    if relu { CubeBackend::relu(out) } else { out }
+    if let Some(term) = term {
+        sum::add(&out, term, relu);
+    }
+    out
 }
 
 /// See [`crate::GraphOps::linear_map_weight`].

@@ -5,6 +5,8 @@
 //! | name | inputs | outputs |
 //! |---|---|---|
 //! | `kiln::linear_map` | x, weight | `[N, d_output]` |
+//! | `kiln::linear_map_add` | x, weight, term | `[N, d_output]` |
+//! | `kiln::linear_map_relu` | x, weight, bias | `[N, d_output]` |
 //! | `kiln::linear_map_weight` | x, grad | `[d_input, d_output]` |
 //! | `kiln::column_sum` | x | `[F]` |
 
@@ -19,16 +21,26 @@ use crate::GraphOps;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum DenseOp {
     LinearMap,
+    LinearMapAdd,
+    LinearMapRelu,
     LinearMapWeight,
     ColumnSum,
 }
 
 impl DenseOp {
-    pub(crate) const ALL: [Self; 3] = [Self::LinearMap, Self::LinearMapWeight, Self::ColumnSum];
+    pub(crate) const ALL: [Self; 5] = [
+        Self::LinearMap,
+        Self::LinearMapAdd,
+        Self::LinearMapRelu,
+        Self::LinearMapWeight,
+        Self::ColumnSum,
+    ];
 
     pub(crate) fn id(self) -> &'static str {
         match self {
             Self::LinearMap => "kiln::linear_map",
+            Self::LinearMapAdd => "kiln::linear_map_add",
+            Self::LinearMapRelu => "kiln::linear_map_relu",
             Self::LinearMapWeight => "kiln::linear_map_weight",
             Self::ColumnSum => "kiln::column_sum",
         }
@@ -42,7 +54,9 @@ impl DenseOp {
     ) -> CustomOpIr {
         let dim = |input: usize, axis: usize| inputs[input].shape[axis];
         let shape = match self {
-            Self::LinearMap => Shape::new([dim(0, 0), dim(1, 1)]),
+            Self::LinearMap | Self::LinearMapAdd | Self::LinearMapRelu => {
+                Shape::new([dim(0, 0), dim(1, 1)])
+            }
             Self::LinearMapWeight => Shape::new([dim(0, 1), dim(1, 1)]),
             Self::ColumnSum => Shape::new([dim(0, 1)]),
         };
@@ -59,6 +73,8 @@ impl DenseOp {
         let mut input = |at: usize| handles.get_float_tensor::<B>(&desc.inputs[at]);
         let out = match self {
             Self::LinearMap => B::linear_map(input(0), input(1)),
+            Self::LinearMapAdd => B::linear_map_add(input(0), input(1), input(2)),
+            Self::LinearMapRelu => B::linear_map_relu(input(0), input(1), input(2)),
             Self::LinearMapWeight => B::linear_map_weight(input(0), input(1)),
             Self::ColumnSum => B::column_sum(input(0)),
         };

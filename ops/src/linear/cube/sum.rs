@@ -4,7 +4,7 @@
 //! product, the result is so neither written twice nor read again.
 
 use burn::backend::cubecl::dtype_to_storage_type;
-use burn_cubecl::tensor::CubeTensor;
+use burn_cubecl::{kernel::into_contiguous, tensor::CubeTensor};
 use cubecl::{
     cube, intrinsic,
     ir::{Scope, VectorSize},
@@ -34,6 +34,8 @@ use cubek::{
     },
     std::InputBinding,
 };
+
+use crate::rows::cube::{address_type, launch_dims, vector_size};
 
 /// Writes `lhs · rhs + term` to `out`; `term` has its shape, a row that is repeated counts.
 pub(super) fn product(
@@ -90,6 +92,66 @@ pub(super) fn product(
     };
     let output = SumOutputLaunch::new(view(out), view(term), relu);
     launch_kernel::<SumArgs, Routine>(client, input, output, (), info)
+}
+
+#[cube(launch_unchecked, address_type = "dynamic")]
+fn add_kernel<F: Float, N: Size>(
+    out: &mut Tensor<Vector<F, N>>,
+    term: &Tensor<Vector<F, N>>,
+    all: usize,
+    width: usize,
+    stride: usize,
+    #[comptime] relu: bool,
+    #[define(F)] _dtype: ElemType,
+) {
+    if ABSOLUTE_POS >= all {
+        terminate!();
+    }
+    let at = ABSOLUTE_POS / width * stride + ABSOLUTE_POS % width;
+    let sum = out[ABSOLUTE_POS] + term[at];
+    out[ABSOLUTE_POS] = rectified::<F, N>(sum, relu);
+}
+
+/// Adds `term` to `out`, a contiguous product; `term` has its shape or is one row for all.
+pub(super) fn add(out: &CubeTensor, term: CubeTensor, relu: bool) {
+    let width = out.meta.shape()[1];
+    if out.meta.num_elements() == 0 {
+        return;
+    }
+    let term = into_contiguous(term);
+    let is_row = term.meta.shape() != out.meta.shape();
+    let vector = vector_size(out, width);
+    let (all, width) = (out.meta.num_elements() / vector, width / vector);
+    let (cubes, dim) = launch_dims(out, all);
+    // SAFETY: a unit below `all` reads and writes its own vector of `out`, and reads the one of its row and
+    // column in `term`, or of its column where that has one row.
+    unsafe {
+        add_kernel::launch_unchecked(
+            &out.client,
+            cubes,
+            dim,
+            address_type([Some(out), Some(&term)]),
+            vector,
+            out.clone().into_tensor_arg(),
+            term.into_tensor_arg(),
+            all,
+            width,
+            if is_row { 0 } else { width },
+            relu,
+            dtype_to_storage_type(out.dtype),
+        );
+    }
+}
+
+/// What ReLU makes of it, if asked for; what is not a number stays so.
+#[cube]
+fn rectified<F: Float, N: Size>(x: Vector<F, N>, #[comptime] relu: bool) -> Vector<F, N> {
+    if comptime!(relu) {
+        let zero = Vector::<F, N>::new(F::new(0.0_f32));
+        select_many(x.less_than(&zero), zero, x)
+    } else {
+        x
+    }
 }
 
 /// Arguments of a product that copies tiles by itself, and of a sum.
@@ -203,13 +265,7 @@ impl<E: CubePrimitive> SumOutputExpand<E> {
 #[cube]
 fn finish<E: CubePrimitive>(value: E, term: E, #[comptime] relu: bool) -> E {
     let sum = Vector::<f32, E::Size>::cast_from(value) + Vector::cast_from(term);
-    if comptime!(relu) {
-        // What is not a number stays so.
-        let zero = Vector::<f32, E::Size>::new(0.0_f32);
-        E::cast_from(select_many(sum.less_than(&zero), zero, sum))
-    } else {
-        E::cast_from(sum)
-    }
+    E::cast_from(rectified::<f32, E::Size>(sum, relu))
 }
 
 impl<E: CubePrimitive> Vectorized for SumOutput<E> {}
