@@ -58,6 +58,7 @@ use cubek::{
     std::InputBinding,
 };
 
+use self::sum::Addend;
 use crate::rows::{
     cube::{address_type, empty, launch_dims, vector_size},
     lanes::{sum_type, zeros},
@@ -96,27 +97,19 @@ pub(crate) fn linear_map(
 ) -> CubeTensor {
     debug_assert!(term.is_some() || !relu, "ReLU comes with a bias");
     let shape = Shape::new([x.meta.shape()[0], weight.meta.shape()[1]]);
-    if let Some(term) = &term
-        && copies_tiles([&x, &weight], &shape)
-        && !narrow::suits(&x, &weight)
-    {
-        let out = empty(&x, shape.clone(), x.dtype);
-        let term = CubeBackend::float_expand(term.clone(), shape.clone());
-        if is_aligned(&term) && sum::product(DOUBLE, [&x, &weight, &term, &out], relu).is_ok() {
-            return out;
-        }
-    }
-    let out = if x.meta.num_elements() * weight.meta.num_elements() == 0 {
-        zeros(&x, shape, x.dtype)
+    let term = term.map(into_contiguous);
+    let addend = term.as_ref().map(|term| Addend { term, relu });
+    let (out, added) = if x.meta.num_elements() * weight.meta.num_elements() == 0 {
+        (zeros(&x, shape, x.dtype), false)
     } else if let Some(out) = narrow::product(&x, &weight) {
-        out
+        (out, false)
     } else {
         let out = empty(&x, shape, x.dtype);
-        product(x, weight, &out, Use::Forward);
-        out
+        let added = product(x, weight, &out, Use::Forward(addend));
+        (out, added)
     };
-    if let Some(term) = term {
-        sum::add(&out, term, relu);
+    if let Some(addend) = addend.filter(|_| !added) {
+        sum::add(&out, addend);
     }
     out
 }
@@ -133,7 +126,7 @@ pub(crate) fn linear_map_weight(x: CubeTensor, grad: CubeTensor) -> CubeTensor {
     if range >= rows {
         let out = empty(&x, shape, x.dtype);
         let x = CubeBackend::float_swap_dims(x, 0, 1);
-        product(x, grad, &out, Use::Forward);
+        product(x, grad, &out, Use::Forward(None));
         return out;
     }
     if rows * k * m >= LARGE && !has_matrix_units(&x) {
@@ -211,16 +204,16 @@ pub(crate) fn column_sum(x: CubeTensor) -> CubeTensor {
 }
 
 /// What a product is for.
-#[derive(Clone, Copy, Debug)]
-enum Use {
-    /// One product of a tall matrix.
-    Forward,
+#[derive(Clone, Copy)]
+enum Use<'a> {
+    /// One product of a tall matrix, and what is added to it.
+    Forward(Option<Addend<'a>>),
     /// A batch of products with small results.
     Ranges,
 }
 
-/// Writes `lhs · rhs` to `out`.
-fn product(lhs: CubeTensor, rhs: CubeTensor, out: &CubeTensor, by: Use) {
+/// Writes `lhs · rhs` to `out`: whether with what is added to it.
+fn product(lhs: CubeTensor, rhs: CubeTensor, out: &CubeTensor, by: Use<'_>) -> bool {
     let inner = lhs.meta.shape().iter().last().copied().unwrap_or(1);
     let is_large = out.meta.num_elements() * inner >= LARGE;
     let strategy = if !is_large && lhs.dtype == DType::F32 {
@@ -230,7 +223,13 @@ fn product(lhs: CubeTensor, rhs: CubeTensor, out: &CubeTensor, by: Use) {
         )))
     } else if copies_tiles([&lhs, &rhs], out.meta.shape()) {
         Some(match by {
-            Use::Forward => Strategy::DoubleTmaMma(BlueprintStrategy::Inferred(DOUBLE)),
+            Use::Forward(Some(addend))
+                if is_aligned(addend.term)
+                    && sum::product(DOUBLE, [&lhs, &rhs, out], addend).is_ok() =>
+            {
+                return true;
+            }
+            Use::Forward(_) => Strategy::DoubleTmaMma(BlueprintStrategy::Inferred(DOUBLE)),
             Use::Ranges => Strategy::SimpleTmaMma(BlueprintStrategy::Inferred(SimpleArgs {
                 multi_rows: true,
                 tile_matmul: DOUBLE.tile_matmul,
@@ -242,13 +241,17 @@ fn product(lhs: CubeTensor, rhs: CubeTensor, out: &CubeTensor, by: Use) {
     if let Some(strategy) = strategy
         && launch(strategy, &lhs, &rhs, out).is_ok()
     {
-        return;
+        return false;
     }
+    let addend = match by {
+        Use::Forward(addend) => addend,
+        Use::Ranges => None,
+    };
     // The weights, seldom more, are copied if they lie across.
     if is_large && lhs.dtype == DType::F32 && !has_matrix_units(out) {
         let rhs = into_contiguous(rhs.clone());
-        if tiled::product(&lhs, &rhs, out) {
-            return;
+        if tiled::product(&lhs, &rhs, addend, out) {
+            return addend.is_some();
         }
     }
     let (dims, result) = (
@@ -264,6 +267,7 @@ fn product(lhs: CubeTensor, rhs: CubeTensor, out: &CubeTensor, by: Use) {
     if let Err(error) = result {
         panic!("linear: no kernel for a product of {dims:?}: {error:?}");
     }
+    false
 }
 
 /// Whether a product with a result of `shape` is large, and its factors can be copied in tiles.

@@ -152,22 +152,16 @@ fn held(count: usize, halvings: u32) -> usize {
     (count >> halvings).max(1)
 }
 
-/// Whether a product is one for this kernel.
-pub(super) fn suits(x: &CubeTensor, weight: &CubeTensor) -> bool {
-    let (inner, width) = (weight.meta.shape()[0], weight.meta.shape()[1]);
+/// The product, if it is one for this kernel and the device has planes.
+pub(super) fn product(x: &CubeTensor, weight: &CubeTensor) -> Option<CubeTensor> {
+    let (shape, width) = (x.meta.shape(), weight.meta.shape()[1]);
+    let (rows, inner) = (shape[0], shape[1]);
     let is_known = matches!(x.dtype, DType::F32 | DType::F16 | DType::BF16);
     // Sums are halved among units, so their number is a power of two.
     let is_narrow = width <= MAX_WIDTH && width.is_power_of_two();
-    is_narrow && inner >= MIN_INNER && is_known && x.dtype == weight.dtype
-}
-
-/// The product, if it is one for this kernel and the device has planes.
-pub(super) fn product(x: &CubeTensor, weight: &CubeTensor) -> Option<CubeTensor> {
-    if !suits(x, weight) {
+    if !is_narrow || inner < MIN_INNER || !is_known || x.dtype != weight.dtype {
         return None;
     }
-    let (shape, width) = (x.meta.shape(), weight.meta.shape()[1]);
-    let (rows, inner) = (shape[0], shape[1]);
     // A whole plane, whatever the number of columns.
     let lanes = Lanes::within_plane(x, 1 << 10);
     if lanes.units == 1 {

@@ -3,8 +3,8 @@
 //! The kernel is that of `cubek` which copies tiles by itself (TMA), with an output of our own. Bias or other
 //! product, the result is so neither written twice nor read again.
 
-use burn::backend::cubecl::dtype_to_storage_type;
-use burn_cubecl::{kernel::into_contiguous, tensor::CubeTensor};
+use burn::backend::{cubecl::dtype_to_storage_type, ops::FloatTensorOps as _};
+use burn_cubecl::{CubeBackend, tensor::CubeTensor};
 use cubecl::{
     cube, intrinsic,
     ir::{Scope, VectorSize},
@@ -37,11 +37,29 @@ use cubek::{
 
 use crate::rows::cube::{address_type, launch_dims, vector_size};
 
-/// Writes `lhs · rhs + term` to `out`; `term` has its shape, a row that is repeated counts.
+/// What is added to a product, a contiguous matrix or one row for all, and whether ReLU follows.
+#[derive(Clone, Copy)]
+pub(super) struct Addend<'a> {
+    pub(super) term: &'a CubeTensor,
+    pub(super) relu: bool,
+}
+
+impl Addend<'_> {
+    /// How far the rows that are added to those of `out` are apart.
+    pub(super) fn stride(self, out: &CubeTensor) -> usize {
+        if self.term.meta.shape() == out.meta.shape() {
+            out.meta.shape()[1]
+        } else {
+            0
+        }
+    }
+}
+
+/// Writes `lhs · rhs` and what is added to `out`.
 pub(super) fn product(
     args: DoubleBufferingArgs,
-    [lhs, rhs, term, out]: [&CubeTensor; 4],
-    relu: bool,
+    [lhs, rhs, out]: [&CubeTensor; 3],
+    Addend { term, relu }: Addend<'_>,
 ) -> Result<(), MatmulSetupError> {
     type Routine = TmaDoubleBufferingAlgorithm;
     let client = &out.client;
@@ -53,7 +71,8 @@ pub(super) fn product(
     });
     let [lhs, rhs] = [(lhs, left), (rhs, right)]
         .map(|(tensor, dtype)| InputBinding::new(tensor.clone().binding(), dtype));
-    let [term, out] = [term, out].map(|tensor| tensor.clone().binding());
+    let term = CubeBackend::float_expand(term.clone(), out.meta.shape().clone()).binding();
+    let out = out.clone().binding();
     let size = dtypes.acc_global.size();
     let address_type = lhs
         .required_address_type()
@@ -112,32 +131,30 @@ fn add_kernel<F: Float, N: Size>(
     out[ABSOLUTE_POS] = rectified::<F, N>(sum, relu);
 }
 
-/// Adds `term` to `out`, a contiguous product; `term` has its shape or is one row for all.
-pub(super) fn add(out: &CubeTensor, term: CubeTensor, relu: bool) {
-    let width = out.meta.shape()[1];
+/// Adds what is added to `out`, a contiguous product.
+pub(super) fn add(out: &CubeTensor, addend: Addend<'_>) {
     if out.meta.num_elements() == 0 {
         return;
     }
-    let term = into_contiguous(term);
-    let is_row = term.meta.shape() != out.meta.shape();
+    let width = out.meta.shape()[1];
     let vector = vector_size(out, width);
-    let (all, width) = (out.meta.num_elements() / vector, width / vector);
+    let all = out.meta.num_elements() / vector;
     let (cubes, dim) = launch_dims(out, all);
     // SAFETY: a unit below `all` reads and writes its own vector of `out`, and reads the one of its row and
-    // column in `term`, or of its column where that has one row.
+    // column of the term, or of its column where that has one row.
     unsafe {
         add_kernel::launch_unchecked(
             &out.client,
             cubes,
             dim,
-            address_type([Some(out), Some(&term)]),
+            address_type([Some(out), Some(addend.term)]),
             vector,
             out.clone().into_tensor_arg(),
-            term.into_tensor_arg(),
+            addend.term.clone().into_tensor_arg(),
             all,
-            width,
-            if is_row { 0 } else { width },
-            relu,
+            width / vector,
+            addend.stride(out) / vector,
+            addend.relu,
             dtype_to_storage_type(out.dtype),
         );
     }
@@ -145,7 +162,10 @@ pub(super) fn add(out: &CubeTensor, term: CubeTensor, relu: bool) {
 
 /// What ReLU makes of it, if asked for; what is not a number stays so.
 #[cube]
-fn rectified<F: Float, N: Size>(x: Vector<F, N>, #[comptime] relu: bool) -> Vector<F, N> {
+pub(super) fn rectified<F: Float, N: Size>(
+    x: Vector<F, N>,
+    #[comptime] relu: bool,
+) -> Vector<F, N> {
     if comptime!(relu) {
         let zero = Vector::<F, N>::new(F::new(0.0_f32));
         select_many(x.less_than(&zero), zero, x)

@@ -14,6 +14,8 @@ use burn::tensor::DType;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::{cube, prelude::*};
 
+use super::sum::{Addend, rectified};
+
 /// Values of a vector.
 const VECTOR: usize = 4;
 
@@ -49,6 +51,22 @@ fn read<F: Float, N: Size>(
         let value = matrix[stored.start + min(line, stored.rows - 1) * stored.stride + vector];
         carried[i] = select(line < stored.rows, value, Vector::new(F::new(0.0_f32)));
     }
+}
+
+/// What is written for a sum: with the term of its place, if there is one, and through ReLU if asked for.
+#[cube]
+fn finished<F: Float, N: Size>(
+    sum: Vector<F, N>,
+    term: &ComptimeOption<&Tensor<Vector<F, N>>>,
+    at: usize,
+    #[comptime] relu: bool,
+) -> Vector<F, N> {
+    #[comptime]
+    let sum = match term {
+        ComptimeOption::Some(term) => sum + term[at],
+        ComptimeOption::None => sum,
+    };
+    rectified::<F, N>(sum, relu)
 }
 
 /// Matrices, or batches of them, that a kernel here can multiply: entries of a row, or of a column of the
@@ -153,22 +171,30 @@ fn is_in_vectors(tensor: &CubeTensor) -> bool {
     tensor.dtype == DType::F32 && offset.is_multiple_of((VECTOR * size_of::<f32>()) as u64)
 }
 
-/// Writes `lhs · rhs` to `out`, matrices or batches of them, if a kernel here can: whether it did.
-pub(super) fn product(lhs: &CubeTensor, rhs: &CubeTensor, out: &CubeTensor) -> bool {
-    Matrices::of(lhs, rhs, out).is_some_and(|matrices| multiply(lhs, rhs, out, matrices))
+/// Writes `lhs · rhs`, matrices or batches of them, and to matrices what is added, to `out`, if a kernel here can:
+/// whether it did.
+pub(super) fn product(
+    lhs: &CubeTensor,
+    rhs: &CubeTensor,
+    addend: Option<Addend<'_>>,
+    out: &CubeTensor,
+) -> bool {
+    let fits = addend.is_none_or(|addend| is_in_vectors(addend.term));
+    let matrices = Matrices::of(lhs, rhs, out).filter(|_| fits);
+    matrices.is_some_and(|matrices| multiply([lhs, rhs, out], addend, matrices))
 }
 
 /// Writes `xᵀ g` of each range of `range` rows to `out`, if a kernel here can: whether it did. The last has as
 /// many as are left.
 pub(super) fn ranges(x: &CubeTensor, grad: &CubeTensor, out: &CubeTensor, range: usize) -> bool {
-    Matrices::of_ranges(x, grad, out, range)
-        .is_some_and(|matrices| multiply(x, grad, out, matrices))
+    let matrices = Matrices::of_ranges(x, grad, out, range);
+    matrices.is_some_and(|matrices| multiply([x, grad, out], None, matrices))
 }
 
-fn multiply(lhs: &CubeTensor, rhs: &CubeTensor, out: &CubeTensor, matrices: Matrices) -> bool {
-    if planes::are_on(out) {
-        planes::product(lhs, rhs, out, matrices)
+fn multiply(tensors: [&CubeTensor; 3], addend: Option<Addend<'_>>, matrices: Matrices) -> bool {
+    if planes::are_on(tensors[2]) {
+        planes::product(tensors, addend, matrices)
     } else {
-        units::product(lhs, rhs, out, matrices)
+        units::product(tensors, addend, matrices)
     }
 }

@@ -16,8 +16,8 @@ use cubecl::{
     prelude::*,
 };
 
-use super::{Matrices, Stored, VECTOR, read, size};
-use crate::rows::cube::address_type;
+use super::{Matrices, Stored, VECTOR, finished, read, size};
+use crate::{linear::cube::sum::Addend, rows::cube::address_type};
 
 /// Rows, columns and depth of what a plane multiplies at once.
 const SQUARE: usize = 16;
@@ -96,6 +96,7 @@ fn square<N: Size>(
 fn planes_kernel<N: Size>(
     lhs: &Tensor<Vector<f32, N>>,
     rhs: &Tensor<Vector<f32, N>>,
+    term: ComptimeOption<&Tensor<Vector<f32, N>>>,
     out: &mut Tensor<Vector<f32, N>>,
     rows: usize,
     range: usize,
@@ -103,7 +104,9 @@ fn planes_kernel<N: Size>(
     columns: usize,
     lhs_stride: usize,
     lhs_matrix: usize,
+    term_stride: usize,
     #[comptime] transposed: bool,
+    #[comptime] relu: bool,
 ) {
     let unit = UNIT_POS as usize;
     let tiles = columns.div_ceil(comptime!(COLUMNS / VECTOR));
@@ -286,7 +289,9 @@ fn planes_kernel<N: Size>(
                     column + x + comptime!(j * SQUARE / VECTOR) + at % comptime!(SQUARE / VECTOR),
                 );
                 if line < rows && vector < columns {
-                    out[(batch * rows + line) * columns + vector] = bounce[start + at];
+                    let sum = bounce[start + at];
+                    out[(batch * rows + line) * columns + vector] =
+                        finished::<f32, N>(sum, &term, line * term_stride + vector, relu);
                 }
             }
         }
@@ -315,27 +320,35 @@ pub(super) fn are_on(out: &CubeTensor) -> bool {
         })
 }
 
-/// Writes `lhs · rhs` to `out`, if the device runs as many cubes: whether it did.
+/// Writes `lhs · rhs` and what is added to `out`, if the device runs as many cubes: whether it did.
 pub(super) fn product(
-    lhs: &CubeTensor,
-    rhs: &CubeTensor,
-    out: &CubeTensor,
+    [lhs, rhs, out]: [&CubeTensor; 3],
+    addend: Option<Addend<'_>>,
     matrices: Matrices,
 ) -> bool {
     let Some(cubes) = matrices.cubes([ROWS, COLUMNS / VECTOR], out) else {
         return false;
     };
     // SAFETY: rows and vectors that are read are limited to those of `lhs` and `rhs`, whose matrices are in
-    // batches of as many as `out` has; planes write the entries of their tile that `out` has, once.
+    // batches of as many as `out` has; planes write the entries of their tile that `out` has, once, and
+    // read the same of the term, or those of its row.
     unsafe {
         planes_kernel::launch_unchecked(
             &out.client,
             cubes,
             CubeDim::new_1d(size(UNITS)),
-            address_type([lhs, rhs, out].map(Some)),
+            address_type([
+                Some(lhs),
+                Some(rhs),
+                addend.map(|addend| addend.term),
+                Some(out),
+            ]),
             VECTOR,
             lhs.clone().into_tensor_arg(),
             rhs.clone().into_tensor_arg(),
+            addend
+                .map(|addend| addend.term.clone().into_tensor_arg())
+                .into(),
             out.clone().into_tensor_arg(),
             matrices.rows,
             matrices.inner,
@@ -343,7 +356,9 @@ pub(super) fn product(
             matrices.columns,
             matrices.stride,
             matrices.matrix,
+            addend.map_or(0, |addend| addend.stride(out) / VECTOR),
             matrices.transposed,
+            addend.is_some_and(|addend| addend.relu),
         );
     }
     true

@@ -5,8 +5,8 @@ use burn::tensor::DType;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::{cube, prelude::*};
 
-use super::{Matrices, Stored, VECTOR, read, size};
-use crate::rows::cube::address_type;
+use super::{Matrices, Stored, VECTOR, finished, read, size};
+use crate::{linear::cube::sum::Addend, rows::cube::address_type};
 
 /// Rows of a tile of the result.
 const ROWS: usize = 128;
@@ -57,6 +57,7 @@ fn along(unit: usize) -> usize {
 fn units_kernel<F: Float, N: Size>(
     lhs: &Tensor<Vector<F, N>>,
     rhs: &Tensor<Vector<F, N>>,
+    term: ComptimeOption<&Tensor<Vector<F, N>>>,
     out: &mut Tensor<Vector<F, N>>,
     rows: usize,
     range: usize,
@@ -64,7 +65,9 @@ fn units_kernel<F: Float, N: Size>(
     columns: usize,
     lhs_stride: usize,
     lhs_matrix: usize,
+    term_stride: usize,
     #[comptime] transposed: bool,
+    #[comptime] relu: bool,
     #[define(F)] _dtype: ElemType,
 ) {
     let zero = Vector::<F, N>::new(F::new(0.0_f32));
@@ -184,34 +187,44 @@ fn units_kernel<F: Float, N: Size>(
             for j in 0..2usize {
                 let vector = column + j * comptime!(RIGHT / 2) + x;
                 if at < rows && vector < columns {
-                    out[(batch * rows + at) * columns + vector] = sums[(half * VECTOR + i) * 2 + j];
+                    let sum = sums[(half * VECTOR + i) * 2 + j];
+                    out[(batch * rows + at) * columns + vector] =
+                        finished::<F, N>(sum, &term, at * term_stride + vector, relu);
                 }
             }
         }
     }
 }
 
-/// Writes `lhs · rhs` to `out`, if the device runs as many cubes: whether it did.
+/// Writes `lhs · rhs` and what is added to `out`, if the device runs as many cubes: whether it did.
 pub(super) fn product(
-    lhs: &CubeTensor,
-    rhs: &CubeTensor,
-    out: &CubeTensor,
+    [lhs, rhs, out]: [&CubeTensor; 3],
+    addend: Option<Addend<'_>>,
     matrices: Matrices,
 ) -> bool {
     let Some(cubes) = matrices.cubes([ROWS, RIGHT], out) else {
         return false;
     };
     // SAFETY: rows and vectors that are read are limited to those of `lhs` and `rhs`, whose matrices are in
-    // batches of as many as `out` has; units write the entries of their tile that `out` has, once.
+    // batches of as many as `out` has; units write the entries of their tile that `out` has, once, and
+    // read the same of the term, or those of its row.
     unsafe {
         units_kernel::launch_unchecked(
             &out.client,
             cubes,
             CubeDim::new_1d(size(UNITS)),
-            address_type([lhs, rhs, out].map(Some)),
+            address_type([
+                Some(lhs),
+                Some(rhs),
+                addend.map(|addend| addend.term),
+                Some(out),
+            ]),
             VECTOR,
             lhs.clone().into_tensor_arg(),
             rhs.clone().into_tensor_arg(),
+            addend
+                .map(|addend| addend.term.clone().into_tensor_arg())
+                .into(),
             out.clone().into_tensor_arg(),
             matrices.rows,
             matrices.inner,
@@ -219,7 +232,9 @@ pub(super) fn product(
             matrices.columns,
             matrices.stride,
             matrices.matrix,
+            addend.map_or(0, |addend| addend.stride(out) / VECTOR),
             matrices.transposed,
+            addend.is_some_and(|addend| addend.relu),
             dtype_to_storage_type(DType::F32),
         );
     }
