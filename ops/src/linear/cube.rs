@@ -103,14 +103,6 @@ pub(crate) fn linear_map(
         (zeros(&x, shape, x.dtype), false)
     } else if let Some(out) = narrow::product(&x, &weight) {
         (out, false)
-    } else if let Some(term) = &term
-        && term.meta.shape() == &shape
-        && term.can_mut()
-        && copies_tiles([&x, &weight], &shape)
-        && is_aligned(term)
-        && sum::product(DOUBLE, [&x, &weight, term], None, relu).is_ok()
-    {
-        (term.clone(), true)
     } else {
         let out = empty(&x, shape, x.dtype);
         let added = product(x, weight, &out, Use::Forward(addend));
@@ -231,9 +223,9 @@ fn product(lhs: CubeTensor, rhs: CubeTensor, out: &CubeTensor, by: Use<'_>) -> b
         )))
     } else if copies_tiles([&lhs, &rhs], out.meta.shape()) {
         Some(match by {
-            Use::Forward(Some(Addend { term, relu }))
-                if is_aligned(term)
-                    && sum::product(DOUBLE, [&lhs, &rhs, out], Some(term), relu).is_ok() =>
+            Use::Forward(Some(addend))
+                if is_aligned(addend.term)
+                    && sum::product(DOUBLE, [&lhs, &rhs, out], addend).is_ok() =>
             {
                 return true;
             }

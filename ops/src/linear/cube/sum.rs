@@ -55,12 +55,11 @@ impl Addend<'_> {
     }
 }
 
-/// Writes `lhs · rhs` and what is added to `out`: the addend's term, or without one what stands there.
+/// Writes `lhs · rhs` and what is added to `out`.
 pub(super) fn product(
     args: DoubleBufferingArgs,
     [lhs, rhs, out]: [&CubeTensor; 3],
-    term: Option<&CubeTensor>,
-    relu: bool,
+    Addend { term, relu }: Addend<'_>,
 ) -> Result<(), MatmulSetupError> {
     type Routine = TmaDoubleBufferingAlgorithm;
     let client = &out.client;
@@ -72,14 +71,13 @@ pub(super) fn product(
     });
     let [lhs, rhs] = [(lhs, left), (rhs, right)]
         .map(|(tensor, dtype)| InputBinding::new(tensor.clone().binding(), dtype));
-    let rows = |term: &CubeTensor| {
-        CubeBackend::float_expand(term.clone(), out.meta.shape().clone()).binding()
-    };
-    let (term, out) = (term.map(rows), out.clone().binding());
+    let term = CubeBackend::float_expand(term.clone(), out.meta.shape().clone()).binding();
+    let out = out.clone().binding();
     let size = dtypes.acc_global.size();
     let address_type = lhs
         .required_address_type()
         .max(rhs.required_address_type())
+        .max(term.required_address_type(size))
         .max(out.required_address_type(size));
     let problem = MatmulProblem::from_shapes_and_strides(
         lhs.shape().into(),
@@ -111,7 +109,7 @@ pub(super) fn product(
         let layout = GlobalLayoutLaunch::from_handle(&tensor, vectors.out, config);
         ViewArg::new_tensor::<GlobalLayout>(tensor.into_tensor_arg(), layout)
     };
-    let output = SumOutputLaunch::new(view(out), term.map(view).into(), relu);
+    let output = SumOutputLaunch::new(view(out), view(term), relu);
     launch_kernel::<SumArgs, Routine>(client, input, output, (), info)
 }
 
@@ -186,8 +184,7 @@ struct SumArgs;
 #[expect(dead_code, reason = "only the expansion of a kernel reads them")]
 struct SumOutput<E: CubePrimitive> {
     out: ViewMut<'static, E, BatchedCoords>,
-    /// Without it, what stands in `out`.
-    term: ComptimeOption<View<'static, E, BatchedCoords>>,
+    term: View<'static, E, BatchedCoords>,
     #[cube(comptime)]
     relu: bool,
 }
@@ -280,10 +277,7 @@ type Position = <BatchedCoords as CubeType>::ExpandType;
 impl<E: CubePrimitive> SumOutputExpand<E> {
     /// What is written for a value of the product.
     fn finish(&self, scope: &Scope, pos: Position, value: NativeExpand<E>) -> NativeExpand<E> {
-        let term = match &self.term {
-            ComptimeOptionExpand::Some(term) => term.__expand_read_unchecked_method(scope, pos),
-            ComptimeOptionExpand::None => self.out.__expand_read_unchecked_method(scope, pos),
-        };
+        let term = self.term.__expand_read_unchecked_method(scope, pos);
         finish::expand::<E>(scope, value, term, self.relu)
     }
 }
