@@ -14,7 +14,7 @@ use burn::tensor::DType;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::{cube, prelude::*};
 
-use super::sum::{Addend, rectified};
+use super::sum::Addend;
 
 /// Values of a vector.
 const VECTOR: usize = 4;
@@ -53,20 +53,17 @@ fn read<F: Float, N: Size>(
     }
 }
 
-/// What is written for a sum: with the term of its place, if there is one, and through ReLU if asked for.
+/// The term at a place, or zero if there is none.
 #[cube]
-fn finished<F: Float, N: Size>(
-    sum: Vector<F, N>,
+fn term_at<F: Float, N: Size>(
     term: &ComptimeOption<&Tensor<Vector<F, N>>>,
     at: usize,
-    #[comptime] relu: bool,
 ) -> Vector<F, N> {
     #[comptime]
-    let sum = match term {
-        ComptimeOption::Some(term) => sum + term[at],
-        ComptimeOption::None => sum,
-    };
-    rectified::<F, N>(sum, relu)
+    match term {
+        ComptimeOption::Some(term) => term[at],
+        ComptimeOption::None => Vector::new(F::new(0.0_f32)),
+    }
 }
 
 /// Matrices, or batches of them, that a kernel here can multiply: entries of a row, or of a column of the

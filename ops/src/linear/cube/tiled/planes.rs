@@ -16,8 +16,11 @@ use cubecl::{
     prelude::*,
 };
 
-use super::{Matrices, Stored, VECTOR, finished, read, size};
-use crate::{linear::cube::sum::Addend, rows::cube::address_type};
+use super::{Matrices, Stored, VECTOR, read, size, term_at};
+use crate::{
+    linear::cube::sum::{Addend, rectified},
+    rows::cube::address_type,
+};
 
 /// Rows, columns and depth of what a plane multiplies at once.
 const SQUARE: usize = 16;
@@ -267,10 +270,26 @@ fn planes_kernel<N: Size>(
         }
         step += 1;
     }
-    // By way of shared memory, so that units beside each other write what lies beside each other.
+    // By way of shared memory, so that units beside each other write what lies beside each other. Terms are
+    // read before it, many at once: behind a barrier each would be waited for.
     let (start, length) = (plane * VECTORS, bounce.len());
+    let each = comptime!(VECTORS / PLANE);
     #[unroll]
     for i in 0..down {
+        let line = row + y + comptime!(i * SQUARE);
+        let mut terms = Array::<Vector<f32, N>>::new(comptime!(across * each));
+        #[unroll]
+        for at in 0..comptime!(across * each) {
+            let (line, vector) = place(
+                line,
+                column + x,
+                unit,
+                comptime!(at / each),
+                comptime!(at % each),
+            );
+            let at_term = min(line, rows - 1) * term_stride + min(vector, columns - 1);
+            terms[at] = term_at::<f32, N>(&term, at_term);
+        }
         #[unroll]
         for j in 0..across {
             sync_plane();
@@ -282,20 +301,35 @@ fn planes_kernel<N: Size>(
             );
             sync_plane();
             #[unroll]
-            for k in 0..comptime!(VECTORS / PLANE) {
-                let at = k * PLANE + unit % PLANE;
-                let (line, vector) = (
-                    row + y + comptime!(i * SQUARE) + at / comptime!(SQUARE / VECTOR),
-                    column + x + comptime!(j * SQUARE / VECTOR) + at % comptime!(SQUARE / VECTOR),
-                );
+            for k in 0..each {
+                let (line, vector) = place(line, column + x, unit, j, k);
+                let sum = bounce[start + comptime!(k * PLANE) + unit % PLANE];
+                let term = terms[comptime!(j * each + k)];
                 if line < rows && vector < columns {
-                    let sum = bounce[start + at];
                     out[(batch * rows + line) * columns + vector] =
-                        finished::<f32, N>(sum, &term, line * term_stride + vector, relu);
+                        rectified::<f32, N>(sum + term, relu);
                 }
             }
         }
     }
+}
+
+/// The row and the vector that a unit writes: the `k`-th of its vectors in the `j`-th square from a row and a
+/// vector on.
+#[cube]
+fn place(
+    row: usize,
+    column: usize,
+    unit: usize,
+    #[comptime] j: usize,
+    #[comptime] k: usize,
+) -> (usize, usize) {
+    let at = comptime!(k * PLANE) + unit % PLANE;
+    let (line, vector) = (
+        at / comptime!(SQUARE / VECTOR),
+        at % comptime!(SQUARE / VECTOR),
+    );
+    (row + line, column + comptime!(j * SQUARE / VECTOR) + vector)
 }
 
 /// Whether the device has planes that multiply squares of `bf16`, and memory for a tile.

@@ -5,8 +5,11 @@ use burn::tensor::DType;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::{cube, prelude::*};
 
-use super::{Matrices, Stored, VECTOR, finished, read, size};
-use crate::{linear::cube::sum::Addend, rows::cube::address_type};
+use super::{Matrices, Stored, VECTOR, read, size, term_at};
+use crate::{
+    linear::cube::sum::{Addend, rectified},
+    rows::cube::address_type,
+};
 
 /// Rows of a tile of the result.
 const ROWS: usize = 128;
@@ -187,9 +190,9 @@ fn units_kernel<F: Float, N: Size>(
             for j in 0..2usize {
                 let vector = column + j * comptime!(RIGHT / 2) + x;
                 if at < rows && vector < columns {
-                    let sum = sums[(half * VECTOR + i) * 2 + j];
+                    let term = term_at::<F, N>(&term, at * term_stride + vector);
                     out[(batch * rows + at) * columns + vector] =
-                        finished::<F, N>(sum, &term, at * term_stride + vector, relu);
+                        rectified::<F, N>(sums[(half * VECTOR + i) * 2 + j] + term, relu);
                 }
             }
         }
