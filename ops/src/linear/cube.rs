@@ -214,8 +214,7 @@ enum Use<'a> {
 
 /// Writes `lhs · rhs` to `out`: whether with what is added to it.
 fn product(lhs: CubeTensor, rhs: CubeTensor, out: &CubeTensor, by: Use<'_>) -> bool {
-    let inner = lhs.meta.shape().iter().last().copied().unwrap_or(1);
-    let is_large = out.meta.num_elements() * inner >= LARGE;
+    let is_large = is_large(&lhs, out.meta.shape());
     let strategy = if !is_large && lhs.dtype == DType::F32 {
         let tile_size = TileSizeSelection::MinTileSize;
         Some(Strategy::SimpleUnit(BlueprintStrategy::Inferred(
@@ -224,8 +223,7 @@ fn product(lhs: CubeTensor, rhs: CubeTensor, out: &CubeTensor, by: Use<'_>) -> b
     } else if copies_tiles([&lhs, &rhs], out.meta.shape()) {
         Some(match by {
             Use::Forward(Some(addend))
-                if is_aligned(addend.term)
-                    && sum::product(DOUBLE, [&lhs, &rhs, out], addend).is_ok() =>
+                if is_aligned(addend.term) && sum::product([&lhs, &rhs, out], addend).is_ok() =>
             {
                 return true;
             }
@@ -270,11 +268,16 @@ fn product(lhs: CubeTensor, rhs: CubeTensor, out: &CubeTensor, by: Use<'_>) -> b
     false
 }
 
+/// Whether a product of `lhs` with a result of `shape` is large.
+fn is_large(lhs: &CubeTensor, shape: &Shape) -> bool {
+    let inner = lhs.meta.shape().iter().last().copied().unwrap_or(1);
+    shape.num_elements() * inner >= LARGE
+}
+
 /// Whether a product with a result of `shape` is large, and its factors can be copied in tiles.
 fn copies_tiles(factors: [&CubeTensor; 2], shape: &Shape) -> bool {
     let [lhs, _] = factors;
-    let inner = lhs.meta.shape().iter().last().copied().unwrap_or(1);
-    shape.num_elements() * inner >= LARGE
+    is_large(lhs, shape)
         && lhs.client.properties().features.tma.contains(Tma::Base)
         && matches!(lhs.dtype, DType::F32 | DType::F16 | DType::BF16)
         && factors.into_iter().all(is_aligned)

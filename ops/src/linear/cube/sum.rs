@@ -28,13 +28,14 @@ use cubek::{
             components::global::memory::{GlobalLayout, GlobalLayoutConfig, GlobalLayoutLaunch},
             definition::Blueprint as _,
             launch_kernel,
-            routines::batch::double_buffering::{DoubleBufferingArgs, TmaDoubleBufferingAlgorithm},
+            routines::batch::double_buffering::TmaDoubleBufferingAlgorithm,
         },
         routine::BlueprintStrategy,
     },
     std::InputBinding,
 };
 
+use super::DOUBLE;
 use crate::rows::cube::{address_type, launch_dims, vector_size};
 
 /// What is added to a product, a contiguous matrix or one row for all, and whether ReLU follows.
@@ -57,7 +58,6 @@ impl Addend<'_> {
 
 /// Writes `lhs · rhs` and what is added to `out`.
 pub(super) fn product(
-    args: DoubleBufferingArgs,
     [lhs, rhs, out]: [&CubeTensor; 3],
     Addend { term, relu }: Addend<'_>,
 ) -> Result<(), MatmulSetupError> {
@@ -97,7 +97,7 @@ pub(super) fn product(
         .filter_out_with_tensor(&problem.out_strides, &problem.out_shape)
         .pick_max()?;
     let settings = <Routine as BatchMatmulRoutine<()>>::device_settings(client, vector_sizes);
-    let strategy = BlueprintStrategy::<(), Routine>::Inferred(args);
+    let strategy = BlueprintStrategy::<(), Routine>::Inferred(DOUBLE);
     let expanded = Routine::expand_blueprint(&problem, &settings, &strategy)?;
     let info = <Routine as BatchMatmulRoutine<()>>::prepare(&problem, &settings, expanded)?;
     let (blueprint, vectors) = (&info.blueprint, &info.vector_sizes);
