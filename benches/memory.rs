@@ -18,7 +18,7 @@ use anyhow::{Context as _, Result, ensure};
 use burn::{
     nn::loss::CrossEntropyLossConfig,
     optim::{AdamConfig, GradientsParams},
-    tensor::{Int, TensorData, activation::relu},
+    tensor::{Int, TensorData},
 };
 use clap::Parser;
 use kiln::prelude::*;

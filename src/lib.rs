@@ -164,7 +164,7 @@ pub mod prelude {
         module::Module,
         tensor::{
             Bool, Device, Int, Tensor, TensorData,
-            activation::{log_softmax, relu, softmax},
+            activation::{log_softmax, softmax},
         },
     };
     pub use kiln_core::{
@@ -183,4 +183,5 @@ pub mod prelude {
         message_passing::{Endpoints, Message, MessagePassing},
         pool::{global_add_pool, global_max_pool, global_mean_pool},
     };
+    pub use kiln_ops::relu;
 }

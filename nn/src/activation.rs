@@ -33,7 +33,7 @@ impl Activation {
     /// Applies the function to each element.
     pub fn apply<const D: usize>(self, x: Tensor<D>) -> Tensor<D> {
         match self {
-            Self::Relu => activation::relu(x),
+            Self::Relu => kiln_ops::relu(x),
             Self::LeakyRelu => activation::leaky_relu(x, 0.01),
             Self::Elu => {
                 // The exponential is taken of negative numbers only: a large positive one would

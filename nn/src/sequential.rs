@@ -6,7 +6,7 @@ use burn::{
         Param,
     },
     nn,
-    tensor::{Device, Tensor, activation},
+    tensor::{Device, Tensor},
 };
 
 use crate::{
@@ -26,7 +26,7 @@ pub trait NodeTransform: Module {
 
     /// Applies the module and ReLU, at once if the module can.
     fn transform_relu(&self, x: Tensor<2>) -> Tensor<2> {
-        activation::relu(self.transform(x))
+        kiln_ops::relu(self.transform(x))
     }
 
     /// Whether the module is ReLU, so that in a sequence the one before it may apply it.
@@ -57,9 +57,10 @@ impl NodeTransform for nn::Linear {
     }
 }
 
+/// By [`kiln_ops::relu`].
 impl NodeTransform for nn::Relu {
     fn transform(&self, x: Tensor<2>) -> Tensor<2> {
-        self.forward(x)
+        kiln_ops::relu(x)
     }
 
     fn is_relu(&self) -> bool {

@@ -30,6 +30,7 @@
 //! | [`coo_to_csr`], [`ptr_to_index`] | edge lists to compressed rows and back |
 //! | [`nonzero`], [`self_loop_position`], [`arange`] | positions |
 //! | [`dropout`] | random zeros while training |
+//! | [`relu`] | the positive part; its gradient needs the result only |
 //!
 //! # Letters
 //! `N` nodes, `E` edges, `F` features, `n` destinations. Axis 0 is always nodes or edges; further
@@ -67,6 +68,7 @@ mod memory;
 mod nonzero;
 mod reduce;
 mod registry;
+mod relu;
 mod rows;
 mod scatter;
 pub mod scope;
@@ -97,6 +99,7 @@ pub use memory::keep_freed_memory;
 pub use nonzero::nonzero;
 pub use reduce::Reduce;
 pub use registry::register_graph_ops;
+pub use relu::relu;
 pub use scatter::scatter;
 pub use segment_reduce::segment_reduce;
 pub use segment_softmax::segment_softmax;

@@ -160,6 +160,44 @@ fn products_and_relu() {
 }
 
 #[test]
+fn relu_is_burns() {
+    let device = device().autodiff();
+    let mut values = numbers(7 * 33, 5);
+    values[..4].copy_from_slice(&[0.0, -0.0, f64::INFINITY, f64::NEG_INFINITY]);
+    let run = |relu: fn(Tensor<2>) -> Tensor<2>| {
+        let x: Tensor<2> = floats(&values, [7, 33], &device).require_grad();
+        let given = read(x.clone());
+        let out = relu(x.clone());
+        let grads = (out.clone() * floats(&numbers(7 * 33, 6), [7, 33], &device)).backward();
+        assert_eq!(read(x.clone()), given, "what others hold stays");
+        (read(out), read(x.grad(&grads).unwrap()))
+    };
+    assert_eq!(run(kiln_ops::relu), run(activation::relu));
+}
+
+#[test]
+fn padded_rows_are_read_in_place() {
+    // The last columns of a wider matrix, which backends hold as rows with a distance.
+    let device = device().autodiff();
+    let (n, k, m) = (1400, 36, 12);
+    let wide = numbers(n * 100, 1);
+    let narrow: Vec<f64> = wide
+        .chunks(100)
+        .flat_map(|row| row[64..].to_vec())
+        .collect();
+    let run = |x: Tensor<2>| {
+        let weight: Tensor<2> = floats(&numbers(k * m, 2), [k, m], &device).require_grad();
+        let out = kiln_ops::linear(x, weight.clone(), None);
+        let grads = (out.clone() * floats(&numbers(n * m, 3), [n, m], &device)).backward();
+        (read(out), read(weight.grad(&grads).unwrap()))
+    };
+    let (out, grad) = run(floats::<2>(&wide, [n, 100], &device).slice([0..n, 64..100]));
+    let (expected, expected_grad) = run(floats(&narrow, [n, k], &device));
+    assert_close("output", &out, &expected, 1.0);
+    assert_close("W", &grad, &expected_grad, 1.0);
+}
+
+#[test]
 fn sums_of_two_products() {
     for [n, k, l, m] in [
         [1, 2, 3, 4],

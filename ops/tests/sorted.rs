@@ -139,6 +139,29 @@ impl Sample {
 const WIDTHS: [usize; 14] = [1, 2, 3, 4, 7, 8, 16, 31, 32, 64, 100, 128, 130, 257];
 
 #[test]
+fn padded_rows_are_read_in_place() {
+    // The last columns of a wider matrix, which backends hold as rows with a distance.
+    let device = device();
+    let sample = Sample::new([40, 40], 300, 3000, [1, 20]);
+    let ends = sample.ends(Flow::SourceToTarget, false, &device);
+    let rows = sample.x.chunks(20);
+    let wide: Vec<f64> = rows.flat_map(|row| [&[0.5; 64], row].concat()).collect();
+    let view = floats::<2>(&wide, [40, 84], &device).slice([0..40, 64..84]);
+    let x: Tensor<2> = floats(&sample.x, [40, 20], &device);
+    let weight: Tensor<1> = floats(&[1.5], [1], &device);
+    let scale: Tensor<1> = floats(&sample.x[..40], [40], &device);
+    let run = |x: &Tensor<2>| {
+        let reduced = [Reduce::Sum, Reduce::Mean, Reduce::Max]
+            .map(|reduce| kiln_ops::aggregate(x.clone(), None, &ends, reduce));
+        let own = kiln_ops::aggregate_self(x.clone(), weight.clone(), &ends);
+        let normalized = kiln_ops::aggregate_normalized(x.clone(), scale.clone(), &ends, Some(1.0));
+        let all = [&reduced[..], &[own, normalized]].concat();
+        all.into_iter().map(read).collect::<Vec<_>>()
+    };
+    assert_eq!(run(&view), run(&x));
+}
+
+#[test]
 fn reductions_at_all_widths() {
     for (at, width) in WIDTHS.into_iter().enumerate() {
         let sample = Sample::new(

@@ -21,7 +21,7 @@ use cubecl::{cube, prelude::*};
 use crate::{
     CsrTensors, Reduce,
     rows::{
-        cube::{address_type, empty, row_width, with_rows},
+        cube::{address_type, empty, padded_rows, row_width, with_rows},
         lanes::{Lanes, STEP, Sorted, cast, find_walk, group, lane, sum_splits, sum_type, zeros},
     },
 };
@@ -65,6 +65,7 @@ fn aggregate_kernel<F: Float, A: Float, N: Size>(
     pieces: usize,
     rows: usize,
     width: usize,
+    pitch: usize,
     self_loop: f32,
     #[comptime] heads: usize,
     #[comptime] lanes: usize,
@@ -105,7 +106,7 @@ fn aggregate_kernel<F: Float, A: Float, N: Size>(
         for step in 0..steps {
             let entry = min(k + step, walk.end - 1);
             let node = usize::cast_from(col[entry]);
-            from[step] = node * width;
+            from[step] = node * pitch;
             if comptime!(weight.is_some()) {
                 by[step] = usize::cast_from(edge[entry]) * heads;
             }
@@ -174,7 +175,7 @@ fn aggregate_kernel<F: Float, A: Float, N: Size>(
             if let ComptimeOption::Some(own) = &own {
                 if is_last {
                     let own = Vector::<A, N>::new(own[0usize]);
-                    result += Vector::<A, N>::cast_from(x[walk.row * width + at]) * own;
+                    result += Vector::<A, N>::cast_from(x[walk.row * pitch + at]) * own;
                 }
             }
             #[comptime]
@@ -183,7 +184,7 @@ fn aggregate_kernel<F: Float, A: Float, N: Size>(
                     let own = scale[walk.row];
                     if comptime!(has_loops) && is_last {
                         let own = Vector::<A, N>::new(own * A::cast_from(self_loop));
-                        result += Vector::<A, N>::cast_from(x[walk.row * width + at]) * own;
+                        result += Vector::<A, N>::cast_from(x[walk.row * pitch + at]) * own;
                     }
                     result *= Vector::<A, N>::new(own);
                 }
@@ -264,7 +265,7 @@ pub(crate) fn aggregate_mean_backward(
 
 #[expect(clippy::cast_possible_truncation, reason = "the weight of a loop")]
 fn walk(x: CubeTensor, terms: Terms, csr: CsrTensors<CubeBackend>, reduce: Reduce) -> CubeTensor {
-    let (x, csr) = (into_contiguous(x), Sorted::from(csr));
+    let ((x, pitch), csr) = (padded_rows(x), Sorted::from(csr));
     let features = row_width(x.meta.shape());
     let shape = with_rows(x.meta.shape(), csr.rows);
     let has_loops = terms.self_loop.is_some();
@@ -320,6 +321,7 @@ fn walk(x: CubeTensor, terms: Terms, csr: CsrTensors<CubeBackend>, reduce: Reduc
             csr.pieces,
             csr.rows,
             lanes.width,
+            pitch / lanes.vector,
             self_loop,
             heads,
             lanes.units,

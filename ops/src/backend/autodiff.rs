@@ -10,7 +10,8 @@ use burn::tensor::FloatDType;
 use crate::{
     AttentionAttributes, CsrTensors, DotAttentionAttributes, GraphOps, Reduce, aggregate,
     attention::{self, Saved, Score},
-    dropout, edge_dot, edge_softmax, gather, linear, scatter, segment_reduce, segment_softmax,
+    dropout, edge_dot, edge_softmax, gather, linear, relu, scatter, segment_reduce,
+    segment_softmax,
     spmm::{self, backward::Form},
 };
 
@@ -141,6 +142,10 @@ impl<B: GraphOps, C: CheckpointStrategy> GraphOps for Autodiff<B, C> {
 
     fn dropout(x: FloatTensor<Self>, prob: f64) -> FloatTensor<Self> {
         dropout::backward::dropout::<B, C>(x, prob)
+    }
+
+    fn rectify(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        relu::backward::rectify::<B, C>(x)
     }
 
     fn linear_map(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {

@@ -170,6 +170,11 @@ pub trait GraphOps: Backend {
     /// See [`crate::dropout`].
     fn dropout(x: FloatTensor<Self>, prob: f64) -> FloatTensor<Self>;
 
+    /// See [`crate::relu`].
+    fn rectify(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        Self::relu(x)
+    }
+
     /// See [`crate::linear`]: the product, `[N, d_input]` and `[d_input, d_output]` to `[N, d_output]`.
     fn linear_map(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self>;
 

@@ -37,6 +37,7 @@ use cubecl::{
     cube,
     ir::{FloatKind, features::Tma},
     prelude::*,
+    zspace::metadata::Metadata,
 };
 use cubek::{
     matmul::{
@@ -60,7 +61,7 @@ use cubek::{
 
 use self::sum::Addend;
 use crate::rows::{
-    cube::{address_type, empty, launch_dims, vector_size},
+    cube::{address_type, empty, launch_dims, padded_rows, vector_size},
     lanes::{sum_type, zeros},
 };
 
@@ -121,8 +122,8 @@ pub(crate) fn linear_map_weight(x: CubeTensor, grad: CubeTensor) -> CubeTensor {
     if rows * k * m == 0 {
         return zeros(&x, shape, x.dtype);
     }
-    let (x, grad) = (into_contiguous(x), into_contiguous(grad));
-    let range = range_of(rows, [k, m], &x);
+    let ((x, pitch), grad) = (padded_rows(x), into_contiguous(grad));
+    let range = range_of(rows, [k, m], pitch, &x);
     if range >= rows {
         let out = empty(&x, shape, x.dtype);
         let x = CubeBackend::float_swap_dims(x, 0, 1);
@@ -138,15 +139,20 @@ pub(crate) fn linear_map_weight(x: CubeTensor, grad: CubeTensor) -> CubeTensor {
     }
     let (ranges, left) = (rows / range, rows % range);
     // Ranges of rows, without a copy.
-    let part = |tensor: &CubeTensor, row: usize, shape: [usize; 3]| {
-        let bytes = row * shape[2] * tensor.dtype.size();
-        let handle = tensor.handle.clone().offset_start(bytes as u64);
-        let (client, device) = (tensor.client.clone(), tensor.device.clone());
-        CubeTensor::new_contiguous(client, device, Shape::new(shape), handle, tensor.dtype)
+    let part = |tensor: &CubeTensor, row: usize, [count, rows, pitch]: [usize; 3]| {
+        let bytes = row * pitch * tensor.dtype.size();
+        let shape = Shape::new([count, rows, tensor.meta.shape()[1]]);
+        CubeTensor::new(
+            tensor.client.clone(),
+            tensor.handle.clone().offset_start(bytes as u64),
+            Metadata::new(shape, [rows * pitch, pitch, 1]),
+            tensor.device.clone(),
+            tensor.dtype,
+        )
     };
     let multiply = |row: usize, count: usize, rows: usize| {
         let out = empty(&x, Shape::new([count, k, m]), sum_type(x.dtype));
-        let transposed = CubeBackend::float_swap_dims(part(&x, row, [count, rows, k]), 1, 2);
+        let transposed = CubeBackend::float_swap_dims(part(&x, row, [count, rows, pitch]), 1, 2);
         product(
             transposed,
             part(&grad, row, [count, rows, m]),
@@ -165,9 +171,9 @@ pub(crate) fn linear_map_weight(x: CubeTensor, grad: CubeTensor) -> CubeTensor {
     CubeBackend::float_add(whole, multiply(ranges * range, 1, left))
 }
 
-/// Rows of a range: so many that about [`TILES`] tiles are computed at once, and that few rows are left
-/// behind the last range.
-fn range_of(rows: usize, [k, m]: [usize; 2], x: &CubeTensor) -> usize {
+/// Rows of a range of `x`, whose rows are `pitch` apart: so many that about [`TILES`] tiles are computed at once,
+/// and that few rows are left behind the last range.
+fn range_of(rows: usize, [k, m]: [usize; 2], pitch: usize, x: &CubeTensor) -> usize {
     let tiles = k.div_ceil(TILE) * m.div_ceil(TILE);
     let most = (TILES.div_ceil(tiles)).min(rows / MIN_RANGE);
     if most < 2 {
@@ -183,7 +189,7 @@ fn range_of(rows: usize, [k, m]: [usize; 2], x: &CubeTensor) -> usize {
         .unwrap_or(1);
     let step = (1..=alignment)
         .find(|step| {
-            [k, m]
+            [pitch, m]
                 .iter()
                 .all(|width| (step * width * x.dtype.size()).is_multiple_of(alignment))
         })

@@ -13,9 +13,9 @@ pub(crate) mod cube;
 pub(crate) mod flex;
 
 use burn::backend::Dispatch;
-use burn::tensor::{Tensor, activation, module};
+use burn::tensor::{Tensor, module};
 
-use crate::{GraphOps, scope};
+use crate::{GraphOps, relu, scope};
 
 /// A linear map of each row, and a bias.
 ///
@@ -91,7 +91,7 @@ pub fn linear_relu(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> 
                 bias.unsqueeze::<2>().into_dispatch(),
             ))
         }
-        bias => activation::relu(linear(x, weight, bias)),
+        bias => relu(linear(x, weight, bias)),
     }
 }
 

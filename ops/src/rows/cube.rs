@@ -197,6 +197,22 @@ pub(crate) fn vector_size(x: &CubeTensor, width: usize) -> usize {
         .unwrap_or(1)
 }
 
+/// A tensor whose rows (along axis 0) are contiguous, and the number of elements from one to the next: `x` as
+/// it is where rows are padded, as they are in what was copied to some devices, or otherwise a contiguous one.
+/// Each row starts where a vector of [`vector_size`] can.
+pub(crate) fn padded_rows(x: CubeTensor) -> (CubeTensor, usize) {
+    let width = row_width(x.meta.shape());
+    let vector = vector_size(&x, width);
+    let bytes = (vector * x.dtype.size()) as u64;
+    let starts = x.handle.offset_start.unwrap_or(0);
+    match x.meta.strides()[..] {
+        [stride, 1] if stride >= width && stride % vector == 0 && starts % bytes == 0 => {
+            (x, stride)
+        }
+        _ => (into_contiguous(x), width),
+    }
+}
+
 /// Number of elements in one row (along axis 0) of a shape.
 pub(crate) fn row_width(shape: &Shape) -> usize {
     shape.iter().skip(1).product()

@@ -122,7 +122,7 @@ impl Matrices {
         })
     }
 
-    /// `xᵀ g` in ranges of `range` rows, for contiguous tensors.
+    /// `xᵀ g` in ranges of `range` rows, for a contiguous `g`.
     fn of_ranges(
         x: &CubeTensor,
         grad: &CubeTensor,
@@ -130,9 +130,9 @@ impl Matrices {
         range: usize,
     ) -> Option<Self> {
         let [inner_of_all, rows] = x.meta.shape().dims();
-        let columns = grad.meta.shape()[1];
+        let (columns, stride) = (grad.meta.shape()[1], x.meta.strides()[0]);
         let fits = [x, grad, out].into_iter().all(is_in_vectors)
-            && [rows, columns]
+            && [rows, columns, stride]
                 .iter()
                 .all(|size| size.is_multiple_of(VECTOR));
         fits.then_some(Self {
@@ -142,8 +142,8 @@ impl Matrices {
             inner_of_all,
             columns: columns / VECTOR,
             transposed: true,
-            stride: rows / VECTOR,
-            matrix: range * rows / VECTOR,
+            stride: stride / VECTOR,
+            matrix: range * stride / VECTOR,
         })
     }
 
