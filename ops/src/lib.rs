@@ -25,7 +25,7 @@
 //! | [`aggregate_normalized`] | the sum scaled by the degrees of both ends, with a loop a node (graph convolution) |
 //! | [`edge_attention`], [`Endpoints::softmax`], [`edge_dot`](edge_dot()) | attention in one walk, and its parts |
 //! | [`edge_attention_v2`], [`dot_attention`] | attention whose scores compare rows of features |
-//! | [`linear`], [`linear_sum`], [`linear_relu`], [`heads_dot`], [`add_bias`] | linear maps of node features |
+//! | [`linear`], [`linear_add`], [`linear_sum`], [`linear_relu`], [`heads_dot`], [`add_bias`] | linear maps of node features |
 //! | [`degree`] | number of edges of each node |
 //! | [`coo_to_csr`], [`ptr_to_index`] | edge lists to compressed rows and back |
 //! | [`nonzero`], [`self_loop_position`], [`arange`] | positions |
@@ -94,7 +94,7 @@ pub use edge_dot::edge_dot;
 pub use endpoints::Endpoints;
 pub use gather::gather;
 pub use graph::{to_adjacency, to_edge_index};
-pub use linear::{add_bias, heads_dot, linear, linear_relu, linear_sum};
+pub use linear::{add_bias, heads_dot, linear, linear_add, linear_relu, linear_sum};
 pub use memory::keep_freed_memory;
 pub use nonzero::nonzero;
 pub use reduce::Reduce;

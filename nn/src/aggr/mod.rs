@@ -48,6 +48,11 @@ impl Aggregation {
         &self.reduces
     }
 
+    /// Whether the aggregate of linear maps is the linear map of the aggregate.
+    pub fn is_linear(&self) -> bool {
+        matches!(self.reduces[..], [Reduce::Sum | Reduce::Mean])
+    }
+
     /// Width of the result for messages of the given width.
     pub fn width(&self, message: usize) -> usize {
         message * self.reduces.len()

@@ -14,7 +14,7 @@ use kiln_core::{
     Edges, Nodes,
     signature::{Overload, Overloads, Signature},
 };
-use kiln_ops::{Reduce, linear_sum, scope};
+use kiln_ops::{Reduce, add_bias, linear, linear_add, linear_sum, scope};
 
 use crate::{
     aggr::Aggregation,
@@ -145,14 +145,30 @@ impl SageConv {
             Some(lin) => lin.transform_relu(x_j),
             None => x_j,
         };
-        let aggregated = self.propagate(edges, x_j);
-        let out = match (&self.lin_r, x_i) {
-            (Some(lin_r), Some(x_i)) => {
-                let weight = [&self.lin_l, lin_r].map(|lin| lin.weight.val());
-                let bias = self.lin_l.bias.as_ref().map(Param::val);
-                linear_sum([aggregated, x_i], weight, bias)
+        let own = self.lin_r.as_ref().zip(x_i);
+        let own = own.map(|(lin_r, x_i)| (x_i, lin_r.weight.val()));
+        let (weight, bias) = (
+            self.lin_l.weight.val(),
+            self.lin_l.bias.as_ref().map(Param::val),
+        );
+        let [d_input, d_output] = weight.dims();
+        let out = if d_output < d_input && self.aggr.is_linear() {
+            // The aggregate of maps is the map of the aggregate, so messages are as wide as the narrower.
+            let aggregated = self.propagate(edges, linear(x_j, weight, None));
+            let out = match own {
+                Some((x_i, lin_r)) => linear_add(x_i, lin_r, aggregated),
+                None => aggregated,
+            };
+            match bias {
+                Some(bias) => add_bias(out, bias),
+                None => out,
             }
-            _ => self.lin_l.transform(aggregated),
+        } else {
+            let aggregated = self.propagate(edges, x_j);
+            match own {
+                Some((x_i, lin_r)) => linear_sum([aggregated, x_i], [weight, lin_r], bias),
+                None => linear(aggregated, weight, bias),
+            }
         };
         scope.exit(if self.normalize { unit_rows(out) } else { out })
     }
@@ -240,6 +256,29 @@ mod tests {
         let expected = TensorData::from([[30.0_f32], [0.0], [0.0]]);
         let out = conv.forward((x, None), &edges).into_data();
         out.assert_approx_eq::<f32>(&expected, Tolerance::default());
+    }
+
+    #[test]
+    fn narrow_outputs_aggregate_after_the_map() {
+        let device = Device::flex();
+        let edges = EdgeIndex::from_arrays(&[0, 1, 3, 0], &[2, 2, 1, 0], 4, 3, &device).unwrap();
+        let [x_j, x_i] = [4, 3].map(|rows| {
+            Tensor::<2>::random([rows, 5], burn::tensor::Distribution::Default, &device)
+        });
+        for reduce in [Reduce::Mean, Reduce::Sum, Reduce::Max] {
+            let config = SageConvConfig::new(5, 2).with_aggr(reduce.into());
+            let conv = config.init(&device);
+            let aggregated = conv.propagate(Edges::from(&edges), x_j.clone());
+            let lin_r = conv.lin_r.clone().unwrap();
+            for x_i in [Some(x_i.clone()), None] {
+                let mut expected = conv.lin_l.forward(aggregated.clone());
+                if let Some(x_i) = x_i.clone() {
+                    expected = expected + lin_r.forward(x_i);
+                }
+                let out = conv.forward((x_j.clone(), x_i), &edges).into_data();
+                out.assert_approx_eq::<f32>(&expected.into_data(), Tolerance::default());
+            }
+        }
     }
 
     #[test]

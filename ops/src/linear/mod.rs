@@ -95,6 +95,43 @@ pub fn linear_relu(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> 
     }
 }
 
+/// A linear map of each row, and a row of another matrix.
+///
+/// ```text
+/// out[i] = x[i] · W + term[i]
+/// ```
+///
+/// The same as [`linear`] and a sum; the product is added up on top of the term, or the term in the pass that
+/// writes the product.
+///
+/// # Shapes
+/// x: `[N, d_input]` float · weight: `[d_input, d_output]` · term: `[N, d_output]` · output: `[N, d_output]`
+///
+/// # Panics
+/// If the widths or the numbers of rows disagree.
+///
+/// # Examples
+/// ```
+/// use burn::tensor::{Device, Tensor};
+///
+/// let device = Device::default();
+/// let matrix = |values| Tensor::<2>::from_floats(values, &device);
+/// let out = kiln_ops::linear_add(matrix([[2.0]]), matrix([[10.0]]), matrix([[1.0]])).into_data();
+/// assert_eq!(out.as_slice::<f32>().unwrap(), [21.0]);
+/// ```
+pub fn linear_add(x: Tensor<2>, weight: Tensor<2>, term: Tensor<2>) -> Tensor<2> {
+    check("linear_add", &x, &weight, None);
+    let (shape, other) = ([x.dims()[0], weight.dims()[1]], term.dims());
+    assert!(
+        shape == other,
+        "linear_add: expected a product and a term of the same shape, got {shape:?} and {other:?}"
+    );
+    if scope::is_recorded(&x) {
+        return module::linear(x, weight, None) + term;
+    }
+    linear_map(x, weight, Some(term))
+}
+
 /// The sum of two linear maps, of each row of two matrices, and a bias.
 ///
 /// ```text
