@@ -12,7 +12,7 @@ use burn::{
 use crate::{
     activation::{Activation, ActivationLayer},
     models::Mlp,
-    norm::BatchNorm,
+    norm::{BatchNorm, batch_norm},
 };
 
 /// A module that maps node features `[N, F]` to `[N, F']`, each row by itself.
@@ -74,9 +74,10 @@ impl NodeTransform for nn::Tanh {
     }
 }
 
+/// By [`kiln_ops::batch_norm`] while it is trained; results are those of Burn's `forward`.
 impl NodeTransform for nn::BatchNorm {
     fn transform(&self, x: Tensor<2>) -> Tensor<2> {
-        self.forward(x)
+        batch_norm(self, x)
     }
 
     fn d_input(&self) -> Option<usize> {

@@ -29,6 +29,7 @@
 //! | [`degree`] | number of edges of each node |
 //! | [`coo_to_csr`], [`ptr_to_index`] | edge lists to compressed rows and back |
 //! | [`nonzero`], [`self_loop_position`], [`arange`] | positions |
+//! | [`batch_norm`] | columns normalised by their own statistics, while training |
 //! | [`dropout`] | random zeros while training |
 //! | [`relu`] | the positive part; its gradient needs the result only |
 //!
@@ -52,6 +53,7 @@ mod aggregate;
 mod arange;
 mod attention;
 mod backend;
+mod batch_norm;
 mod check;
 mod csr;
 mod degree;
@@ -87,6 +89,7 @@ pub use attention::{
     dot_attention, edge_attention, edge_attention_v2,
 };
 pub use backend::{CsrTensors, GraphOps};
+pub use batch_norm::{BatchNormOutput, batch_norm};
 pub use csr::{coo_to_csr, ptr_to_index};
 pub use degree::degree;
 pub use dropout::{dropout, dropout_seed};

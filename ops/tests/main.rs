@@ -7,6 +7,7 @@
 #![expect(clippy::unwrap_used, reason = "a missing value fails the test")]
 
 mod attention;
+mod batch_norm;
 mod forward;
 mod gradient;
 mod graph;

@@ -4,7 +4,7 @@ use burn::{
     config::Config,
     module::Module,
     nn,
-    tensor::{Device, Tensor},
+    tensor::{DType, Device, Tensor},
 };
 
 /// Configuration of a [`BatchNorm`].
@@ -59,6 +59,26 @@ impl BatchNorm {
     /// # Panics
     /// If the number of features is not the layer's.
     pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        self.module.forward(x)
+        forward(&self.module, x)
     }
+}
+
+/// Burn's layer for a matrix with a row for each node: the same results, by [`kiln_ops::batch_norm`] while the layer
+/// is trained.
+pub(crate) fn forward(layer: &nn::BatchNorm, x: Tensor<2>) -> Tensor<2> {
+    let device = x.device();
+    let is_trained = device.is_autodiff() && layer.training.is_enabled();
+    // Sums of many numbers of 16 bits overflow.
+    if !is_trained || !matches!(x.dtype(), DType::F32 | DType::F64) {
+        return layer.forward(x);
+    }
+    let batch = kiln_ops::batch_norm(x, layer.gamma.val(), layer.beta.val(), layer.epsilon);
+    for (running, newest) in [
+        (&layer.running_mean, batch.mean),
+        (&layer.running_var, batch.variance),
+    ] {
+        let before = running.value_sync().to_device(&device) * (1.0 - layer.momentum);
+        running.update((before + newest * layer.momentum).detach());
+    }
+    batch.output
 }

@@ -10,7 +10,7 @@ use burn::tensor::FloatDType;
 use crate::{
     AttentionAttributes, CsrTensors, DotAttentionAttributes, GraphOps, Reduce, aggregate,
     attention::{self, Saved, Score},
-    dropout, edge_dot, edge_softmax, gather, linear, relu, scatter, segment_reduce,
+    batch_norm, dropout, edge_dot, edge_softmax, gather, linear, relu, scatter, segment_reduce,
     segment_softmax,
     spmm::{self, backward::Form},
 };
@@ -183,6 +183,15 @@ impl<B: GraphOps, C: CheckpointStrategy> GraphOps for Autodiff<B, C> {
 
     fn column_sum(x: FloatTensor<Self>) -> FloatTensor<Self> {
         Self::from_inner(B::column_sum(Self::inner(x)))
+    }
+
+    fn standardize(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        epsilon: f64,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        batch_norm::backward::standardize::<B, C>(x, gamma, beta, epsilon)
     }
 
     fn sort_edges(

@@ -27,7 +27,7 @@ use burn::backend::{
 use burn::tensor::FloatDType;
 use kiln_core::Csr;
 
-use crate::{AttentionAttributes, DotAttentionAttributes, Reduce};
+use crate::{AttentionAttributes, DotAttentionAttributes, Reduce, batch_norm};
 
 /// The tensors of a [`Csr`] on a backend.
 #[derive(Clone, Debug, ExtensionType)]
@@ -204,6 +204,16 @@ pub trait GraphOps: Backend {
 
     /// The sum of all rows, `[N, F]` to `[F]`: the gradient of a bias. Not differentiable itself.
     fn column_sum(x: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    /// See [`crate::batch_norm`]: the normalised rows, and mean and variance of each column.
+    fn standardize(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        epsilon: f64,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        batch_norm::standardize::<Self>(x, gamma, beta, epsilon)
+    }
 
     // The operations below walk edges in sorted order. `transposed` holds the same edges sorted by
     // the other end; only gradients read it.

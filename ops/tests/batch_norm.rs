@@ -1,0 +1,51 @@
+//! Batch normalisation against Burn's, which transposes and takes means.
+
+use burn::tensor::{Tensor, module};
+
+use crate::support::{Numbers, assert_close, device, floats, read};
+
+#[test]
+fn batch_norm_is_burns() {
+    for [rows, width] in [[1, 1], [5, 3], [700, 20], [1300, 33]] {
+        let device = device().autodiff();
+        let mut numbers = Numbers(rows as u64);
+        let values = [rows * width, width, width, rows * width].map(|count| numbers.floats(count));
+        let run = |by_kiln: bool| {
+            let x: Tensor<2> = floats(&values[0], [rows, width], &device).require_grad();
+            let [gamma, beta] = [1, 2].map(|at| {
+                let row: Tensor<1> = floats(&values[at], [width], &device);
+                row.require_grad()
+            });
+            let given = (x.clone() + 3.0, gamma.clone(), beta.clone());
+            let (out, mean, variance) = if by_kiln {
+                let batch = kiln_ops::batch_norm(given.0, given.1, given.2, 1e-3);
+                (batch.output, batch.mean, batch.variance)
+            } else {
+                let batch = module::batch_norm_train(given.0, given.1, given.2, 1e-3);
+                (batch.output, batch.mean, batch.variance)
+            };
+            let weighted = out.clone() * floats(&values[3], [rows, width], &device);
+            let grads = weighted.backward();
+            [
+                ("output", read(out)),
+                ("mean", read(mean)),
+                ("variance", read(variance)),
+                ("x", read(x.grad(&grads).unwrap())),
+                ("gamma", read(gamma.grad(&grads).unwrap())),
+                ("beta", read(beta.grad(&grads).unwrap())),
+            ]
+        };
+        for ((name, got), (_, expected)) in run(true).iter().zip(run(false)) {
+            let what = format!("{name} of [{rows}, {width}]");
+            assert_close(&what, got, &expected, 30.0);
+        }
+    }
+}
+
+#[test]
+#[should_panic(expected = "expected `gamma` and `beta` with 2 entries")]
+fn other_widths_are_named() {
+    let device = device();
+    let row = || Tensor::<1>::ones([3], &device);
+    kiln_ops::batch_norm(Tensor::ones([4, 2], &device), row(), row(), 1e-5);
+}
