@@ -137,7 +137,7 @@
 //! A Cargo feature says what is compiled in: `flex` (any processor, the default), `wgpu`, `vulkan`,
 //! `metal`, `cuda`, `cpu`. At run time the [`Device`](burn::tensor::Device) decides, and
 //! [`core::backend::device`] gives the one of a name, such as `cuda:0`. `cuda-nvrtc` compiles CUDA
-//! kernels with NVIDIA's compiler, `autotune` lets Burn time its own kernels.
+//! kernels with NVIDIA's compiler, `autotune` lets Burn time its own kernels, which training on a GPU wants.
 #![forbid(unsafe_code)]
 
 /// The code in the README compiles and runs.

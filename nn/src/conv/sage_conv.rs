@@ -147,10 +147,8 @@ impl SageConv {
         };
         let own = self.lin_r.as_ref().zip(x_i);
         let own = own.map(|(lin_r, x_i)| (x_i, lin_r.weight.val()));
-        let (weight, bias) = (
-            self.lin_l.weight.val(),
-            self.lin_l.bias.as_ref().map(Param::val),
-        );
+        let weight = self.lin_l.weight.val();
+        let bias = self.lin_l.bias.as_ref().map(Param::val);
         let [d_input, d_output] = weight.dims();
         let out = if d_output < d_input && self.aggr.is_linear() {
             // The aggregate of maps is the map of the aggregate, so messages are as wide as the narrower.
@@ -228,7 +226,7 @@ impl Overloads for SageConv {
 
 #[cfg(test)]
 mod tests {
-    use burn::tensor::{TensorData, Tolerance};
+    use burn::tensor::{Distribution, TensorData, Tolerance};
     use kiln_core::EdgeIndex;
 
     use super::*;
@@ -262,9 +260,8 @@ mod tests {
     fn narrow_outputs_aggregate_after_the_map() {
         let device = Device::flex();
         let edges = EdgeIndex::from_arrays(&[0, 1, 3, 0], &[2, 2, 1, 0], 4, 3, &device).unwrap();
-        let [x_j, x_i] = [4, 3].map(|rows| {
-            Tensor::<2>::random([rows, 5], burn::tensor::Distribution::Default, &device)
-        });
+        let [x_j, x_i] =
+            [4, 3].map(|rows| Tensor::<2>::random([rows, 5], Distribution::Default, &device));
         for reduce in [Reduce::Mean, Reduce::Sum, Reduce::Max] {
             let config = SageConvConfig::new(5, 2).with_aggr(reduce.into());
             let conv = config.init(&device);

@@ -205,10 +205,9 @@ pub(crate) fn padded_rows(x: CubeTensor) -> (CubeTensor, usize) {
     let vector = vector_size(&x, width);
     let bytes = (vector * x.dtype.size()) as u64;
     let starts = x.handle.offset_start.unwrap_or(0);
+    let is_aligned = |stride: usize| stride.is_multiple_of(vector) && starts.is_multiple_of(bytes);
     match x.meta.strides()[..] {
-        [stride, 1] if stride >= width && stride % vector == 0 && starts % bytes == 0 => {
-            (x, stride)
-        }
+        [stride, 1] if stride >= width && is_aligned(stride) => (x, stride),
         _ => (into_contiguous(x), width),
     }
 }
