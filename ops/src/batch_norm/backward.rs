@@ -11,7 +11,7 @@ use burn::backend::{
     tensor::FloatTensor,
 };
 
-use super::{inverse_deviation, row};
+use super::{Standardized, inverse_deviation, row};
 use crate::GraphOps;
 
 #[derive(Debug)]
@@ -72,11 +72,7 @@ pub(crate) fn standardize<B: GraphOps, C: CheckpointStrategy>(
     gamma: FloatTensor<Autodiff<B, C>>,
     beta: FloatTensor<Autodiff<B, C>>,
     epsilon: f64,
-) -> (
-    FloatTensor<Autodiff<B, C>>,
-    FloatTensor<Autodiff<B, C>>,
-    FloatTensor<Autodiff<B, C>>,
-) {
+) -> Standardized<Autodiff<B, C>> {
     let (x, x_node) = x.into_parts();
     let (gamma, gamma_node) = gamma.into_parts();
     let (beta, beta_node) = beta.into_parts();

@@ -75,13 +75,16 @@ pub fn batch_norm(
     }
 }
 
+/// The normalised rows, and the mean and the variance of each column.
+type Standardized<B> = (FloatTensor<B>, FloatTensor<B>, FloatTensor<B>);
+
 /// [`batch_norm`] of operations that backends have.
 pub(crate) fn standardize<B: GraphOps>(
     x: FloatTensor<B>,
     gamma: FloatTensor<B>,
     beta: FloatTensor<B>,
     epsilon: f64,
-) -> (FloatTensor<B>, FloatTensor<B>, FloatTensor<B>) {
+) -> Standardized<B> {
     let mean = column_mean::<B>(x.clone());
     let centered = B::float_sub(x, row::<B>(mean.clone()));
     let variance = column_mean::<B>(B::float_mul(centered.clone(), centered.clone()));
