@@ -89,7 +89,7 @@ pub use attention::{
     dot_attention, edge_attention, edge_attention_v2,
 };
 pub use backend::{CsrTensors, GraphOps};
-pub use batch_norm::{BatchNormOutput, batch_norm};
+pub use batch_norm::batch_norm;
 pub use csr::{coo_to_csr, ptr_to_index};
 pub use degree::degree;
 pub use dropout::{dropout, dropout_seed};

@@ -1,6 +1,9 @@
 //! Batch normalisation against Burn's, which transposes and takes means.
 
-use burn::tensor::{Tensor, module};
+use burn::tensor::{
+    Tensor,
+    module::{self, BatchNormTrainOutput},
+};
 
 use crate::support::{Numbers, assert_close, device, floats, read};
 
@@ -10,32 +13,27 @@ fn batch_norm_is_burns() {
         let device = device().autodiff();
         let mut numbers = Numbers(rows as u64);
         let values = [rows * width, width, width, rows * width].map(|count| numbers.floats(count));
-        let run = |by_kiln: bool| {
+        let run = |batch_norm: fn(Tensor<2>, Tensor<1>, Tensor<1>, f64) -> _| {
             let x: Tensor<2> = floats(&values[0], [rows, width], &device).require_grad();
             let [gamma, beta] = [1, 2].map(|at| {
                 let row: Tensor<1> = floats(&values[at], [width], &device);
                 row.require_grad()
             });
-            let given = (x.clone() + 3.0, gamma.clone(), beta.clone());
-            let (out, mean, variance) = if by_kiln {
-                let batch = kiln_ops::batch_norm(given.0, given.1, given.2, 1e-3);
-                (batch.output, batch.mean, batch.variance)
-            } else {
-                let batch = module::batch_norm_train(given.0, given.1, given.2, 1e-3);
-                (batch.output, batch.mean, batch.variance)
-            };
-            let weighted = out.clone() * floats(&values[3], [rows, width], &device);
+            let batch: BatchNormTrainOutput<2> =
+                batch_norm(x.clone() + 3.0, gamma.clone(), beta.clone(), 1e-3);
+            let weighted = batch.output.clone() * floats(&values[3], [rows, width], &device);
             let grads = weighted.backward();
             [
-                ("output", read(out)),
-                ("mean", read(mean)),
-                ("variance", read(variance)),
+                ("output", read(batch.output)),
+                ("mean", read(batch.mean)),
+                ("variance", read(batch.variance)),
                 ("x", read(x.grad(&grads).unwrap())),
                 ("gamma", read(gamma.grad(&grads).unwrap())),
                 ("beta", read(beta.grad(&grads).unwrap())),
             ]
         };
-        for ((name, got), (_, expected)) in run(true).iter().zip(run(false)) {
+        let (ours, burns) = (run(kiln_ops::batch_norm), run(module::batch_norm_train));
+        for ((name, got), (_, expected)) in ours.iter().zip(burns) {
             let what = format!("{name} of [{rows}, {width}]");
             assert_close(&what, got, &expected, 30.0);
         }

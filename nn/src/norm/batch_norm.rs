@@ -59,13 +59,13 @@ impl BatchNorm {
     /// # Panics
     /// If the number of features is not the layer's.
     pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        forward(&self.module, x)
+        batch_norm(&self.module, x)
     }
 }
 
 /// Burn's layer for a matrix with a row for each node: the same results, by [`kiln_ops::batch_norm`] while the layer
 /// is trained.
-pub(crate) fn forward(layer: &nn::BatchNorm, x: Tensor<2>) -> Tensor<2> {
+pub(crate) fn batch_norm(layer: &nn::BatchNorm, x: Tensor<2>) -> Tensor<2> {
     let device = x.device();
     let is_trained = device.is_autodiff() && layer.training.is_enabled();
     // Sums of many numbers of 16 bits overflow.

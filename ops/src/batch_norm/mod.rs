@@ -4,21 +4,10 @@ pub(crate) mod backward;
 
 use burn::{
     backend::{Dispatch, Shape, TensorMetadata as _, tensor::FloatTensor},
-    tensor::Tensor,
+    tensor::{Tensor, module::BatchNormTrainOutput},
 };
 
 use crate::GraphOps;
-
-/// What [`batch_norm`] returns.
-#[derive(Clone, Debug)]
-pub struct BatchNormOutput {
-    /// The normalised rows, `[N, F]`.
-    pub output: Tensor<2>,
-    /// The mean of each column, `[F]`, without a gradient.
-    pub mean: Tensor<1>,
-    /// The variance of each column, `[F]`, divided by `N` and not by `N - 1`, without a gradient.
-    pub variance: Tensor<1>,
-}
 
 /// Normalises each column by its own mean and variance, as a layer does while it is trained.
 ///
@@ -28,7 +17,7 @@ pub struct BatchNormOutput {
 ///
 /// The same as Burn's `batch_norm_train`, for matrices that have many more rows than columns: sums of columns are
 /// those of [`linear`](crate::linear)'s gradients, and nothing is transposed. Of the forward pass the gradient
-/// keeps `x` and one row.
+/// keeps `x` and three rows.
 ///
 /// Source: Ioffe, Szegedy, Batch Normalization, 2015, arXiv:1502.03167.
 ///
@@ -54,7 +43,7 @@ pub fn batch_norm(
     gamma: Tensor<1>,
     beta: Tensor<1>,
     epsilon: f64,
-) -> BatchNormOutput {
+) -> BatchNormTrainOutput<2> {
     let [_, width] = x.dims();
     let [scales, shifts] = [&gamma, &beta].map(|row| row.dims()[0]);
     assert!(
@@ -68,7 +57,7 @@ pub fn batch_norm(
         beta.into_dispatch(),
         epsilon,
     );
-    BatchNormOutput {
+    BatchNormTrainOutput {
         output: Tensor::from_dispatch(output),
         mean: Tensor::from_dispatch(mean),
         variance: Tensor::from_dispatch(variance),

@@ -11,7 +11,7 @@ use burn_cubecl::{kernel::into_contiguous, tensor::CubeTensor};
 use cubecl::{cube, prelude::*};
 
 use crate::rows::{
-    cube::{address_type, empty, vector_size},
+    cube::{address_type, empty, padded_rows, vector_size},
     lanes::{Lanes, group, lane, sum_type},
 };
 
@@ -167,15 +167,8 @@ pub(super) fn product(x: &CubeTensor, weight: &CubeTensor) -> Option<CubeTensor>
     if lanes.units == 1 {
         return None;
     }
-    // Rows may be apart, as Burn stores them where a device wants rows aligned.
-    let has_rows = x.meta.strides()[1] == 1 || inner == 1;
-    let x = if has_rows {
-        x.clone()
-    } else {
-        into_contiguous(x.clone())
-    };
+    let (x, stride) = padded_rows(x.clone());
     let weight = into_contiguous(weight.clone());
-    let stride = x.meta.strides()[0];
     let sum = sum_type(x.dtype);
     let vector = vector_size(&weight, width).min(16 / sum.size());
     let vectors = width / vector;
