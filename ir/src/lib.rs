@@ -2,7 +2,7 @@
 //!
 //! A recorded model is a [`Program`]: a tree of modules (the layers), whose methods run straight-line
 //! functions over tensors. Sizes that differ from graph to graph, such as the number of nodes `N`,
-//! are symbols; every dimension is a polynomial in them, so one program serves all graphs. Message
+//! are symbols; every dimension is a size in them, so one program serves all graphs. Message
 //! passing (`gather`, `scatter`, `spmm`, ...) is part of the operation set.
 //!
 //! | to | use |
@@ -47,7 +47,7 @@ pub use program::{
 #[doc(inline)]
 pub use record::{RecordError, Recorder};
 #[doc(inline)]
-pub use size::{Size, Term};
+pub use size::{Factor, Size, Term};
 #[doc(inline)]
 pub use text::{ParseError, parse, print};
 #[doc(inline)]

@@ -1,7 +1,7 @@
 //! The operations of a program.
 //!
 //! An [`Op`] is an operation with its attributes; operands are values of the [`Node`] around it. Sizes
-//! in attributes are polynomials ([`Size`]) whose values are known when the operation runs.
+//! in attributes are symbolic ([`Size`]); their values are known when the operation runs.
 //!
 //! [`Node`]: crate::program::Node
 //!
@@ -203,10 +203,15 @@ pub enum Op {
         /** Added to the variance. */
         epsilon: Float,
     },
-    /// Batch normalisation with given statistics, channels in axis 1. `(x, weight, bias, mean, variance)`
+    /// Batch normalisation, channels in axis 1, by running statistics. `(x, weight, bias, mean, variance)`
+    ///
+    /// With a momentum it normalises by the batch's own statistics while the model is trained, and
+    /// the running ones, which are buffers, follow: `(1 - momentum) * running + momentum * batch`.
     BatchNorm {
         /** Added to the variance. */
         epsilon: Float,
+        /** Share of the newest batch in the running statistics; without it they never change. */
+        momentum: Option<Float>,
     },
 
     /// `out[e] = x[index[e]]`. `(x [N, ..], index [E])` gives `[E, ..]`
@@ -357,7 +362,7 @@ impl Op {
             | Self::Matmul
             | Self::Linear
             | Self::LayerNorm { epsilon: _ }
-            | Self::BatchNorm { epsilon: _ }
+            | Self::BatchNorm { .. }
             | Self::Gather
             | Self::SegmentReduce(_)
             | Self::SpmmCsr { reduce: _ }
@@ -446,10 +451,12 @@ impl Op {
                 of(scalar).into_iter().collect()
             }
             Self::Clamp { min, max } => [min, max].into_iter().flatten().filter_map(of).collect(),
-            Self::LeakyRelu(float)
-            | Self::Dropout(float)
-            | Self::LayerNorm { epsilon: float }
-            | Self::BatchNorm { epsilon: float } => vec![float],
+            Self::LeakyRelu(float) | Self::Dropout(float) | Self::LayerNorm { epsilon: float } => {
+                vec![float]
+            }
+            Self::BatchNorm { epsilon, momentum } => {
+                [epsilon].into_iter().chain(momentum).collect()
+            }
             Self::EdgeAttention { slope, dropout, .. } => vec![slope, dropout],
             Self::SpmmNormalized { self_loop } | Self::InverseSqrtDegree { self_loop, .. } => {
                 self_loop.iter_mut().collect()

@@ -7,7 +7,7 @@
 //! - A [`Method`] is what a user calls: named parameters with structured types (optional, pair, edge
 //!   index, adjacency). It has one [`Case`] for each combination of optional inputs that are present.
 //!   A case runs one function.
-//! - A [`Function`] is a straight line of [`Node`]s over flat tensors. Its sizes are polynomials
+//! - A [`Function`] is a straight line of [`Node`]s over flat tensors. Its sizes are expressions
 //!   ([`Size`]) in the symbols of the method it was recorded for; functions reached by calls share
 //!   those symbols.
 
@@ -242,6 +242,16 @@ pub struct Function {
     pub nodes: Vec<Node>,
     /// Results.
     pub outputs: Vec<ValueId>,
+}
+
+impl Function {
+    /// The weight that a value is, if one of this function's nodes reads it.
+    pub fn weight_of(&self, value: ValueId) -> Option<WeightId> {
+        self.nodes.iter().find_map(|node| match node.op {
+            Op::Weight(weight) if node.outputs.contains(&value) => Some(weight),
+            _ => None,
+        })
+    }
 }
 
 /// One operation of a function.

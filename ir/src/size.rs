@@ -1,8 +1,19 @@
-//! Symbolic sizes: polynomials with integer coefficients in the program's symbols.
+//! Symbolic sizes: polynomials with integer coefficients in the program's symbols, and in minima and
+//! quotients of such polynomials.
 //!
 //! A graph's sizes (`N` nodes, `E` edges) are not known when a model is recorded, so each dimension
-//! of each value is a polynomial in them: `N`, `N + E`, `4*E`, `2*N - 1`. Two sizes are equal for all
-//! graphs exactly when their normal forms are equal, and that is the only proof the validator needs.
+//! of each value is a polynomial in them: `N`, `N + E`, `4*E`, `2*N - 1`. What is no polynomial is
+//! made of two more [factors](Factor), `min(a, b)` and `floor_div(a, b)`:
+//!
+//! ```text
+//! max(a, b)       = a + b - min(a, b)
+//! ceil(a / b)     = floor_div(a + b - 1, b)
+//! a % b           = a - b * floor_div(a, b)
+//! ```
+//!
+//! Sizes with equal normal forms are equal for all graphs, and that is the only proof the validator
+//! needs. For polynomials the converse holds too; two ways to write a minimum or a quotient may have
+//! different normal forms, and then they count as different.
 //!
 //! `+` and `*` saturate and never fail: they are for code that builds programs. What reads untrusted
 //! programs uses [`Size::checked_add`], [`Size::checked_sub`] and [`Size::checked_mul`], which refuse
@@ -17,21 +28,127 @@ use crate::program::SymbolId;
 /// Largest number of terms of a size in a valid program.
 pub const MAX_TERMS: usize = 64;
 
-/// Largest number of symbols in a term (its degree) in a valid program.
+/// Largest number of factors of a term (its degree) in a valid program.
 pub const MAX_DEGREE: usize = 8;
 
-/// A product of symbols with a coefficient, such as `4*N` or `N*E`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+/// Deepest nesting of minima and quotients in a valid program.
+pub const MAX_NESTING: usize = 4;
+
+/// Begins a minimum in the text form.
+pub(crate) const MIN: &str = "min";
+
+/// Begins a quotient in the text form.
+pub(crate) const FLOOR_DIV: &str = "floor_div";
+
+/// What a term multiplies.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Factor {
+    /// The value of a symbol.
+    Symbol(SymbolId),
+    /// The smaller of two sizes, in ascending order of their normal forms.
+    Min(Box<[Size; 2]>),
+    /// The first size divided by the second, rounded down. It has no value where the divisor is
+    /// below 1.
+    FloorDiv(Box<[Size; 2]>),
+}
+
+impl Factor {
+    /// The sizes inside, outermost level only.
+    fn parts(&self) -> &[Size] {
+        match self {
+            Self::Symbol(_) => &[],
+            Self::Min(parts) | Self::FloorDiv(parts) => &**parts,
+        }
+    }
+
+    fn evaluate(&self, lookup: &dyn Fn(SymbolId) -> Option<i64>) -> Option<i64> {
+        match self {
+            Self::Symbol(symbol) => lookup(*symbol),
+            Self::Min(parts) => {
+                let [a, b] = &**parts;
+                Some(a.evaluate_by(lookup)?.min(b.evaluate_by(lookup)?))
+            }
+            Self::FloorDiv(parts) => {
+                let [a, b] = &**parts;
+                let divisor = b.evaluate_by(lookup).filter(|&divisor| divisor >= 1)?;
+                a.evaluate_by(lookup)?.checked_div_euclid(divisor)
+            }
+        }
+    }
+
+    fn each_symbol(&self, visit: &mut dyn FnMut(SymbolId)) {
+        if let Self::Symbol(symbol) = self {
+            visit(*symbol);
+        }
+        for term in self.parts().iter().flat_map(|part| &part.terms) {
+            term.factors
+                .iter()
+                .for_each(|factor| factor.each_symbol(visit));
+        }
+    }
+
+    fn is_bound(&self, bound: &dyn Fn(SymbolId) -> bool) -> bool {
+        let mut all = true;
+        self.each_symbol(&mut |symbol| all &= bound(symbol));
+        all
+    }
+
+    /// Whether this is what [`Size::min`] and [`Size::floor_div`] make of its parts.
+    fn is_normal(&self) -> bool {
+        let made = match self {
+            Self::Symbol(_) => return true,
+            Self::Min(parts) => Some(Size::min(&parts[0], &parts[1])),
+            Self::FloorDiv(parts) => Size::floor_div(&parts[0], &parts[1]),
+        };
+        self.parts().iter().all(Size::is_normal) && made.is_some_and(|made| made.is_factor(self))
+    }
+
+    fn text(&self, symbol: &dyn Fn(SymbolId) -> String) -> String {
+        let call = |name: &str, parts: &[Size; 2]| {
+            let [a, b] = parts.each_ref().map(|part| part.text(symbol));
+            format!("{name}({a}, {b})")
+        };
+        match self {
+            Self::Symbol(id) => symbol(*id),
+            Self::Min(parts) => call(MIN, parts),
+            Self::FloorDiv(parts) => call(FLOOR_DIV, parts),
+        }
+    }
+
+    fn nesting(&self) -> usize {
+        let below = self.parts().iter().map(Size::nesting).max();
+        below.map_or(0, |below| below.saturating_add(1))
+    }
+}
+
+/// A product with a coefficient, such as `4*N`, `N*E` or `2*min(N, M)`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Term {
-    /// Symbols of the product in ascending order; a symbol that stands twice is squared.
-    pub symbols: Vec<SymbolId>,
+    /// Factors of the product in ascending order; one that stands twice is squared.
+    pub factors: Vec<Factor>,
     /// Coefficient, never zero in normal form.
     pub coefficient: i64,
 }
 
-/// A size: a sum of terms in normal form (terms sorted by their symbols, constant first, no two
-/// terms with the same symbols, no zero coefficients). Zero is the empty sum.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+impl Term {
+    /// A product of symbols with a coefficient.
+    pub fn new(symbols: impl IntoIterator<Item = SymbolId>, coefficient: i64) -> Self {
+        Self {
+            factors: symbols.into_iter().map(Factor::Symbol).collect(),
+            coefficient,
+        }
+    }
+
+    /// Whether this is a number.
+    pub fn is_constant(&self) -> bool {
+        self.factors.is_empty()
+    }
+}
+
+/// A size: a sum of terms in normal form (terms sorted by their factors, constant first, no two
+/// terms with the same factors, no zero coefficients). Zero is the empty sum.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(into = "flat::FlatSize", try_from = "flat::FlatSize")]
 pub struct Size {
     terms: Vec<Term>,
 }
@@ -39,18 +156,89 @@ pub struct Size {
 impl Size {
     /// A fixed size.
     pub fn fixed(size: i64) -> Self {
-        Self::from_terms(vec![Term {
-            symbols: Vec::new(),
-            coefficient: size,
-        }])
+        Self::from_terms(vec![Term::new([], size)])
     }
 
     /// The value of a symbol.
     pub fn symbol(symbol: SymbolId) -> Self {
-        Self::from_terms(vec![Term {
-            symbols: vec![symbol],
-            coefficient: 1,
-        }])
+        Self::factor(Factor::Symbol(symbol))
+    }
+
+    fn factor(factor: Factor) -> Self {
+        Self {
+            terms: vec![Term {
+                factors: vec![factor],
+                coefficient: 1,
+            }],
+        }
+    }
+
+    /// The smaller of two sizes.
+    pub fn min(a: &Self, b: &Self) -> Self {
+        let is_below = |one: &Self, other: &Self| match one.as_factor() {
+            Some(Factor::Min(parts)) => parts.contains(other),
+            _ => false,
+        };
+        if is_below(a, b) {
+            return a.clone();
+        }
+        if is_below(b, a) {
+            return b.clone();
+        }
+        match a
+            .checked_sub(b)
+            .and_then(|difference| difference.as_fixed())
+        {
+            Some(difference) if difference <= 0 => a.clone(),
+            Some(_) => b.clone(),
+            None => {
+                let mut parts = [a.clone(), b.clone()];
+                parts.sort_unstable();
+                Self::factor(Factor::Min(Box::new(parts)))
+            }
+        }
+    }
+
+    /// The larger of two sizes: their sum without the smaller.
+    pub fn max(a: &Self, b: &Self) -> Self {
+        match a
+            .checked_sub(b)
+            .and_then(|difference| difference.as_fixed())
+        {
+            Some(difference) if difference <= 0 => b.clone(),
+            Some(_) => a.clone(),
+            None => &(a + b) + &(&Self::fixed(-1) * &Self::min(a, b)),
+        }
+    }
+
+    /// A size divided by another, rounded down; `None` if the divisor is a number below 1.
+    ///
+    /// Multiples of a fixed divisor come out of the quotient: `floor_div(2*N + 3, 2)` is `N + 1`.
+    pub fn floor_div(a: &Self, b: &Self) -> Option<Self> {
+        let Some(divisor) = b.as_fixed() else {
+            let parts = Box::new([a.clone(), b.clone()]);
+            return Some(Self::factor(Factor::FloorDiv(parts)));
+        };
+        if divisor < 1 {
+            return None;
+        }
+        let part = |of: fn(i64, i64) -> i64| {
+            Self::from_terms(
+                a.terms
+                    .iter()
+                    .map(|term| Term {
+                        factors: term.factors.clone(),
+                        coefficient: of(term.coefficient, divisor),
+                    })
+                    .collect(),
+            )
+        };
+        let (whole, rest) = (part(i64::div_euclid), part(i64::rem_euclid));
+        if rest.as_fixed().is_some() {
+            return Some(whole);
+        }
+        let parts = Box::new([rest, b.clone()]);
+        Some(&whole + &Self::factor(Factor::FloorDiv(parts)))
     }
 
     /// The sum of the given terms, brought into normal form. Coefficients saturate.
@@ -60,13 +248,13 @@ impl Size {
 
     fn merge(mut terms: Vec<Term>, add: impl Fn(i64, i64) -> Option<i64>) -> Option<Self> {
         for term in &mut terms {
-            term.symbols.sort_unstable();
+            term.factors.sort_unstable();
         }
         terms.sort_unstable();
         let mut normal: Vec<Term> = Vec::with_capacity(terms.len());
         for term in terms {
             match normal.last_mut() {
-                Some(last) if last.symbols == term.symbols => {
+                Some(last) if last.factors == term.factors => {
                     last.coefficient = add(last.coefficient, term.coefficient)?;
                 }
                 Some(_) | None => normal.push(term),
@@ -83,59 +271,126 @@ impl Size {
 
     /// Whether the terms are in normal form; false only for sizes that were decoded from a file.
     pub fn is_normal(&self) -> bool {
-        let sorted = |symbols: &[SymbolId]| symbols.is_sorted();
-        self.terms
-            .iter()
-            .all(|term| term.coefficient != 0 && sorted(&term.symbols))
-            && self.terms.is_sorted_by(|a, b| a.symbols < b.symbols)
+        let is_normal = |term: &Term| {
+            term.coefficient != 0
+                && term.factors.is_sorted()
+                && term.factors.iter().all(Factor::is_normal)
+        };
+        self.terms.iter().all(is_normal) && self.terms.is_sorted_by(|a, b| a.factors < b.factors)
+    }
+
+    /// The text `2*N + N*E - 1`, `min(N, 32)`, `floor_div(N, 2)` with the names that `symbol` gives;
+    /// the constant stands last.
+    pub fn text(&self, symbol: &dyn Fn(SymbolId) -> String) -> String {
+        let (constant, others): (Vec<_>, Vec<_>) =
+            self.terms.iter().partition(|term| term.is_constant());
+        let mut text = String::new();
+        for term in others.into_iter().chain(constant) {
+            text += match (text.is_empty(), term.coefficient < 0) {
+                (true, false) => "",
+                (true, true) => "-",
+                (false, false) => " + ",
+                (false, true) => " - ",
+            };
+            let count = term.coefficient.unsigned_abs();
+            let mut words = Vec::with_capacity(term.factors.len());
+            if count != 1 || term.is_constant() {
+                words.push(count.to_string());
+            }
+            words.extend(term.factors.iter().map(|factor| factor.text(symbol)));
+            text += &words.join("*");
+        }
+        if text.is_empty() {
+            "0".to_owned()
+        } else {
+            text
+        }
+    }
+
+    /// A size as it stands in a file that may be wrong.
+    pub(crate) fn as_read(terms: Vec<Term>) -> Self {
+        Self { terms }
+    }
+
+    /// How deep minima and quotients nest; 0 for a polynomial.
+    pub fn nesting(&self) -> usize {
+        let factors = self.terms.iter().flat_map(|term| &term.factors);
+        factors.map(Factor::nesting).max().unwrap_or(0)
+    }
+
+    /// This size, and those inside its minima and quotients.
+    pub(crate) fn parts(&self) -> Vec<&Self> {
+        let mut parts = vec![self];
+        let mut next = 0_usize;
+        while let Some(&part) = parts.get(next) {
+            let factors = part.terms.iter().flat_map(|term| &term.factors);
+            parts.extend(factors.flat_map(Factor::parts));
+            next = next.saturating_add(1);
+        }
+        parts
     }
 
     /// The value, if it depends on no symbol.
     pub fn as_fixed(&self) -> Option<i64> {
         match self.terms.as_slice() {
             [] => Some(0),
-            [term] if term.symbols.is_empty() => Some(term.coefficient),
+            [term] if term.is_constant() => Some(term.coefficient),
             _ => None,
         }
     }
 
     /// The symbol, if this is exactly one.
     pub fn as_symbol(&self) -> Option<SymbolId> {
+        match self.as_factor()? {
+            Factor::Symbol(symbol) => Some(*symbol),
+            Factor::Min(_) | Factor::FloorDiv(_) => None,
+        }
+    }
+
+    /// The factor, if this is exactly one.
+    fn as_factor(&self) -> Option<&Factor> {
         match self.terms.as_slice() {
             [
                 Term {
-                    symbols,
+                    factors,
                     coefficient: 1,
                 },
-            ] => match symbols.as_slice() {
-                [symbol] => Some(*symbol),
+            ] => match factors.as_slice() {
+                [factor] => Some(factor),
                 _ => None,
             },
             _ => None,
         }
     }
 
+    fn is_factor(&self, factor: &Factor) -> bool {
+        self.as_factor() == Some(factor)
+    }
+
     /// All symbols that occur, each once, in ascending order.
     pub fn symbols(&self) -> Vec<SymbolId> {
-        let mut symbols: Vec<SymbolId> = self
-            .terms
-            .iter()
-            .flat_map(|term| term.symbols.iter().copied())
-            .collect();
+        let mut symbols = Vec::new();
+        for factor in self.terms.iter().flat_map(|term| &term.factors) {
+            factor.each_symbol(&mut |symbol| symbols.push(symbol));
+        }
         symbols.sort_unstable();
         symbols.dedup();
         symbols
     }
 
-    /// The value where each symbol has the value that `lookup` gives; `None` if one has none or
-    /// the result leaves 64 bits.
+    /// The value where each symbol has the value that `lookup` gives; `None` if one has none, the
+    /// result leaves 64 bits, or a divisor is below 1.
     pub fn evaluate(&self, lookup: impl Fn(SymbolId) -> Option<i64>) -> Option<i64> {
+        self.evaluate_by(&lookup)
+    }
+
+    fn evaluate_by(&self, lookup: &dyn Fn(SymbolId) -> Option<i64>) -> Option<i64> {
         self.terms.iter().try_fold(0_i64, |sum, term| {
             let product = term
-                .symbols
+                .factors
                 .iter()
-                .try_fold(term.coefficient, |product, &symbol| {
-                    product.checked_mul(lookup(symbol)?)
+                .try_fold(term.coefficient, |product, factor| {
+                    product.checked_mul(factor.evaluate(lookup)?)
                 })?;
             sum.checked_add(product)
         })
@@ -169,12 +424,12 @@ impl Size {
         let mut terms = Vec::with_capacity(count);
         for a in &self.terms {
             for b in &other.terms {
-                let symbols: Vec<_> = a.symbols.iter().chain(&b.symbols).copied().collect();
-                if symbols.len() > MAX_DEGREE {
+                let factors: Vec<_> = a.factors.iter().chain(&b.factors).cloned().collect();
+                if factors.len() > MAX_DEGREE {
                     return None;
                 }
                 terms.push(Term {
-                    symbols,
+                    factors,
                     coefficient: a.coefficient.checked_mul(b.coefficient)?,
                 });
             }
@@ -187,11 +442,13 @@ impl Size {
     pub fn solvable(&self, bound: impl Fn(SymbolId) -> bool) -> Option<(SymbolId, i64)> {
         let mut found = None;
         for term in &self.terms {
-            if term.symbols.iter().all(|&symbol| bound(symbol)) {
+            if term.factors.iter().all(|factor| factor.is_bound(&bound)) {
                 continue;
             }
-            match term.symbols.as_slice() {
-                [symbol] if found.is_none() => found = Some((*symbol, term.coefficient)),
+            match term.factors.as_slice() {
+                [Factor::Symbol(symbol)] if found.is_none() => {
+                    found = Some((*symbol, term.coefficient));
+                }
                 _ => return None,
             }
         }
@@ -218,7 +475,7 @@ impl Mul for &Size {
 
     fn mul(self, other: &Size) -> Size {
         let product = |a: &Term, b: &Term| Term {
-            symbols: a.symbols.iter().chain(&b.symbols).copied().collect(),
+            factors: a.factors.iter().chain(&b.factors).cloned().collect(),
             coefficient: a.coefficient.saturating_mul(b.coefficient),
         };
         Size::from_terms(
@@ -227,6 +484,107 @@ impl Mul for &Size {
                 .flat_map(|a| other.terms.iter().map(move |b| product(a, b)))
                 .collect(),
         )
+    }
+}
+
+/// Sizes in files: a flat list, so that reading one never recurses deeper than [`MAX_NESTING`].
+mod flat {
+    use serde::{Deserialize, Serialize};
+
+    use super::{Factor, MAX_NESTING, Size, SymbolId, Term};
+
+    /// A size in preorder.
+    #[derive(Serialize, Deserialize)]
+    pub(super) struct FlatSize(Vec<Part>);
+
+    #[derive(Serialize, Deserialize)]
+    enum Part {
+        /// A size begins: its number of terms.
+        Size(u32),
+        /// A term begins: its coefficient and number of factors.
+        Term(i64, u32),
+        Symbol(SymbolId),
+        /// Two sizes follow.
+        Min,
+        /// Two sizes follow.
+        FloorDiv,
+    }
+
+    fn count(items: usize) -> u32 {
+        u32::try_from(items).unwrap_or(u32::MAX)
+    }
+
+    impl From<Size> for FlatSize {
+        fn from(size: Size) -> Self {
+            fn push(size: Size, parts: &mut Vec<Part>) {
+                parts.push(Part::Size(count(size.terms.len())));
+                for term in size.terms {
+                    parts.push(Part::Term(term.coefficient, count(term.factors.len())));
+                    for factor in term.factors {
+                        let (part, sizes) = match factor {
+                            Factor::Symbol(symbol) => {
+                                parts.push(Part::Symbol(symbol));
+                                continue;
+                            }
+                            Factor::Min(sizes) => (Part::Min, sizes),
+                            Factor::FloorDiv(sizes) => (Part::FloorDiv, sizes),
+                        };
+                        parts.push(part);
+                        sizes.into_iter().for_each(|size| push(size, parts));
+                    }
+                }
+            }
+            let mut parts = Vec::new();
+            push(size, &mut parts);
+            Self(parts)
+        }
+    }
+
+    impl TryFrom<FlatSize> for Size {
+        type Error = &'static str;
+
+        fn try_from(flat: FlatSize) -> Result<Self, &'static str> {
+            let mut parts = flat.0.into_iter();
+            let size = size(&mut parts, MAX_NESTING)?;
+            if parts.next().is_some() {
+                return Err("a size has parts after its end");
+            }
+            Ok(size)
+        }
+    }
+
+    const SHORT: &str = "a size ends early";
+
+    fn size(parts: &mut impl Iterator<Item = Part>, nesting: usize) -> Result<Size, &'static str> {
+        let Some(Part::Size(terms)) = parts.next() else {
+            return Err(SHORT);
+        };
+        let terms = (0..terms).map(|_| {
+            let Some(Part::Term(coefficient, factors)) = parts.next() else {
+                return Err(SHORT);
+            };
+            let factors = (0..factors).map(|_| factor(parts, nesting));
+            Ok(Term {
+                factors: factors.collect::<Result<_, _>>()?,
+                coefficient,
+            })
+        });
+        let terms = terms.collect::<Result<_, _>>()?;
+        Ok(Size { terms })
+    }
+
+    fn factor(
+        parts: &mut impl Iterator<Item = Part>,
+        nesting: usize,
+    ) -> Result<Factor, &'static str> {
+        let make: fn(Box<[Size; 2]>) -> Factor = match parts.next() {
+            Some(Part::Symbol(symbol)) => return Ok(Factor::Symbol(symbol)),
+            Some(Part::Min) => Factor::Min,
+            Some(Part::FloorDiv) => Factor::FloorDiv,
+            Some(Part::Size(_) | Part::Term(..)) | None => return Err(SHORT),
+        };
+        let below = nesting.checked_sub(1).ok_or("a size nests too deep")?;
+        Ok(make(Box::new([size(parts, below)?, size(parts, below)?])))
     }
 }
 
@@ -276,5 +634,73 @@ mod tests {
         assert_eq!(size.solvable(|_| false), None);
         assert_eq!(size.solvable(|_| true), None);
         assert_eq!((&n() * &n()).solvable(|_| false), None);
+    }
+
+    #[test]
+    fn minima_and_quotients_have_one_form() {
+        let (n, e, one) = (n(), e(), Size::fixed(1));
+        assert_eq!(Size::min(&n, &e), Size::min(&e, &n));
+        assert_eq!(Size::min(&n, &(&n + &one)), n);
+        assert_eq!(Size::max(&n, &(&n + &one)), &n + &one);
+        assert_eq!(Size::max(&n, &e), Size::max(&e, &n));
+        let half = |size: &Size| Size::floor_div(size, &2.into()).unwrap();
+        assert_eq!(half(&(&(&n * &2.into()) + &3.into())), &n + &one);
+        assert_eq!(half(&(&(&n * &3.into()) + &(-1).into())), {
+            let rest = half(&(&n + &one));
+            &(&n + &rest) + &(-1).into()
+        });
+        assert_eq!(Size::floor_div(&n, &Size::default()), None);
+        for size in [
+            Size::min(&n, &e),
+            half(&n),
+            Size::floor_div(&e, &n).unwrap(),
+        ] {
+            assert!(size.is_normal(), "{size:?}");
+            assert_eq!(size.as_symbol(), None);
+        }
+        let parts = Box::new([&n * &2.into(), Size::fixed(2)]);
+        assert!(!Size::factor(Factor::FloorDiv(parts)).is_normal());
+    }
+
+    #[test]
+    fn minima_and_quotients_have_values() {
+        let at = |size: &Size, n: i64, e: i64| {
+            size.evaluate(|symbol| Some(if symbol == SymbolId(0) { n } else { e }))
+        };
+        let (n, e) = (n(), e());
+        let quotient = Size::floor_div(&e, &n).unwrap();
+        let rest = &e + &(&Size::fixed(-1) * &(&n * &quotient));
+        for (a, b) in [(1, 7), (7, 1), (3, 9), (4, 4)] {
+            assert_eq!(at(&Size::min(&n, &e), a, b), Some(a.min(b)));
+            assert_eq!(at(&Size::max(&n, &e), a, b), Some(a.max(b)));
+            assert_eq!(at(&quotient, a, b), Some(b / a));
+            assert_eq!(at(&rest, a, b), Some(b % a));
+        }
+        assert_eq!(at(&quotient, 0, 5), None);
+        assert_eq!(quotient.solvable(|symbol| symbol == SymbolId(0)), None);
+    }
+
+    #[test]
+    fn files_hold_sizes_as_flat_lists() {
+        let config = bincode::config::standard();
+        let size = &Size::min(&(&n() * &e()), &7.into()) + &Size::floor_div(&e(), &n()).unwrap();
+        let bytes = bincode::serde::encode_to_vec(&size, config).unwrap();
+        let (again, _): (Size, usize) = bincode::serde::decode_from_slice(&bytes, config).unwrap();
+        assert_eq!(again, size);
+        let mut deep = n();
+        for _ in 0..MAX_NESTING {
+            deep = Size::min(&deep, &e());
+        }
+        assert_eq!(
+            deep.nesting(),
+            1,
+            "the smaller of min(N, E) and E is min(N, E)"
+        );
+        for number in 0..=i64::try_from(MAX_NESTING).unwrap() {
+            deep = Size::min(&(&deep * &2.into()), &number.into());
+        }
+        let bytes = bincode::serde::encode_to_vec(&deep, config).unwrap();
+        let read = bincode::serde::decode_from_slice::<Size, _>(&bytes, config);
+        assert!(read.is_err_and(|error| error.to_string().contains("nests too deep")));
     }
 }

@@ -10,3 +10,4 @@ mod pass;
 mod prepared;
 mod round_trip;
 mod support;
+mod version_1;

@@ -324,8 +324,8 @@ fn overlaps_holes_and_duplicates_are_refused() {
         "{error}"
     );
     let twice = text.replacen(
-        "\"version\":\"1\"",
-        "\"version\":\"9\",\"version\":\"1\"",
+        "\"version\":\"2\"",
+        "\"version\":\"9\",\"version\":\"2\"",
         1,
     );
     let error = Model::from_bytes(&close_text(&twice, &tensors)).unwrap_err();
@@ -379,11 +379,15 @@ fn other_files_say_what_they_are_not() {
         matches!(error, NativeError::NotKiln { got: Some(_) }),
         "{error}"
     );
-    let error = with_weights(|header, _| header["__metadata__"]["version"] = "2".into());
+    let error = with_weights(|header, _| header["__metadata__"]["version"] = "3".into());
     assert_eq!(
         error.to_string(),
-        "the file has version 2, and only versions up to 1 are known; a newer Kiln reads it"
+        "the file has version 3, and only versions up to 2 are known; a newer Kiln reads it"
     );
+    for other in ["0", "1"] {
+        let error = with_weights(|header, _| header["__metadata__"]["version"] = other.into());
+        assert!(matches!(error, NativeError::Metadata { .. }), "{error}");
+    }
     let error = with_weights(|header, _| header["__metadata__"]["version"] = "one".into());
     assert!(matches!(error, NativeError::Metadata { .. }), "{error}");
 }

@@ -64,6 +64,26 @@ fn @forward(mask %0: bool[$N]) -> (%3) {
     assert_eq!(after(text, &[pass::DCE]), format!("fn{unchanged}"));
 }
 
+/// Nothing else shows `N*E + 1`: the inputs give the product of its symbols alone.
+#[test]
+fn a_size_that_nothing_else_shows_keeps_its_node() {
+    let text = "kiln 1
+symbols $N, $E
+module @ = Net {
+  method forward(a: f32[$N*$E], s: size($N, $E)) -> f32[$N*$E + 1] {
+    case () -> @forward
+  }
+}
+fn @forward(a %0: f32[$N*$E]) -> (%3) {
+  %1: f32[1] = full{value=1.0, elem=f32, dims=[1]}()
+  %2: f32[$N*$E + 1] = cat{dim=0}(%0, %1)
+  %3: f32[$N*$E + 1] = full{value=2.0, elem=f32, dims=[$N*$E + 1]}()
+}
+";
+    let unchanged = text.split_once("fn").unwrap().1;
+    assert_eq!(after(text, &pass::EXECUTION), format!("fn{unchanged}"));
+}
+
 #[test]
 fn dropout_and_nonzero_are_not_merged() {
     let text = "kiln 1

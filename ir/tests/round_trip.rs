@@ -2,10 +2,10 @@
 
 use kiln_ir::{
     Arguments, Binary, Case, ElemType, Float, Function, FunctionId, Method, Module, ModuleId, Node,
-    Op, Param, Program, Reduce, Reduction, Scalar, Size, Symbol, SymbolId, TensorType, Term, Type,
-    Unary, ValueId, ValueType, Weight, WeightId, WeightRole, parse, print,
+    Op, Param, Program, Reduce, Reduction, Scalar, Size, Symbol, SymbolId, TensorType, Type, Unary,
+    ValueId, ValueType, Weight, WeightId, WeightRole, parse, print,
 };
-use proptest::{collection::vec, prelude::*, sample::select};
+use proptest::{collection::vec, option, prelude::*, sample::select};
 
 const SYMBOLS: u32 = 3;
 const WEIGHTS: u32 = 3;
@@ -15,13 +15,29 @@ fn symbol() -> impl Strategy<Value = SymbolId> {
 }
 
 fn size() -> impl Strategy<Value = Size> {
-    let term = (vec(symbol(), 0..3), prop_oneof![-9_i64..9, any::<i64>()]).prop_map(
-        |(symbols, coefficient)| Term {
-            symbols,
-            coefficient,
-        },
-    );
-    vec(term, 0..4).prop_map(Size::from_terms)
+    let terms = |factor: BoxedStrategy<Size>| {
+        let coefficient = prop_oneof![-9_i64..9, any::<i64>()].prop_map(Size::fixed);
+        vec((vec(factor, 0..3), coefficient), 0..4).prop_map(|terms| {
+            let product = |(factors, coefficient): &(Vec<Size>, Size)| {
+                factors
+                    .iter()
+                    .try_fold(coefficient.clone(), |product, one| product.checked_mul(one))
+            };
+            terms
+                .iter()
+                .filter_map(product)
+                .fold(Size::default(), |sum, term| &sum + &term)
+        })
+    };
+    let symbol = symbol().prop_map(Size::symbol).boxed();
+    let inner = terms(symbol.clone()).boxed();
+    let divisor = prop_oneof![(1_i64..9).prop_map(Size::fixed), inner.clone()];
+    let factor = prop_oneof![
+        4 => symbol,
+        1 => [inner.clone(), inner.clone()].prop_map(|[a, b]| Size::min(&a, &b)),
+        1 => (inner, divisor).prop_map(|(a, b)| Size::floor_div(&a, &b).unwrap_or_default()),
+    ];
+    terms(factor.boxed())
 }
 
 fn sizes() -> impl Strategy<Value = Vec<Size>> {
@@ -101,11 +117,7 @@ fn op() -> impl Strategy<Value = Op> {
         select(Binary::ALL.to_vec()).prop_map(Op::Binary),
         (select(Binary::ALL.to_vec()), scalar()).prop_map(|(op, rhs)| Op::BinaryScalar(op, rhs)),
         float().prop_map(Op::LeakyRelu),
-        (
-            proptest::option::of(scalar()),
-            proptest::option::of(scalar())
-        )
-            .prop_map(|(min, max)| Op::Clamp { min, max }),
+        (option::of(scalar()), option::of(scalar())).prop_map(|(min, max)| Op::Clamp { min, max }),
         elem().prop_map(Op::Cast),
         select(vec![
             Op::MaskWhere,
@@ -132,7 +144,8 @@ fn op() -> impl Strategy<Value = Op> {
         (dim(), size()).prop_map(|(dim, times)| Op::RepeatDim { dim, times }),
         (select(Reduction::ALL.to_vec()), axes()).prop_map(|(op, axes)| Op::Reduce(op, axes)),
         float().prop_map(|epsilon| Op::LayerNorm { epsilon }),
-        float().prop_map(|epsilon| Op::BatchNorm { epsilon }),
+        (float(), option::of(float()))
+            .prop_map(|(epsilon, momentum)| Op::BatchNorm { epsilon, momentum }),
         (reduce(), size()).prop_map(|(reduce, size)| Op::Scatter { reduce, size }),
         reduce().prop_map(Op::SegmentReduce),
         size().prop_map(|size| Op::SegmentSoftmax { size }),
@@ -150,8 +163,8 @@ fn op() -> impl Strategy<Value = Op> {
                 size,
             }
         }),
-        proptest::option::of(float()).prop_map(|self_loop| Op::SpmmNormalized { self_loop }),
-        (proptest::option::of(float()), size(), elem()).prop_map(|(self_loop, size, elem)| {
+        option::of(float()).prop_map(|self_loop| Op::SpmmNormalized { self_loop }),
+        (option::of(float()), size(), elem()).prop_map(|(self_loop, size, elem)| {
             Op::InverseSqrtDegree {
                 self_loop,
                 size,
@@ -179,7 +192,7 @@ fn function(number: u32) -> impl Strategy<Value = Function> {
         vec((name(), value_type()), 0..3),
         vec((op(), operands(), vec(value_type(), 0..3)), 0..8),
         operands(),
-        proptest::option::of(name()),
+        option::of(name()),
     )
         .prop_map(move |(inputs, nodes, outputs, record)| {
             let mut next = (0..).map(ValueId);

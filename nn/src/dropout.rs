@@ -18,7 +18,7 @@ pub struct Dropout {
     /// Probability that an element becomes zero.
     pub prob: f64,
     /// Whether to behave as during training.
-    pub training: Param<Flag>,
+    pub is_training: Param<Flag>,
 }
 
 impl Dropout {
@@ -33,7 +33,7 @@ impl Dropout {
         );
         Self {
             prob,
-            training: Param::from_bool(true),
+            is_training: Param::from_bool(true),
         }
     }
 
@@ -54,6 +54,6 @@ impl Dropout {
     }
 
     fn is_enabled(&self) -> bool {
-        self.prob > 0.0 && self.training.is_enabled()
+        self.prob > 0.0 && self.is_training.is_enabled()
     }
 }

@@ -80,7 +80,7 @@ pub struct Notes {
 
 struct Recording {
     client: CaptureClient,
-    fresh: Box<dyn Iterator<Item = usize>>,
+    selected: Box<dyn FnMut(usize) -> usize>,
     notes: Notes,
 }
 
@@ -124,31 +124,31 @@ pub fn take_notes() -> Notes {
 }
 
 /// Starts noting scopes for a recording on `device`, which must be a capture device inside its
-/// capture scope. `fresh` supplies sizes for results whose length depends on data.
+/// capture scope. `selected` gives the length of the result of [`nonzero`](crate::nonzero) on a mask
+/// of the length that it gets.
 ///
 /// # Panics
 /// If `device` is no capture device, or this thread records already.
-pub fn begin(device: &Device, fresh: impl Iterator<Item = usize> + 'static) -> RecordingGuard {
+pub fn begin(device: &Device, selected: impl FnMut(usize) -> usize + 'static) -> RecordingGuard {
     assert!(!is_recording(), "this thread is recording already");
     let client = burn_router::get_client::<CaptureChannel>(&capture_device(device));
     RECORDING.set(Some(Recording {
         client,
-        fresh: Box::new(fresh),
+        selected: Box::new(selected),
         notes: Notes::default(),
     }));
     ACTIVE.set(true);
     RecordingGuard(())
 }
 
-/// A size for a result whose length depends on data: no other size of the recording equals it.
-pub(crate) fn fresh_size() -> usize {
+/// A length for the positions of the true values of a mask: the recording's choice, or one that no
+/// other size equals where only a capture device is used.
+pub(crate) fn selected(length: usize) -> usize {
     if !is_recording() {
         return witness::fresh_size();
     }
     with(|recording| {
-        let size = recording.fresh.next().unwrap_or_else(|| {
-            panic!("a recording can hold no more results whose size depends on data")
-        });
+        let size = (recording.selected)(length);
         recording.notes.fresh.push(size);
         size
     })
@@ -166,10 +166,8 @@ pub fn input(kind: Kind, shape: Shape) -> AnyTensor {
             Kind::Bool => DType::Bool(burn::tensor::BoolStore::U8),
         };
         let out = TensorIr::uninit(recording.client.create_empty_handle(), shape, dtype);
-        wrap(
-            kind,
-            define(&recording.client, marker::INPUT, &[], out, vec![]),
-        )
+        let tensor = define(&recording.client, marker::INPUT, &[], out, vec![]);
+        wrap(kind, tensor)
     })
 }
 
@@ -367,10 +365,11 @@ fn alias(recording: &Recording, id: &str, tensor: AnyTensor, scalars: Vec<Scalar
         ir.shape.clone(),
         ir.dtype,
     );
-    wrap(kind, define(&recording.client, id, &[ir], out, scalars))
+    let tensor = define(&recording.client, id, &[ir], out, scalars);
+    wrap(kind, tensor)
 }
 
-pub(crate) fn wrap(kind: Kind, tensor: RouterTensor<CaptureClient>) -> AnyTensor {
+fn wrap(kind: Kind, tensor: RouterTensor<CaptureClient>) -> AnyTensor {
     let tensor = match kind {
         Kind::Float => BackendTensor::<Capture>::Float(tensor),
         Kind::Int => BackendTensor::<Capture>::Int(tensor),

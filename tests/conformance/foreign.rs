@@ -5,12 +5,15 @@ use std::collections::BTreeMap;
 use kiln::{
     burn::{
         self,
-        module::Module,
-        nn::{BatchNorm, BatchNormConfig, LayerNorm, LayerNormConfig, Linear, LinearConfig},
+        module::{Module, Param},
+        nn::{
+            BatchNorm, BatchNormConfig, Dropout, DropoutConfig, LayerNorm, LayerNormConfig, Linear,
+            LinearConfig,
+        },
         tensor::{Bool, Device, Int, Tensor, TensorData, activation::gelu},
     },
     core::AnyTensor,
-    ir::{Model, RecordError, Recorder, Session, tensor},
+    ir::{Model, Op, RecordError, Recorder, Session, tensor},
 };
 
 use crate::call;
@@ -178,14 +181,21 @@ fn a_float_made_from_a_size_is_refused() {
 }
 
 #[test]
-fn a_size_that_is_no_polynomial_is_refused() {
-    let error = refused(|_, x, _| {
-        let half = x.dims()[0] / 2;
-        x.narrow(0, 0, half)
+fn operands_of_the_wrong_type_are_refused_with_their_operation() {
+    let error = refused(|_, x, index| {
+        let table = index.clone().unsqueeze_dim::<2>(1);
+        let product = table.clone().matmul(table.transpose());
+        let [rows, _] = x.dims();
+        x + product.float().slice([0..1, 0..1]).expand([rows, 4])
     });
+    let text = error.to_string();
     assert!(
-        matches!(error, RecordError::NotPolynomial { .. }),
-        "{error}"
+        matches!(&error, RecordError::Unproven { operation, .. } if operation == "Matmul"),
+        "{text}"
+    );
+    assert!(
+        text.contains("in `forward`") && text.contains("i64"),
+        "{text}"
     );
 }
 
@@ -248,4 +258,162 @@ fn an_arange_over_a_symbol_is_recognised() {
         .mask_fill(x.greater_elem(0.0), 0.0)
         + numbers;
     call::assert_close("arange", &[got], &[expected.into_data()], 1e-6);
+}
+
+/// A linear layer of one's own, with PyTorch's layout.
+#[derive(Module, Debug)]
+struct Projection {
+    map: own::Linear,
+}
+
+mod own {
+    use super::{Module, Param, Tensor, burn};
+
+    #[derive(Module, Debug)]
+    pub(super) struct Linear {
+        pub(super) weight: Param<Tensor<2>>,
+    }
+}
+
+#[test]
+fn a_layer_that_is_called_linear_keeps_its_layout() {
+    let device = Device::flex();
+    let weight = Tensor::<2>::from_floats([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]], &device);
+    let projection = Projection {
+        map: own::Linear {
+            weight: Param::from_tensor(weight),
+        },
+    };
+    let forward =
+        |projection: &Projection, x: Tensor<2>| x.matmul(projection.map.weight.val().transpose());
+    let model = Recorder::new(&projection)
+        .overload(
+            "forward",
+            (tensor!(f32["N", 3]),),
+            move |projection: &Projection, (x,)| forward(projection, x),
+        )
+        .finish()
+        .unwrap();
+    assert_eq!(model.program.weights[0].shape, [2, 3]);
+    let stored = model.weights.get("map.weight").unwrap().bytes;
+    let expected: Vec<u8> = (1..=6_u8)
+        .flat_map(|x| f32::from(x).to_le_bytes())
+        .collect();
+    assert_eq!(stored, expected);
+    let x = random([5, 3], &device);
+    let inputs = BTreeMap::from([("x".to_owned(), AnyTensor::from(x.clone()))]);
+    let session = Session::new(&model, &device).unwrap();
+    let got = call::download(session.run("forward", inputs).unwrap().remove(0).1);
+    call::assert_close("own", &[got], &[forward(&projection, x).into_data()], 1e-6);
+}
+
+#[test]
+fn batch_norms_know_their_momentum() {
+    let momenta = |model: &Model| -> Vec<Option<f64>> {
+        let nodes = model
+            .program
+            .functions
+            .iter()
+            .flat_map(|function| &function.nodes);
+        nodes
+            .filter_map(|node| match node.op {
+                Op::BatchNorm { momentum, .. } => Some(momentum.map(|momentum| momentum.0)),
+                _ => None,
+            })
+            .collect()
+    };
+    let device = Device::flex();
+    let mut block = Block::new(&device);
+    assert_eq!(momenta(&block.record()), [Some(0.1)]);
+    block.stats = BatchNormConfig::new(6).with_momentum(0.25).init(&device);
+    assert_eq!(momenta(&block.record()), [Some(0.25)]);
+    // With gradients or without: what counts is what training would do.
+    assert_eq!(momenta(&block.clone().train().record()), [Some(0.25)]);
+    assert_eq!(momenta(&block.valid().record()), [Some(0.25)]);
+    block.stats = block.stats.freeze();
+    assert_eq!(momenta(&block.record()), [None]);
+}
+
+/// A layer of Burn's that acts on tensors with gradients alone.
+#[derive(Module, Debug)]
+struct Dropping {
+    lin: Linear,
+    drop: Dropout,
+}
+
+#[test]
+fn dropout_that_a_recording_cannot_see_is_refused() {
+    let device = Device::flex();
+    let with = |prob| Dropping {
+        lin: LinearConfig::new(4, 4).init(&device),
+        drop: DropoutConfig::new(prob).init(),
+    };
+    let recorder = |module: &Dropping| {
+        Recorder::new(module)
+            .overload(
+                "forward",
+                (tensor!(f32["N", 4]),),
+                |module: &Dropping, (x,)| module.drop.forward(module.lin.forward(x)),
+            )
+            .finish()
+    };
+    let error = recorder(&with(0.5)).unwrap_err();
+    assert!(
+        matches!(&error, RecordError::UnseenTraining { layers } if layers == "drop"),
+        "{error}"
+    );
+    recorder(&with(0.0)).unwrap();
+    recorder(&with(0.5).freeze()).unwrap();
+    Recorder::new(&with(0.5))
+        .overload(
+            "forward",
+            (tensor!(f32["N", 4]),),
+            |module: &Dropping, (x,)| module.drop.forward(module.lin.forward(x)),
+        )
+        .inference_only()
+        .finish()
+        .unwrap();
+}
+
+/// A module that does something else while it is trained.
+#[derive(Module, Debug)]
+struct Moody {
+    lin: Linear,
+    drop: kiln::nn::Dropout,
+}
+
+#[test]
+fn training_that_a_program_cannot_say_is_refused() {
+    let device = Device::flex();
+    let moody = Moody {
+        lin: LinearConfig::new(4, 4).init(&device),
+        drop: kiln::nn::Dropout::new(0.5),
+    };
+    let recorder = || {
+        Recorder::new(&moody).overload("forward", (tensor!(f32["N", 4]),), |moody: &Moody, (x,)| {
+            let x = moody.lin.forward(x);
+            if moody.drop.is_training.is_enabled() {
+                x.exp()
+            } else {
+                x
+            }
+        })
+    };
+    let error = recorder().finish().unwrap_err();
+    assert!(
+        matches!(error, RecordError::ModeDependent { .. }),
+        "{error}"
+    );
+    assert!(error.to_string().contains("Unary"), "{error}");
+    let model = recorder().inference_only().finish().unwrap();
+    let nodes = model
+        .program
+        .functions
+        .iter()
+        .flat_map(|function| &function.nodes);
+    assert!(
+        nodes
+            .into_iter()
+            .all(|node| !matches!(node.op, Op::Unary(_)))
+    );
 }

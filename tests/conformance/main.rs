@@ -12,4 +12,5 @@ mod execute;
 #[path = "../../nn/tests/fixture.rs"]
 mod fixture;
 mod foreign;
+mod sizes;
 mod torchscript;

@@ -73,10 +73,15 @@ impl Expectation {
         model: &Model,
         state: &[(String, Vec<usize>)],
         results_only: bool,
+        pyg: &Value,
     ) {
         kiln::export::torchscript::write(model, folder.join(format!("{name}.pt"))).unwrap();
-        let description =
-            json!({"calls": self.calls, "state_dict": state, "results_only": results_only});
+        let description = json!({
+            "calls": self.calls,
+            "state_dict": state,
+            "results_only": results_only,
+            "pyg": pyg,
+        });
         fs::write(folder.join(format!("{name}.json")), description.to_string()).unwrap();
         let views = self.tensors.iter().map(|(name, data)| {
             let dtype = match data.dtype() {
@@ -164,7 +169,7 @@ fn foreign_module(folder: &Path, device: &Device) {
         .into_iter()
         .map(|(name, data)| (name, data.shape().to_vec()))
         .collect();
-    expectation.write(folder, "burn-block", &model, &state, false);
+    expectation.write(folder, "burn-block", &model, &state, false, &Value::Null);
 }
 
 /// Names and shapes of PyG's `state_dict`.
@@ -231,6 +236,11 @@ fn pytorch_runs_every_archive() {
             &model,
             &state(&fixture),
             !is_transformed(&fixture),
+            &json!({
+                "conv": fixture.conv,
+                "kwargs": fixture.kwargs,
+                "variant": fixture.variant,
+            }),
         );
         archives += 1;
     }

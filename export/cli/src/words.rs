@@ -53,36 +53,7 @@ pub(crate) fn shape<T: ToString>(dims: &[T]) -> String {
 
 /// A size: `N + 1`, `4*E`.
 pub(crate) fn size(program: &Program, size: &Size) -> String {
-    let mut text = String::new();
-    // The constant stands first in normal form and reads better last.
-    let (constants, symbolic): (Vec<_>, Vec<_>) = size
-        .terms()
-        .iter()
-        .partition(|term| term.symbols.is_empty());
-    for term in symbolic.into_iter().chain(constants) {
-        let magnitude = term.coefficient.unsigned_abs();
-        let mut factors: Vec<String> = term
-            .symbols
-            .iter()
-            .map(|&id| program.symbol_name(id).into_owned())
-            .collect();
-        if magnitude != 1 || factors.is_empty() {
-            factors.insert(0, magnitude.to_string());
-        }
-        let sign = match (text.is_empty(), term.coefficient < 0) {
-            (true, false) => "",
-            (true, true) => "-",
-            (false, false) => " + ",
-            (false, true) => " - ",
-        };
-        text.push_str(sign);
-        text.push_str(&factors.join("*"));
-    }
-    if text.is_empty() {
-        "0".to_owned()
-    } else {
-        text
-    }
+    size.text(&|symbol| program.symbol_name(symbol).into_owned())
 }
 
 /// A tensor's type: `f32[N, 8]`.
@@ -180,7 +151,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_read_as_polynomials() {
+    fn sizes_read_as_sums() {
         let symbols = ["N", "E"]
             .map(|name| Symbol {
                 name: name.to_owned(),

@@ -26,6 +26,11 @@ for python in "${candidates[@]}"; do
     echo "checking with $python (torch $version)"
     pythons+=("$python")
     "$python" -W ignore "$here/check.py" "$folder" || failed=1
+    if "$python" -W ignore -c 'import torch_geometric' 2> "$work/error"; then
+      "$python" -W ignore "$here/train.py" "$folder" || failed=1
+    else
+      echo "skipped: training beside PyG ($python cannot import torch_geometric)"
+    fi
   else
     skip "$python (cannot import torch: $(tail -n 1 "$work/error"))"
   fi

@@ -24,6 +24,7 @@ pub(super) fn eval(op: &Op, operands: Vec<Operand>) -> DispatchTensor {
         } => Dispatch::layer_norm(x, weight, operands.next(), *epsilon),
         Op::BatchNorm {
             epsilon: Float(epsilon),
+            momentum: _,
         } => {
             let (bias, mean, variance) = (next(), next(), next());
             Dispatch::batch_norm(x, weight, bias, mean, variance, *epsilon)

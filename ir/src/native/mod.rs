@@ -7,6 +7,7 @@
 
 mod error;
 mod read;
+mod v1;
 mod write;
 
 use safetensors::Dtype;
@@ -17,8 +18,8 @@ pub use error::NativeError;
 pub(crate) use read::{check, from_bytes, read};
 pub(crate) use write::{to_bytes, write};
 
-/// Version of the format that is written, and the newest that is read.
-pub const VERSION: u32 = 1;
+/// Version of the format that is written, and the newest that is read; all before it are read too.
+pub const VERSION: u32 = 2;
 
 /// Most bytes of an encoded program.
 pub const MAX_PROGRAM_BYTES: usize = 64 << 20;

@@ -7,14 +7,16 @@ use std::{
     sync::Arc,
 };
 
-use bincode::config::standard;
+use bincode::{config::standard, error::DecodeError};
 use memmap2::Mmap;
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
-use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
+use serde::de::{
+    DeserializeOwned, DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor,
+};
 
 use super::{
     FORMAT, FORMAT_KEY, MAX_PROGRAM_BYTES, NativeError, PROGRAM, VERSION, VERSION_KEY, checksum,
-    checksum_key, elem,
+    checksum_key, elem, v1,
 };
 use crate::{model::Model, program::Program, validate::validate, weights::Weights};
 
@@ -75,6 +77,7 @@ fn map(path: &Path) -> Result<Arc<Mmap>, NativeError> {
 struct Contents<'a> {
     tensors: SafeTensors<'a>,
     metadata: HashMap<String, String>,
+    version: u32,
 }
 
 impl<'a> Contents<'a> {
@@ -90,14 +93,14 @@ impl<'a> Contents<'a> {
             });
         }
         let version = metadata.get(VERSION_KEY);
-        match version.and_then(|version| version.parse::<u32>().ok()) {
+        let version = match version.and_then(|version| version.parse::<u32>().ok()) {
             Some(got) if got > VERSION => {
                 return Err(NativeError::Newer {
                     got,
                     known: VERSION,
                 });
             }
-            Some(VERSION) => {}
+            Some(version) if version > 0 => version,
             Some(_) | None => {
                 let key = VERSION_KEY.to_owned();
                 let expected = "a version";
@@ -107,10 +110,11 @@ impl<'a> Contents<'a> {
                     got: version.cloned(),
                 });
             }
-        }
+        };
         Ok(Self {
             tensors: SafeTensors::deserialize(bytes)?,
             metadata,
+            version,
         })
     }
 
@@ -131,14 +135,22 @@ impl<'a> Contents<'a> {
             });
         }
         self.verify(PROGRAM, &tensor)?;
-        let ((version, program), used) = decode(bytes)?;
-        if version != VERSION {
-            return Err(NativeError::Newer {
-                got: version,
-                known: VERSION,
+        let (version, rest) = decode::<u32>(bytes)?;
+        if version != self.version {
+            return Err(NativeError::Metadata {
+                key: VERSION_KEY.to_owned(),
+                expected: "the version that the program begins with",
+                got: Some(self.version.to_string()),
             });
         }
-        match bytes.len().saturating_sub(used) {
+        let (program, rest) = match version {
+            1 => {
+                let (program, rest) = decode::<v1::Program>(rest)?;
+                (program.try_into().map_err(DecodeError::Other)?, rest)
+            }
+            _ => decode::<Program>(rest)?,
+        };
+        match rest.len() {
             0 => Ok(program),
             bytes => Err(NativeError::Trailing { bytes }),
         }
@@ -171,23 +183,24 @@ impl<'a> Contents<'a> {
     }
 }
 
-type Decoded = ((u32, Program), usize);
-
-/// Decodes with a limit on memory in proportion to the length.
-fn decode(bytes: &[u8]) -> Result<Decoded, bincode::error::DecodeError> {
+/// What the bytes begin with, and those behind it. Memory is limited in proportion to the length.
+fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, &[u8]), DecodeError> {
     const SMALL: usize = 1 << 16;
     const MEDIUM: usize = 1 << 20;
     const FACTOR: usize = 16;
-    if bytes.len() <= SMALL {
-        decode_within::<{ SMALL * FACTOR }>(bytes)
+    let (value, used) = if bytes.len() <= SMALL {
+        decode_within::<T, { SMALL * FACTOR }>(bytes)
     } else if bytes.len() <= MEDIUM {
-        decode_within::<{ MEDIUM * FACTOR }>(bytes)
+        decode_within::<T, { MEDIUM * FACTOR }>(bytes)
     } else {
-        decode_within::<{ MAX_PROGRAM_BYTES * FACTOR }>(bytes)
-    }
+        decode_within::<T, { MAX_PROGRAM_BYTES * FACTOR }>(bytes)
+    }?;
+    Ok((value, bytes.get(used..).unwrap_or_default()))
 }
 
-fn decode_within<const LIMIT: usize>(bytes: &[u8]) -> Result<Decoded, bincode::error::DecodeError> {
+fn decode_within<T: DeserializeOwned, const LIMIT: usize>(
+    bytes: &[u8],
+) -> Result<(T, usize), DecodeError> {
     bincode::serde::decode_from_slice(bytes, standard().with_limit::<LIMIT>())
 }
 

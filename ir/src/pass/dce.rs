@@ -1,7 +1,8 @@
 //! Drops nodes whose results nothing reads, and functions that no method runs.
 //!
-//! Operations have no effects, so a node lives only through its outputs, or through a data-dependent
-//! symbol that it binds and that a size in a living node needs.
+//! Operations have no effects, so a node lives only through its outputs, through a data-dependent
+//! symbol that it binds and that a size in a living node needs, or because nothing else shows such a
+//! size.
 
 use std::collections::HashSet;
 
@@ -10,7 +11,7 @@ use crate::{
     op::Op,
     program::{Function, FunctionId, Node, Program, SymbolId, ValueId, ValueType},
     size::Size,
-    validate::Valid,
+    validate::{Valid, first_unknown},
 };
 
 pub(super) fn drop_dead_code(program: &Valid) -> Program {
@@ -24,11 +25,26 @@ pub(super) fn drop_dead_code(program: &Valid) -> Program {
 
 /// The function without dead nodes.
 fn sweep(program: &Valid, function: &Function) -> Function {
+    let mut shown_before = 0;
+    loop {
+        let (swept, kept) = sweep_but(program, function, shown_before);
+        match first_unknown(&swept).and_then(|position| kept.get(position).copied()) {
+            // All that stands before a node shows its sizes, since the function is valid.
+            Some(position) if position > shown_before => shown_before = position,
+            _ => return swept,
+        }
+    }
+}
+
+/// The function without dead nodes, other than those before a position whose results have symbolic
+/// sizes; and the positions of the nodes that are left.
+fn sweep_but(program: &Valid, function: &Function, shown_before: usize) -> (Function, Vec<usize>) {
     let mut values: HashSet<ValueId> = function.outputs.iter().copied().collect();
     let mut symbols: HashSet<SymbolId> = HashSet::new();
     let mut live = Vec::with_capacity(function.nodes.len());
-    for node in function.nodes.iter().rev() {
+    for (position, node) in function.nodes.iter().enumerate().rev() {
         let is_live = node.outputs.iter().any(|output| values.contains(output))
+            || (position < shown_before && shows(function, node))
             || binds(program, function, node)
                 .iter()
                 .any(|symbol| symbols.contains(symbol));
@@ -46,12 +62,27 @@ fn sweep(program: &Valid, function: &Function) -> Function {
         live.push(is_live);
     }
     let mut rebuild = Rebuild::new(function);
-    for (node, is_live) in function.nodes.iter().zip(live.into_iter().rev()) {
+    let mut kept = Vec::with_capacity(function.nodes.len());
+    let nodes = function.nodes.iter().enumerate();
+    for ((position, node), is_live) in nodes.zip(live.into_iter().rev()) {
         if is_live {
             rebuild.copy(function, node);
+            kept.push(position);
         }
     }
-    rebuild.finish(function)
+    (rebuild.finish(function), kept)
+}
+
+/// Whether a result of a node has a size that is no number.
+fn shows(function: &Function, node: &Node) -> bool {
+    let mut types = node
+        .outputs
+        .iter()
+        .filter_map(|id| function.values.get(id.index()));
+    types.any(|ty| match ty {
+        ValueType::Tensor(ty) => ty.dims.iter().any(|dim| dim.as_fixed().is_none()),
+        ValueType::Int(_) => true,
+    })
 }
 
 /// Data-dependent symbols that a node binds.

@@ -135,8 +135,14 @@ impl<'a> Builder<'a> {
         inputs: Vec<(String, TensorType)>,
         merged: Merged,
     ) -> Option<Built> {
+        let kept = kept_layout(&merged.steps);
         for (tensor, param) in &merged.params {
-            if let Some(&weight) = self.tree.params.get(param) {
+            if kept.contains(tensor) {
+                self.tree.keep_layout(param.id);
+            }
+        }
+        for (tensor, param) in &merged.params {
+            if let Some(&weight) = self.tree.params.get(&param.id) {
                 self.weights.insert(*tensor, weight);
             }
         }
@@ -475,6 +481,40 @@ impl<'a> Builder<'a> {
             }
         }
     }
+}
+
+/// Matrices that the forward pass itself transposes, and never passes to a linear layer of Burn's: a
+/// weight among them is `[out, in]` already, whatever its module is called.
+fn kept_layout(steps: &[MergedStep]) -> HashSet<usize> {
+    let mut maps = HashSet::new();
+    let mut transposed = Vec::new();
+    for step in steps {
+        let MergedStep::Op {
+            op,
+            inputs,
+            outputs,
+        } = step
+        else {
+            continue;
+        };
+        match (op, inputs.as_slice(), outputs.as_slice()) {
+            (Op::Linear, [_, weight, ..], _) => {
+                maps.insert(*weight);
+            }
+            (Op::Permute(axes), [matrix], [out]) if axes.as_slice() == [1, 0] => {
+                transposed.push((*matrix, out.number));
+            }
+            _ => {}
+        }
+    }
+    // A linear layer's weight is transposed by the recorder, right before it.
+    let of_layers: HashSet<usize> = transposed
+        .iter()
+        .filter(|(_, out)| maps.contains(out))
+        .map(|(matrix, _)| *matrix)
+        .collect();
+    let own = transposed.into_iter().map(|(matrix, _)| matrix);
+    own.filter(|matrix| !of_layers.contains(matrix)).collect()
 }
 
 /// A function in the program, what its callers pass, and the symbols whose values follow.

@@ -1,7 +1,7 @@
 //! One recording: runs a forward pass on a capture device and brings what Burn captured into a form
 //! that can be compared with other recordings.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use burn::{
     backend::ir::{OperationIr, ScalarIr, TensorId},
@@ -16,9 +16,11 @@ use kiln_ops::scope::{self, Notes, marker};
 
 use super::{
     error::{Place, RecordError},
-    lift::{self, Numbering, Raw},
-    panic,
+    lift::{self, Lifter, Raw},
+    modes::Training,
+    panic, witness,
 };
+use crate::program::ElemType;
 
 /// Structure of a method's result; the numbers count its tensors.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,11 +56,19 @@ pub(super) enum Step {
 pub(super) struct Recording {
     pub(super) steps: Vec<Step>,
     pub(super) notes: Notes,
-    /// Data of initialised tensors.
-    pub(super) data: BTreeMap<usize, TensorData>,
+    /// Data of tensors that the forward pass made from data.
+    pub(super) constants: BTreeMap<usize, TensorData>,
     /// Which parameter of the module a tensor is.
-    pub(super) params: BTreeMap<usize, ParamId>,
+    pub(super) params: BTreeMap<usize, Parameter>,
     pub(super) result: Structure,
+}
+
+/// A parameter or buffer of the module, in Burn's layout.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Parameter {
+    pub(super) id: ParamId,
+    pub(super) elem: ElemType,
+    pub(super) dims: Vec<i64>,
 }
 
 /// What to record: a signature, which of its optional leaves are present, and values for symbols.
@@ -68,24 +78,34 @@ pub(super) struct Request<'a, M> {
     pub(super) signature: &'a Signature,
     pub(super) call: &'a dyn Fn(&M, Vec<Value>) -> Value,
     pub(super) present: &'a [bool],
+    /// How the module is trained, unless it is recorded as outside training.
+    pub(super) training: Option<&'a Training>,
+    /// Number of the recording, which says how large its symbols are.
+    pub(super) number: usize,
     /// Value of each symbol, by name.
     pub(super) size_of: &'a dyn Fn(&str) -> usize,
 }
 
 /// Records one forward pass.
-pub(super) fn record<M: Module>(
-    request: &Request<'_, M>,
-    fresh: impl Iterator<Item = usize> + 'static,
-) -> Result<Recording, RecordError> {
+pub(super) fn record<M: Module>(request: &Request<'_, M>) -> Result<Recording, RecordError> {
     let device = Device::capture();
     let mut params = Vec::new();
     let mut result = None;
     let outcome = panic::catch(|| {
         device.capture_scope(|capture| {
-            let guard = scope::begin(&device, fresh);
+            let (number, mut position) = (request.number, 0);
+            let selected = move |length| {
+                position += 1;
+                witness::selected(number, position, length)
+            };
+            let guard = scope::begin(&device, selected);
             // A snapshot of its own: running statistics are shared among plain clones, and moving
             // them would take them away from the caller's module.
             let module = request.module.valid().to_device(&device);
+            let module = match request.training {
+                Some(training) => training.switch_on(module),
+                None => module,
+            };
             let mut ids = ParamTensors::default();
             module.visit(&mut ids);
             params = ids.0;
@@ -135,12 +155,12 @@ pub(super) fn record<M: Module>(
         });
     };
 
-    let mut numbering = Numbering::default();
+    let mut lifter = Lifter::default();
     let mut steps = Vec::with_capacity(captured.graph.operations.len());
     let mut open = Vec::new();
     for operation in &captured.graph.operations {
-        let Some(step) = marker_step(operation, &mut numbering) else {
-            let lifted = lift::lift(operation, &mut numbering).map_err(|operation| {
+        let Some(step) = marker_step(operation, &mut lifter.numbering) else {
+            let lifted = lifter.lift(operation).map_err(|operation| {
                 let open = open.clone();
                 let notes = Notes {
                     open,
@@ -159,20 +179,33 @@ pub(super) fn record<M: Module>(
         }
         steps.push(step);
     }
-    let data = captured
-        .values
+    // The values of parameters are those of the module; keeping them here would be a copy of the
+    // model in each recording.
+    let mut constants = BTreeMap::new();
+    let mut known = BTreeMap::new();
+    let params: HashMap<TensorId, ParamId> = params
         .into_iter()
-        .filter_map(|(id, data)| Some((numbering.existing(id)?, data)))
+        .map(|(param, tensor)| (tensor, param))
         .collect();
-    let params = params
-        .into_iter()
-        .filter_map(|(param, tensor)| Some((numbering.existing(tensor)?, param)))
-        .collect();
+    for (tensor, data) in captured.values {
+        let Some(number) = lifter.numbering.existing(tensor) else {
+            continue;
+        };
+        match (params.get(&tensor), lift::elem(data.dtype())) {
+            (Some(&id), Some(elem)) => {
+                let dims = data.shape().iter().map(|&dim| lift::int(dim)).collect();
+                known.insert(number, Parameter { id, elem, dims });
+            }
+            _ => {
+                constants.insert(number, data);
+            }
+        }
+    }
     Ok(Recording {
         steps,
         notes,
-        data,
-        params,
+        constants,
+        params: known,
         result,
     })
 }
@@ -191,7 +224,7 @@ pub(super) fn place(method: &str, notes: &Notes) -> Place {
     }
 }
 
-fn marker_step(operation: &OperationIr, numbering: &mut Numbering) -> Option<Step> {
+fn marker_step(operation: &OperationIr, numbering: &mut lift::Numbering) -> Option<Step> {
     match operation {
         OperationIr::Init(desc) => Some(Step::Data {
             tensor: numbering.define(desc.out.id),

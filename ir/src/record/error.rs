@@ -55,17 +55,47 @@ pub enum RecordError {
         /// The first difference between recordings at different sizes.
         difference: String,
     },
-    /// A size is no polynomial of the declared symbols.
-    #[error("{place}: {what} of `{operation}` is no polynomial of the declared sizes: {observed}")]
-    NotPolynomial {
+    /// Nothing that the declared sizes can be combined to explains a size.
+    #[error(
+        "{place}: {what} of `{operation}` is no sum, product, minimum, maximum, quotient or remainder of the declared sizes that could be found: {observed}"
+    )]
+    SizeNotFound {
         /// Where.
         place: Place,
-        /// Which size, such as `axis 0 of result 0`.
+        /// Which size, such as `axis 0`.
         what: String,
         /// The operation.
         operation: String,
         /// What was seen at which sizes.
         observed: String,
+    },
+    /// The operands of an operation do not fit it for all sizes, or it does not take their type.
+    #[error("{place}: `{operation}` cannot be recorded: {problem}")]
+    Unproven {
+        /// Where.
+        place: Place,
+        /// The operation.
+        operation: String,
+        /// What does not fit.
+        problem: String,
+    },
+    /// A layer does something in training that a recording cannot see.
+    #[error(
+        "what `{layers}` does in training cannot be recorded: use Kiln's `Dropout`, which can, freeze the layer, or record with `Recorder::inference_only`"
+    )]
+    UnseenTraining {
+        /// Paths of the layers.
+        layers: String,
+    },
+    /// The forward pass does something in training that a program cannot say.
+    #[error(
+        "method `{method}`: training changes more than dropout and batch normalisation: {difference}; `Recorder::inference_only` records the forward pass as it is outside training"
+    )]
+    ModeDependent {
+        /// The method.
+        method: String,
+        /// The first difference.
+        difference: String,
     },
     /// A number that is no size depends on a size.
     #[error(

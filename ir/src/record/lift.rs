@@ -85,18 +85,6 @@ pub(super) fn elem(dtype: DType) -> Option<ElemType> {
     })
 }
 
-/// Lifts one operation; the error is its name.
-pub(super) fn lift(operation: &OperationIr, numbering: &mut Numbering) -> Result<Vec<Raw>, String> {
-    let mut lifter = Lifter {
-        numbering,
-        raws: Vec::new(),
-    };
-    match lifter.operation(operation) {
-        Some(()) => Ok(lifter.raws),
-        None => Err(name(operation)),
-    }
-}
-
 /// The operation's name as Burn prints it, without its tensors.
 fn name(operation: &OperationIr) -> String {
     if let OperationIr::Custom(desc) = operation {
@@ -116,12 +104,22 @@ fn name(operation: &OperationIr) -> String {
     words.join("::")
 }
 
-struct Lifter<'a> {
-    numbering: &'a mut Numbering,
+/// Turns the operations of one recording into those of the IR.
+#[derive(Debug, Default)]
+pub(super) struct Lifter {
+    pub(super) numbering: Numbering,
     raws: Vec<Raw>,
 }
 
-impl Lifter<'_> {
+impl Lifter {
+    /// Lifts one operation; the error is its name.
+    pub(super) fn lift(&mut self, operation: &OperationIr) -> Result<Vec<Raw>, String> {
+        match self.operation(operation) {
+            Some(()) => Ok(core::mem::take(&mut self.raws)),
+            None => Err(name(operation)),
+        }
+    }
+
     fn operation(&mut self, operation: &OperationIr) -> Option<()> {
         match operation {
             OperationIr::BaseFloat(op) | OperationIr::BaseInt(op) | OperationIr::BaseBool(op) => {
@@ -399,7 +397,11 @@ impl Lifter<'_> {
             ModuleOp::BatchNorm(d) => {
                 let epsilon = Float(d.epsilon.elem::<f64>());
                 let inputs = [&d.x, &d.gamma, &d.beta, &d.mean, &d.variance];
-                self.push(Op::BatchNorm { epsilon }, &inputs, &d.out)
+                let op = Op::BatchNorm {
+                    epsilon,
+                    momentum: None,
+                };
+                self.push(op, &inputs, &d.out)
             }
             ModuleOp::Embedding(d) => {
                 let rows: i64 = d.indices.shape.iter().map(|&n| int(n)).product();
@@ -604,7 +606,7 @@ fn number(n: usize) -> Size {
     Size::fixed(int(n))
 }
 
-fn int(n: usize) -> i64 {
+pub(super) fn int(n: usize) -> i64 {
     i64::try_from(n).unwrap_or(i64::MAX)
 }
 

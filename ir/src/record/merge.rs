@@ -1,20 +1,21 @@
 //! From several recordings of one forward pass to one with symbolic sizes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
-use burn::{module::ParamId, tensor::TensorData};
-use kiln_ops::scope::ScopeInfo;
+use burn::tensor::TensorData;
+use kiln_ops::scope::{Notes, ScopeInfo};
 
 use super::{
-    capture::{self, Recording, Step, Structure},
+    capture::{self, Parameter, Recording, Step, Structure},
     error::{Place, RecordError},
-    lift::Raw,
-    witness::{RECORDINGS, Witnesses},
+    lift::{self, Raw},
+    witness::Witnesses,
 };
 use crate::{
-    op::Op,
-    program::{ElemType, SymbolId},
+    op::{Float, Op},
+    program::{ElemType, Program, SymbolId, TensorType},
     size::Size,
+    validate::infer,
 };
 
 /// A recording whose sizes are symbolic.
@@ -22,7 +23,7 @@ use crate::{
 pub(super) struct Merged {
     pub(super) steps: Vec<MergedStep>,
     pub(super) scopes: Vec<ScopeInfo>,
-    pub(super) params: BTreeMap<usize, ParamId>,
+    pub(super) params: BTreeMap<usize, Parameter>,
     pub(super) constants: BTreeMap<usize, Constant>,
     pub(super) result: Structure,
 }
@@ -73,145 +74,41 @@ pub(super) struct MergedTensor {
     pub(super) dims: Vec<Size>,
 }
 
-/// Merges recordings. `fresh` gives a symbol for each size that depends on data.
+/// What recordings are merged with: the method, its inputs, and the symbols.
+pub(super) struct Context<'a> {
+    /// Symbols and weights.
+    pub(super) program: &'a Program,
+    /// Name of the method.
+    pub(super) method: &'a str,
+    /// Types of its tensors, in the order in which the forward pass gets them.
+    pub(super) inputs: &'a [TensorType],
+    /// Symbols of sizes that depend on data, in order.
+    pub(super) fresh: &'a [SymbolId],
+}
+
+/// Merges recordings, those that only test the others last.
 pub(super) fn merge(
-    method: &str,
+    context: &Context<'_>,
     recordings: Vec<Recording>,
-    mut witnesses: Witnesses,
-    fresh: impl Fn(usize) -> SymbolId,
+    witnesses: Witnesses,
 ) -> Result<Merged, RecordError> {
-    let Ok(recordings): Result<[Recording; RECORDINGS], _> = recordings.try_into() else {
-        return Err(RecordError::Capture {
-            place: Place {
-                method: method.to_owned(),
-                layers: Vec::new(),
-            },
-            message: format!("expected {RECORDINGS} recordings"),
-        });
+    let mut merger = Merger {
+        context,
+        recordings: &recordings,
+        witnesses,
+        types: HashMap::new(),
+        open: Vec::new(),
     };
-    let mut open: Vec<usize> = Vec::new();
-    let [first, ..] = &recordings;
-    let place = |open: &[usize]| {
-        let notes = kiln_ops::scope::Notes {
-            open: open.to_vec(),
-            ..first.notes.clone()
-        };
-        capture::place(method, &notes)
-    };
-    let differs = |open: &[usize], difference: String| RecordError::SizeDependent {
-        place: place(open),
-        difference,
-    };
-
-    for other in &recordings {
-        if other.notes.fresh.len() != first.notes.fresh.len() {
-            return Err(differs(
-                &[],
-                "another number of results whose size depends on data".into(),
-            ));
-        }
-        if other.result != first.result {
-            return Err(differs(&[], "results of another structure".into()));
-        }
-    }
-    for position in 0..first.notes.fresh.len() {
-        let values = core::array::from_fn(|recording| {
-            recordings[recording]
-                .notes
-                .fresh
-                .get(position)
-                .and_then(|&size| i64::try_from(size).ok())
-                .unwrap_or_default()
-        });
-        witnesses.push(fresh(position), values);
-    }
-
-    let mut steps = Vec::with_capacity(first.steps.len());
-    for (position, step) in first.steps.iter().enumerate() {
-        let mut all = Vec::with_capacity(RECORDINGS);
-        for other in &recordings {
-            match other.steps.get(position) {
-                Some(other) if same_step(step, other) => all.push(other),
-                other => {
-                    let difference = format!(
-                        "step {position} is `{}` at one size and `{}` at another",
-                        describe(Some(step)),
-                        describe(other)
-                    );
-                    return Err(differs(&open, difference));
-                }
-            }
-        }
-        steps.push(match step {
-            Step::Op(_) => {
-                let raws: Vec<&Raw> = all
-                    .into_iter()
-                    .filter_map(|step| {
-                        if let Step::Op(raw) = step {
-                            Some(raw)
-                        } else {
-                            None
-                        }
-                    })
-                    .collect();
-                merge_op(&raws, &witnesses, &|| place(&open))?
-            }
-            Step::Data { .. } => MergedStep::Data,
-            Step::Input { tensor } => MergedStep::Input { tensor: *tensor },
-            Step::Output { tensor } => MergedStep::Output { tensor: *tensor },
-            Step::Begin { scope } => {
-                open.push(*scope);
-                MergedStep::Begin { scope: *scope }
-            }
-            Step::Enter { outer, inner } => MergedStep::Enter {
-                outer: *outer,
-                inner: *inner,
-            },
-            Step::Leave { inner, outer } => MergedStep::Leave {
-                inner: *inner,
-                outer: *outer,
-            },
-            Step::End => {
-                open.pop();
-                MergedStep::End
-            }
-        });
-    }
-    if let Some(longer) = recordings
-        .iter()
-        .find(|other| other.steps.len() > first.steps.len())
-    {
-        let next = longer.steps.get(first.steps.len());
-        let difference = format!(
-            "`{}` follows at one size and nothing at another",
-            describe(next)
-        );
-        return Err(differs(&[], difference));
-    }
-
-    let mut constants = BTreeMap::new();
-    for number in first
-        .data
-        .keys()
-        .filter(|number| !first.params.contains_key(number))
-    {
-        let data: Vec<&TensorData> = recordings
-            .iter()
-            .filter_map(|recording| recording.data.get(number))
-            .collect();
-        let constant =
-            merge_constant(&data, &witnesses).ok_or_else(|| RecordError::BakedConstant {
-                place: place(&[]),
-                shape: data
-                    .iter()
-                    .take(2)
-                    .map(|data| format!("{:?}", data.shape()))
-                    .collect::<Vec<_>>()
-                    .join(" and "),
-            })?;
-        constants.insert(*number, constant);
-    }
-    let [first, ..] = recordings;
+    let constants = merger.constants()?;
+    let steps = merger.steps()?;
+    let first = recordings.into_iter().next();
+    let first = first.ok_or_else(|| RecordError::Capture {
+        place: Place {
+            method: context.method.to_owned(),
+            layers: Vec::new(),
+        },
+        message: "no recording".to_owned(),
+    })?;
     Ok(Merged {
         steps,
         scopes: first.notes.scopes,
@@ -219,6 +116,343 @@ pub(super) fn merge(
         constants,
         result: first.result,
     })
+}
+
+struct Merger<'a> {
+    context: &'a Context<'a>,
+    recordings: &'a [Recording],
+    witnesses: Witnesses,
+    /// Types of tensors by number.
+    types: HashMap<usize, TensorType>,
+    /// Scopes that are open.
+    open: Vec<usize>,
+}
+
+impl Merger<'_> {
+    fn place(&self) -> Place {
+        let notes = self.recordings.first().map(|first| Notes {
+            open: self.open.clone(),
+            ..first.notes.clone()
+        });
+        capture::place(self.context.method, &notes.unwrap_or_default())
+    }
+
+    fn differs(&self, difference: String) -> RecordError {
+        RecordError::SizeDependent {
+            place: self.place(),
+            difference,
+        }
+    }
+
+    /// Tensors made from data: the same in all recordings, or numbers in order.
+    fn constants(&mut self) -> Result<BTreeMap<usize, Constant>, RecordError> {
+        let mut constants = BTreeMap::new();
+        let Some(first) = self.recordings.first() else {
+            return Ok(constants);
+        };
+        for (&number, shape) in &first.params {
+            let dims = shape.dims.iter().map(|&dim| Size::fixed(dim)).collect();
+            let elem = shape.elem;
+            self.types.insert(number, TensorType { elem, dims });
+        }
+        for (&number, data) in &first.constants {
+            let all: Vec<&TensorData> = self
+                .recordings
+                .iter()
+                .filter_map(|recording| recording.constants.get(&number))
+                .collect();
+            let constant = self
+                .constant(&all)
+                .filter(|_| all.len() == self.recordings.len());
+            let (Some(constant), Some(elem)) = (constant, lift::elem(data.dtype())) else {
+                let shapes = all.iter().take(2).map(|data| format!("{:?}", data.shape()));
+                return Err(RecordError::BakedConstant {
+                    place: self.place(),
+                    shape: shapes.collect::<Vec<_>>().join(" and "),
+                });
+            };
+            let dims = match &constant {
+                Constant::Data(data) => data.shape().iter().map(|&dim| fixed(dim)).collect(),
+                Constant::Arange(end) => vec![end.clone()],
+            };
+            self.types.insert(number, TensorType { elem, dims });
+            constants.insert(number, constant);
+        }
+        Ok(constants)
+    }
+
+    fn constant(&mut self, data: &[&TensorData]) -> Option<Constant> {
+        let first = *data.first()?;
+        if data.iter().all(|other| *other == first) {
+            return Some(Constant::Data(first.clone()));
+        }
+        let is_arange = |data: &&TensorData| {
+            (data.dtype().is_int() || data.dtype().is_uint())
+                && data.shape().num_dims() == 1
+                && data
+                    .iter::<i64>()
+                    .zip(0..)
+                    .all(|(value, position)| value == position)
+        };
+        if !data.iter().all(is_arange) {
+            return None;
+        }
+        let lengths: Vec<i64> = data
+            .iter()
+            .map(|data| lift::int(data.num_elements()))
+            .collect();
+        self.witnesses.fit(&lengths).map(Constant::Arange)
+    }
+
+    fn steps(&mut self) -> Result<Vec<MergedStep>, RecordError> {
+        let Some((first, others)) = self.recordings.split_first() else {
+            return Ok(Vec::new());
+        };
+        for other in others {
+            if other.notes.fresh.len() != first.notes.fresh.len() {
+                return Err(
+                    self.differs("another number of results whose size depends on data".into())
+                );
+            }
+            if other.result != first.result {
+                return Err(self.differs("results of another structure".into()));
+            }
+        }
+        let mut inputs = self.context.inputs.iter();
+        let mut fresh = self.context.fresh.iter();
+        let mut merged = Vec::with_capacity(first.steps.len());
+        for (position, step) in first.steps.iter().enumerate() {
+            let mut raws = Vec::with_capacity(self.recordings.len());
+            for recording in self.recordings {
+                let other = recording.steps.get(position);
+                if !other.is_some_and(|other| same_step(step, other)) {
+                    return Err(self.differs(format!(
+                        "step {position} is `{}` at one size and `{}` at another",
+                        describe(Some(step)),
+                        describe(other)
+                    )));
+                }
+                if let Some(Step::Op(raw)) = other {
+                    raws.push(raw);
+                }
+            }
+            let step = match step {
+                Step::Op(_) => self.op(&raws, &mut fresh)?,
+                Step::Data { .. } => MergedStep::Data,
+                &Step::Input { tensor } => {
+                    if let Some(ty) = inputs.next() {
+                        self.define(tensor, ty.clone());
+                    }
+                    MergedStep::Input { tensor }
+                }
+                &Step::Output { tensor } => MergedStep::Output { tensor },
+                &Step::Begin { scope } => {
+                    self.open.push(scope);
+                    MergedStep::Begin { scope }
+                }
+                &Step::Enter { outer, inner } => {
+                    self.rename(outer, inner);
+                    MergedStep::Enter { outer, inner }
+                }
+                &Step::Leave { inner, outer } => {
+                    self.rename(inner, outer);
+                    MergedStep::Leave { inner, outer }
+                }
+                Step::End => {
+                    self.open.pop();
+                    MergedStep::End
+                }
+            };
+            merged.push(step);
+        }
+        if let Some(longer) = others
+            .iter()
+            .find(|one| one.steps.len() > first.steps.len())
+        {
+            return Err(self.differs(format!(
+                "`{}` follows at one size and nothing at another",
+                describe(longer.steps.get(first.steps.len()))
+            )));
+        }
+        Ok(merged)
+    }
+
+    fn define(&mut self, tensor: usize, ty: TensorType) {
+        for dim in &ty.dims {
+            self.witnesses.remember(dim);
+        }
+        self.types.insert(tensor, ty);
+    }
+
+    fn rename(&mut self, from: usize, to: usize) {
+        if let Some(ty) = self.types.get(&from).cloned() {
+            self.types.insert(to, ty);
+        }
+    }
+
+    /// An operation: its attributes by what the recordings show, its results by what follows.
+    fn op<'f>(
+        &mut self,
+        raws: &[&Raw],
+        fresh: &mut impl Iterator<Item = &'f SymbolId>,
+    ) -> Result<MergedStep, RecordError> {
+        let [first, ..] = raws else {
+            return Ok(MergedStep::Data);
+        };
+        let mut op = first.op.clone();
+        self.same_floats(raws)?;
+        let numbers: Vec<Vec<i64>> = raws
+            .iter()
+            .map(|raw| {
+                raw.op
+                    .sizes()
+                    .into_iter()
+                    .filter_map(Size::as_fixed)
+                    .collect()
+            })
+            .collect();
+        for (slot, size) in op.sizes_mut().into_iter().enumerate() {
+            let seen: Vec<i64> = numbers
+                .iter()
+                .filter_map(|all| all.get(slot).copied())
+                .collect();
+            *size = self
+                .witnesses
+                .fit(&seen)
+                .ok_or_else(|| RecordError::SizeNotFound {
+                    place: self.place(),
+                    what: attribute(&first.op, slot),
+                    operation: name(&first.op),
+                    observed: observed(&seen),
+                })?;
+        }
+        let types = self.infer(first, &op, fresh)?;
+        let mut outputs = Vec::with_capacity(types.len());
+        for (result, (ty, output)) in types.into_iter().zip(&first.outputs).enumerate() {
+            self.check(raws, result, &ty)?;
+            self.define(output.number, ty.clone());
+            outputs.push(MergedTensor {
+                number: output.number,
+                elem: ty.elem,
+                dims: ty.dims,
+            });
+        }
+        Ok(MergedStep::Op {
+            op,
+            inputs: first.inputs.clone(),
+            outputs,
+        })
+    }
+
+    /// Types of the results, which follow from those of the operands.
+    fn infer<'f>(
+        &self,
+        raw: &Raw,
+        op: &Op,
+        fresh: &mut impl Iterator<Item = &'f SymbolId>,
+    ) -> Result<Vec<TensorType>, RecordError> {
+        let unproven = |problem: String| RecordError::Unproven {
+            place: self.place(),
+            operation: name(&raw.op),
+            problem,
+        };
+        let inputs: Option<Vec<&TensorType>> = raw
+            .inputs
+            .iter()
+            .map(|number| self.types.get(number))
+            .collect();
+        let inputs = inputs.ok_or_else(|| unproven("a tensor of unknown origin".to_owned()))?;
+        let mut types = infer(self.context.program, op, &inputs)
+            .map_err(|problem| unproven(problem.to_string()))?;
+        if let (Op::Nonzero, [ty]) = (op, types.as_mut_slice()) {
+            let symbol = fresh.next();
+            let symbol =
+                symbol.ok_or_else(|| unproven("a size that nothing announced".to_owned()))?;
+            ty.dims = vec![Size::symbol(*symbol)];
+        }
+        if types.len() == raw.outputs.len() {
+            Ok(types)
+        } else {
+            Err(unproven(format!("{} results", raw.outputs.len())))
+        }
+    }
+
+    /// Whether a result has its type in all recordings.
+    fn check(&self, raws: &[&Raw], result: usize, ty: &TensorType) -> Result<(), RecordError> {
+        for (axis, dim) in ty.dims.iter().enumerate() {
+            let output = |raw: &&Raw| raw.outputs.get(result)?.dims.get(axis).copied();
+            let seen: Vec<i64> = raws.iter().filter_map(output).collect();
+            if !self.witnesses.explains(dim, &seen) {
+                let raw = raws.first();
+                return Err(RecordError::SizeNotFound {
+                    place: self.place(),
+                    what: format!("axis {axis} of result {result}"),
+                    operation: raw.map(|raw| name(&raw.op)).unwrap_or_default(),
+                    observed: observed(&seen),
+                });
+            }
+        }
+        let elem = raws
+            .first()
+            .and_then(|raw| Some((raw, raw.outputs.get(result)?.elem)));
+        match elem {
+            Some((raw, elem)) if elem != ty.elem => Err(RecordError::Unproven {
+                place: self.place(),
+                operation: name(&raw.op),
+                problem: format!("expected {} as result {result}, got {elem}", ty.elem),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    fn same_floats(&self, raws: &[&Raw]) -> Result<(), RecordError> {
+        let floats = |raw: &Raw| -> Vec<Float> {
+            let mut op = raw.op.clone();
+            op.floats_mut().into_iter().map(|float| *float).collect()
+        };
+        let [first, others @ ..] = raws else {
+            return Ok(());
+        };
+        let expected = floats(first);
+        let other = others
+            .iter()
+            .map(|raw| floats(raw))
+            .find(|other| *other != expected);
+        other.map_or(Ok(()), |other| {
+            Err(RecordError::FloatDependsOnSize {
+                place: self.place(),
+                operation: name(&first.op),
+                observed: format!("{expected:?} and {other:?}"),
+            })
+        })
+    }
+}
+
+fn fixed(dim: usize) -> Size {
+    Size::fixed(lift::int(dim))
+}
+
+/// Which size of an operation's attributes stands at a position.
+fn attribute(op: &Op, slot: usize) -> String {
+    match op {
+        Op::Slice(_) => {
+            let end = if slot.is_multiple_of(2) {
+                "start"
+            } else {
+                "end"
+            };
+            format!("the {end} of axis {}", slot / 2)
+        }
+        Op::Reshape(_) | Op::Expand(_) => format!("axis {slot}"),
+        Op::Full { dims, .. } => {
+            let scalars = op.sizes().len().saturating_sub(dims.len());
+            match slot.checked_sub(scalars) {
+                Some(axis) => format!("axis {axis}"),
+                None => "the value".to_owned(),
+            }
+        }
+        _ => "an attribute".to_owned(),
+    }
 }
 
 fn describe(step: Option<&Step>) -> String {
@@ -258,107 +492,13 @@ fn without_numbers(op: &Op) -> Op {
     op
 }
 
-fn merge_op(
-    raws: &[&Raw],
-    witnesses: &Witnesses,
-    place: &dyn Fn() -> Place,
-) -> Result<MergedStep, RecordError> {
-    let first = raws[0];
-    let operation = || name(&first.op);
-    let fit = |what: &dyn Fn() -> String, seen: [i64; RECORDINGS]| {
-        witnesses
-            .fit(seen)
-            .ok_or_else(|| RecordError::NotPolynomial {
-                place: place(),
-                what: what(),
-                operation: operation(),
-                observed: observed(&seen),
-            })
-    };
-    let mut op = first.op.clone();
-    let mut ops: Vec<Op> = raws.iter().map(|raw| raw.op.clone()).collect();
-    let floats: Vec<Vec<f64>> = ops
-        .iter_mut()
-        .map(|op| op.floats_mut().into_iter().map(|f| f.0).collect())
-        .collect();
-    if let Some(other) = floats
-        .iter()
-        .find(|other| **other != floats[0] && !all_nan(other))
-    {
-        return Err(RecordError::FloatDependsOnSize {
-            place: place(),
-            operation: operation(),
-            observed: format!("{:?} and {other:?}", floats[0]),
-        });
-    }
-    let numbers: Vec<Vec<i64>> = ops
-        .iter_mut()
-        .map(|op| {
-            op.sizes_mut()
-                .into_iter()
-                .map(|s| s.as_fixed().unwrap_or_default())
-                .collect()
-        })
-        .collect();
-    for (slot, size) in op.sizes_mut().into_iter().enumerate() {
-        let seen = core::array::from_fn(|recording| numbers[recording][slot]);
-        *size = fit(&|| format!("attribute {slot}"), seen)?;
-    }
-    let mut outputs = Vec::with_capacity(first.outputs.len());
-    for (result, output) in first.outputs.iter().enumerate() {
-        let dims = (0..output.dims.len())
-            .map(|axis| {
-                let seen =
-                    core::array::from_fn(|recording| raws[recording].outputs[result].dims[axis]);
-                fit(&|| format!("axis {axis} of result {result}"), seen)
-            })
-            .collect::<Result<_, _>>()?;
-        outputs.push(MergedTensor {
-            number: output.number,
-            elem: output.elem,
-            dims,
-        });
-    }
-    Ok(MergedStep::Op {
-        op,
-        inputs: first.inputs.clone(),
-        outputs,
-    })
-}
-
-fn all_nan(numbers: &[f64]) -> bool {
-    !numbers.is_empty() && numbers.iter().all(|n| n.is_nan())
-}
-
 fn observed(seen: &[i64]) -> String {
     let numbers: Vec<String> = seen.iter().map(ToString::to_string).collect();
     format!("{} at {} different sizes", numbers.join(", "), seen.len())
 }
 
-fn merge_constant(data: &[&TensorData], witnesses: &Witnesses) -> Option<Constant> {
-    let first = *data.first()?;
-    if data.iter().all(|other| *other == first) {
-        return Some(Constant::Data(first.clone()));
-    }
-    let is_arange = |data: &&TensorData| {
-        (data.dtype().is_int() || data.dtype().is_uint())
-            && data.shape().num_dims() == 1
-            && data
-                .iter::<i64>()
-                .zip(0..)
-                .all(|(value, position)| value == position)
-    };
-    if !data.iter().all(is_arange) || data.len() != RECORDINGS {
-        return None;
-    }
-    let seen = core::array::from_fn(|recording| {
-        i64::try_from(data[recording].num_elements()).unwrap_or(i64::MAX)
-    });
-    witnesses.fit(seen).map(Constant::Arange)
-}
-
 /// The operation's name for messages.
-fn name(op: &Op) -> String {
+pub(super) fn name(op: &Op) -> String {
     format!("{op:?}")
         .split(['(', ' ', '{'])
         .next()

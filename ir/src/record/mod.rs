@@ -2,13 +2,16 @@
 //!
 //! A module's forward pass is run on Burn's capture device, which executes nothing and notes every
 //! operation. It is run several times, each time with other sizes for the declared symbols; what
-//! differs between the recordings is written as a polynomial of the symbols, and what cannot be is
-//! an error that names the layer and the operation.
+//! differs between the recordings is written as a size in the symbols, and what cannot be is an error
+//! that names the layer and the operation. It is run as while the module is trained, so that dropout
+//! and batch normalisation are in the program, and once more as outside training, to see that nothing
+//! else differs.
 //!
 //! ```text
 //!   input.rs    declares inputs               capture.rs  one recording: Burn's operations, scopes
-//!   lift.rs     Burn's operation → Op         witness.rs  numbers → polynomials
-//!   merge.rs    recordings → symbolic steps   build.rs    steps → functions, one a layer scope
+//!   lift.rs     Burn's operation → Op         modes.rs    training and inference in one program
+//!   witness.rs  numbers → sizes               solve.rs    linear equations for it
+//!   merge.rs    recordings → symbolic steps   build.rs    steps → functions, one per layer scope
 //!   tree.rs     modules and weights           error.rs    what can go wrong, and where
 //! ```
 
@@ -18,7 +21,9 @@ mod error;
 mod input;
 mod lift;
 mod merge;
+mod modes;
 mod panic;
+mod solve;
 mod tree;
 mod witness;
 
@@ -30,7 +35,7 @@ pub use error::{Place, RecordError};
 pub use input::{AdjacencyInput, EdgeIndexInput, Input, Inputs, Optional, TensorInput};
 pub use kiln_core::signature::Dim;
 
-use burn::module::Module as BurnModule;
+use burn::module::{Module as BurnModule, ModuleDisplay};
 use kiln_core::{
     Kind, Overload, Overloads, Signature, Value,
     signature::{Param as InputParam, Type as InputType},
@@ -38,9 +43,10 @@ use kiln_core::{
 
 use self::{
     build::Builder,
-    capture::{Request, Structure},
+    capture::{Recording, Request, Structure},
+    modes::{Mode, Training},
     tree::Tree,
-    witness::{RECORDINGS, Witnesses},
+    witness::Witnesses,
 };
 use crate::{
     Model, pass,
@@ -64,10 +70,14 @@ pub struct Recorder<'m, M> {
     module: &'m M,
     kind: String,
     overloads: Vec<Overload<M>>,
+    mode: Mode,
 }
 
-impl<'m, M: BurnModule> Recorder<'m, M> {
-    /// A recorder for a module, in its present state and as it behaves outside training.
+impl<'m, M: BurnModule + ModuleDisplay> Recorder<'m, M> {
+    /// A recorder for a module in its present state.
+    ///
+    /// Dropout and batch normalisation are recorded with what they do in training, whether or not the
+    /// module has gradients now; parts of it that are [frozen](BurnModule::freeze) stay so.
     pub fn new(module: &'m M) -> Self {
         let name = type_name::<M>();
         let name = name.split('<').next().unwrap_or(name);
@@ -76,7 +86,15 @@ impl<'m, M: BurnModule> Recorder<'m, M> {
             module,
             kind,
             overloads: Vec::new(),
+            mode: Mode::Training,
         }
+    }
+
+    /// Records the module as it is outside training alone: without dropout, and with batch
+    /// statistics that never change. For modules that do in training what a program cannot say.
+    pub fn inference_only(mut self) -> Self {
+        self.mode = Mode::Inference;
+        self
     }
 
     /// Names the class in exported programs; without this it is the Rust type's name.
@@ -118,7 +136,8 @@ impl<'m, M: BurnModule> Recorder<'m, M> {
     ///
     /// # Errors
     /// If a forward pass reads values, uses an operation that the IR lacks, depends on sizes in a
-    /// way that is no polynomial, or panics; the error names layer and operation.
+    /// way that cannot be found, differs in training by more than dropout and batch normalisation, or
+    /// panics; the error names layer and operation.
     pub fn finish(self) -> Result<Model, RecordError> {
         if self.overloads.is_empty() {
             return Err(RecordError::NoMethods);
@@ -131,16 +150,29 @@ impl<'m, M: BurnModule> Recorder<'m, M> {
         {
             return Err(RecordError::DuplicateMethod(twice.name.clone()));
         }
+        let training = match self.mode {
+            Mode::Training => Some(Training::of(self.module)),
+            Mode::Inference => None,
+        };
+        if let Some(training) = &training
+            && let [_, ..] = training.unseen.as_slice()
+        {
+            return Err(RecordError::UnseenTraining {
+                layers: training.unseen.join("`, `"),
+            });
+        }
         let mut tree = Tree::new(self.module, &self.kind);
         let mut program = Program::default();
         let mut methods = Vec::with_capacity(self.overloads.len());
         for overload in &self.overloads {
-            methods.push(record_method(
+            let method = record_method(
                 self.module,
+                training.as_ref(),
                 overload,
                 &mut program,
                 &mut tree,
-            )?);
+            )?;
+            methods.push(method);
         }
         if let Some(root) = tree.modules.first_mut() {
             root.methods = methods;
@@ -155,6 +187,7 @@ impl<'m, M: BurnModule> Recorder<'m, M> {
 /// Records one method: all its cases.
 fn record_method<M: BurnModule>(
     module: &M,
+    training: Option<&Training>,
     overload: &Overload<M>,
     program: &mut Program,
     tree: &mut Tree,
@@ -196,37 +229,49 @@ fn record_method<M: BurnModule>(
             "{optional} optional inputs are too many, at most 8"
         )));
     }
-    let ids: Vec<SymbolId> = symbols.iter().map(|&(_, id)| id).collect();
-    let witnesses = Witnesses::new(&ids);
+    let names: Vec<&str> = symbols.iter().map(|(name, _)| name.as_str()).collect();
+    let capture = Capture {
+        module,
+        training,
+        overload,
+        symbols: &names,
+    };
 
     let mut cases = Vec::new();
     let mut result: Option<Type> = None;
     for bits in 0..1_usize << optional {
         let present: Vec<bool> = (0..optional).map(|bit| bits >> bit & 1 == 1).collect();
-        let mut recordings = Vec::with_capacity(RECORDINGS);
-        for recording in 0..RECORDINGS {
-            let size_of = |name: &str| {
-                lookup(name)
-                    .and_then(|id| witnesses.value(recording, id))
-                    .and_then(|value| usize::try_from(value).ok())
-                    .unwrap_or_default()
-            };
-            let request = Request {
-                module,
-                method: &overload.name,
-                signature,
-                call: &*overload.call,
-                present: &present,
-                size_of: &size_of,
-            };
-            recordings.push(capture::record(&request, Witnesses::fresh(recording))?);
-        }
-        let fresh: Vec<SymbolId> = (0..recordings.first().map_or(0, |r| r.notes.fresh.len()))
-            .map(|position| symbol(program, &format!("K{position}")))
+        let Captured {
+            numbers,
+            recordings,
+        } = capture.all(&present)?;
+        let fresh_count = recordings.first().map_or(0, |r| r.notes.fresh.len());
+        let fresh = fresh_symbols(program, &names, fresh_count);
+        let declared = symbols.iter().enumerate().map(|(position, &(_, id))| {
+            let value = |&number| witness::value(number, position);
+            (id, numbers.iter().map(value).map(lift::int).collect())
+        });
+        let dependent = fresh.iter().enumerate().map(|(position, &id)| {
+            let value = |one: &Recording| one.notes.fresh.get(position).copied();
+            let values = recordings
+                .iter()
+                .map(|one| lift::int(value(one).unwrap_or_default()));
+            (id, values.collect())
+        });
+        let witnesses = Witnesses::new(declared.chain(dependent).collect());
+        let mut flags = present.iter();
+        let inputs: Vec<TensorType> = leaves
+            .iter()
+            .filter(|leaf| !leaf.optional || flags.next() == Some(&true))
+            .map(|leaf| leaf.ty.clone())
             .collect();
-        let merged = merge::merge(&overload.name, recordings, witnesses.clone(), |position| {
-            fresh.get(position).copied().unwrap_or(SymbolId(u32::MAX))
-        })?;
+        let context = merge::Context {
+            program,
+            method: &overload.name,
+            inputs: &inputs,
+            fresh: &fresh,
+        };
+        let merged = merge::merge(&context, recordings, witnesses)?;
         let structure = merged.result.clone();
 
         let mut flags = present.iter();
@@ -267,6 +312,97 @@ fn record_method<M: BurnModule>(
         defaults,
         ..method
     })
+}
+
+/// What is captured of a method.
+struct Capture<'a, M> {
+    module: &'a M,
+    training: Option<&'a Training>,
+    overload: &'a Overload<M>,
+    symbols: &'a [&'a str],
+}
+
+/// The recordings of one case, and their numbers.
+struct Captured {
+    numbers: Vec<usize>,
+    recordings: Vec<Recording>,
+}
+
+impl<M: BurnModule> Capture<'_, M> {
+    /// As many recordings as it takes; checks that training changes nothing that a program cannot say.
+    fn all(&self, present: &[bool]) -> Result<Captured, RecordError> {
+        let mut numbers = Vec::new();
+        let mut recordings: Vec<Recording> = Vec::new();
+        let mut number = 0;
+        loop {
+            match self.one(present, number, self.training) {
+                Ok(mut recording) => {
+                    if let Some(training) = self.training {
+                        training.know_momenta(&mut recording);
+                    }
+                    numbers.push(number);
+                    recordings.push(recording);
+                }
+                // What a forward pass asks of its sizes may not hold for the least of them.
+                Err(RecordError::Panicked { .. }) if number == witness::TINY => {}
+                Err(error) => return Err(error),
+            }
+            number += 1;
+            let fresh = recordings
+                .first()
+                .map_or(0, |first| first.notes.fresh.len());
+            if number >= witness::recordings(self.symbols.len() + fresh) {
+                break;
+            }
+        }
+        if let (Some(_), Some((&number, trained))) =
+            (self.training, numbers.iter().zip(&recordings).next())
+        {
+            let untrained = self.one(present, number, None)?;
+            if let Some(difference) = modes::difference(trained, &untrained) {
+                return Err(RecordError::ModeDependent {
+                    method: self.overload.name.clone(),
+                    difference,
+                });
+            }
+        }
+        Ok(Captured {
+            numbers,
+            recordings,
+        })
+    }
+
+    fn one(
+        &self,
+        present: &[bool],
+        number: usize,
+        training: Option<&Training>,
+    ) -> Result<Recording, RecordError> {
+        let size_of = |name: &str| {
+            let position = self.symbols.iter().position(|other| *other == name);
+            position.map_or(0, |position| witness::value(number, position))
+        };
+        capture::record(&Request {
+            module: self.module,
+            method: &self.overload.name,
+            signature: &self.overload.signature,
+            call: &*self.overload.call,
+            present,
+            training,
+            number,
+            size_of: &size_of,
+        })
+    }
+}
+
+/// Symbols `K0`, `K1`, ... for sizes that depend on data, other than the declared ones.
+fn fresh_symbols(program: &mut Program, declared: &[&str], count: usize) -> Vec<SymbolId> {
+    let names = (0..).map(|number: usize| format!("K{number}"));
+    let free: Vec<String> = names
+        .filter(|name| !declared.contains(&name.as_str()))
+        .take(count)
+        .collect();
+    free.iter().map(|name| symbol(program, name)).collect()
 }
 
 /// Names of the symbols of a signature, in order of appearance.

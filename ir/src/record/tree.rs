@@ -75,6 +75,30 @@ impl Tree {
         })
     }
 
+    /// Stores a parameter in the layout that the module has.
+    pub(super) fn keep_layout(&mut self, id: ParamId) {
+        let Some((weight, transposed)) = self.params.get_mut(&id).filter(|(_, flag)| *flag) else {
+            return;
+        };
+        let Some(described) = self.weights.get_mut(weight.index()) else {
+            return;
+        };
+        *transposed = false;
+        let before = described.shape.clone();
+        described.shape.reverse();
+        if let (Some(data), &[rows, columns]) =
+            (self.values.get(&described.name), before.as_slice())
+        {
+            let size = |n: u64| usize::try_from(n).unwrap_or_default();
+            let bytes = transpose(data.bytes, size(rows), size(columns));
+            let (elem, shape) = (described.elem, described.shape.clone());
+            let replaced = self
+                .values
+                .insert(described.name.clone(), elem, shape, bytes);
+            debug_assert!(replaced.is_ok(), "as many bytes as before");
+        }
+    }
+
     /// Adds a constant tensor.
     pub(super) fn constant(&mut self, data: &TensorData) -> Option<WeightId> {
         let count = self

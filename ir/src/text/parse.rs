@@ -15,7 +15,7 @@ use crate::{
         Program, Symbol, SymbolId, TensorType, Type, ValueId, ValueType, Weight, WeightId,
         WeightRole,
     },
-    size::{MAX_DEGREE, Size, Term},
+    size::{FLOOR_DIV, MAX_DEGREE, MAX_NESTING, MIN, Size},
     validate::Place,
 };
 
@@ -353,14 +353,18 @@ impl<'a> Parser<'a> {
         )
     }
 
-    /// A polynomial: products of numbers and symbols, with `+` and `-` between them.
+    /// A sum of products of numbers, symbols, minima and quotients.
     pub(super) fn size(&mut self) -> Parsed<Size> {
+        self.nested_size(MAX_NESTING)
+    }
+
+    fn nested_size(&mut self, nesting: usize) -> Parsed<Size> {
         let start = self.token();
         let too_complex = || start.error(ParseErrorKind::Size);
         let mut sum = Size::default();
         let mut negative = self.eat('-');
         loop {
-            let term = self.term(negative)?;
+            let term = self.term(negative, nesting)?;
             sum = sum.checked_add(&term).ok_or_else(too_complex)?;
             negative = match self.peek() {
                 Token::Mark('+') => false,
@@ -371,33 +375,66 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn term(&mut self, negative: bool) -> Parsed<Size> {
+    fn term(&mut self, negative: bool, nesting: usize) -> Parsed<Size> {
         let start = self.token();
         let too_complex = || start.error(ParseErrorKind::Size);
-        let mut symbols = Vec::new();
+        // With the sign, since the least number has no positive counterpart.
         let mut coefficient = if negative { -1_i128 } else { 1 };
+        let mut product = Size::fixed(1);
+        let mut degree = 0_usize;
         loop {
-            match self.peek() {
+            let factor = match self.peek() {
                 Token::Int(factor) => {
                     let factor = i128::from(*factor);
                     coefficient = coefficient.checked_mul(factor).ok_or_else(too_complex)?;
                     self.advance();
+                    None
                 }
-                Token::Symbol(_) => symbols.push(self.symbol()?),
-                _ => return Err(self.unexpected("a size: numbers and symbols with * + -")),
-            }
-            if symbols.len() > MAX_DEGREE {
-                return Err(too_complex());
+                Token::Symbol(_) => Some(Size::symbol(self.symbol()?)),
+                Token::Word(word) if word == MIN => {
+                    Some(self.parts(nesting, |a, b| Some(Size::min(a, b)))?)
+                }
+                Token::Word(word) if word == FLOOR_DIV => {
+                    Some(self.parts(nesting, Size::floor_div)?)
+                }
+                _ => {
+                    return Err(self.unexpected(
+                        "a size: numbers, symbols, `min(..)` and `floor_div(..)` with * + -",
+                    ));
+                }
+            };
+            if let Some(factor) = factor {
+                degree = degree.saturating_add(1);
+                if degree > MAX_DEGREE {
+                    return Err(too_complex());
+                }
+                product = product.checked_mul(&factor).ok_or_else(too_complex)?;
             }
             if !self.eat('*') {
                 break;
             }
         }
         let coefficient = i64::try_from(coefficient).map_err(|_| too_complex())?;
-        Ok(Size::from_terms(vec![Term {
-            symbols,
-            coefficient,
-        }]))
+        let coefficient = Size::fixed(coefficient);
+        product.checked_mul(&coefficient).ok_or_else(too_complex)
+    }
+
+    /// `min(a, b)` or `floor_div(a, b)`.
+    fn parts(
+        &mut self,
+        nesting: usize,
+        make: impl Fn(&Size, &Size) -> Option<Size>,
+    ) -> Parsed<Size> {
+        let start = self.token();
+        let too_complex = || start.error(ParseErrorKind::Size);
+        let below = nesting.checked_sub(1).ok_or_else(too_complex)?;
+        self.advance();
+        self.mark('(')?;
+        let a = self.nested_size(below)?;
+        self.mark(',')?;
+        let b = self.nested_size(below)?;
+        self.mark(')')?;
+        make(&a, &b).ok_or_else(too_complex)
     }
 
     fn function(&mut self) -> Parsed<()> {

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     op::{Binary, Float, Op, Reduction, Scalar, Unary},
-    size::Size,
+    size::{FLOOR_DIV, MIN, Size},
 };
 
 impl Parser<'_> {
@@ -68,6 +68,7 @@ impl Parser<'_> {
             },
             "batch_norm" => Op::BatchNorm {
                 epsilon: self.first("epsilon", Self::float)?,
+                momentum: self.next("momentum", Self::optional_float)?,
             },
             "gather" => return Ok(Op::Gather),
             "scatter" => Op::Scatter {
@@ -224,6 +225,11 @@ impl Parser<'_> {
             (Token::Word(word), _) if word == "true" || word == "false" => {
                 self.advance();
                 Ok(Scalar::Bool(word == "true"))
+            }
+            (Token::Word(word), _) | (_, Some(Token::Word(word)))
+                if word == MIN || word == FLOOR_DIV =>
+            {
+                self.size().map(Scalar::Int)
             }
             (Token::Word(_) | Token::Float(_), _) => {
                 Ok(Scalar::Float(Float(self.unsigned_float()?)))

@@ -76,7 +76,10 @@ pub(super) fn print_op(words: Words<'_>, op: &Op, inputs: &str) -> String {
         Op::Matmul => plain("matmul"),
         Op::Linear => plain("linear"),
         Op::LayerNorm { epsilon } => one("layer_norm", "epsilon", float(*epsilon)),
-        Op::BatchNorm { epsilon } => one("batch_norm", "epsilon", float(*epsilon)),
+        Op::BatchNorm { epsilon, momentum } => {
+            let (epsilon, momentum) = (float(*epsilon), maybe(*momentum));
+            format!("batch_norm{{epsilon={epsilon}, momentum={momentum}}}({inputs})")
+        }
         Op::Gather => plain("gather"),
         Op::Scatter { reduce, size: rows } => {
             format!(

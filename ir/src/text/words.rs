@@ -9,7 +9,7 @@ use crate::{
         Function, FunctionId, Method, ModuleId, Program, SymbolId, TensorType, Type, ValueType,
         WeightId,
     },
-    size::{Size, Term},
+    size::Size,
     validate::Place,
 };
 
@@ -25,34 +25,9 @@ impl Words<'_> {
         }
     }
 
-    /// `2*$N + $N*$E - 1`: symbols first, the constant last.
+    /// `2*$N + $N*$E - 1`
     pub(crate) fn size(self, size: &Size) -> String {
-        let constant = size.terms().iter().filter(|term| term.symbols.is_empty());
-        let others = size.terms().iter().filter(|term| !term.symbols.is_empty());
-        let mut text = String::new();
-        for Term {
-            symbols,
-            coefficient,
-        } in others.chain(constant)
-        {
-            text += match (text.is_empty(), *coefficient < 0) {
-                (true, false) => "",
-                (true, true) => "-",
-                (false, false) => " + ",
-                (false, true) => " - ",
-            };
-            let count = coefficient.unsigned_abs();
-            let mut factors: Vec<String> = symbols.iter().map(|&one| self.symbol(one)).collect();
-            if count != 1 || symbols.is_empty() {
-                factors.insert(0, count.to_string());
-            }
-            text += &factors.join("*");
-        }
-        if text.is_empty() {
-            "0".to_owned()
-        } else {
-            text
-        }
+        size.text(&|symbol| self.symbol(symbol))
     }
 
     /// `$N, 16`

@@ -225,7 +225,7 @@ pub enum Kind {
         /// Its value.
         got: String,
     },
-    /// A polynomial grew beyond what sizes can hold.
+    /// A size grew beyond what sizes can hold.
     #[error("the size of the result is too large or too complex")]
     SizeOverflow,
     /// A declared type is not the one that follows.

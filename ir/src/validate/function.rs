@@ -352,6 +352,27 @@ impl Check<'_> {
     }
 }
 
+/// The first node of a function of which a size is unknown where it stands (invariant 20), and by its
+/// position.
+pub(crate) fn first_unknown(function: &Function) -> Option<usize> {
+    let mut scope = Scope::default();
+    for input in &function.inputs {
+        scope.define(function.values.get(input.index()));
+    }
+    function.nodes.iter().position(|node| {
+        let own = match &node.op {
+            Op::Symbol(symbol) => Some(Size::symbol(*symbol)),
+            _ => None,
+        };
+        let mut sizes = node.op.sizes().into_iter().chain(&own);
+        let is_unknown = sizes.any(|size| scope.unknown(size).is_some());
+        for output in &node.outputs {
+            scope.define(function.values.get(output.index()));
+        }
+        is_unknown
+    })
+}
+
 impl<'a> Scope<'a> {
     fn define(&mut self, ty: Option<&'a ValueType>) {
         match ty {

@@ -9,8 +9,8 @@
 //!
 //! 1. Nothing exceeds a limit: [`MAX_SYMBOLS`] symbols, [`MAX_LEAVES`] tensors in the parameters or
 //!    the result of a method, [`MAX_RANK`] axes,
-//!    [`MAX_TERMS`] terms of a size, [`MAX_DEGREE`]
-//!    symbols of a term, [`MAX_TYPE_DEPTH`](crate::leaf::MAX_TYPE_DEPTH) levels of a parameter's type,
+//!    [`MAX_TERMS`] terms of a size, [`MAX_DEGREE`] factors of a term, [`MAX_NESTING`] levels and
+//!    [`MAX_PARTS`] parts of minima and quotients, [`MAX_TYPE_DEPTH`](crate::leaf::MAX_TYPE_DEPTH) levels of a parameter's type,
 //!    [`MAX_INLINED_NODES`] nodes and operands of all functions once calls are replaced by what they
 //!    call.
 //! 2. Symbols have distinct identifiers as names.
@@ -37,7 +37,7 @@
 //!     returns one.
 //! 14. A node has as many inputs and outputs as its operation takes and gives.
 //! 15. Element types are those that the operation takes.
-//! 16. Shapes fit: equal sizes are equal as polynomials; axes exist.
+//! 16. Shapes fit: equal sizes have equal normal forms; axes exist.
 //! 17. Attributes are within range and of the kind of their operand.
 //! 18. Declared types of outputs are those that follow from the inputs.
 //! 19. Arguments of a call have the types of the callee's inputs.
@@ -72,10 +72,13 @@ mod tests;
 use core::ops::Deref;
 
 use crate::{
+    op::Op,
     program::{FunctionId, ModuleId, Program, SymbolId, TensorType, WeightId},
-    size::{MAX_DEGREE, MAX_TERMS, Size},
+    size::{MAX_DEGREE, MAX_NESTING, MAX_TERMS, Size},
     text::Words,
 };
+
+pub(crate) use function::first_unknown;
 
 pub use diagnostic::{Diagnostic, Invalid, Kind, MAX_DIAGNOSTICS, Place};
 
@@ -84,6 +87,9 @@ pub const MAX_SYMBOLS: usize = 1024;
 
 /// Most tensors in the parameters, or in the result, of a method.
 pub const MAX_LEAVES: usize = 1024;
+
+/// Most sizes inside one size: itself, and the parts of its minima and quotients.
+pub const MAX_PARTS: usize = 64;
 
 /// Most axes of a tensor.
 pub const MAX_RANK: usize = 8;
@@ -143,6 +149,17 @@ impl Deref for Valid {
     fn deref(&self) -> &Program {
         &self.program
     }
+}
+
+/// Types of the results of an operation, other than a call, on operands of the given types. The
+/// length of a `nonzero` is that of its mask, which it cannot exceed.
+pub(crate) fn infer(
+    program: &Program,
+    op: &Op,
+    inputs: &[&TensorType],
+) -> Result<Vec<TensorType>, Kind> {
+    let inferred = infer::Infer(program).op(op, inputs);
+    inferred.map_err(|problem| problem.into_parts().1)
 }
 
 /// Checks all invariants that the documentation of this module numbers.
@@ -262,38 +279,38 @@ impl Check<'_> {
 
     /// Invariants 1 and 12 of one size.
     fn size(&mut self, place: Place, size: &Size, needs_sign: bool) -> bool {
-        if size.terms().len() > MAX_TERMS {
+        let limit = |what, limit: usize, got: usize| {
             let kind = Kind::Limit {
-                what: "number of terms",
-                limit: as_u64(MAX_TERMS),
-                got: as_u64(size.terms().len()),
+                what,
+                limit: as_u64(limit),
+                got: as_u64(got),
             };
+            (got > limit).then_some(kind)
+        };
+        let parts = size.parts();
+        let mut problems = parts.iter().flat_map(|part| {
+            let terms = limit("number of terms", MAX_TERMS, part.terms().len());
+            let degrees = part
+                .terms()
+                .iter()
+                .filter_map(move |term| limit("degree", MAX_DEGREE, term.factors.len()));
+            terms.into_iter().chain(degrees)
+        });
+        let problem = limit("nesting of a size", MAX_NESTING, size.nesting())
+            .or_else(|| limit("number of parts of a size", MAX_PARTS, parts.len()))
+            .or_else(|| problems.next());
+        if let Some(kind) = problem {
             self.report(place, 1, kind);
             return false;
         }
-        for term in size.terms() {
-            if term.symbols.len() > MAX_DEGREE {
-                let kind = Kind::Limit {
-                    what: "degree",
-                    limit: as_u64(MAX_DEGREE),
-                    got: as_u64(term.symbols.len()),
-                };
-                self.report(place, 1, kind);
-                return false;
-            }
-            for symbol in &term.symbols {
-                if symbol.index() >= self.program.symbols.len() {
-                    self.report(
-                        place,
-                        12,
-                        Kind::Missing {
-                            what: "symbol",
-                            id: symbol.0,
-                        },
-                    );
-                    return false;
-                }
-            }
+        let missing = size
+            .symbols()
+            .into_iter()
+            .find(|symbol| symbol.index() >= self.program.symbols.len());
+        if let Some(symbol) = missing {
+            let (what, id) = ("symbol", symbol.0);
+            self.report(place, 12, Kind::Missing { what, id });
+            return false;
         }
         if !size.is_normal() {
             self.report(place, 12, Kind::NotNormal);

@@ -63,22 +63,59 @@ impl BatchNorm {
     }
 }
 
-/// Burn's layer for a matrix with a row for each node: the same results, by [`kiln_ops::batch_norm`] while the layer
-/// is trained.
+/// Burn's layer for a matrix with a row for each node: the same results, by [`kiln_ops::batch_norm`]
+/// while the layer is trained. As in PyTorch, statistics have at least 32 bits, and the running
+/// variance follows the unbiased one of each batch (Burn's layer follows the biased one).
 pub(crate) fn batch_norm(layer: &nn::BatchNorm, x: Tensor<2>) -> Tensor<2> {
     let device = x.device();
-    let is_trained = device.is_autodiff() && layer.training.is_enabled();
-    // Sums of many numbers of 16 bits overflow.
-    if !is_trained || !matches!(x.dtype(), DType::F32 | DType::F64) {
+    if !(device.is_autodiff() && layer.training.is_enabled()) {
         return layer.forward(x);
     }
-    let batch = kiln_ops::batch_norm(x, layer.gamma.val(), layer.beta.val(), layer.epsilon);
+    let dtype = x.dtype();
+    // Sums of many numbers of 16 bits overflow.
+    let wide = match dtype {
+        DType::F64 => DType::F64,
+        _ => DType::F32,
+    };
+    let [rows, _] = x.dims();
+    let [gamma, beta] = [&layer.gamma, &layer.beta].map(|row| row.val().cast(wide));
+    let batch = kiln_ops::batch_norm(x.cast(wide), gamma, beta, layer.epsilon);
+    #[expect(clippy::cast_precision_loss, reason = "a number of rows")]
+    let unbiased = rows as f64 / rows.saturating_sub(1).max(1) as f64;
     for (running, newest) in [
         (&layer.running_mean, batch.mean),
-        (&layer.running_var, batch.variance),
+        (&layer.running_var, batch.variance * unbiased),
     ] {
-        let before = running.value_sync().to_device(&device) * (1.0 - layer.momentum);
-        running.update((before + newest * layer.momentum).detach());
+        let before = running.value_sync().to_device(&device);
+        let kept = before.clone().cast(wide) * (1.0 - layer.momentum);
+        let after = (kept + newest * layer.momentum).cast(before.dtype());
+        running.update(after.detach());
     }
-    batch.output
+    batch.output.cast(dtype)
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::{FloatDType, TensorData, Tolerance};
+
+    use super::*;
+
+    /// Mean 2, biased variance 2/3, unbiased 1.
+    #[test]
+    fn running_statistics_follow_as_in_pytorch() {
+        let device = Device::flex().autodiff();
+        for dtype in [FloatDType::F32, FloatDType::F64, FloatDType::F16] {
+            let layer = BatchNormConfig::new(1).with_momentum(0.25).init(&device);
+            let x = Tensor::<2>::from_floats([[1.0], [2.0], [3.0]], &device).cast(dtype);
+            let out = layer.forward(x);
+            assert_eq!(out.dtype(), DType::from(dtype));
+            let out = out.into_data().convert::<f32>();
+            let expected = TensorData::from([[-1.2247_f32], [0.0], [1.2247]]);
+            out.assert_approx_eq::<f32>(&expected, Tolerance::absolute(2e-3));
+            let statistics = [&layer.module.running_mean, &layer.module.running_var];
+            let [mean, variance] = statistics.map(|one| one.value_sync().into_data());
+            mean.assert_approx_eq::<f32>(&TensorData::from([0.5_f32]), Tolerance::default());
+            variance.assert_approx_eq::<f32>(&TensorData::from([1.0_f32]), Tolerance::default());
+        }
+    }
 }

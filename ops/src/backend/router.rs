@@ -177,7 +177,7 @@ impl<C: RouterChannel> GraphOps for BackendRouter<C> {
 
     fn nonzero(mask: BoolTensor<Self>) -> IntTensor<Self> {
         let dtype = burn::backend::get_or_init_device_settings::<Self>(&mask.device()).int_dtype;
-        let length = scope::fresh_size();
+        let length = scope::selected(mask.shape()[0]);
         let [out] = record(GraphOp::Nonzero { length }, [mask], Some(dtype.into()));
         out
     }

@@ -155,8 +155,15 @@ impl<'a> Writer<'a, '_> {
             }
             Op::Call(callee) => (self.call(body, *callee, inputs)?, None),
             _ => {
+                let training = match op {
+                    Op::BatchNorm {
+                        momentum: Some(_), ..
+                    } => self.count_batch(body, inputs),
+                    _ => None,
+                };
                 let operands = Operands {
                     inputs: body.operands(inputs)?,
+                    training,
                 };
                 (
                     ops::expression(&mut body.scope, self.library, op, &operands)?,
@@ -181,6 +188,25 @@ impl<'a> Writer<'a, '_> {
             body.define(value, name)?;
         }
         Ok(())
+    }
+
+    /// Has a batch normalisation that is trained count its batches, as PyTorch's does; an expression
+    /// for whether it is trained. `None` if its statistics are no buffers.
+    fn count_batch(&self, body: &mut Body<'a>, inputs: &[ValueId]) -> Option<String> {
+        let mean = *inputs.get(3)?;
+        let owner = self.context.owner(body.function.weight_of(mean)?)?;
+        let module = self.context.module_expr(body.function.module, owner)?;
+        let training = format!("{module}.training");
+        if let Some(count) = self.context.weight_of(owner, "num_batches_tracked") {
+            let count = self.context.weight_expr(body.function.module, count)?;
+            let unused = body.scope.names.fresh("count");
+            body.scope.line(&format!("if {training}:"));
+            body.scope
+                .line(&format!("  {unused} = torch.add_({count}, 1)"));
+            body.scope.line("else:");
+            body.scope.line("  pass");
+        }
+        Some(training)
     }
 
     fn call(

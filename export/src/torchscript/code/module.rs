@@ -114,10 +114,24 @@ pub(super) fn attributes(program: &Program, id: ModuleId, module: &Module) -> At
         .filter(|function| function.module == id)
         .flat_map(|function| &function.nodes)
         .any(|node| matches!(node.op, Op::Dropout(_)));
+    let normalizes =
+        trained_statistics(program).any(|statistics| module.weights.contains(&statistics));
     Attributes {
         weights,
-        training: drops || id.index() == 0,
+        training: drops || normalizes || id.index() == 0,
     }
+}
+
+/// The running means of batch normalisations that are trained.
+fn trained_statistics(program: &Program) -> impl Iterator<Item = WeightId> {
+    program.functions.iter().flat_map(|function| {
+        function.nodes.iter().filter_map(|node| match node.op {
+            Op::BatchNorm {
+                momentum: Some(_), ..
+            } => function.weight_of(*node.inputs.get(3)?),
+            _ => None,
+        })
+    })
 }
 
 /// The declarations of a module class. Children are given by attribute name and class.

@@ -11,6 +11,8 @@ use super::{super::error::Error, library::Library, scope::Scope, types};
 pub(super) struct Operands<'a> {
     /// Name and type of each input.
     pub(super) inputs: Vec<(String, &'a TensorType)>,
+    /// Whether the module whose buffers it changes is trained.
+    pub(super) training: Option<String>,
 }
 
 impl<'a> Operands<'a> {
@@ -146,13 +148,24 @@ pub(super) fn expression(
                 types::float(epsilon.0)
             )
         }
-        Op::BatchNorm { epsilon } => format!(
-            "torch.batch_norm({x}, {y}, {}, {}, {}, False, 0.1, {}, True)",
-            operands.name(2),
-            operands.name(3),
-            operands.name(4),
-            types::float(epsilon.0)
-        ),
+        Op::BatchNorm { epsilon, momentum } => {
+            let (training, momentum) = match (momentum, &operands.training) {
+                (None, _) => ("False", 0.1),
+                (Some(momentum), Some(training)) => (training.as_str(), momentum.0),
+                (Some(_), None) => {
+                    let what = "batch normalisation whose statistics are no buffers".to_owned();
+                    return Err(unsupported(scope, what));
+                }
+            };
+            format!(
+                "torch.batch_norm({x}, {y}, {}, {}, {}, {training}, {}, {}, True)",
+                operands.name(2),
+                operands.name(3),
+                operands.name(4),
+                types::float(momentum),
+                types::float(epsilon.0)
+            )
+        }
 
         Op::Gather => format!("torch.index_select({x}, 0, {y})"),
         Op::Scatter { reduce, size } => {

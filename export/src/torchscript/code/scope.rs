@@ -1,13 +1,13 @@
 //! What code can name at a point: tensors, sizes, element types, devices, weights.
 //!
-//! Sizes of a program are polynomials in symbols, but TorchScript code has only what it was given.
+//! Sizes of a program are expressions in symbols, but TorchScript code has only what it was given.
 //! A [`Scope`] finds the value of a symbol in the sizes of the tensors at hand; what a function
 //! cannot find this way becomes an [`Extra`] parameter, which its callers pass.
 
 use std::collections::BTreeMap;
 
 use kiln_ir::{
-    ElemType, ModuleId, Program, Size, SymbolId, TensorType, Term, WeightId, WeightRole,
+    ElemType, Factor, ModuleId, Program, Size, SymbolId, TensorType, Term, WeightId, WeightRole,
 };
 
 use super::{
@@ -107,6 +107,19 @@ impl<'a> Context<'a> {
             .get(module.index())
             .map_or("", |module| &module.path);
         path.rsplit_once('.').map_or(path, |(_, name)| name)
+    }
+
+    /// The module that a parameter or buffer belongs to.
+    pub(super) fn owner(&self, weight: WeightId) -> Option<ModuleId> {
+        let (owner, _) = self.owners.get(weight.index())?.as_ref()?;
+        Some(*owner)
+    }
+
+    /// The weight of a module with the given attribute name.
+    pub(super) fn weight_of(&self, module: ModuleId, name: &str) -> Option<WeightId> {
+        let weights = &self.program.modules.get(module.index())?.weights;
+        let mut weights = weights.iter().copied();
+        weights.find(|&weight| attribute(self.program, weight) == name)
     }
 
     /// The expression for a weight of a module or of one below it.
@@ -267,18 +280,16 @@ impl<'a> Scope<'a> {
         {
             return Ok(axis);
         }
-        let (constant, rest): (Vec<_>, Vec<_>) = size
-            .terms()
-            .iter()
-            .partition(|term| term.symbols.is_empty());
+        let (constant, rest): (Vec<_>, Vec<_>) =
+            size.terms().iter().partition(|term| term.is_constant());
         let mut text = String::new();
         for term in rest.into_iter().chain(constant) {
             let mut factors = Vec::new();
-            if term.symbols.is_empty() || term.coefficient.unsigned_abs() != 1 {
+            if term.is_constant() || term.coefficient.unsigned_abs() != 1 {
                 factors.push(term.coefficient.unsigned_abs().to_string());
             }
-            for &symbol in &term.symbols {
-                factors.push(self.symbol(symbol)?);
+            for factor in &term.factors {
+                factors.push(self.factor(factor)?);
             }
             text.push_str(match (text.is_empty(), term.coefficient < 0) {
                 (true, false) => "",
@@ -293,6 +304,29 @@ impl<'a> Scope<'a> {
         } else {
             text
         })
+    }
+
+    /// An expression for a factor of a size.
+    fn factor(&mut self, factor: &Factor) -> Result<String, Error> {
+        match factor {
+            Factor::Symbol(symbol) => self.symbol(*symbol),
+            Factor::Min(parts) => {
+                let [a, b] = &**parts;
+                Ok(format!(
+                    "ops.prim.min({}, {})",
+                    self.size(a)?,
+                    self.size(b)?
+                ))
+            }
+            Factor::FloorDiv(parts) => {
+                let [a, b] = &**parts;
+                Ok(format!(
+                    "torch.floordiv({}, {})",
+                    self.size(a)?,
+                    self.size(b)?
+                ))
+            }
+        }
     }
 
     /// A list of sizes.
@@ -396,7 +430,7 @@ impl<'a> Scope<'a> {
     /// The value of a symbol that is the only unknown of an axis' size.
     fn solution(&mut self, symbol: SymbolId, size: &Size) -> Result<String, Error> {
         let mut text = self.axis(size).unwrap_or_default();
-        let alone = |term: &&Term| term.symbols == [symbol];
+        let alone = |term: &&Term| term.factors == [Factor::Symbol(symbol)];
         let rest = size
             .terms()
             .iter()
@@ -410,13 +444,8 @@ impl<'a> Scope<'a> {
             .map_or(1, |term| term.coefficient);
         match rest.as_slice() {
             [] => {}
-            [
-                Term {
-                    symbols,
-                    coefficient,
-                },
-            ] if symbols.is_empty() && *coefficient < 0 => {
-                text = format!("{text} + {}", coefficient.unsigned_abs());
+            [term] if term.is_constant() && term.coefficient < 0 => {
+                text = format!("{text} + {}", term.coefficient.unsigned_abs());
             }
             [Term { coefficient, .. }] if *coefficient > 0 => {
                 text = format!("{text} - {}", self.size(&Size::from_terms(rest))?);

@@ -186,6 +186,7 @@ pub(crate) fn network() -> (Builder, Vec<Call>) {
     let x = body.op(
         Op::BatchNorm {
             epsilon: Float(1e-5),
+            momentum: Some(Float(0.1)),
         },
         &[x, gamma_, beta_, mean_, var_],
         &hidden,

@@ -41,6 +41,20 @@ pub(super) fn add(all: &mut Operations) {
         float(vec![n.clone(), 1.into()]),
         Data::float(&[3, 1], &[-2.0, 4.0, 6.0]),
     );
+    let half = Size::floor_div(&n, &2.into()).unwrap();
+    all.matrix(
+        "slice_half",
+        Op::Slice(vec![(0.into(), half.clone()), (0.into(), 2.into())]),
+        float(vec![half, 2.into()]),
+        Data::float(&[1, 2], &[1.0, -2.0]),
+    );
+    let at_most_two = Size::min(&n, &2.into());
+    all.matrix(
+        "slice_at_most",
+        Op::Slice(vec![(0.into(), at_most_two.clone()), (0.into(), 2.into())]),
+        float(vec![at_most_two, 2.into()]),
+        Data::float(&[2, 2], &[1.0, -2.0, 3.0, 4.0]),
+    );
     all.matrix(
         "repeat_dim",
         Op::RepeatDim {
@@ -251,6 +265,7 @@ pub(super) fn add(all: &mut Operations) {
         "batch_norm",
         Op::BatchNorm {
             epsilon: Float(0.0),
+            momentum: None,
         },
         vec![
             nodes(),

@@ -1,7 +1,7 @@
 //! Invariants 14 to 18 of single operations: the types of the outputs that follow from the inputs.
 //!
 //! One file a family. Each rule is the rule of the Burn or Kiln operation of the same name, on
-//! symbolic sizes: two sizes are equal only if they are equal as polynomials, and a size broadcasts
+//! symbolic sizes: two sizes are equal only if their normal forms are, and a size broadcasts
 //! only if it is the number 1.
 
 #![deny(clippy::wildcard_enum_match_arm)]
@@ -111,7 +111,10 @@ impl Infer<'_> {
             Op::Matmul => self.matmul(inputs),
             Op::Linear => self.linear(inputs),
             Op::LayerNorm { epsilon } => self.layer_norm(*epsilon, inputs),
-            Op::BatchNorm { epsilon } => self.batch_norm(*epsilon, inputs),
+            Op::BatchNorm { epsilon, momentum } => {
+                momentum.map_or(Ok(()), Self::momentum)?;
+                self.batch_norm(*epsilon, inputs)
+            }
             Op::Gather => self.gather(inputs),
             Op::Scatter { reduce: _, size } => self.scatter(size, inputs),
             Op::SegmentReduce(_) => self.segment_reduce(inputs),
@@ -287,6 +290,14 @@ impl Infer<'_> {
             "a number from 0 to 1",
             got,
         ))
+    }
+
+    fn momentum(momentum: Float) -> Result<(), Problem> {
+        if (0.0..=1.0).contains(&momentum.0) {
+            return Ok(());
+        }
+        let got = format!("{:?}", momentum.0);
+        Err(Self::attribute("the momentum", "a number from 0 to 1", got))
     }
 
     fn epsilon(epsilon: Float) -> Result<(), Problem> {
