@@ -28,9 +28,10 @@ const MAX_PRODUCTS: usize = 4;
 
 /// How many recordings are made for so many symbols, those of sizes that depend on data included.
 ///
-/// A sum of all symbols has one unknown more than there are symbols; the rest make accidents unlikely.
+/// A sum of all symbols has one unknown more than there are symbols; three more recordings, and the
+/// hidden ones, make accidents unlikely.
 pub(super) fn recordings(symbols: usize) -> usize {
-    symbols + 7 + HIDDEN
+    (symbols + 4).max(6) + HIDDEN
 }
 
 /// The value of a symbol, by its position, in a recording.
