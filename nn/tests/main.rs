@@ -4,6 +4,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
 
+mod archive;
 mod build;
 mod custom_layer;
 mod fixture;

@@ -7,6 +7,8 @@
 //! `num_batches_tracked` of batch normalisation, which only PyTorch uses (0 is written), and the
 //! names that GATConv had before PyG 2.5, `lin_src.weight` and `lin_dst.weight` for one shared map.
 
+mod archive;
+
 use core::fmt;
 use std::{
     collections::BTreeMap,
@@ -149,9 +151,7 @@ impl StateDict {
         let path = path.as_ref();
         let tensors = match path.extension().and_then(|extension| extension.to_str()) {
             Some("safetensors") => all_tensors(SafetensorsStore::from_file(path)),
-            Some("pt" | "pth") => {
-                all_tensors(PytorchStore::from_file(path).map_indices_contiguous(false))
-            }
+            Some("pt" | "pth") => of_pytorch(path),
             _ => {
                 return Err(StateDictError::UnknownFormat {
                     path: path.to_owned(),
@@ -239,6 +239,12 @@ fn data(tensor: burn_pack::Tensor) -> Result<TensorData, StateDictError> {
     bridge::into_data(tensor).map_err(|source| StateDictError::Apply {
         message: source.to_string(),
     })
+}
+
+fn of_pytorch(path: &Path) -> Result<BTreeMap<String, TensorData>, String> {
+    let copy = archive::copy_for_search(path).map_err(|error| error.to_string())?;
+    let file = copy.as_deref().unwrap_or(path);
+    all_tensors(PytorchStore::from_file(file).map_indices_contiguous(false))
 }
 
 fn all_tensors<S: ModuleStore>(mut store: S) -> Result<BTreeMap<String, TensorData>, String> {
