@@ -12,7 +12,7 @@
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
-use crate::{EdgeIndex, Graph, GraphError};
+use crate::{EdgeIndex, Graph, GraphError, int_dtype};
 
 /// A block-diagonal batch of graphs.
 #[derive(Clone, Debug)]
@@ -68,7 +68,8 @@ impl Batch {
         let mut nodes = 0;
         let mut owners = Vec::new();
         let mut columns = Vec::with_capacity(graphs.len());
-        let dtype = first.edges().tensor().dtype();
+        let total: usize = graphs.iter().map(Graph::num_nodes).sum();
+        let dtype = int_dtype(first.edges().tensor().dtype(), total);
         for (position, graph) in (0_i64..).zip(graphs) {
             let shift = i64::try_from(nodes).unwrap_or(i64::MAX);
             columns.push(graph.edges().tensor().cast(dtype).add_scalar(shift));

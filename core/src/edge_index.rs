@@ -13,7 +13,7 @@ use crate::{
     GraphError,
     csr::{Csr, CsrCache, Walk},
     leaves::Leaves,
-    value::AnyTensor,
+    value::{AnyTensor, int_tensor},
 };
 
 /// The edges of a graph in coordinate form: PyG's `edge_index`, with the numbers of nodes.
@@ -84,7 +84,7 @@ impl EdgeIndex {
     /// Edges from two lists of equal length.
     ///
     /// # Errors
-    /// If the lengths differ or an index is out of range.
+    /// If the lengths differ, or an index is out of range or does not fit the device's integers.
     pub fn from_arrays(
         src: &[i64],
         dst: &[i64],
@@ -103,7 +103,7 @@ impl EdgeIndex {
         let data = TensorData::new([src, dst].concat(), [2, src.len()]);
         check_range(&data, 0..src.len(), "source", num_src)?;
         check_range(&data, src.len()..2 * src.len(), "destination", num_dst)?;
-        let tensor = Tensor::from_data(data, device);
+        let tensor = int_tensor(data, device)?;
         Ok(Self::unsorted(tensor, num_src, num_dst))
     }
 
@@ -284,6 +284,19 @@ mod tests {
                 ..
             }
         ));
+    }
+
+    /// An id beyond 32 bits stays what it is, as does one that would wrap into range.
+    #[test]
+    fn ids_beyond_32_bits_are_kept() {
+        let nodes = 1 << 34;
+        for ids in [[3_000_000_000, 1], [(1 << 32) + 1, 0]] {
+            let edges = EdgeIndex::from_arrays(&ids, &[0, 1], nodes, 2, &device()).unwrap();
+            let src = edges.src().into_data();
+            assert_eq!(src.iter::<i64>().collect::<Vec<_>>(), ids);
+        }
+        let small = EdgeIndex::from_arrays(&[5], &[1], nodes, 2, &device()).unwrap();
+        assert_eq!(small.tensor().dtype(), DType::I32);
     }
 
     #[test]

@@ -5,6 +5,8 @@
 
 use thiserror::Error;
 
+use crate::IntegerError;
+
 /// A graph that contradicts itself.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
@@ -31,6 +33,9 @@ pub enum GraphError {
         /// Number of nodes on that side.
         count: usize,
     },
+    /// An edge names a node whose number the device has no integer for.
+    #[error("`edge_index`: {0}")]
+    Integer(#[from] IntegerError),
     /// Row pointers do not ascend from 0 to the number of edges.
     #[error("`rowptr` holds {got} at position {position}, expected {expected}")]
     RowPointer {

@@ -17,8 +17,8 @@
 //! | [`Leaves`] | the tensors inside a structured value, by name | |
 //!
 //! In shapes, `N` is the number of nodes, `E` of edges, `F` of features of a node, `D` of features
-//! of an edge. Features are floats. Indices are integers of 32 or 64 bits, whichever the device
-//! prefers; both are accepted everywhere.
+//! of an edge. Features are floats. Indices are integers of 32 or 64 bits: the device's default where
+//! all fit, else 64; both are accepted everywhere.
 //!
 //! # Examples
 //! ```
@@ -71,4 +71,4 @@ pub use leaves::{Leaves, part as leaf_name};
 pub use nodes::Nodes;
 pub use read::ReadError;
 pub use signature::{Overload, Overloads, Signature};
-pub use value::{AnyTensor, Kind, Value};
+pub use value::{AnyTensor, IntegerError, Kind, Value, int_dtype, int_tensor};

@@ -41,7 +41,7 @@ id!(/** A symbolic size of the program; prints as `$N`. */ SymbolId);
 
 /// Element type of a tensor in a program.
 ///
-/// Integers are `I64` as in PyTorch. An executor may hold them in the integer type of its device.
+/// Integers are `I64` as in PyTorch. An executor may hold those that fit in fewer bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ElemType {
     /// 32-bit float.

@@ -5,6 +5,7 @@
 mod exec;
 mod files;
 mod fusion;
+mod integers;
 mod native;
 mod pass;
 mod prepared;

@@ -4,7 +4,7 @@
 //! whose size depends on values, so they use [`nonzero`].
 
 use burn::tensor::{Int, Tensor};
-use kiln_core::{Adjacency, EdgeIndex};
+use kiln_core::{Adjacency, EdgeIndex, int_dtype};
 
 use crate::{arange, coo_to_csr, gather, nonzero, ptr_to_index, self_loop_position};
 
@@ -115,9 +115,10 @@ pub fn add_remaining_self_loops(
 
 fn append_loops(edges: &EdgeIndex) -> EdgeIndex {
     let nodes = edges.num_nodes();
-    let dtype = edges.tensor().dtype();
+    let dtype = int_dtype(edges.tensor().dtype(), nodes);
     let loops = arange(0..nodes, &edges.device()).cast(dtype);
-    let tensor = Tensor::cat(vec![edges.tensor(), stack(loops.clone(), loops)], 1);
+    let edges = edges.tensor().cast(dtype);
+    let tensor = Tensor::cat(vec![edges, stack(loops.clone(), loops)], 1);
     EdgeIndex::new_unchecked(tensor, nodes, nodes)
 }
 

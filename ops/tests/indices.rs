@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use burn::tensor::{Bool, Tensor, TensorData};
+use burn::tensor::{Bool, DType, Tensor, TensorData};
 use kiln_ops::Reduce;
 use proptest::prelude::*;
 
@@ -61,6 +61,14 @@ proptest! {
         let shape = [mask.len()];
         let mask = Tensor::<1, Bool>::from_data(TensorData::new(mask, shape), &device());
         prop_assert_eq!(read_ints(kiln_ops::nonzero(mask)), expected);
+    }
+
+    #[test]
+    fn arange_counts_beyond_32_bits(start in 0_usize..20, length in 1_usize..20) {
+        prop_assume!(device().supports_dtype(DType::I64));
+        let start = start + (1 << 31) - 10;
+        let got = kiln_ops::arange(start..start + length, &device());
+        prop_assert_eq!(read_ints(got), (start..start + length).collect::<Vec<_>>());
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! Operations along sorted edges: against plain loops, against finite differences, and against
 //! themselves with other numbers of threads.
 
-use burn::tensor::{DType, Device, Tensor};
-use kiln_core::{EdgeIndex, Edges, Flow};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use burn::tensor::{DType, Device, Int, Tensor, TensorData};
+use kiln_core::{Adjacency, EdgeIndex, Edges, Flow};
 use kiln_ops::{Endpoints, Reduce};
 
 use crate::{
@@ -500,9 +502,8 @@ fn results_do_not_depend_on_the_number_of_threads() {
                 + mean.clone().powi_scalar(2).sum()
                 + max.clone().sum();
             let grad = x.grad(&loss.backward()).unwrap();
-            let values = |data: burn::tensor::TensorData| -> Vec<u64> {
-                data.iter::<f64>().map(f64::to_bits).collect()
-            };
+            let values =
+                |data: TensorData| -> Vec<u64> { data.iter::<f64>().map(f64::to_bits).collect() };
             vec![
                 values(attended.into_data()),
                 values(mean.into_data()),
@@ -521,7 +522,7 @@ fn a_wrong_number_of_rows_is_named() {
     let sample = Sample::new([4, 3], 5, 0, [1, 2]);
     let ends = sample.ends(Flow::SourceToTarget, false, &device);
     let x = Tensor::<2>::zeros([3, 2], (&device, float_type(&device)));
-    let error = std::panic::catch_unwind(core::panic::AssertUnwindSafe(|| {
+    let error = catch_unwind(AssertUnwindSafe(|| {
         kiln_ops::aggregate(x, None, &ends, Reduce::Sum)
     }));
     let message = error
@@ -531,4 +532,33 @@ fn a_wrong_number_of_rows_is_named() {
         *message.unwrap(),
         "aggregate: expected `x` with 4 rows, one for each sender, got 3"
     );
+}
+
+/// An id that 32 bits would cut to one in range is as wrong as any other.
+#[test]
+fn ids_beyond_32_bits_are_out_of_range() {
+    let device = device();
+    // GPUs leave such edges out.
+    if !is_flex() {
+        return;
+    }
+    for csr in [false, true] {
+        for [src, dst] in [[(1_i64 << 32) + 1, 0], [1, (1 << 32) + 1]] {
+            let ids = |values: Vec<i64>| {
+                let data = TensorData::new(values.clone(), [values.len()]);
+                Tensor::<1, Int>::from_data(data, (&device, DType::I64))
+            };
+            let edges: Edges = if csr {
+                Adjacency::new_unchecked(ids(vec![0, dst, 1]), ids(vec![src]), None, 2).into()
+            } else {
+                let rows = [src, dst].map(|id| ids(vec![id]).reshape([1, 1]));
+                EdgeIndex::new_unchecked(Tensor::cat(rows.to_vec(), 0), 2, 2).into()
+            };
+            let x = Tensor::<2>::ones([2, 3], &device);
+            let ends = Endpoints::new(edges, Flow::SourceToTarget);
+            let sum = || kiln_ops::aggregate(x, None, &ends, Reduce::Sum).into_data();
+            let result = catch_unwind(AssertUnwindSafe(sum));
+            assert!(result.is_err(), "csr: {csr}, {src} to {dst}: {result:?}");
+        }
+    }
 }

@@ -3,17 +3,20 @@
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use super::{HeteroHostBatch, HostBatch, LoaderError, Rows};
-use crate::{EdgeIndex, Graph, GraphError, sampler::EdgeType};
+use crate::{EdgeIndex, Graph, GraphError, int_tensor, sampler::EdgeType};
 
 /// Numbers as the nodes or edges of a tensor.
 fn numbers(list: &[u32]) -> impl Iterator<Item = i64> {
     list.iter().map(|&number| i64::from(number))
 }
 
+/// # Panics
+/// If a number does not fit the integers of the device.
 fn ints(list: impl Iterator<Item = i64>, device: &Device) -> Tensor<1, Int> {
     let list: Vec<i64> = list.collect();
     let length = list.len();
-    Tensor::from_data(TensorData::new(list, [length]), device)
+    let tensor = int_tensor(TensorData::new(list, [length]), device);
+    tensor.unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// Edges of a batch, which are in range by construction.
@@ -78,13 +81,18 @@ impl HostBatch {
         edges(&self.row, &self.col, nodes, nodes, device)
     }
 
-    /// Nodes in the graph, `[N]`. On a device whose integers have 32 bits, those from `2^31` on become
-    /// negative.
+    /// Nodes in the graph, `[N]`.
+    ///
+    /// # Panics
+    /// If a number does not fit the integers of the device: one from `2^31` on, where they have 32 bits.
     pub fn n_id(&self, device: &Device) -> Tensor<1, Int> {
         ints(numbers(&self.n_id), device)
     }
 
-    /// Number of each edge in the graph, `[E]`; as for [`n_id`](Self::n_id).
+    /// Number of each edge in the graph, `[E]`.
+    ///
+    /// # Panics
+    /// As [`n_id`](Self::n_id).
     pub fn e_id(&self, device: &Device) -> Tensor<1, Int> {
         ints(numbers(&self.e_id), device)
     }
@@ -142,6 +150,16 @@ mod tests {
 
     fn list(tensor: Tensor<1, Int>) -> Vec<i64> {
         tensor.into_data().iter::<i64>().collect()
+    }
+
+    #[test]
+    fn numbers_beyond_31_bits_are_kept() {
+        let ids = [7, 1 << 31, u32::MAX];
+        let batch = ints(numbers(&ids), &Device::flex());
+        assert_eq!(list(batch), [7, 1 << 31, (1 << 32) - 1]);
+        let labels = [-3_000_000_000, 5];
+        let y = ints(labels.iter().copied(), &Device::flex());
+        assert_eq!(list(y), labels);
     }
 
     #[test]

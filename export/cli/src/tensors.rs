@@ -8,8 +8,8 @@ use std::{collections::BTreeMap, fs, path::Path};
 
 use anyhow::{Context as _, anyhow, bail};
 use kiln::{
-    burn::tensor::{Bool, DType, Device, Int, Tensor, TensorData, bf16, f16},
-    core::{AnyTensor, Kind},
+    burn::tensor::{Bool, DType, Device, Tensor, TensorData, bf16, f16},
+    core::{AnyTensor, Kind, int_tensor},
     ir::{ElemType, Leaf, Program},
 };
 use safetensors::{
@@ -100,13 +100,8 @@ impl HostTensor {
                 for_rank!(rank, D => Tensor::<D>::from_data(data, (device, dtype)).into())
             }
             Values::Int(values) => {
-                let dtype = DType::from(device.settings().int_dtype);
-                let fits = |value: &i64| dtype.size() >= 8 || i32::try_from(*value).is_ok();
-                if let Some(value) = values.iter().find(|value| !fits(value)) {
-                    bail!("{value} does not fit the integers of this backend, which have 32 bits");
-                }
                 let data = TensorData::new(values, shape);
-                for_rank!(rank, D => Tensor::<D, Int>::from_data(data, device).into())
+                for_rank!(rank, D => int_tensor::<D>(data, device)?.into())
             }
             Values::Bool(values) => {
                 let data = TensorData::new(values, shape);

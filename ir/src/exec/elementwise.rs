@@ -5,13 +5,13 @@ use burn::{
         Dispatch, DispatchTensor, Scalar as BurnScalar, TensorMetadata,
         ops::{ActivationOps, BoolTensorOps, FloatTensorOps, IntTensorOps},
     },
-    tensor::Shape,
+    tensor::{IntDType, Shape},
 };
 
 use super::{
-    ExecError, Kind, Operand, VALIDATED,
-    eval::{Eval, float_dtype},
-    shape::expand,
+    ExecError, Kind, Operand, VALIDATED, arithmetic,
+    eval::{Eval, Site, float_dtype},
+    shape::{broadcast, expand},
 };
 use crate::{
     op::{Binary, Float, Op, Scalar, Unary},
@@ -20,28 +20,30 @@ use crate::{
 
 pub(super) fn eval(
     eval: &Eval<'_>,
-    op: &Op,
+    site: Site<'_>,
     operands: Vec<Operand>,
 ) -> Result<DispatchTensor, ExecError> {
     let mut operands = operands.into_iter();
     let mut next = || operands.next().expect(VALIDATED);
-    Ok(match op {
-        Op::Full { value, elem, dims } => full(eval, value, *elem, eval.shape(dims)?)?,
+    Ok(match site.op() {
+        Op::Full { value, elem, dims } => full(eval, site, value, *elem, eval.shape(dims)?)?,
         Op::Arange { start, end } => {
             let (first, last) = (eval.int("the start", start)?, eval.int("the end", end)?);
             if last < first {
                 return Err(eval.attribute("the end", end, format!("{last}, before {first}")));
             }
-            Dispatch::int_arange(first..last, eval.device(), eval.settings.int_dtype)
+            let bounds = [first, last.saturating_sub(1).max(first)];
+            let dtype = eval.int_dtype(site, bounds)?;
+            Dispatch::int_arange(first..last, eval.device(), dtype)
         }
         Op::Unary(op) => unary(*op, next()),
         Op::Binary(op) => {
             let ((a, elem), (b, _)) = (next(), next());
-            binary(eval, *op, Kind::of(elem), a, b)
+            binary(eval, site, *op, Kind::of(elem), a, b)?
         }
         Op::BinaryScalar(op, scalar) => {
             let (x, elem) = next();
-            binary_scalar(eval, *op, Kind::of(elem), x, eval.scalar(scalar, elem)?)
+            binary_scalar(eval, site, *op, elem, x, scalar)?
         }
         Op::LeakyRelu(Float(slope)) => Dispatch::leaky_relu(next().0, BurnScalar::Float(*slope)),
         Op::Clamp { min, max } => {
@@ -77,12 +79,13 @@ pub(super) fn eval(
             }
         }
         Op::Dropout(Float(prob)) => kiln_ops::dispatch::dropout(next().0, *prob),
-        _ => unreachable!("not an elementwise operation: {op:?}"),
+        op => unreachable!("not an elementwise operation: {op:?}"),
     })
 }
 
 fn full(
     eval: &Eval<'_>,
+    site: Site<'_>,
     value: &Scalar,
     elem: ElemType,
     shape: Shape,
@@ -93,7 +96,9 @@ fn full(
             Dispatch::float_full(shape, eval.scalar(value, elem)?, device, float_dtype(elem))
         }
         Kind::Int => {
-            Dispatch::int_full(shape, eval.scalar(value, elem)?, device, settings.int_dtype)
+            let number = eval.integer(value)?.unwrap_or_default();
+            let dtype = eval.int_dtype(site, [number; 2])?;
+            Dispatch::int_full(shape, BurnScalar::Int(number), device, dtype)
         }
         Kind::Bool if *value == Scalar::Bool(true) => {
             Dispatch::bool_ones(shape, device, settings.bool_dtype)
@@ -133,24 +138,25 @@ fn unary(op: Unary, (x, elem): Operand) -> DispatchTensor {
 
 fn binary(
     eval: &Eval<'_>,
+    site: Site<'_>,
     op: Binary,
     kind: Kind,
     a: DispatchTensor,
     b: DispatchTensor,
-) -> DispatchTensor {
+) -> Result<DispatchTensor, ExecError> {
     let bool = eval.settings.bool_dtype;
-    match (op, kind) {
+    Ok(match (op, kind) {
         (Binary::Add, Kind::Int) => Dispatch::int_add(a, b),
         (Binary::Add, _) => Dispatch::float_add(a, b),
         (Binary::Sub, Kind::Int) => Dispatch::int_sub(a, b),
         (Binary::Sub, _) => Dispatch::float_sub(a, b),
         (Binary::Mul, Kind::Int) => Dispatch::int_mul(a, b),
         (Binary::Mul, _) => Dispatch::float_mul(a, b),
-        (Binary::Div, Kind::Int) => Dispatch::int_div(a, b),
+        (Binary::Div | Binary::Rem | Binary::Pow, Kind::Int) => {
+            arithmetic::binary(eval, site, op, a, b)?
+        }
         (Binary::Div, _) => Dispatch::float_div(a, b),
-        (Binary::Rem, Kind::Int) => Dispatch::int_remainder(a, b),
         (Binary::Rem, _) => Dispatch::float_remainder(a, b),
-        (Binary::Pow, Kind::Int) => Dispatch::int_powi(a, b),
         (Binary::Pow, _) => Dispatch::float_powf(a, b),
         (Binary::Equal, Kind::Float) => Dispatch::float_equal(a, b, bool),
         (Binary::Equal, Kind::Int) => Dispatch::int_equal(a, b, bool),
@@ -169,30 +175,33 @@ fn binary(
         (Binary::And, _) => Dispatch::bool_and(a, b),
         (Binary::Or, _) => Dispatch::bool_or(a, b),
         (Binary::Xor, _) => Dispatch::bool_xor(a, b),
-    }
+    })
 }
 
 fn binary_scalar(
     eval: &Eval<'_>,
+    site: Site<'_>,
     op: Binary,
-    kind: Kind,
+    elem: ElemType,
     x: DispatchTensor,
-    rhs: BurnScalar,
-) -> DispatchTensor {
+    scalar: &Scalar,
+) -> Result<DispatchTensor, ExecError> {
     let bool = eval.settings.bool_dtype;
+    let rhs = eval.scalar(scalar, elem)?;
     let is_true = matches!(rhs, BurnScalar::Bool(true));
-    match (op, kind) {
+    Ok(match (op, Kind::of(elem)) {
         (Binary::Add, Kind::Int) => Dispatch::int_add_scalar(x, rhs),
         (Binary::Add, _) => Dispatch::float_add_scalar(x, rhs),
         (Binary::Sub, Kind::Int) => Dispatch::int_sub_scalar(x, rhs),
         (Binary::Sub, _) => Dispatch::float_sub_scalar(x, rhs),
         (Binary::Mul, Kind::Int) => Dispatch::int_mul_scalar(x, rhs),
         (Binary::Mul, _) => Dispatch::float_mul_scalar(x, rhs),
-        (Binary::Div, Kind::Int) => Dispatch::int_div_scalar(x, rhs),
+        (Binary::Div | Binary::Rem | Binary::Pow, Kind::Int) => {
+            let number = eval.integer(scalar)?.unwrap_or_default();
+            arithmetic::binary_scalar(eval, site, op, x, number)?
+        }
         (Binary::Div, _) => Dispatch::float_div_scalar(x, rhs),
-        (Binary::Rem, Kind::Int) => Dispatch::int_remainder_scalar(x, rhs),
         (Binary::Rem, _) => Dispatch::float_remainder_scalar(x, rhs),
-        (Binary::Pow, Kind::Int) => Dispatch::int_powi_scalar(x, rhs),
         (Binary::Pow, _) => Dispatch::float_powf_scalar(x, rhs),
         (Binary::Equal, Kind::Float) => Dispatch::float_equal_elem(x, rhs, bool),
         (Binary::Equal, Kind::Int) => Dispatch::int_equal_elem(x, rhs, bool),
@@ -215,7 +224,7 @@ fn binary_scalar(
         (Binary::Xor, _) => x,
         (Binary::And, _) => Dispatch::bool_zeros(x.shape(), eval.device(), bool),
         (Binary::Or, _) => Dispatch::bool_ones(x.shape(), eval.device(), bool),
-    }
+    })
 }
 
 fn clamp(
@@ -238,30 +247,17 @@ fn clamp(
 }
 
 fn cast(eval: &Eval<'_>, x: DispatchTensor, from: Kind, to: ElemType) -> DispatchTensor {
-    let (int, bool, float) = (
-        eval.settings.int_dtype,
-        eval.settings.bool_dtype,
-        float_dtype(to),
-    );
+    let (bool, float) = (eval.settings.bool_dtype, float_dtype(to));
     match (from, Kind::of(to)) {
         (Kind::Float, Kind::Float) => Dispatch::float_cast(x, float),
-        (Kind::Float, Kind::Int) => Dispatch::float_into_int(x, int),
+        (Kind::Float, Kind::Int) => Dispatch::float_into_int(x, eval.width.widest()),
         (Kind::Float, Kind::Bool) => {
             Dispatch::float_not_equal_elem(x, BurnScalar::Float(0.0), bool)
         }
         (Kind::Int, Kind::Float) => Dispatch::int_into_float(x, float),
         (Kind::Int, Kind::Bool) => Dispatch::int_not_equal_elem(x, BurnScalar::Int(0), bool),
         (Kind::Bool, Kind::Float) => Dispatch::bool_into_float(x, float),
-        (Kind::Bool, Kind::Int) => Dispatch::bool_into_int(x, int),
+        (Kind::Bool, Kind::Int) => Dispatch::bool_into_int(x, IntDType::I32),
         (Kind::Int, Kind::Int) | (Kind::Bool, Kind::Bool) => x,
     }
-}
-
-/// Sizes to which both expand; ranks are equal.
-fn broadcast(a: &Shape, b: &Shape) -> Shape {
-    let sizes = a
-        .iter()
-        .zip(b.iter())
-        .map(|(&a, &b)| if a == 1 { b } else { a });
-    Shape::from(sizes.collect::<Vec<usize>>())
 }

@@ -103,6 +103,26 @@ pub enum ExecError {
         /// Its value, or that it leaves 64 bits.
         value: String,
     },
+    /// An integer does not fit those of the device: 64 bits, or 32 where it has no others.
+    #[error("{what} {value}, but this device computes with integers of {bits} bits")]
+    Integer {
+        /// What has it, an input or weight, or may give it, an operation in text form.
+        what: String,
+        /// The integer.
+        value: String,
+        /// Bits of the device's widest integers.
+        bits: u32,
+    },
+    /// An operation has no result for these operands.
+    #[error("{node}: expected {expected}, got {got}")]
+    Undefined {
+        /// The operation in text form.
+        node: String,
+        /// What its operands should be.
+        expected: &'static str,
+        /// What they are.
+        got: String,
+    },
     /// A graph has more edges and nodes than the kernels that sort them can number.
     #[error("expected at most 2^31 - 1 edges and nodes, got {edges} edges")]
     TooManyEdges {

@@ -1,4 +1,4 @@
-//! Values of sizes and scalars for a run, and the device's types.
+//! Values of sizes and scalars for a run, the device's types, and which operation is at hand.
 
 use std::collections::HashMap;
 
@@ -6,16 +6,51 @@ use burn::{
     backend::{
         DeviceSettings, DispatchDevice, DispatchTensor, Scalar as BurnScalar, TensorMetadata,
     },
-    tensor::{Device, FloatDType, Shape},
+    tensor::{Device, FloatDType, IntDType, Shape},
 };
 
-use super::ExecError;
+use super::{
+    ExecError, Kind,
+    integers::{Bounds, Width},
+};
 use crate::{
-    op::{Float, Scalar},
-    program::{ElemType, Program, SymbolId, TensorType},
+    op::{Float, Op, Scalar},
+    program::{ElemType, Function, Node, Program, SymbolId, TensorType, ValueId, ValueType},
     size::Size,
     text::Words,
 };
+
+/// A node, and the function around it.
+#[derive(Clone, Copy)]
+pub(super) struct Site<'a> {
+    pub(super) function: &'a Function,
+    pub(super) node: &'a Node,
+}
+
+impl<'a> Site<'a> {
+    pub(super) fn op(self) -> &'a Op {
+        &self.node.op
+    }
+
+    pub(super) fn outputs(self) -> &'a [ValueId] {
+        &self.node.outputs
+    }
+
+    /// The operands that are tensors, and their kinds.
+    pub(super) fn operands(self) -> impl Iterator<Item = (ValueId, Kind)> + Clone + 'a {
+        let kind = move |&id: &ValueId| match self.function.values.get(id.index())? {
+            ValueType::Tensor(ty) => Some((id, Kind::of(ty.elem))),
+            ValueType::Int(_) => None,
+        };
+        self.node.inputs.iter().filter_map(kind)
+    }
+
+    /// The operands that are tensors of integers.
+    pub(super) fn integers(self) -> impl Iterator<Item = ValueId> + Clone + 'a {
+        let integers = self.operands().filter(|(_, kind)| *kind == Kind::Int);
+        integers.map(|(id, _)| id)
+    }
+}
 
 /// What operations need besides their operands.
 pub(super) struct Eval<'a> {
@@ -23,12 +58,15 @@ pub(super) struct Eval<'a> {
     device: &'a Device,
     pub(super) symbols: HashMap<SymbolId, i64>,
     pub(super) settings: DeviceSettings,
+    pub(super) width: Width,
+    pub(super) bounds: Bounds,
 }
 
 impl<'a> Eval<'a> {
     pub(super) fn new(
         program: &'a Program,
         device: &'a Device,
+        width: Width,
         symbols: HashMap<SymbolId, i64>,
     ) -> Self {
         Self {
@@ -36,6 +74,8 @@ impl<'a> Eval<'a> {
             device,
             symbols,
             settings: device.settings(),
+            width,
+            bounds: Bounds::default(),
         }
     }
 
@@ -63,6 +103,43 @@ impl<'a> Eval<'a> {
     pub(super) fn size(&self, what: &'static str, size: &Size) -> Result<usize, ExecError> {
         let value = self.int(what, size)?;
         usize::try_from(value).map_err(|_| self.attribute(what, size, value.to_string()))
+    }
+
+    /// The value of a scalar that is an integer.
+    pub(super) fn integer(&self, scalar: &Scalar) -> Result<Option<i64>, ExecError> {
+        match scalar {
+            Scalar::Int(size) => self.int("the scalar", size).map(Some),
+            Scalar::Float(_) | Scalar::Bool(_) => Ok(None),
+        }
+    }
+
+    /// The least type of the device that holds integers between these bounds.
+    pub(super) fn int_dtype(
+        &self,
+        site: Site<'_>,
+        bounds: [i64; 2],
+    ) -> Result<IntDType, ExecError> {
+        let error = |value| self.width.error(format!("{} has", self.text(site)), &value);
+        self.width.dtype(bounds).map_err(error)
+    }
+
+    /// An operation with its operands and results, as text.
+    pub(super) fn text(&self, site: Site<'_>) -> String {
+        Words(self.program).node(site.function, site.node)
+    }
+
+    /// The error for operands that an operation has no result for.
+    pub(super) fn undefined(
+        &self,
+        site: Site<'_>,
+        expected: &'static str,
+        got: String,
+    ) -> ExecError {
+        ExecError::Undefined {
+            node: self.text(site),
+            expected,
+            got,
+        }
     }
 
     pub(super) fn attribute(&self, what: &'static str, size: &Size, value: String) -> ExecError {
@@ -106,7 +183,7 @@ impl<'a> Eval<'a> {
     }
 }
 
-/// Burn's name of a float element type; integers and booleans have the device's.
+/// Burn's name of a float element type.
 pub(super) fn float_dtype(elem: ElemType) -> FloatDType {
     match elem {
         ElemType::F64 => FloatDType::F64,

@@ -17,7 +17,7 @@ use kiln_ops::{
 
 use super::{
     ExecError, Operand, VALIDATED,
-    eval::{Eval, float_dtype},
+    eval::{Eval, Site, float_dtype},
 };
 use crate::{
     op::{Float, Op},
@@ -62,15 +62,15 @@ impl Graphs {
 pub(super) fn eval(
     eval: &Eval<'_>,
     graphs: &mut Graphs,
-    op: &Op,
-    ids: &[ValueId],
+    site: Site<'_>,
     operands: Vec<Operand>,
 ) -> Result<Vec<DispatchTensor>, ExecError> {
     let mut operands = operands.into_iter().map(|(tensor, _)| tensor);
     let x = operands.next().expect(VALIDATED);
     let mut next = || operands.next().expect(VALIDATED);
     let destinations = |size| eval.size("the number of destinations", size);
-    let one = match op {
+    let ids = &site.node.inputs;
+    let one = match site.op() {
         Op::Gather => dispatch::gather(x, next()),
         Op::Scatter { reduce, size } => dispatch::scatter(x, next(), destinations(size)?, *reduce),
         Op::SegmentReduce(reduce) => dispatch::segment_reduce(x, next(), *reduce),
@@ -143,7 +143,7 @@ pub(super) fn eval(
             let self_loop = self_loop.map(|Float(weight)| weight);
             ends.inverse_sqrt_degree(self_loop, &like).into_dispatch()
         }
-        _ => unreachable!("not an operation on graphs: {op:?}"),
+        op => unreachable!("not an operation on graphs: {op:?}"),
     };
     Ok(vec![one])
 }

@@ -5,19 +5,18 @@ use std::collections::{BTreeMap, HashMap};
 use burn::{
     backend::{
         Dispatch, DispatchTensor,
-        ops::{BoolTensorOps, FloatTensorOps, IntTensorOps},
+        ops::{BoolTensorOps, FloatTensorOps},
     },
-    tensor::{DType, Device},
+    tensor::DType,
 };
 use kiln_core::AnyTensor;
 
-use super::{ExecError, Kind, eval::float_dtype};
+use super::{ExecError, Kind, Session, eval::float_dtype};
 use crate::{
     leaf::Leaf,
     program::{Case, ElemType, FunctionId, Method, Program, SymbolId},
     size::Size,
     text::Words,
-    validate::Valid,
 };
 
 /// What to run.
@@ -32,11 +31,11 @@ pub(super) struct Call {
 
 /// Resolves the case, checks types and sizes, and binds symbols.
 pub(super) fn bind(
-    program: &Valid,
+    session: &Session,
     method: &Method,
     mut inputs: BTreeMap<String, AnyTensor>,
-    device: &Device,
 ) -> Result<Call, ExecError> {
+    let program = &session.program;
     let words = Words(program);
     let leaves = method.leaves();
     let known = |name: &str| {
@@ -114,7 +113,8 @@ pub(super) fn bind(
     let mut arguments = Vec::with_capacity(present.len());
     for leaf in present {
         if let Some(tensor) = inputs.remove(&leaf.name) {
-            arguments.push(Some(on_device(leaf.ty.elem, tensor, device)));
+            let tensor = on_device(session, &leaf.name, leaf.ty.elem, tensor)?;
+            arguments.push(Some(tensor));
             names.push(leaf.name);
         }
     }
@@ -126,24 +126,24 @@ pub(super) fn bind(
     })
 }
 
-/// The tensor on the device; integers have the device's type.
-pub(super) fn on_device(elem: ElemType, tensor: AnyTensor, device: &Device) -> DispatchTensor {
-    let (kind, dtype) = (Kind::of(elem), tensor.dtype());
+/// An input on the session's device; integers in a type of it.
+pub(super) fn on_device(
+    session: &Session,
+    name: &str,
+    elem: ElemType,
+    tensor: AnyTensor,
+) -> Result<DispatchTensor, ExecError> {
+    let device = &session.device;
     let is_there = tensor.device() == *device;
-    let tensor = tensor.into_dispatch();
-    let target = device.as_dispatch();
-    let tensor = match kind {
-        _ if is_there => tensor,
-        Kind::Float => Dispatch::float_to_device(tensor, target),
-        Kind::Int => Dispatch::int_to_device(tensor, target),
-        Kind::Bool => Dispatch::bool_to_device(tensor, target),
-    };
-    let int = device.settings().int_dtype;
-    if kind == Kind::Int && dtype != DType::from(int) {
-        Dispatch::int_cast(tensor, int)
-    } else {
-        tensor
-    }
+    Ok(match Kind::of(elem) {
+        Kind::Int => {
+            let what = || format!("input \"{name}\" has");
+            return session.width.import(what, tensor, device);
+        }
+        Kind::Float | Kind::Bool if is_there => tensor.into_dispatch(),
+        Kind::Float => Dispatch::float_to_device(tensor.into_dispatch(), device.as_dispatch()),
+        Kind::Bool => Dispatch::bool_to_device(tensor.into_dispatch(), device.as_dispatch()),
+    })
 }
 
 /// Whether a method takes inputs of these names, kinds and ranks.

@@ -5,23 +5,27 @@
 //! the sizes, and executes node by node; a value is freed after its last use.
 //!
 //! Operations run on Burn's run-time backend without ranks in types. What each does is in one file a
-//! family: elementwise, shape, reduce, linear, graph. Floats keep the program's element type. Integers
-//! and booleans have the device's default types, whatever the type of the inputs.
+//! family: elementwise, shape, reduce, linear, graph. Floats keep the program's element type, and so do
+//! integers on devices that have theirs; `integers.rs` has the details. Booleans have the device's type.
 //!
 //! Many runs with inputs of the same shapes are for [`Prepared`]: it does what depends on the graph
 //! alone once, and has the device repeat the rest.
 
+mod arithmetic;
 mod elementwise;
 mod error;
 mod eval;
 mod graph;
 mod inputs;
+mod integers;
 mod linear;
 mod plan;
 mod prepared;
 mod reduce;
 mod replay;
 mod shape;
+#[cfg(test)]
+mod tests;
 mod upload;
 
 use std::collections::BTreeMap;
@@ -40,8 +44,9 @@ use crate::{
 pub use error::ExecError;
 pub use prepared::Prepared;
 
-use eval::Eval;
+use eval::{Eval, Site};
 use graph::Graphs;
+use integers::Width;
 
 /// A model on a device, ready to run.
 ///
@@ -66,20 +71,27 @@ pub struct Session {
     /// By number of the weight; those that no method of the root uses stay away.
     weights: Vec<Option<DispatchTensor>>,
     device: Device,
+    width: Width,
 }
 
 impl Session {
     /// Prepares a model for a device.
     ///
     /// # Errors
-    /// If a pass fails, which would be a mistake in this crate.
+    /// If the device has integers of 32 bits and one of a weight does not fit; or if a pass fails, which
+    /// would be a mistake in this crate.
     pub fn new(model: &Model, device: &Device) -> Result<Self, ExecError> {
+        Self::with_width(model, device, Width::of(device))
+    }
+
+    fn with_width(model: &Model, device: &Device, width: Width) -> Result<Self, ExecError> {
         let program = pass::run(model.program.clone(), &pass::EXECUTION)?;
-        let weights = upload::weights(&program, &model.weights, device)?;
+        let weights = upload::weights(&program, &model.weights, device, width)?;
         Ok(Self {
             program,
             weights,
             device: device.clone(),
+            width,
         })
     }
 
@@ -106,8 +118,12 @@ impl Session {
     /// `forward` also stands for `forward__0`, `forward__1`, ...: the first that takes inputs of
     /// these names, kinds and ranks runs.
     ///
+    /// Integers have 64 bits, whatever the type of the inputs, and wrap beyond them as PyTorch's do. A
+    /// device without such integers (WGSL) has 32 bits; there, a run that may need more is an error.
+    ///
     /// # Errors
-    /// If there is no such method, or inputs are missing, unknown, or of other types or sizes.
+    /// If there is no such method, or inputs are missing, unknown, or of other types or sizes; if an operation
+    /// has no result, such as a quotient of integers by 0; or if an integer does not fit the device.
     ///
     /// # Panics
     /// As the operations do, where an index is outside its range.
@@ -117,7 +133,7 @@ impl Session {
         inputs: BTreeMap<String, AnyTensor>,
     ) -> Result<Vec<(String, AnyTensor)>, ExecError> {
         let method = self.method(method, &inputs)?;
-        let call = inputs::bind(&self.program, method, inputs, &self.device)?;
+        let call = inputs::bind(self, method, inputs)?;
         let Some(function) = self.program.functions.get(call.function.index()) else {
             return Ok(Vec::new());
         };
@@ -126,11 +142,12 @@ impl Session {
             function.nodes.iter(),
             &function.outputs,
             call.arguments,
-            &mut Eval::new(&self.program, &self.device, call.symbols),
+            &mut Eval::new(&self.program, &self.device, self.width, call.symbols),
             &mut Graphs::default(),
         )?;
         let names = method.result_leaves().into_iter().map(|leaf| leaf.name);
-        let outputs = outputs.into_iter().flatten().map(AnyTensor::from_dispatch);
+        let outputs = outputs.into_iter().flatten();
+        let outputs = outputs.map(|tensor| AnyTensor::from_dispatch(self.width.result(tensor)));
         Ok(names.zip(outputs).collect())
     }
 
@@ -213,6 +230,8 @@ impl Session {
             }
         };
         for node in nodes {
+            let site = Site { function, node };
+            integers::prepare(eval, site, &mut values)?;
             let mut operands = Vec::with_capacity(node.inputs.len());
             for input in &node.inputs {
                 let Some(ValueType::Tensor(ty)) = function.values.get(input.index()) else {
@@ -222,7 +241,7 @@ impl Session {
                     operands.push((tensor, ty.elem));
                 }
             }
-            let outputs = self.node(eval, graphs, node, operands)?;
+            let outputs = self.node(eval, graphs, site, operands)?;
             for (output, tensor) in node.outputs.iter().zip(outputs) {
                 if let (Op::Nonzero, Some(ValueType::Tensor(ty))) =
                     (&node.op, function.values.get(output.index()))
@@ -243,10 +262,10 @@ impl Session {
         &self,
         eval: &mut Eval<'_>,
         graphs: &mut Graphs,
-        node: &Node,
+        site: Site<'_>,
         operands: Vec<Operand>,
     ) -> Result<Vec<DispatchTensor>, ExecError> {
-        let op = &node.op;
+        let op = site.op();
         let one = |tensor| Ok(vec![tensor]);
         match op {
             Op::Weight(id) => {
@@ -268,7 +287,7 @@ impl Session {
             | Op::Cast(_)
             | Op::MaskWhere
             | Op::MaskFill(_)
-            | Op::Dropout(_) => one(elementwise::eval(eval, op, operands)?),
+            | Op::Dropout(_) => one(elementwise::eval(eval, site, operands)?),
             Op::Reshape(_)
             | Op::Permute(_)
             | Op::Expand(_)
@@ -276,9 +295,9 @@ impl Session {
             | Op::Cat(_)
             | Op::RepeatDim { .. }
             | Op::Select(_)
-            | Op::GatherElements(_) => one(shape::eval(eval, op, operands)?),
+            | Op::GatherElements(_) => one(shape::eval(eval, site, operands)?),
             Op::Reduce(..) | Op::ArgMax(_) | Op::Softmax(_) | Op::LogSoftmax(_) => {
-                one(reduce::eval(eval, op, operands))
+                one(reduce::eval(eval, site, operands)?)
             }
             Op::Matmul | Op::Linear | Op::LayerNorm { .. } | Op::BatchNorm { .. } => {
                 one(linear::eval(op, operands))
@@ -296,7 +315,7 @@ impl Session {
             | Op::SelfLoopPosition { .. }
             | Op::EdgeAttention { .. }
             | Op::SpmmNormalized { .. }
-            | Op::InverseSqrtDegree { .. } => graph::eval(eval, graphs, op, &node.inputs, operands),
+            | Op::InverseSqrtDegree { .. } => graph::eval(eval, graphs, site, operands),
         }
     }
 }

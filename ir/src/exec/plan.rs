@@ -3,10 +3,10 @@
 //! Inputs of integers and size parameters are the graph. A node is executed by each run if another
 //! input reaches it or if it is random, and once if only the graph and weights reach it.
 
+use super::{Kind, integers};
 use crate::{
-    exec::Kind,
-    op::{Float, Op, Reduce},
-    program::{Function, Node, ValueId, ValueType},
+    op::{Binary, Float, Op, Reduce},
+    program::{ElemType, Function, Node, ValueId, ValueType},
 };
 
 /// The nodes of a function, parted.
@@ -44,7 +44,7 @@ impl Plan {
                 continue;
             }
             each_run.push(number);
-            is_replayable &= !reads_back(node, &varies);
+            is_replayable &= !reads_back(function, node, &varies);
             let may_be_view = reached(&is_view) && !makes_memory(&node.op);
             for output in &node.outputs {
                 varies[output.index()] = true;
@@ -79,6 +79,20 @@ impl Plan {
     /// Whether a value may be another in each run.
     pub(super) fn varies(&self, id: ValueId) -> bool {
         self.varies.get(id.index()).is_some_and(|&varies| varies)
+    }
+
+    /// The values, there before a run, of which each run would make integers of 64 bits.
+    pub(super) fn widened<'f>(&self, function: &'f Function) -> impl Iterator<Item = ValueId> + 'f {
+        let nodes = self.each_run(function).collect::<Vec<_>>().into_iter();
+        let widens = nodes.filter(|node| integers::widens(&node.op));
+        let ids = widens
+            .flat_map(|node| &node.inputs)
+            .chain(&function.outputs);
+        let is_integer = |id: &ValueId| match function.values.get(id.index()) {
+            Some(ValueType::Tensor(ty)) => ty.elem == ElemType::I64,
+            Some(ValueType::Int(_)) | None => false,
+        };
+        ids.copied().filter(is_integer)
     }
 
     /// The nodes that each run executes.
@@ -123,11 +137,19 @@ fn is_random(op: &Op) -> bool {
 }
 
 /// Whether a node that each run executes needs values on the host.
-fn reads_back(node: &Node, varies: &[bool]) -> bool {
+fn reads_back(function: &Function, node: &Node, varies: &[bool]) -> bool {
+    let is_integer = |id: &ValueId| match function.values.get(id.index()) {
+        Some(ValueType::Tensor(ty)) => ty.elem == ElemType::I64,
+        Some(ValueType::Int(_)) | None => false,
+    };
     // Where the ends of edges are that are sorted. Those of products are sorted in the kernel.
     let ends = match node.op {
         // How many there are.
         Op::Nonzero => return true,
+        // Whether there is a divisor of 0, and how large exponents are.
+        Op::Binary(Binary::Div | Binary::Rem | Binary::Pow) => {
+            return node.inputs.iter().any(is_integer);
+        }
         Op::Spmm { reduce, .. } if reduce != Reduce::Mul => 1..3,
         Op::EdgeAttention { .. } | Op::SpmmNormalized { .. } => 1..3,
         Op::InverseSqrtDegree { .. } => 0..2,

@@ -128,7 +128,7 @@ impl Session {
         inputs: BTreeMap<String, AnyTensor>,
     ) -> Result<Prepared<'_>, ExecError> {
         let method = self.method(method, &inputs)?;
-        let call = inputs::bind(&self.program, method, inputs, &self.device)?;
+        let call = inputs::bind(self, method, inputs)?;
         // A valid case names a function.
         let function = &self.program.functions[call.function.index()];
         let plan = Plan::new(function);
@@ -147,7 +147,7 @@ impl Session {
             session: self,
             method,
             function,
-            eval: Eval::new(&self.program, &self.device, call.symbols),
+            eval: Eval::new(&self.program, &self.device, self.width, call.symbols),
             inputs: inputs.collect(),
             plan,
             replay: State::Due,
@@ -268,6 +268,13 @@ impl Prepared<'_> {
         changed: Vec<(usize, AnyTensor)>,
         results: Results,
     ) -> Result<Vec<Option<DispatchTensor>>, ExecError> {
+        let import = |(number, tensor): (usize, AnyTensor)| {
+            let input = &self.inputs[number];
+            let tensor = inputs::on_device(self.session, &input.name, input.elem, tensor)?;
+            Ok((number, tensor))
+        };
+        let changed = changed.into_iter().map(import);
+        let changed: Vec<_> = changed.collect::<Result<_, ExecError>>()?;
         for (number, tensor) in changed {
             self.change(number, tensor);
         }
@@ -284,11 +291,10 @@ impl Prepared<'_> {
         }
     }
 
-    fn change(&mut self, number: usize, tensor: AnyTensor) {
+    fn change(&mut self, number: usize, tensor: DispatchTensor) {
         let (Some(input), Some(held)) = (self.inputs.get(number), self.held.get_mut(number)) else {
             return;
         };
-        let tensor = inputs::on_device(input.elem, tensor, &self.session.device);
         if !input.varies {
             self.is_settled = false;
             self.replay = self.replay.anew();
@@ -312,6 +318,7 @@ impl Prepared<'_> {
     fn settle(&mut self) -> Result<(), ExecError> {
         self.held.truncate(self.inputs.len());
         self.graphs = Graphs::default();
+        self.eval.bounds.clear();
         let kept = self.session.execute(
             self.function,
             self.plan.once(self.function),
@@ -323,6 +330,10 @@ impl Prepared<'_> {
         self.held.resize(self.function.values.len(), None);
         for (id, tensor) in self.plan.kept.iter().zip(kept) {
             self.held[id.index()] = tensor;
+        }
+        for id in self.plan.widened(self.function) {
+            let held = &mut self.held[id.index()];
+            *held = held.take().map(|tensor| self.session.width.result(tensor));
         }
         self.is_settled = true;
         Ok(())
@@ -339,7 +350,9 @@ impl Prepared<'_> {
             &mut self.graphs,
         );
         self.graphs.forget(|id| self.plan.varies(id));
-        results
+        let result = |tensor| self.session.width.result(tensor);
+        let results = results?.into_iter();
+        Ok(results.map(|tensor| tensor.map(result)).collect())
     }
 
     /// Has the device note what a run launches, if it can.

@@ -1,28 +1,40 @@
 //! Reductions along axes, and softmax.
 
 use burn::backend::{
-    Dispatch, DispatchTensor,
+    Dispatch, DispatchTensor, TensorMetadata,
     ops::{ActivationOps, BoolTensorOps, FloatTensorOps, IntTensorOps},
 };
 
-use super::{Kind, Operand, VALIDATED, eval::Eval, shape::axis};
+use super::{
+    ExecError, Kind, Operand, VALIDATED,
+    eval::{Eval, Site},
+    shape::axis,
+};
 use crate::op::{Op, Reduction};
 
-pub(super) fn eval(eval: &Eval<'_>, op: &Op, operands: Vec<Operand>) -> DispatchTensor {
+pub(super) fn eval(
+    eval: &Eval<'_>,
+    site: Site<'_>,
+    operands: Vec<Operand>,
+) -> Result<DispatchTensor, ExecError> {
     let (x, elem) = operands.into_iter().next().expect(VALIDATED);
     let kind = Kind::of(elem);
-    match op {
+    Ok(match site.op() {
         Op::Reduce(reduction, axes) => axes
             .iter()
             .fold(x, |x, &dim| along(*reduction, kind, x, axis(dim))),
         Op::ArgMax(dim) => match kind {
             Kind::Int | Kind::Bool => Dispatch::int_argmax(x, axis(*dim)),
-            Kind::Float => Dispatch::float_argmax(x, axis(*dim), eval.settings.int_dtype),
+            Kind::Float => {
+                let last = i64::try_from(x.shape()[axis(*dim)]).unwrap_or(i64::MAX);
+                let dtype = eval.int_dtype(site, [0, last])?;
+                Dispatch::float_argmax(x, axis(*dim), dtype)
+            }
         },
         Op::Softmax(dim) => Dispatch::softmax(x, axis(*dim)),
         Op::LogSoftmax(dim) => Dispatch::log_softmax(x, axis(*dim)),
-        _ => unreachable!("not a reduction: {op:?}"),
-    }
+        op => unreachable!("not a reduction: {op:?}"),
+    })
 }
 
 /// Reduces one axis to size 1.

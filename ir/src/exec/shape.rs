@@ -5,17 +5,21 @@ use burn::{
         Dispatch, DispatchTensor, Scalar as BurnScalar, TensorMetadata,
         ops::{BoolTensorOps, FloatTensorOps, IntTensorOps},
     },
-    tensor::{Shape, Slice},
+    tensor::{IntDType, Shape, Slice},
 };
 
-use super::{ExecError, Kind, Operand, VALIDATED, eval::Eval};
+use super::{
+    ExecError, Kind, Operand, VALIDATED,
+    eval::{Eval, Site},
+};
 use crate::{op::Op, size::Size};
 
 pub(super) fn eval(
     eval: &Eval<'_>,
-    op: &Op,
+    site: Site<'_>,
     operands: Vec<Operand>,
 ) -> Result<DispatchTensor, ExecError> {
+    let op = site.op();
     if let Op::Cat(dim) = op {
         return Ok(cat(axis(*dim), operands));
     }
@@ -78,7 +82,7 @@ fn as_int(
     x: DispatchTensor,
     take: impl FnOnce(DispatchTensor) -> DispatchTensor,
 ) -> DispatchTensor {
-    let taken = take(Dispatch::bool_into_int(x, eval.settings.int_dtype));
+    let taken = take(Dispatch::bool_into_int(x, IntDType::I32));
     Dispatch::int_not_equal_elem(taken, BurnScalar::Int(0), eval.settings.bool_dtype)
 }
 
@@ -97,6 +101,15 @@ pub(super) fn expand(x: DispatchTensor, kind: Kind, shape: &Shape) -> DispatchTe
         Kind::Int => Dispatch::int_expand(x, shape.clone()),
         Kind::Bool => Dispatch::bool_expand(x, shape.clone()),
     }
+}
+
+/// Sizes to which both expand; ranks are equal.
+pub(super) fn broadcast(a: &Shape, b: &Shape) -> Shape {
+    let sizes = a
+        .iter()
+        .zip(b.iter())
+        .map(|(&a, &b)| if a == 1 { b } else { a });
+    Shape::from(sizes.collect::<Vec<usize>>())
 }
 
 fn cat(dim: usize, operands: Vec<Operand>) -> DispatchTensor {

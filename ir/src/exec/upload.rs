@@ -5,12 +5,12 @@ use std::collections::HashSet;
 use burn::{
     backend::{
         Dispatch, DispatchTensor,
-        ops::{BoolTensorOps, FloatTensorOps, IntTensorOps},
+        ops::{BoolTensorOps, FloatTensorOps},
     },
     tensor::{DType, Device, Shape, TensorData},
 };
 
-use super::{ExecError, Kind, eval::float_dtype};
+use super::{ExecError, Kind, eval::float_dtype, integers::Width};
 use crate::{
     op::Op,
     program::{Program, ValueId},
@@ -22,6 +22,7 @@ pub(super) fn weights(
     program: &Program,
     weights: &Weights,
     device: &Device,
+    width: Width,
 ) -> Result<Vec<Option<DispatchTensor>>, ExecError> {
     let mut uploaded = vec![None; program.weights.len()];
     let methods = program.root().map_or(&[][..], |root| &root.methods);
@@ -46,6 +47,11 @@ pub(super) fn weights(
                 let data = data.ok_or_else(|| ExecError::MissingWeight { name: name.clone() })?;
                 *slot = Some(if of_products.contains(&node.outputs[0]) {
                     upload_columns(data, device)
+                } else if Kind::of(data.elem) == Kind::Int {
+                    let (values, _) = data.bytes.as_chunks();
+                    let values = values.iter().map(|bytes| i64::from_le_bytes(*bytes));
+                    let what = || format!("weight \"{name}\" has");
+                    width.upload(what, values.collect(), shape(data), device)?
                 } else {
                     upload(data, device)
                 });
@@ -77,34 +83,23 @@ fn upload_columns(data: WeightData<'_>, device: &Device) -> DispatchTensor {
     Dispatch::float_transpose(upload(transposed, device))
 }
 
+/// Floats or booleans.
 fn upload(data: WeightData<'_>, device: &Device) -> DispatchTensor {
-    let sizes: Vec<usize> = data
-        .shape
-        .iter()
-        .map(|&dim| usize::try_from(dim).unwrap_or(usize::MAX))
-        .collect();
-    let shape = Shape::from(sizes);
-    let settings = device.settings();
+    let shape = shape(data);
     let target = device.as_dispatch();
-    match Kind::of(data.elem) {
-        Kind::Float => {
-            let dtype = DType::from(float_dtype(data.elem));
-            let tensor = TensorData::from_bytes_vec(data.bytes.to_vec(), shape, dtype);
-            Dispatch::float_from_data(tensor, target)
-        }
-        Kind::Int => {
-            let (values, _) = data.bytes.as_chunks();
-            let values: Vec<i64> = values
-                .iter()
-                .map(|bytes| i64::from_le_bytes(*bytes))
-                .collect();
-            let tensor = TensorData::new(values, shape);
-            Dispatch::int_from_data(tensor.convert_dtype(settings.int_dtype.into()), target)
-        }
-        Kind::Bool => {
-            let values: Vec<bool> = data.bytes.iter().map(|&byte| byte != 0).collect();
-            let tensor = TensorData::new(values, shape);
-            Dispatch::bool_from_data(tensor.convert_dtype(settings.bool_dtype.into()), target)
-        }
+    if Kind::of(data.elem) == Kind::Bool {
+        let values: Vec<bool> = data.bytes.iter().map(|&byte| byte != 0).collect();
+        let dtype = device.settings().bool_dtype.into();
+        let tensor = TensorData::new(values, shape).convert_dtype(dtype);
+        return Dispatch::bool_from_data(tensor, target);
     }
+    let dtype = DType::from(float_dtype(data.elem));
+    let tensor = TensorData::from_bytes_vec(data.bytes.to_vec(), shape, dtype);
+    Dispatch::float_from_data(tensor, target)
+}
+
+fn shape(data: WeightData<'_>) -> Shape {
+    let sizes = data.shape.iter();
+    let sizes = sizes.map(|&dim| usize::try_from(dim).unwrap_or(usize::MAX));
+    Shape::from(sizes.collect::<Vec<usize>>())
 }

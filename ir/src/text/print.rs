@@ -7,7 +7,9 @@ use super::{
     print_op::print_op,
     words::{at, list, word},
 };
-use crate::program::{Arguments, Function, Method, Module, Node, Program, ValueType, WeightRole};
+use crate::program::{
+    Arguments, Function, Method, Module, Node, Program, ValueId, ValueType, WeightRole,
+};
 
 /// The text form of a program, valid or not. Of an invalid one it may not parse.
 pub fn print(program: &Program) -> String {
@@ -137,11 +139,7 @@ fn write_function(out: &mut impl Write, words: Words<'_>, function: &Function) -
         nodes,
         outputs,
     } = function;
-    let ty = |id: &crate::program::ValueId| {
-        values
-            .get(id.index())
-            .map_or_else(|| "?".to_owned(), |ty: &ValueType| words.value_type(ty))
-    };
+    let ty = |id: &ValueId| words.type_of(values, *id);
     let record = match arguments {
         Arguments::Plain => String::new(),
         Arguments::Record(name) => format!(" record {}", word(name)),
@@ -157,22 +155,34 @@ fn write_function(out: &mut impl Write, words: Words<'_>, function: &Function) -
         "fn {}{record}({inputs}) -> ({results}) {{",
         at(&words.name(function))
     )?;
-    for Node {
-        op,
-        inputs,
-        outputs,
-    } in nodes
-    {
-        let inputs = list(inputs, |id| format!("%{}", id.0));
-        write!(out, "  ")?;
-        if !outputs.is_empty() {
-            write!(
-                out,
-                "{} = ",
-                list(outputs, |id| format!("%{}: {}", id.0, ty(id)))
-            )?;
-        }
-        writeln!(out, "{}", print_op(words, op, &inputs))?;
+    for node in nodes {
+        writeln!(out, "  {}", words.node(function, node))?;
     }
     writeln!(out, "}}")
+}
+
+impl Words<'_> {
+    /// `%2: f32[$N] = exp(%1)`
+    pub(crate) fn node(self, function: &Function, node: &Node) -> String {
+        let Node {
+            op,
+            inputs,
+            outputs,
+        } = node;
+        let inputs = list(inputs, |id| format!("%{}", id.0));
+        let op = print_op(self, op, &inputs);
+        if outputs.is_empty() {
+            return op;
+        }
+        let outputs = list(outputs, |id| {
+            format!("%{}: {}", id.0, self.type_of(&function.values, *id))
+        });
+        format!("{outputs} = {op}")
+    }
+
+    fn type_of(self, values: &[ValueType], id: ValueId) -> String {
+        values
+            .get(id.index())
+            .map_or_else(|| "?".to_owned(), |ty| self.value_type(ty))
+    }
 }

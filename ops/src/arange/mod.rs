@@ -14,12 +14,15 @@ use burn::tensor::{Device, Int, Tensor};
 use burn_capture::CaptureChannel;
 use burn_router::{RouterClient as _, get_client};
 
+use kiln_core::int_dtype;
+
 use crate::wire::GraphOp;
 
 /// The integers `start, start + 1, .., end - 1`.
 ///
 /// # Shapes
-/// output: `[end - start]` int, of the device's default integer type; empty if `end ≤ start`
+/// output: `[end - start]` int, of the device's default integer type, or of 64 bits where `end` does not fit;
+/// empty if `end ≤ start`
 ///
 /// # Examples
 /// ```
@@ -39,7 +42,8 @@ pub fn arange(range: Range<usize>, device: &Device) -> Tensor<1, Int> {
             client.register(OperationIr::Custom(desc)).output(),
         );
     }
-    Tensor::arange(signed(range), device)
+    let dtype = int_dtype(device.settings().int_dtype.into(), range.end);
+    Tensor::arange(signed(range), (device, dtype))
 }
 
 /// The range as Burn's operations take it, never decreasing.

@@ -218,7 +218,8 @@ pub trait GraphOps: Backend {
     // The operations below walk edges in sorted order. `transposed` holds the same edges sorted by
     // the other end; only gradients read it.
 
-    /// Sorts edges by `row`, whose values are below `size`: `ptr`, `col` and `edge` of a [`Csr`].
+    /// Sorts edges by `row`, whose values are below `size`: `ptr`, `col` and `edge` of a [`Csr`]. GPUs
+    /// get rows and columns of `i32`.
     fn sort_edges(
         row: IntTensor<Self>,
         col: IntTensor<Self>,

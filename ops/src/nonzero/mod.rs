@@ -6,6 +6,8 @@ use burn::backend::{
 };
 use burn::tensor::{Bool, Int, Tensor, try_read_sync};
 
+use kiln_core::int_dtype;
+
 use crate::dispatch;
 
 /// The positions of the true values of a mask, in increasing order.
@@ -31,6 +33,7 @@ pub fn nonzero(mask: Tensor<1, Bool>) -> Tensor<1, Int> {
 /// The positions, found where Burn finds them: on the CPU, after a read back on GPUs.
 pub(crate) fn read_back<B: Backend>(mask: BoolTensor<B>) -> IntTensor<B> {
     let dtype = get_or_init_device_settings::<B>(&mask.device()).int_dtype;
+    let dtype = int_dtype(dtype.into(), mask.shape()[0]).into();
     let positions = try_read_sync(B::bool_argwhere(mask, dtype))
         .expect("nonzero needs a backend that can be read from synchronously");
     let length = positions.shape()[0];

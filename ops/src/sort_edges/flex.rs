@@ -30,8 +30,10 @@ pub(crate) fn sort_edges(
     let (row, col) = (row.to_contiguous(), col.to_contiguous());
     with_id!(row, I => with_id!(col, J => {
         let (row, col) = (elements!(row, I), elements!(col, J));
+        // One beyond 32 bits is out of range wherever it is used.
         let other = |edge: usize| {
-            narrow(checked(col[edge], usize::MAX, "sort_edges", "col")).cast_signed()
+            let col = checked(col[edge], usize::MAX, "sort_edges", "col");
+            i32::try_from(col).unwrap_or(-1)
         };
         let Sorted { ptr, perm, carried } = sort(row, other, size, ["sort_edges", "row"]);
         (vector::<i32>(ptr), vector(carried), vector(perm))
@@ -225,7 +227,7 @@ pub(crate) fn sort<I: Id, O: Id + Default, C: Copy + Default + Send + Sync>(
 /// A number that is known to be below 2^32.
 #[expect(
     clippy::cast_possible_truncation,
-    reason = "edges and rows are counted first; a column beyond is out of range in any case"
+    reason = "edges and rows are counted first"
 )]
 fn narrow(number: usize) -> u32 {
     number as u32

@@ -16,8 +16,8 @@ pub(crate) fn sorted(edges: &Edges, walk: Walk) -> Csr {
     let (num_src, num_dst) = (edges.num_src(), edges.num_dst());
     let (ptr, col, edge) = match (edges, walk) {
         (Edges::Csr(adjacency), Walk::ByDestination) => (
-            within(narrow(adjacency.rowptr()), adjacency.num_edges() + 1),
-            within(narrow(adjacency.col()), num_src),
+            narrow(within(adjacency.rowptr(), adjacency.num_edges() + 1)),
+            narrow(within(adjacency.col(), num_src)),
             numbers(adjacency.num_edges(), &adjacency.device()),
         ),
         (_, Walk::ByDestination) => sort(destinations(edges), sources(edges), [num_dst, num_src]),
@@ -54,8 +54,12 @@ fn destinations(edges: &Edges) -> Tensor<1, Int> {
     }
 }
 
+/// Ids of 32 bits. One beyond them becomes another that is out of range, not one that is in it.
 fn narrow(ids: Tensor<1, Int>) -> Tensor<1, Int> {
-    ids.cast(DType::I32)
+    if ids.dtype() == DType::I32 || ids.dims()[0] == 0 {
+        return ids.cast(DType::I32);
+    }
+    ids.clamp(-1, i64::from(i32::MAX)).cast(DType::I32)
 }
 
 /// `0 .. count`.
@@ -70,7 +74,7 @@ fn one_by_one(
 ) -> (Tensor<1, Int>, Tensor<1, Int>, Tensor<1, Int>) {
     let ([edges], device) = (node.dims(), node.device());
     let (ptr, edge) = (numbers(edges + 1, &device), numbers(edges, &device));
-    (ptr, within(narrow(node), count), edge)
+    (ptr, narrow(within(node, count)), edge)
 }
 
 /// Keeps GPU kernels, which do not check, inside their tensors where unchecked edges are wrong. On
@@ -91,13 +95,15 @@ fn sort(
     col: Tensor<1, Int>,
     [rows, cols]: [usize; 2],
 ) -> (Tensor<1, Int>, Tensor<1, Int>, Tensor<1, Int>) {
-    let row = if is_on_cpu(&row) || row.dims()[0] == 0 {
-        row
+    let (row, col) = if is_on_cpu(&row) {
+        (row, col)
+    } else if row.dims()[0] == 0 {
+        (narrow(row), narrow(col))
     } else {
         // Sorts edges whose other end is no node behind the last row, where nobody walks.
         let outside = col.clone().lower_elem(0);
         let outside = outside.bool_or(col.clone().greater_equal_elem(int(cols)));
-        row.mask_fill(outside, int(rows))
+        (narrow(row.mask_fill(outside, int(rows))), narrow(col))
     };
     let (row, col) = (row.into_dispatch(), col.into_dispatch());
     let (ptr, col, edge) = <Dispatch as GraphOps>::sort_edges(row, col, rows);

@@ -1,0 +1,518 @@
+//! Integers while a program runs: as wide as the program says, or known to fit.
+//!
+//! A program's integers are `i64`. Where a device computes with 64 bits, tensors of 32 bits stay as they
+//! came as long as they are moved, compared, or read as indices, and kernels read indices of either width.
+//! Before anything else is computed from them, they become 64 bits wide, once for a run.
+//!
+//! Other devices (WGSL without `SHADER_INT64`) have 32 bits. There each integer is compared with them
+//! before it becomes one of theirs: inputs, constants, sizes, and what operations compute, by bounds that
+//! follow from the least and greatest integers of their operands. One that may not fit is an error.
+
+use std::collections::HashMap;
+
+use burn::{
+    backend::{
+        Dispatch, DispatchTensor, TensorMetadata,
+        ops::{FloatTensorOps, IntTensorOps},
+    },
+    tensor::{DType, Device, Int, IntDType, Shape, Tensor, TensorData},
+};
+use kiln_core::AnyTensor;
+
+use super::{
+    ExecError, Kind,
+    eval::{Eval, Site},
+};
+use crate::{
+    op::{Binary, Op, Reduction, Scalar, Unary},
+    program::{ElemType, ValueId},
+};
+
+/// The integers that a device computes with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Width {
+    /// Of 64 bits.
+    Wide,
+    /// Of 32 bits.
+    Narrow,
+}
+
+impl Width {
+    pub(super) fn of(device: &Device) -> Self {
+        if device.supports_dtype(DType::I64) {
+            Self::Wide
+        } else {
+            Self::Narrow
+        }
+    }
+
+    /// The type of all integers of the device.
+    pub(super) fn widest(self) -> IntDType {
+        match self {
+            Self::Wide => IntDType::I64,
+            Self::Narrow => IntDType::I32,
+        }
+    }
+
+    /// The least type that holds all integers from `low` to `high`; the integer that does not fit, if the
+    /// device has none.
+    pub(super) fn dtype(self, [low, high]: [i64; 2]) -> Result<IntDType, i64> {
+        match [low, high].into_iter().find(|&bound| !is_narrow(bound)) {
+            None => Ok(IntDType::I32),
+            Some(_) if self == Self::Wide => Ok(IntDType::I64),
+            Some(bound) => Err(bound),
+        }
+    }
+
+    /// A result, of the type that its program says where the device has it.
+    pub(super) fn result(self, tensor: DispatchTensor) -> DispatchTensor {
+        match self {
+            Self::Wide => widen(tensor),
+            Self::Narrow => tensor,
+        }
+    }
+
+    /// The error for an integer that the device does not have. `what` has it, or may give it.
+    pub(super) fn error(self, what: String, value: &impl ToString) -> ExecError {
+        ExecError::Integer {
+            what,
+            value: value.to_string(),
+            bits: match self {
+                Self::Wide => 64,
+                Self::Narrow => 32,
+            },
+        }
+    }
+
+    /// Integers on the device of a session, in one of its types. `what` is whose they are, for
+    /// messages.
+    pub(super) fn import(
+        self,
+        what: impl FnOnce() -> String,
+        tensor: AnyTensor,
+        device: &Device,
+    ) -> Result<DispatchTensor, ExecError> {
+        let is_there = tensor.device() == *device;
+        let dtype = match (tensor.dtype(), self) {
+            (DType::I32 | DType::I16 | DType::I8 | DType::U16 | DType::U8, _) => IntDType::I32,
+            (DType::I64 | DType::U32, Self::Wide) => IntDType::I64,
+            _ => return self.import_by_value(what, tensor, device),
+        };
+        let changes = tensor.dtype() != DType::from(dtype);
+        let mut tensor = tensor.into_dispatch();
+        if !is_there {
+            tensor = Dispatch::int_to_device(tensor, device.as_dispatch());
+        }
+        Ok(if changes {
+            Dispatch::int_cast(tensor, dtype)
+        } else {
+            tensor
+        })
+    }
+
+    /// As [`import`](Self::import), by way of the host: for types that have integers beyond the device's.
+    fn import_by_value(
+        self,
+        what: impl FnOnce() -> String,
+        tensor: AnyTensor,
+        device: &Device,
+    ) -> Result<DispatchTensor, ExecError> {
+        let shape = tensor.shape();
+        let tensor =
+            Dispatch::int_reshape(tensor.into_dispatch(), Shape::new([shape.num_elements()]));
+        let data = Tensor::<1, Int>::from_dispatch(tensor).into_data();
+        let values = if let Ok(values) = data.as_slice::<u64>() {
+            let narrow = |&value: &u64| i64::try_from(value).map_err(|_| value);
+            match values.iter().map(narrow).collect() {
+                Ok(values) => values,
+                Err(value) => return Err(self.error(what(), &value)),
+            }
+        } else {
+            data.iter::<i64>().collect()
+        };
+        self.upload(what, values, shape, device)
+    }
+
+    /// Integers from the host on a device.
+    pub(super) fn upload(
+        self,
+        what: impl FnOnce() -> String,
+        values: Vec<i64>,
+        shape: Shape,
+        device: &Device,
+    ) -> Result<DispatchTensor, ExecError> {
+        let mut data = TensorData::new(values, shape);
+        if self == Self::Narrow {
+            if let Some(value) = data.iter::<i64>().find(|&value| !is_narrow(value)) {
+                return Err(self.error(what(), &value));
+            }
+            data = data.convert_dtype(DType::I32);
+        }
+        Ok(Dispatch::int_from_data(data, device.as_dispatch()))
+    }
+}
+
+fn is_narrow(value: i64) -> bool {
+    i32::try_from(value).is_ok()
+}
+
+/// The tensor with 64 bits an integer.
+fn widen(tensor: DispatchTensor) -> DispatchTensor {
+    if tensor.dtype() == DType::I32 {
+        Dispatch::int_cast(tensor, IntDType::I64)
+    } else {
+        tensor
+    }
+}
+
+/// What an operation asks of its integers.
+enum Need<'a> {
+    /// 64 bits: the result may be beyond 32.
+    Wide,
+    /// The same type for all, which must have these scalars.
+    Alike(Vec<&'a Scalar>),
+    /// Nothing.
+    Any,
+}
+
+#[deny(clippy::wildcard_enum_match_arm)]
+fn need(op: &Op) -> Need<'_> {
+    match op {
+        Op::Unary(unary) => match unary {
+            // The least integer of 32 bits has no counterpart.
+            Unary::Neg | Unary::Abs => Need::Wide,
+            Unary::Sign
+            | Unary::Exp
+            | Unary::Log
+            | Unary::Log1p
+            | Unary::Sqrt
+            | Unary::Recip
+            | Unary::Erf
+            | Unary::Sin
+            | Unary::Cos
+            | Unary::Tan
+            | Unary::Tanh
+            | Unary::Sigmoid
+            | Unary::LogSigmoid
+            | Unary::Relu
+            | Unary::Gelu
+            | Unary::Floor
+            | Unary::Ceil
+            | Unary::Round
+            | Unary::Not => Need::Any,
+        },
+        Op::Binary(binary) if computes(*binary) => Need::Wide,
+        Op::BinaryScalar(binary, _) if computes(*binary) => Need::Wide,
+        Op::BinaryScalar(_, scalar) | Op::MaskFill(scalar) => Need::Alike(vec![scalar]),
+        Op::Clamp { min, max } => Need::Alike(min.iter().chain(max).collect()),
+        Op::Reduce(Reduction::Sum | Reduction::Prod, _) => Need::Wide,
+        Op::Binary(_)
+        | Op::MaskWhere
+        | Op::Cat(_)
+        | Op::Spmm { .. }
+        | Op::SpmmCsr { .. }
+        | Op::SelfLoopPosition { .. }
+        | Op::EdgeAttention { .. }
+        | Op::SpmmNormalized { .. }
+        | Op::InverseSqrtDegree { .. } => Need::Alike(Vec::new()),
+        Op::Weight(_)
+        | Op::Call(_)
+        | Op::Symbol(_)
+        | Op::Full { .. }
+        | Op::Arange { .. }
+        | Op::LeakyRelu(_)
+        | Op::Cast(_)
+        | Op::Dropout(_)
+        | Op::Reshape(_)
+        | Op::Permute(_)
+        | Op::Expand(_)
+        | Op::Slice(_)
+        | Op::RepeatDim { .. }
+        | Op::Select(_)
+        | Op::GatherElements(_)
+        | Op::Reduce(
+            Reduction::Mean | Reduction::Max | Reduction::Min | Reduction::Any | Reduction::All,
+            _,
+        )
+        | Op::ArgMax(_)
+        | Op::Softmax(_)
+        | Op::LogSoftmax(_)
+        | Op::Matmul
+        | Op::Linear
+        | Op::LayerNorm { .. }
+        | Op::BatchNorm { .. }
+        | Op::Gather
+        | Op::Scatter { .. }
+        | Op::SegmentReduce(_)
+        | Op::SegmentSoftmax { .. }
+        | Op::Degree { .. }
+        | Op::PtrToIndex { .. }
+        | Op::CooToCsr { .. }
+        | Op::Nonzero => Need::Any,
+    }
+}
+
+/// Whether the results of an operation may be greater than its operands.
+#[deny(clippy::wildcard_enum_match_arm)]
+fn computes(binary: Binary) -> bool {
+    match binary {
+        Binary::Add | Binary::Sub | Binary::Mul | Binary::Div | Binary::Rem | Binary::Pow => true,
+        Binary::Equal
+        | Binary::NotEqual
+        | Binary::Greater
+        | Binary::GreaterEqual
+        | Binary::Lower
+        | Binary::LowerEqual
+        | Binary::And
+        | Binary::Or
+        | Binary::Xor => false,
+    }
+}
+
+/// Whether an operation makes its integers 64 bits wide, whatever they are.
+pub(super) fn widens(op: &Op) -> bool {
+    matches!(need(op), Need::Wide)
+}
+
+/// Least and greatest integers of values, as far as they are known, on devices that have 32 bits.
+#[derive(Debug, Default)]
+pub(super) struct Bounds {
+    known: HashMap<ValueId, [i64; 2]>,
+}
+
+/// Makes the integers that an operation reads as wide as it needs them, or proves that its results fit.
+pub(super) fn prepare(
+    eval: &mut Eval<'_>,
+    site: Site<'_>,
+    values: &mut [Option<DispatchTensor>],
+) -> Result<(), ExecError> {
+    match eval.width {
+        Width::Wide => {
+            let need = need(site.op());
+            if matches!(need, Need::Any) {
+                return Ok(());
+            }
+            let integers = site.integers();
+            let has = |dtype: DType| {
+                let mut tensors = integers
+                    .clone()
+                    .filter_map(|id| values[id.index()].as_ref());
+                tensors.any(|tensor| tensor.dtype() == dtype)
+            };
+            if !has(DType::I32) {
+                return Ok(());
+            }
+            let widens = match need {
+                Need::Wide => true,
+                Need::Any => false,
+                Need::Alike(scalars) => has(DType::I64) || !are_narrow(eval, &scalars)?,
+            };
+            if widens {
+                for id in integers {
+                    let value = &mut values[id.index()];
+                    *value = value.take().map(widen);
+                }
+            }
+            Ok(())
+        }
+        Width::Narrow => {
+            for output in site.outputs() {
+                eval.bounds.known.remove(output);
+            }
+            let Some(bounds) = results(eval, site, values)? else {
+                return Ok(());
+            };
+            let mut narrow = [0; 2];
+            for (narrow, bound) in narrow.iter_mut().zip(bounds) {
+                let error = |_| {
+                    let what = format!("{} may give", eval.text(site));
+                    eval.width.error(what, &bound)
+                };
+                *narrow = i32::try_from(bound).map_err(error)?.into();
+            }
+            for output in site.outputs() {
+                eval.bounds.known.insert(*output, narrow);
+            }
+            Ok(())
+        }
+    }
+}
+
+fn are_narrow(eval: &Eval<'_>, scalars: &[&Scalar]) -> Result<bool, ExecError> {
+    for scalar in scalars {
+        if let Scalar::Int(size) = scalar
+            && !is_narrow(eval.int("the scalar", size)?)
+        {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Bounds of the integers that an operation computes. `None` if it only moves or compares its operands.
+fn results(
+    eval: &mut Eval<'_>,
+    site: Site<'_>,
+    values: &[Option<DispatchTensor>],
+) -> Result<Option<[i128; 2]>, ExecError> {
+    match site.op() {
+        Op::Full {
+            value,
+            elem: ElemType::I64,
+            ..
+        } => Ok(eval.integer(value)?.map(|value| [value.into(); 2])),
+        Op::Arange { start, end } => {
+            let [start, end] = [eval.int("the start", start)?, eval.int("the end", end)?];
+            let last = i128::from(end) - 1;
+            Ok((last >= start.into()).then_some([start.into(), last]))
+        }
+        Op::Cast(ElemType::I64) => Ok(float_extremes(site, values)),
+        op => {
+            let Some(id) = site.integers().next() else {
+                return Ok(None);
+            };
+            match need(op) {
+                Need::Any => return Ok(None),
+                Need::Alike(scalars) => {
+                    for scalar in scalars {
+                        narrow_scalar(eval, site, scalar)?;
+                    }
+                    return Ok(None);
+                }
+                Need::Wide => {}
+            }
+            let Some(tensor) = &values[id.index()] else {
+                return Ok(None);
+            };
+            let mut operands = Vec::with_capacity(2);
+            for id in site.integers() {
+                match eval.bounds.of(id, values) {
+                    Some(bounds) => operands.push(bounds),
+                    // There are no elements, or all elements are NaN.
+                    None => return Ok(None),
+                }
+            }
+            if let Op::BinaryScalar(_, scalar) = op {
+                let value = narrow_scalar(eval, site, scalar)?;
+                operands.extend(value.map(|value| [value.into(); 2]));
+            }
+            Ok(Some(computed(op, &operands, &tensor.shape())))
+        }
+    }
+}
+
+/// The value of a scalar, if it is an integer, on a device of 32 bits.
+fn narrow_scalar(
+    eval: &Eval<'_>,
+    site: Site<'_>,
+    scalar: &Scalar,
+) -> Result<Option<i32>, ExecError> {
+    let value = eval.integer(scalar)?;
+    let narrow = |value: i64| {
+        let error = |_| eval.width.error(format!("{} has", eval.text(site)), &value);
+        i32::try_from(value).map_err(error)
+    };
+    value.map(narrow).transpose()
+}
+
+impl Bounds {
+    /// Bounds of a value; reads them if they are not known.
+    fn of(&mut self, id: ValueId, values: &[Option<DispatchTensor>]) -> Option<[i128; 2]> {
+        if let Some(known) = self.known.get(&id) {
+            return Some(known.map(i128::from));
+        }
+        let tensor = values.get(id.index())?.as_ref()?;
+        if tensor.shape().num_elements() == 0 {
+            return None;
+        }
+        let read = |tensor| {
+            let data = Tensor::<1, Int>::from_dispatch(tensor).into_data();
+            data.iter::<i64>().next()
+        };
+        let least = read(Dispatch::int_min(tensor.clone()))?;
+        let greatest = read(Dispatch::int_max(tensor.clone()))?;
+        self.known.insert(id, [least, greatest]);
+        Some([least.into(), greatest.into()])
+    }
+
+    /// Forgets what is known of values that may be others now.
+    pub(super) fn clear(&mut self) {
+        self.known.clear();
+    }
+}
+
+/// Bounds of the integers that floats become.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "saturates far beyond 32 bits"
+)]
+fn float_extremes(site: Site<'_>, values: &[Option<DispatchTensor>]) -> Option<[i128; 2]> {
+    let (id, kind) = site.operands().next()?;
+    let tensor = values.get(id.index())?.as_ref()?;
+    if kind != Kind::Float || tensor.shape().num_elements() == 0 {
+        return None;
+    }
+    let read = |tensor| {
+        let data = Tensor::<1>::from_dispatch(tensor).into_data();
+        data.iter::<f64>().next().filter(|value| !value.is_nan())
+    };
+    let least = read(Dispatch::float_min(tensor.clone()))?;
+    let greatest = read(Dispatch::float_max(tensor.clone()))?;
+    Some([least.trunc() as i128, greatest.trunc() as i128])
+}
+
+/// Bounds of what may be any integer.
+const ANY: [i128; 2] = [i64::MIN as i128, i64::MAX as i128];
+
+/// Bounds of what an operation computes from operands of these bounds, the first of which has the shape.
+fn computed(op: &Op, operands: &[[i128; 2]], shape: &Shape) -> [i128; 2] {
+    let largest = |[low, high]: [i128; 2]| low.abs().max(high.abs());
+    let within = |bound: i128| [-bound, bound];
+    let count = |axes: &[u32]| -> i128 {
+        let sizes = axes.iter().map(|&axis| shape[axis as usize]);
+        sizes.fold(1, |count, size| count.saturating_mul(size as i128))
+    };
+    match (op, operands) {
+        (Op::Unary(Unary::Neg), &[[low, high]]) => [-high, -low],
+        (Op::Unary(Unary::Abs), &[x]) => [0, largest(x)],
+        (Op::Reduce(Reduction::Sum, axes), &[[low, high]]) => {
+            let count = count(axes);
+            [low.saturating_mul(count), high.saturating_mul(count)]
+        }
+        (Op::Reduce(Reduction::Prod, axes), &[x]) => within(power(largest(x), count(axes))),
+        (Op::Binary(binary) | Op::BinaryScalar(binary, _), &[a, b]) => {
+            let ([a_low, a_high], [b_low, b_high]) = (a, b);
+            match binary {
+                Binary::Add => [a_low + b_low, a_high + b_high],
+                Binary::Sub => [a_low - b_high, a_high - b_low],
+                Binary::Mul => {
+                    let corners = [
+                        a_low * b_low,
+                        a_low * b_high,
+                        a_high * b_low,
+                        a_high * b_high,
+                    ];
+                    corners
+                        .iter()
+                        .fold([corners[0]; 2], |[low, high], &corner| {
+                            [low.min(corner), high.max(corner)]
+                        })
+                }
+                Binary::Pow if a_low >= 0 => [0, power(a_high, b_high)],
+                Binary::Pow => within(power(largest(a), b_high)),
+                Binary::Div if b_low > 0 => [a_low.min(0), a_high.max(0)],
+                // The remainder is nearer to 0 than the divisor.
+                Binary::Rem => within(largest(b)),
+                Binary::Div => within(largest(a)),
+                _ => ANY,
+            }
+        }
+        _ => ANY,
+    }
+}
+
+/// `base^exponent` for a base of at least 0; at most as much as can be said, and at least 1.
+fn power(base: i128, exponent: i128) -> i128 {
+    let exponent = u32::try_from(exponent.max(0)).unwrap_or(u32::MAX);
+    base.checked_pow(exponent).unwrap_or(i128::MAX).max(1)
+}
