@@ -305,6 +305,59 @@ pub enum Op {
 }
 
 impl Op {
+    /// Whether the result may be another each time while training.
+    pub(crate) fn is_random(&self) -> bool {
+        match self {
+            Self::Dropout(Float(prob))
+            | Self::EdgeAttention {
+                dropout: Float(prob),
+                ..
+            } => *prob > 0.0,
+            Self::Weight(_)
+            | Self::Call(_)
+            | Self::Symbol(_)
+            | Self::Full { .. }
+            | Self::Arange { .. }
+            | Self::Unary(_)
+            | Self::Binary(_)
+            | Self::BinaryScalar(..)
+            | Self::LeakyRelu(_)
+            | Self::Clamp { .. }
+            | Self::Cast(_)
+            | Self::MaskWhere
+            | Self::MaskFill(_)
+            | Self::Reshape(_)
+            | Self::Permute(_)
+            | Self::Expand(_)
+            | Self::Slice(_)
+            | Self::Cat(_)
+            | Self::RepeatDim { .. }
+            | Self::Select(_)
+            | Self::GatherElements(_)
+            | Self::Reduce(..)
+            | Self::ArgMax(_)
+            | Self::Softmax(_)
+            | Self::LogSoftmax(_)
+            | Self::Matmul
+            | Self::Linear
+            | Self::LayerNorm { .. }
+            | Self::BatchNorm { .. }
+            | Self::Gather
+            | Self::Scatter { .. }
+            | Self::SegmentReduce(_)
+            | Self::SegmentSoftmax { .. }
+            | Self::Spmm { .. }
+            | Self::SpmmCsr { .. }
+            | Self::Degree { .. }
+            | Self::PtrToIndex { .. }
+            | Self::CooToCsr { .. }
+            | Self::Nonzero
+            | Self::SelfLoopPosition { .. }
+            | Self::SpmmNormalized { .. }
+            | Self::InverseSqrtDegree { .. } => false,
+        }
+    }
+
     /// Sizes in the attributes, whose values are needed to execute the operation.
     pub fn sizes(&self) -> Vec<&Size> {
         fn of(scalar: &Scalar) -> Option<&Size> {

@@ -199,6 +199,21 @@ pub struct Method {
     pub defaults: Vec<(SymbolId, SymbolId)>,
 }
 
+impl Method {
+    /// Whether this is a variant of an overloaded method: `forward__0` of `forward`, with any number.
+    pub fn is_variant_of(&self, name: &str) -> bool {
+        self.variant().is_some_and(|(base, _)| base == name)
+    }
+
+    /// Name of the overloaded method that this is a variant of, and the number of the variant.
+    pub fn variant(&self) -> Option<(&str, u32)> {
+        let (base, number) = self.name.rsplit_once("__")?;
+        let is_number = number.bytes().all(|digit| digit.is_ascii_digit());
+        let number = is_number.then(|| number.parse().ok()).flatten()?;
+        (!base.is_empty()).then_some((base, number))
+    }
+}
+
 /// A module: a layer, or the whole model.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Module {

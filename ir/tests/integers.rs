@@ -270,6 +270,13 @@ fn limits_and_masks() {
         &[0; 2],
         &[-BIG, -BIG],
     );
+    // The upper bound holds where the bounds cross.
+    assert_op(
+        "clamp{min=7, max=3}(%0)",
+        &[1, 5, HUGE],
+        &[0; 3],
+        &[3, 3, 3],
+    );
     let mask = "%2: bool[$N] = greater_scalar{rhs=0}(%1)";
     assert_ints(
         "i64[$N]",

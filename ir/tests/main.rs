@@ -7,6 +7,7 @@ mod files;
 mod fusion;
 mod integers;
 mod native;
+mod operands;
 mod pass;
 mod prepared;
 mod round_trip;

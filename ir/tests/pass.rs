@@ -84,6 +84,35 @@ fn @forward(a %0: f32[$N*$E]) -> (%3) {
     assert_eq!(after(text, &pass::EXECUTION), format!("fn{unchanged}"));
 }
 
+/// Each draws a mask of its own.
+#[test]
+fn attention_with_dropout_is_not_merged() {
+    let text = |dropout: &str| {
+        format!(
+            "kiln 1
+symbols $N, $E
+module @ = Net {{
+  method forward(x: f32[$N, 1, 2], src: i64[$E], dst: i64[$E], a: f32[$N, 1]) -> f32[$N, 1, 2] {{
+    case () -> @forward
+  }}
+}}
+fn @forward(x %0: f32[$N, 1, 2], src %1: i64[$E], dst %2: i64[$E], a %3: f32[$N, 1]) -> (%6) {{
+  %4: f32[$N, 1, 2] = edge_attention{{slope=0.2, self_loops=false, dropout={dropout}, size=$N}}(%0, %1, %2, %3, %3)
+  %5: f32[$N, 1, 2] = edge_attention{{slope=0.2, self_loops=false, dropout={dropout}, size=$N}}(%0, %1, %2, %3, %3)
+  %6: f32[$N, 1, 2] = add(%4, %5)
+}}
+"
+        )
+    };
+    let nodes = |dropout| {
+        after(&text(dropout), &pass::EXECUTION)
+            .matches("edge_attention")
+            .count()
+    };
+    assert_eq!(nodes("0.5"), 2);
+    assert_eq!(nodes("0.0"), 1);
+}
+
 #[test]
 fn dropout_and_nonzero_are_not_merged() {
     let text = "kiln 1

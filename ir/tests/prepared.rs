@@ -88,6 +88,30 @@ fn @forward(x %0: f32[$N, 2], id %1: i64[$N]) -> (%2, %3) {
 }
 ";
 
+/// Sizes that only a count of true values shows: no operand leads to what is made of them.
+const SIZED: &str = "kiln 1
+symbols $N, $E, $K, $L
+module @ = Net {
+  method forward(mask: bool[$N], edge_index: i64[2, $E]) -> (f32[$K], i64[$K], f32[$L], f32[$N]) {
+    case () -> @forward
+  }
+}
+fn @forward(mask %0: bool[$N], edge_index %1: i64[2, $E]) -> (%4, %5, %12, %13) {
+  %2: bool[$N] = not(%0)
+  %3: i64[$K] = nonzero(%2)
+  %4: f32[$K] = full{value=1.0, elem=f32, dims=[$K]}()
+  %5: i64[$K] = arange{start=0, end=$K}()
+  %6: i64[1, $E] = slice{ranges=[0..1, 0..$E]}(%1)
+  %7: i64[1, $E] = slice{ranges=[1..2, 0..$E]}(%1)
+  %8: i64[$E] = reshape{dims=[$E]}(%6)
+  %9: i64[$E] = reshape{dims=[$E]}(%7)
+  %10: bool[$E] = equal(%8, %9)
+  %11: i64[$L] = nonzero(%10)
+  %12: f32[$L] = full{value=2.0, elem=f32, dims=[$L]}()
+  %13: f32[$N] = full{value=$K, elem=f32, dims=[$N]}()
+}
+";
+
 type Outputs = Vec<(String, AnyTensor)>;
 
 /// CUDA repeats runs that need no host; others may.
@@ -301,5 +325,30 @@ fn graphs_without_nodes_or_edges() {
         let expected = session.run("forward", inputs.clone()).unwrap();
         let got = call.run_with(one("x", floats([nodes, 3], 1, &device)));
         assert_equal(got.unwrap(), expected);
+    }
+}
+
+/// A size that depends on values is that of the run, and so is what is made of it.
+#[test]
+fn sizes_that_depend_on_values_are_those_of_the_run() {
+    let (device, _guard) = device();
+    let session = Session::new(&model(SIZED), &device).unwrap();
+    let mask = |values: [bool; 4]| Tensor::<1, Bool>::from_data(values, &device);
+    let mut inputs = one("mask", mask([true, false, false, false]).into());
+    inputs.insert("edge_index".to_owned(), edges(&GRAPH, &device));
+    let mut call = session.prepare("forward", inputs.clone()).unwrap();
+    let expected = |inputs: &Inputs| session.run("forward", inputs.clone()).unwrap();
+    assert_equal(call.run().unwrap(), expected(&inputs));
+    for values in [[true; 4], [false; 4], [true, false, true, false]] {
+        for graph in [&GRAPH, &OTHER_GRAPH] {
+            let mut changed = one("mask", mask(values).into());
+            changed.insert("edge_index".to_owned(), edges(graph, &device));
+            inputs.extend(changed.clone());
+            assert_equal(call.run_with(changed).unwrap(), expected(&inputs));
+            let kept = values.iter().filter(|&&value| !value).count();
+            let outputs = call.run().unwrap();
+            assert_eq!(outputs[0].1.shape()[0], kept);
+            assert_equal(outputs, expected(&inputs));
+        }
     }
 }

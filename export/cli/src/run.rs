@@ -151,14 +151,8 @@ fn pick<'m>(model: &'m Model, name: &str, graph: &GraphFile<'_>) -> anyhow::Resu
         return Ok(method);
     }
     let methods = model.program.root().map_or(&[][..], |root| &root.methods);
-    let is_variant = |method: &&Method| {
-        method
-            .name
-            .strip_prefix(name)
-            .and_then(|rest| rest.strip_prefix("__"))
-            .is_some_and(|number| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()))
-    };
-    let variants: Vec<&Method> = methods.iter().filter(is_variant).collect();
+    let variants = methods.iter().filter(|method| method.is_variant_of(name));
+    let variants: Vec<&Method> = variants.collect();
     if variants.is_empty() {
         let known: Vec<&str> = methods.iter().map(|method| method.name.as_str()).collect();
         return Err(anyhow!(

@@ -62,6 +62,18 @@ pub enum Error {
         /// Name of the symbol.
         symbol: String,
     },
+    /// A member of a module has a name that an archive cannot give it.
+    #[error("module {module:?}: {what} cannot be called {name:?}, a name that {by} has")]
+    Name {
+        /// Path of the module; empty for the root.
+        module: String,
+        /// What the member is: a weight, a child or a method.
+        what: &'static str,
+        /// Its name.
+        name: String,
+        /// What has the name: PyTorch, or another member.
+        by: &'static str,
+    },
     /// An operation has operands for which TorchScript has no form.
     #[error("{place}: TorchScript has no form of {what}")]
     Unsupported {

@@ -9,6 +9,7 @@ FOLDER holds, for each archive NAME.pt, the files NAME.json and NAME.safetensors
     {"calls": [{"method": "forward__0",
                 "args": [["x", "0.in.x"], ["edge_index", "0.in.edge_index"], ["size", null]],
                 "out": "0.out"}],
+     "refused": [{"method": "forward__0", "args": [["x", "refused.0.in.x"]], "error": "part of a message"}],
      "parameters": [["lin.weight", [4, 8]]],
      "buffers": [["norm.running_mean", [8]]]}
 
@@ -16,11 +17,13 @@ An argument or a result is the name of a tensor in the safetensors file, a list 
 {"ints": [5, 3]} for a tuple of integers, a boolean, or null for None. "args" has names in the
 order of the method's parameters; trailing ones that have defaults may be left out.
 "parameters" and "buffers" may be replaced by one list "state_dict" where roles do not matter.
+Calls in "refused", which may be left out, must raise an error with the given part of a message.
 With "results_only": true, only loading, the state_dict and the results of calls are checked.
 
 For each archive: load; state_dict keys, order within a module, shapes; each call by position and
 by keyword, through the method itself and, for `forward__k`, through `forward`; freeze;
-optimize_for_inference; double; train and eval; save and load again; gradients; wrong arguments.
+optimize_for_inference; double; train and eval; save and load again; gradients; wrong arguments;
+refused calls.
 The last line is `N passed, N failed`; the exit code is 1 if anything failed.
 """
 import io
@@ -307,6 +310,18 @@ def check_wrong_arguments(archive):
             raise AssertionError(f"{call['method']} takes {name} with a wrong rank")
 
 
+def check_refused(archive, module):
+    """Calls that must raise, with a part of the message."""
+    for number, call in enumerate(archive.spec.get("refused", [])):
+        try:
+            getattr(module, call["method"])(**archive.args(call))
+        except Exception as error:
+            if call["error"] not in str(error):
+                raise AssertionError(f"call {number} of {call['method']}: {error}")
+        else:
+            raise AssertionError(f"call {number} of {call['method']} is not refused")
+
+
 def check_save(archive, module):
     buffer = io.BytesIO()
     torch.jit.save(module, buffer)
@@ -332,9 +347,11 @@ def check_archive(archive, name, checks):
     checks.run(f"{name}: train and eval", check_train, archive)
     checks.run(f"{name}: gradients of inputs", check_input_gradients, archive)
     checks.run(f"{name}: wrong arguments", check_wrong_arguments, archive)
+    checks.run(f"{name}: refused calls", check_refused, archive, archive.load())
 
     def again():
         saved = check_save(archive, check_save(archive, archive.load()))
+        check_refused(archive, saved)
         run_calls(archive, saved, checks, f"{name} saved again")
         run_union(archive, saved, checks, f"{name} saved again")
         check_state_dict(archive, saved)

@@ -196,3 +196,128 @@ fn a_method_that_torchscript_cannot_name_is_an_error() {
         "lambda: TorchScript has no form of a method of this name"
     );
 }
+
+/// A weight, a child or a method cannot have a name that PyTorch or another member has.
+#[test]
+fn names_that_are_taken_are_errors_and_leave_no_file() {
+    let text = |weight: &str, child: &str, method: &str| {
+        format!(
+            "kiln 1
+symbols $N
+weight @a.{weight}: parameter f32[2]
+weight @a.{child}.b: parameter f32[2]
+module @ = Net {{
+  child @a
+}}
+module @a = Net {{
+  weight @a.{weight}
+  child @a.{child}
+  method {method}(x: f32[$N]) -> f32[$N] {{
+    case () -> @a.f
+  }}
+}}
+module @a.{child} = Net {{
+  weight @a.{child}.b
+}}
+fn @a.f(x %0: f32[$N]) -> (%0) {{
+}}
+"
+        )
+    };
+    let folder = tempfile::tempdir().unwrap();
+    for (weight, child, method, expected) in [
+        (
+            "training",
+            "child",
+            "forward",
+            "a weight cannot be called \"training\", a name that PyTorch has",
+        ),
+        (
+            "_buffers",
+            "child",
+            "forward",
+            "a weight cannot be called \"_buffers\", a name that PyTorch has",
+        ),
+        (
+            "weight",
+            "training",
+            "forward",
+            "a child cannot be called \"training\", a name that PyTorch has",
+        ),
+        (
+            "weight",
+            "_c",
+            "forward",
+            "a child cannot be called \"_c\", a name that PyTorch has",
+        ),
+        (
+            "forward",
+            "child",
+            "forward",
+            "a weight cannot be called \"forward\", a name that a method has",
+        ),
+        (
+            "weight",
+            "encode",
+            "encode",
+            "a child cannot be called \"encode\", a name that a method has",
+        ),
+        (
+            "lin",
+            "lin",
+            "forward",
+            "a child cannot be called \"lin\", a name that a weight has",
+        ),
+        (
+            "forward",
+            "child",
+            "forward__0",
+            "a weight cannot be called \"forward\", a name that a method has",
+        ),
+        (
+            "weight",
+            "child",
+            "__getstate__",
+            "a method cannot be called \"__getstate__\", a name that PyTorch has",
+        ),
+    ] {
+        let mut builder = Builder::parse(&text(weight, child, method));
+        for weight in &builder.program.weights {
+            builder
+                .values
+                .insert(weight.name.clone(), Data::float(&[2], &[1.0, 2.0]));
+        }
+        let path = folder.path().join("net.pt");
+        let error = torchscript::write(&builder.model(), &path).unwrap_err();
+        assert!(matches!(error, Error::Name { .. }), "{error}");
+        assert_eq!(error.to_string(), format!("module \"a\": {expected}"));
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+    // A constant is no attribute, and words of TorchScript are names as any others.
+    let mut builder = Builder::parse(&text("weight", "lambda", "forward"));
+    for weight in &builder.program.weights {
+        builder
+            .values
+            .insert(weight.name.clone(), Data::float(&[2], &[1.0, 2.0]));
+    }
+    torchscript::to_bytes(&builder.model()).unwrap();
+}
+
+#[test]
+fn a_word_of_torchscript_names_no_overloads() {
+    let text = "kiln 1
+symbols $N
+module @ = Net {
+  method in__0(x: f32[$N]) -> f32[$N] {
+    case () -> @f
+  }
+}
+fn @f(x %0: f32[$N]) -> (%0) {
+}
+";
+    let error = torchscript::to_bytes(&Builder::parse(text).model()).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "in__0: TorchScript has no form of a method \"in\" for its overloads"
+    );
+}

@@ -24,6 +24,14 @@ impl Builder {
         builder
     }
 
+    /// A program in text form, without values of weights.
+    pub(crate) fn parse(text: &str) -> Self {
+        Self {
+            program: kiln_ir::parse(text).unwrap(),
+            values: BTreeMap::new(),
+        }
+    }
+
     pub(crate) fn symbol(&mut self, name: &str) -> SymbolId {
         self.program.symbols.push(Symbol {
             name: name.to_owned(),

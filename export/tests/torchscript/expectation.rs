@@ -92,8 +92,16 @@ pub(crate) struct Call {
     pub(crate) out: Arg,
 }
 
+/// A call of a method that must raise an error.
+pub(crate) struct Refusal {
+    pub(crate) method: &'static str,
+    pub(crate) args: Vec<(&'static str, Arg)>,
+    /// A part of the message.
+    pub(crate) error: &'static str,
+}
+
 /// Writes `<name>.pt`, `<name>.safetensors` and `<name>.json`.
-pub(crate) fn write(name: &str, model: &Model, calls: &[Call]) {
+pub(crate) fn write(name: &str, model: &Model, calls: &[Call], refused: &[Refusal]) {
     let folder = match std::env::var_os("KILN_TORCH_OUT") {
         Some(folder) => PathBuf::from(folder),
         None => PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("torch"),
@@ -103,20 +111,22 @@ pub(crate) fn write(name: &str, model: &Model, calls: &[Call]) {
 
     let mut tensors = BTreeMap::new();
     let mut list = Vec::new();
+    let store_all = |args: &[(&str, Arg)], prefix: &str, tensors: &mut BTreeMap<String, Data>| {
+        let one = |(name, arg): &(&str, Arg)| {
+            json!([name, store(arg, &format!("{prefix}.in.{name}"), tensors)])
+        };
+        args.iter().map(one).collect::<Vec<Value>>()
+    };
     for (number, call) in calls.iter().enumerate() {
-        let args: Vec<Value> = call
-            .args
-            .iter()
-            .map(|(name, arg)| {
-                json!([
-                    name,
-                    store(arg, &format!("{number}.in.{name}"), &mut tensors)
-                ])
-            })
-            .collect();
+        let args = store_all(&call.args, &number.to_string(), &mut tensors);
         let out = store(&call.out, &format!("{number}.out"), &mut tensors);
         list.push(json!({ "method": call.method, "args": args, "out": out }));
     }
+    let refuse = |(number, call): (usize, &Refusal)| {
+        let args = store_all(&call.args, &format!("refused.{number}"), &mut tensors);
+        json!({ "method": call.method, "args": args, "error": call.error })
+    };
+    let refused: Vec<Value> = refused.iter().enumerate().map(refuse).collect();
     let keys = |role: WeightRole| {
         let weights = model
             .program
@@ -129,6 +139,7 @@ pub(crate) fn write(name: &str, model: &Model, calls: &[Call]) {
     };
     let json = json!({
         "calls": list,
+        "refused": refused,
         "parameters": keys(WeightRole::Parameter),
         "buffers": keys(WeightRole::Buffer),
     });

@@ -10,7 +10,7 @@ use burn::{
 
 use super::{
     ExecError, Kind, Operand, VALIDATED, arithmetic,
-    eval::{Eval, Site, float_dtype},
+    eval::{Eval, Site, float_dtype, is_addressable},
     shape::{broadcast, expand},
 };
 use crate::{
@@ -31,6 +31,10 @@ pub(super) fn eval(
             let (first, last) = (eval.int("the start", start)?, eval.int("the end", end)?);
             if last < first {
                 return Err(eval.attribute("the end", end, format!("{last}, before {first}")));
+            }
+            let length = usize::try_from(last.abs_diff(first)).unwrap_or(usize::MAX);
+            if !is_addressable(length) {
+                return Err(eval.attribute("the end", end, format!("{last}, too large")));
             }
             let bounds = [first, last.saturating_sub(1).max(first)];
             let dtype = eval.int_dtype(site, bounds)?;
@@ -235,6 +239,18 @@ fn clamp(
     max: Option<&Scalar>,
 ) -> Result<DispatchTensor, ExecError> {
     let bound = |bound: Option<&Scalar>| bound.map(|one| eval.scalar(one, elem)).transpose();
+    // Where the bounds cross, the upper one holds; Burn's backends differ.
+    let cross = match (min, max) {
+        (Some(Scalar::Float(Float(min))), Some(Scalar::Float(Float(max)))) => min > max,
+        (Some(min), Some(max)) => eval.integer(min)? > eval.integer(max)?,
+        _ => false,
+    };
+    let x = match (bound(min)?, Kind::of(elem)) {
+        (Some(min), Kind::Int) if cross => Dispatch::int_clamp_min(x, min),
+        (Some(min), _) if cross => Dispatch::float_clamp_min(x, min),
+        _ => x,
+    };
+    let min = min.filter(|_| !cross);
     Ok(match (bound(min)?, bound(max)?, Kind::of(elem)) {
         (Some(min), Some(max), Kind::Int) => Dispatch::int_clamp(x, min, max),
         (Some(min), Some(max), _) => Dispatch::float_clamp(x, min, max),

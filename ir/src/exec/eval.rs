@@ -157,7 +157,7 @@ impl<'a> Eval<'a> {
         for dim in dims {
             let size = self.size("the size", dim)?;
             elements = elements.and_then(|count| count.checked_mul(size.max(1)));
-            if elements.is_none_or(|count| isize::try_from(count).is_err()) {
+            if elements.is_none_or(|count| !is_addressable(count)) {
                 return Err(self.attribute("the size", dim, format!("{size}, too large")));
             }
             sizes.push(size);
@@ -181,6 +181,12 @@ impl<'a> Eval<'a> {
             }
         })
     }
+}
+
+/// Whether so many elements of any type can be in memory.
+pub(super) fn is_addressable(elements: usize) -> bool {
+    let bytes = elements.checked_mul(size_of::<i64>());
+    bytes.is_some_and(|bytes| isize::try_from(bytes).is_ok())
 }
 
 /// Burn's name of a float element type.

@@ -163,12 +163,7 @@ impl Session {
         let variants: Vec<&Method> = self
             .methods()
             .iter()
-            .filter(|method| {
-                method
-                    .name
-                    .rsplit_once("__")
-                    .is_some_and(|(base, _)| base == name)
-            })
+            .filter(|method| method.is_variant_of(name))
             .collect();
         if variants.is_empty() {
             let known = self
@@ -209,35 +204,18 @@ impl Session {
         eval: &mut Eval<'_>,
         graphs: &mut Graphs,
     ) -> Result<Vec<Option<DispatchTensor>>, ExecError> {
-        let mut uses = vec![0_usize; function.values.len()];
-        let reads = nodes.clone().flat_map(|node| &node.inputs);
-        for value in reads.chain(results) {
-            uses[value.index()] += 1;
-        }
         values.resize(function.values.len(), None);
-        for (value, &count) in values.iter_mut().zip(&uses) {
-            if count == 0 {
-                *value = None;
-            }
-        }
-        let mut take = |values: &mut Vec<Option<DispatchTensor>>, index: usize| {
-            uses[index] -= 1;
-            let value = &mut values[index];
-            if uses[index] == 0 {
-                value.take()
-            } else {
-                value.clone()
-            }
-        };
+        let reads = nodes.clone().flat_map(|node| &node.inputs);
+        let mut values = Values::new(values, reads.chain(results));
         for node in nodes {
             let site = Site { function, node };
-            integers::prepare(eval, site, &mut values)?;
+            integers::prepare(eval, site, &mut values.tensors)?;
             let mut operands = Vec::with_capacity(node.inputs.len());
             for input in &node.inputs {
                 let Some(ValueType::Tensor(ty)) = function.values.get(input.index()) else {
                     continue;
                 };
-                if let Some(tensor) = take(&mut values, input.index()) {
+                if let Some(tensor) = values.take(*input) {
                     operands.push((tensor, ty.elem));
                 }
             }
@@ -248,13 +226,10 @@ impl Session {
                 {
                     eval.bind(ty, &tensor);
                 }
-                values[output.index()] = Some(tensor);
+                values.define(*output, tensor);
             }
         }
-        Ok(results
-            .iter()
-            .map(|id| take(&mut values, id.index()))
-            .collect())
+        Ok(results.iter().map(|&id| values.take(id)).collect())
     }
 
     /// Executes one node. Operands come with their element types.
@@ -316,6 +291,50 @@ impl Session {
             | Op::EdgeAttention { .. }
             | Op::SpmmNormalized { .. }
             | Op::InverseSqrtDegree { .. } => graph::eval(eval, graphs, site, operands),
+        }
+    }
+}
+
+/// The values of a function that are there, each until it has been read for the last time.
+struct Values {
+    /// By number.
+    tensors: Vec<Option<DispatchTensor>>,
+    /// How often each is still read.
+    reads: Vec<usize>,
+}
+
+impl Values {
+    fn new<'a>(
+        tensors: Vec<Option<DispatchTensor>>,
+        reads: impl Iterator<Item = &'a ValueId>,
+    ) -> Self {
+        let mut values = Self {
+            reads: vec![0; tensors.len()],
+            tensors,
+        };
+        for id in reads {
+            values.reads[id.index()] += 1;
+        }
+        for (tensor, &reads) in values.tensors.iter_mut().zip(&values.reads) {
+            tensor.take_if(|_| reads == 0);
+        }
+        values
+    }
+
+    fn define(&mut self, id: ValueId, tensor: DispatchTensor) {
+        if self.reads[id.index()] > 0 {
+            self.tensors[id.index()] = Some(tensor);
+        }
+    }
+
+    fn take(&mut self, id: ValueId) -> Option<DispatchTensor> {
+        let reads = &mut self.reads[id.index()];
+        *reads -= 1;
+        let tensor = &mut self.tensors[id.index()];
+        if *reads == 0 {
+            tensor.take()
+        } else {
+            tensor.clone()
         }
     }
 }

@@ -1,12 +1,16 @@
 //! What a prepared call does once, and what each run does.
 //!
 //! Inputs of integers and size parameters are the graph. A node is executed by each run if another
-//! input reaches it or if it is random, and once if only the graph and weights reach it.
+//! input reaches it, also by way of a size that depends on values, or if it is random; and once if only
+//! the graph and weights reach it.
+
+use std::collections::HashSet;
 
 use super::{Kind, integers};
 use crate::{
-    op::{Binary, Float, Op, Reduce},
-    program::{ElemType, Function, Node, ValueId, ValueType},
+    op::{Binary, Op, Reduce},
+    program::{ElemType, Function, Node, SymbolId, ValueId, ValueType},
+    size::Size,
 };
 
 /// The nodes of a function, parted.
@@ -38,13 +42,19 @@ impl Plan {
         }
         let mut each_run = Vec::new();
         let mut is_replayable = true;
+        // Symbols that each run binds anew.
+        let mut bound = HashSet::new();
         for (number, node) in function.nodes.iter().enumerate() {
             let reached = |varies: &[bool]| node.inputs.iter().any(|id| varies[id.index()]);
-            if !reached(&varies) && !is_random(&node.op) {
+            let is_sized = || symbols(node).any(|symbol| bound.contains(&symbol));
+            if !reached(&varies) && !node.op.is_random() && !is_sized() {
                 continue;
             }
             each_run.push(number);
             is_replayable &= !reads_back(function, node, &varies);
+            if let Op::Nonzero = node.op {
+                bound.extend(node.outputs.iter().filter_map(|&id| length(function, id)));
+            }
             let may_be_view = reached(&is_view) && !makes_memory(&node.op);
             for output in &node.outputs {
                 varies[output.index()] = true;
@@ -117,22 +127,23 @@ impl Plan {
     }
 }
 
+/// Symbols whose values a node needs.
+fn symbols(node: &Node) -> impl Iterator<Item = SymbolId> {
+    node.op.sizes().into_iter().flat_map(Size::symbols)
+}
+
+/// The symbol that the length of a value binds.
+fn length(function: &Function, id: ValueId) -> Option<SymbolId> {
+    match function.values.get(id.index())? {
+        ValueType::Tensor(ty) => ty.dims.first()?.as_symbol(),
+        ValueType::Int(_) => None,
+    }
+}
+
 fn is_scalar(function: &Function, id: ValueId) -> bool {
     match function.values.get(id.index()) {
         Some(ValueType::Tensor(ty)) => ty.dims.is_empty(),
         Some(ValueType::Int(_)) | None => false,
-    }
-}
-
-/// Whether the result may be another each time while training.
-fn is_random(op: &Op) -> bool {
-    match op {
-        Op::Dropout(Float(prob))
-        | Op::EdgeAttention {
-            dropout: Float(prob),
-            ..
-        } => *prob > 0.0,
-        _ => false,
     }
 }
 

@@ -19,18 +19,34 @@ pub(super) fn eval(
 ) -> Result<DispatchTensor, ExecError> {
     let (x, elem) = operands.into_iter().next().expect(VALIDATED);
     let kind = Kind::of(elem);
+    // Of no elements there is a sum, but no largest one.
+    let selects = |dim: u32, x: &DispatchTensor| {
+        if x.shape()[axis(dim)] > 0 {
+            return Ok(());
+        }
+        let got = format!("none along axis {dim}");
+        Err(eval.undefined(site, "at least one element", got))
+    };
     Ok(match site.op() {
-        Op::Reduce(reduction, axes) => axes
-            .iter()
-            .fold(x, |x, &dim| along(*reduction, kind, x, axis(dim))),
-        Op::ArgMax(dim) => match kind {
-            Kind::Int | Kind::Bool => Dispatch::int_argmax(x, axis(*dim)),
-            Kind::Float => {
-                let last = i64::try_from(x.shape()[axis(*dim)]).unwrap_or(i64::MAX);
-                let dtype = eval.int_dtype(site, [0, last])?;
-                Dispatch::float_argmax(x, axis(*dim), dtype)
+        Op::Reduce(reduction, axes) => {
+            if matches!(reduction, Reduction::Max | Reduction::Min) {
+                axes.iter().try_for_each(|&dim| selects(dim, &x))?;
             }
-        },
+            axes.iter()
+                .fold(x, |x, &dim| along(*reduction, kind, x, axis(dim)))
+        }
+        Op::ArgMax(dim) => {
+            selects(*dim, &x)?;
+            match kind {
+                Kind::Int | Kind::Bool => Dispatch::int_argmax(x, axis(*dim)),
+                Kind::Float => {
+                    let last = i64::try_from(x.shape()[axis(*dim)]).unwrap_or(i64::MAX);
+                    let dtype = eval.int_dtype(site, [0, last])?;
+                    Dispatch::float_argmax(x, axis(*dim), dtype)
+                }
+            }
+        }
+        Op::Softmax(_) | Op::LogSoftmax(_) if x.shape().num_elements() == 0 => x,
         Op::Softmax(dim) => Dispatch::softmax(x, axis(*dim)),
         Op::LogSoftmax(dim) => Dispatch::log_softmax(x, axis(*dim)),
         op => unreachable!("not a reduction: {op:?}"),

@@ -1,12 +1,13 @@
-//! Devices whose integers have 32 bits, in the place of which the CPU stands with half of its own.
+//! Devices whose integers have 32 bits, in the place of which the CPU stands with half of its own; and what
+//! becomes of values that nobody reads.
 
 use std::collections::BTreeMap;
 
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use kiln_core::{AnyTensor, Kind};
 
-use super::{ExecError, Session, integers::Width};
-use crate::{ElemType, Model, Weights, parse, validate};
+use super::{ExecError, Session, Values, integers::Width};
+use crate::{ElemType, Model, Weights, parse, program::ValueId, validate};
 
 fn session(text: &str, weight: Option<i64>) -> Result<Session, ExecError> {
     let mut weights = Weights::new();
@@ -286,4 +287,21 @@ fn @forward(x %0: f32[$N, 1], edge_index %1: i64[2, $E]) -> (%9, %7) {
         assert_eq!(src.dtype(), DType::I32);
         assert_eq!(values(src), [0, 1, 0, 1, 2]);
     }
+}
+
+/// As an output of `coo_to_csr` of which only the other is used.
+#[test]
+fn values_live_until_they_are_read_for_the_last_time() {
+    let tensor = || ints(&[1, 2], DType::I64).into_dispatch();
+    let [input, unread, twice] = [0, 1, 2].map(ValueId);
+    let held = vec![Some(tensor()), None, None];
+    let mut values = Values::new(held, [twice, twice].iter());
+    assert!(values.tensors[input.index()].is_none());
+    values.define(unread, tensor());
+    assert!(values.tensors[unread.index()].is_none());
+    values.define(twice, tensor());
+    assert!(values.take(twice).is_some());
+    assert!(values.tensors[twice.index()].is_some());
+    assert!(values.take(twice).is_some());
+    assert!(values.tensors[twice.index()].is_none());
 }

@@ -1,7 +1,7 @@
 //! Computes nodes with the same operation and inputs once.
 //!
 //! `nonzero` stays, because each binds a symbol of its own; so do calls, which may contain one, and
-//! dropout, which is random while training.
+//! what is random while training.
 
 use std::collections::HashMap;
 
@@ -24,7 +24,7 @@ fn merge(function: &Function) -> Function {
     let mut rebuild = Rebuild::new(function);
     let mut seen: HashMap<(&Op, Vec<ValueId>), Vec<ValueId>> = HashMap::new();
     for node in &function.nodes {
-        if let Op::Nonzero | Op::Call(_) | Op::Dropout(_) = node.op {
+        if matches!(node.op, Op::Nonzero | Op::Call(_)) || node.op.is_random() {
             rebuild.copy(function, node);
             continue;
         }

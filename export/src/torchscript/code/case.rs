@@ -1,6 +1,6 @@
 //! One case of a method: integers for its function, and the structure of its result.
 
-use kiln_ir::{Case, Method, ModuleId, SymbolId, Type};
+use kiln_ir::{Case, Method, ModuleId, SymbolId, TensorType, Type};
 
 use super::{super::error::Error, scope::Scope, types};
 
@@ -25,6 +25,24 @@ pub(super) struct Found {
     pub(super) tensors: Vec<String>,
     /// Sizes: expression and symbols.
     pub(super) sizes: Vec<(String, [SymbolId; 2])>,
+    /// Tensors with sizes that were not known when they came: expression, name in messages, type.
+    pub(super) unchecked: Vec<(String, String, TensorType)>,
+}
+
+/// Whether a symbol has a value: by the tensors, by a size argument, or by the method's defaults.
+pub(super) fn may_bind(
+    scope: &Scope<'_>,
+    method: &Method,
+    found: &Found,
+    symbol: SymbolId,
+) -> bool {
+    let mut defaults = method.defaults.iter();
+    scope.shows(symbol)
+        || found
+            .sizes
+            .iter()
+            .any(|(_, symbols)| symbols.contains(&symbol))
+        || defaults.any(|(from, to)| *from == symbol && scope.shows(*to))
 }
 
 /// Makes sure that a symbol has a value: by the tensors, else by a size argument, else by the
@@ -82,7 +100,7 @@ pub(super) fn bind(
     }
     scope.line("else:");
     scope.line(&format!("  {name} = {size}[{position}]"));
-    scope.bind(symbol, &name);
+    scope.bind_computed(symbol, &name);
     Ok(())
 }
 

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use kiln_ir::Method;
 
-use super::{case, method, types};
+use super::{case, method, names::Parameters, types};
 
 /// A parameter of the union: its name, and its type in each overload that has it.
 struct Parameter {
@@ -58,10 +58,7 @@ fn union(types: &[&str]) -> String {
 pub(super) fn overloaded(methods: &[Method]) -> BTreeMap<&str, Vec<&Method>> {
     let mut groups: BTreeMap<&str, Vec<&Method>> = BTreeMap::new();
     for method in methods {
-        if let Some((base, number)) = method.name.rsplit_once("__")
-            && number.parse::<u32>().is_ok()
-            && !base.is_empty()
-        {
+        if let Some((base, _)) = method.variant() {
             groups.entry(base).or_default().push(method);
         }
     }
@@ -70,8 +67,8 @@ pub(super) fn overloaded(methods: &[Method]) -> BTreeMap<&str, Vec<&Method>> {
 }
 
 /// The definition of the method that chooses among overloads.
-pub(super) fn write(name: &str, overloads: &[&Method]) -> String {
-    let parameters = merge(overloads);
+pub(super) fn write(name: &str, overloads: &[&Method], names: &Parameters) -> String {
+    let parameters = merge(overloads, names);
     let mut results: Vec<String> = Vec::new();
     for overload in overloads {
         let result = types::type_text(&overload.result);
@@ -83,7 +80,9 @@ pub(super) fn write(name: &str, overloads: &[&Method]) -> String {
     let mut dispatch = Dispatch {
         name,
         overloads,
+        names,
         parameters: &parameters,
+        out: names.other("out_"),
         cast: (results.len() > 1).then(|| union(&results)),
         result: union(&results),
         text: String::new(),
@@ -104,19 +103,20 @@ pub(super) fn write(name: &str, overloads: &[&Method]) -> String {
         .collect();
     list.reverse();
     format!(
-        "  def {name}(self{}) -> {}:\n{}    return out_\n",
+        "  def {name}(self{}) -> {}:\n{}    return {}\n",
         list.concat(),
         dispatch.result,
-        dispatch.text
+        dispatch.text,
+        dispatch.out
     )
 }
 
 /// All parameters of the overloads, in an order that agrees with each of them.
-fn merge(overloads: &[&Method]) -> Vec<Parameter> {
+fn merge(overloads: &[&Method], names: &Parameters) -> Vec<Parameter> {
     let mut merged: Vec<Parameter> = Vec::new();
     for (number, overload) in overloads.iter().enumerate() {
         let mut at = 0;
-        for (name, ty, _) in method::parameters(&overload.params) {
+        for (name, ty, _) in method::parameters(names, &overload.params) {
             let position = merged.iter().position(|parameter| parameter.name == name);
             let position = position.unwrap_or_else(|| {
                 merged.insert(
@@ -143,7 +143,12 @@ fn merge(overloads: &[&Method]) -> Vec<Parameter> {
 struct Dispatch<'a> {
     name: &'a str,
     overloads: &'a [&'a Method],
+    /// The parameters of the module's methods.
+    names: &'a Parameters,
+    /// Those of the overloads.
     parameters: &'a [Parameter],
+    /// Variable of the result.
+    out: String,
     /// Type to which results are cast, where overloads differ.
     cast: Option<String>,
     result: String,
@@ -210,7 +215,7 @@ impl Dispatch<'_> {
             let message = format!("no overload of {} takes these arguments", self.name);
             self.line(indent, &case::raise(&message));
             let result = self.result.clone();
-            self.line(indent, &format!("out_ = uninitialized({result})"));
+            self.line(indent, &format!("{} = uninitialized({result})", self.out));
         } else {
             self.decide(candidates, position, indent);
         }
@@ -223,7 +228,7 @@ impl Dispatch<'_> {
         else {
             return;
         };
-        let arguments: Vec<String> = method::parameters(&overload.params)
+        let arguments: Vec<String> = method::parameters(self.names, &overload.params)
             .into_iter()
             .map(|(name, ty, _)| {
                 let parameter = self
@@ -241,10 +246,10 @@ impl Dispatch<'_> {
         let call = format!("self.{}({})", overload.name, arguments.join(", "));
         match &self.cast {
             Some(cast) => {
-                let line = format!("out_ = unchecked_cast({cast}, {call})");
+                let line = format!("{} = unchecked_cast({cast}, {call})", self.out);
                 self.line(indent, &line);
             }
-            None => self.line(indent, &format!("out_ = {call}")),
+            None => self.line(indent, &format!("{} = {call}", self.out)),
         }
     }
 }

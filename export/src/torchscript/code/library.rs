@@ -33,6 +33,15 @@ const FUNCTIONS: &[Function] = &[
 "#,
     },
     Function {
+        name: "check_count",
+        uses: &[],
+        text: r#"def check_count(count: int, name: str) -> NoneType:
+  if count < 0:
+    ops.prim.RaiseException(torch.format("expected sizes that leave {} at least 0, got {}", name, count), "builtins.ValueError")
+  return None
+"#,
+    },
+    Function {
         name: "check_nodes",
         uses: &[],
         text: r#"def check_nodes(size: Optional[Tuple[int, int]], name: str, src: int, dst: int) -> NoneType:

@@ -15,13 +15,14 @@
 
 use std::collections::VecDeque;
 
-use kiln_ir::{Method, ModuleId, Param, TensorType, Type, ValueType};
+use kiln_ir::{Method, ModuleId, Param, Size, TensorType, Type, ValueType};
 
 use super::{
     super::error::Error,
-    case::{Found, Task, assign, bind, malformed, raise, unknown_case},
+    case::{Found, Task, assign, bind, malformed, may_bind, raise, unknown_case},
     function::Written,
     library::Library,
+    names::Parameters,
     scope::{Context, Extra, Scope, Visible},
     types,
 };
@@ -34,7 +35,12 @@ pub(super) struct Writer<'a, 'b> {
     pub(super) written: &'b [Written],
     /// Where the functions used are noted.
     pub(super) library: &'b mut Library,
+    /// The parameters of the module's methods.
+    pub(super) parameters: &'b Parameters,
 }
+
+/// Stands for a size that may be any.
+const NOT_CHECKED: &str = "-1";
 
 /// An argument, or a part of one, that is not taken apart yet.
 #[derive(Clone)]
@@ -60,7 +66,10 @@ enum Part<'a> {
 }
 
 /// Parameters of a method in order: name, type, and whether `None` is the default.
-pub(super) fn parameters(params: &[Param]) -> Vec<(String, String, &'static str)> {
+pub(super) fn parameters(
+    names: &Parameters,
+    params: &[Param],
+) -> Vec<(String, String, &'static str)> {
     let mut all_default = true;
     let mut list: Vec<_> = params
         .iter()
@@ -78,7 +87,7 @@ pub(super) fn parameters(params: &[Param]) -> Vec<(String, String, &'static str)
                 ""
             };
             (
-                types::identifier(&param.name),
+                names.identifier(&param.name).to_owned(),
                 types::type_text(&param.ty),
                 default,
             )
@@ -109,7 +118,7 @@ impl<'a> Writer<'a, '_> {
             });
         }
         let mut scope = Scope::new(self.context, module, place);
-        let parameters = parameters(&method.params);
+        let parameters = parameters(self.parameters, &method.params);
         for (name, ..) in &parameters {
             scope.names.fresh(name);
         }
@@ -118,7 +127,7 @@ impl<'a> Writer<'a, '_> {
             .zip(&method.params)
             .map(|((name, ..), param)| Item {
                 name: name.clone(),
-                label: param.name.clone(),
+                label: name.clone(),
                 part: Part::Whole(&param.ty),
                 optional: false,
             })
@@ -268,26 +277,81 @@ impl<'a> Writer<'a, '_> {
         ty: &TensorType,
         optional: bool,
     ) -> Result<(), Error> {
+        let mut later = false;
         let mut shape = Vec::new();
         for size in &ty.dims {
             let known = size.symbols().iter().all(|symbol| scope.shows(*symbol));
             shape.push(if known {
                 scope.size(size)?
             } else {
-                "-1".to_owned()
+                // The first axis with a symbol as its size has the right one.
+                later |= size.as_symbol().is_none();
+                NOT_CHECKED.to_owned()
             });
         }
-        let check = self.library.function("check_shape");
-        scope.line(&format!(
-            "{check}({name}, {}, {})",
-            types::string(label),
-            types::list(&shape)
-        ));
+        self.check_shape(scope, &name, label, &shape);
         scope.define(&name, ty);
         if optional {
             found.present.push(true);
         }
+        if later {
+            let part = (name.clone(), label.to_owned(), ty.clone());
+            found.unchecked.push(part);
+        }
         found.tensors.push(name);
+        Ok(())
+    }
+
+    fn check_shape(&mut self, scope: &mut Scope<'a>, name: &str, label: &str, shape: &[String]) {
+        let check = self.library.function("check_shape");
+        let (label, shape) = (types::string(label), types::list(shape));
+        scope.line(&format!("{check}({name}, {label}, {shape})"));
+    }
+
+    /// Checks what was not known of the sizes when the tensors came: those that are sums or products of
+    /// symbols, and that no symbol is below 0.
+    fn check_rest(
+        &mut self,
+        scope: &mut Scope<'a>,
+        task: &Task<'a>,
+        found: &Found,
+    ) -> Result<(), Error> {
+        for (name, label, ty) in &found.unchecked {
+            for symbol in ty.dims.iter().flat_map(Size::symbols) {
+                if may_bind(scope, task.method, found, symbol) {
+                    bind(scope, task.method, found, symbol)?;
+                }
+            }
+            let mut shape = Vec::new();
+            let mut is_open = false;
+            for (axis, size) in ty.dims.iter().enumerate() {
+                let symbols = size.symbols();
+                // Known by now, and not a plain symbol, whose first axis has the right size.
+                let is_sum = size.as_symbol().is_none() && !symbols.is_empty();
+                let known = symbols.into_iter().all(|symbol| scope.shows(symbol));
+                let text = if is_sum && known {
+                    scope.size(size)?
+                } else {
+                    NOT_CHECKED.to_owned()
+                };
+                let is_exact = scope.is_exact(name, axis);
+                is_open |= text != NOT_CHECKED && !is_exact;
+                shape.push(if is_exact {
+                    NOT_CHECKED.to_owned()
+                } else {
+                    text
+                });
+            }
+            if is_open {
+                self.check_shape(scope, name, label, &shape);
+            }
+        }
+        for (symbol, name) in std::mem::take(&mut scope.visible.computed) {
+            let check = self.library.function("check_count");
+            let label = scope.context.program.symbol_name(symbol);
+            let label = types::string(&label);
+            scope.line(&format!("{check}({name}, {label})"));
+        }
         Ok(())
     }
 
@@ -326,6 +390,7 @@ impl<'a> Writer<'a, '_> {
         for symbol in wanted.collect::<Vec<_>>() {
             bind(scope, task.method, found, symbol)?;
         }
+        self.check_rest(scope, task, found)?;
         for (name, [src, dst]) in &found.sizes {
             if scope.shows(*src) && scope.shows(*dst) {
                 let (src, dst) = (scope.symbol(*src)?, scope.symbol(*dst)?);

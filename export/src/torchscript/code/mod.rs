@@ -12,6 +12,7 @@ mod function;
 mod library;
 mod method;
 mod module;
+mod names;
 mod ops;
 mod scope;
 mod types;
@@ -23,6 +24,7 @@ use kiln_ir::{ModuleId, Program, WeightId};
 use super::error::Error;
 use library::Library;
 use module::Classes;
+use names::Parameters;
 use scope::Context;
 
 pub(super) use module::ClassName;
@@ -53,6 +55,7 @@ pub(super) struct Object {
 
 /// Generates the code of a program.
 pub(super) fn generate(program: &Program) -> Result<Code, Error> {
+    names::check(program)?;
     let context = Context::new(program);
     let mut classes = Classes::default();
     let mut library = Library::default();
@@ -91,16 +94,24 @@ pub(super) fn generate(program: &Program) -> Result<Code, Error> {
             .map(|(name, class, _)| (*name, *class))
             .collect();
         let mut text = module::declarations(program, &attributes, &declared);
+        let parameters = Parameters::new(&module.methods);
         for method in &module.methods {
             let mut writer = method::Writer {
                 context: &context,
                 written: &written,
                 library: &mut library,
+                parameters: &parameters,
             };
             text.push_str(&writer.write(id, method)?);
         }
         for (name, overloads) in dispatch::overloaded(&module.methods) {
-            text.push_str(&dispatch::write(name, &overloads));
+            if !types::is_identifier(name) {
+                return Err(Error::Unsupported {
+                    place: overloads.first().map_or("", |first| &first.name).to_owned(),
+                    what: format!("a method {name:?} for its overloads"),
+                });
+            }
+            text.push_str(&dispatch::write(name, &overloads, &parameters));
         }
         for (function, written) in program.functions.iter().zip(&written) {
             if function.module == id {
@@ -148,31 +159,7 @@ fn function_names(program: &Program) -> Vec<String> {
     let mut taken: Vec<BTreeSet<String>> = program
         .modules
         .iter()
-        .map(|module| {
-            let methods = module.methods.iter().map(|method| method.name.clone());
-            let dispatchers = dispatch::overloaded(&module.methods)
-                .into_keys()
-                .map(str::to_owned);
-            let weights = module
-                .weights
-                .iter()
-                .map(|&weight| scope::attribute(program, weight));
-            let children = module.children.iter().filter_map(|child| {
-                let path = &program.modules.get(child.index())?.path;
-                Some(
-                    path.rsplit_once('.')
-                        .map_or(path.as_str(), |(_, name)| name)
-                        .to_owned(),
-                )
-            });
-            let flag = ["training".to_owned()];
-            methods
-                .chain(dispatchers)
-                .chain(weights)
-                .chain(children)
-                .chain(flag)
-                .collect()
-        })
+        .map(|module| names::taken(program, module).collect())
         .collect();
     (0_u32..)
         .zip(&program.functions)

@@ -165,11 +165,20 @@ fn member(of: &str, name: &str) -> String {
     }
 }
 
+/// The expression for the size of an axis.
+fn size_of(name: &str, axis: usize) -> String {
+    format!("torch.size({name}, {axis})")
+}
+
 /// The tensors that code can name, and what was found out from them.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Visible {
     tensors: Vec<(String, TensorType)>,
     symbols: BTreeMap<SymbolId, String>,
+    /// Symbols whose values are no sizes of tensors, and so may be below 0, and their names.
+    pub(super) computed: Vec<(SymbolId, String)>,
+    /// Axes that gave such a value, and leave no remainder.
+    exact: Vec<String>,
 }
 
 /// A method in the making.
@@ -228,6 +237,12 @@ impl<'a> Scope<'a> {
         self.visible.symbols.insert(symbol, name.to_owned());
     }
 
+    /// As [`bind`](Self::bind), for a value that is not the size of a tensor.
+    pub(super) fn bind_computed(&mut self, symbol: SymbolId, name: &str) {
+        self.bind(symbol, name);
+        self.visible.computed.push((symbol, name.to_owned()));
+    }
+
     /// Whether a symbol's value can be found without further parameters.
     pub(super) fn shows(&self, symbol: SymbolId) -> bool {
         self.knows(symbol) || self.solve(symbol).is_some()
@@ -251,7 +266,8 @@ impl<'a> Scope<'a> {
             for (symbol, size) in steps {
                 let value = self.solution(symbol, &size)?;
                 let label = self.context.program.symbol_name(symbol).into_owned();
-                self.assign(symbol, &label, &value);
+                let name = self.assign(symbol, &label, &value);
+                self.bind_computed(symbol, &name);
             }
             return self.symbol(symbol);
         }
@@ -394,10 +410,15 @@ impl<'a> Scope<'a> {
         Some(name)
     }
 
+    /// Whether the size of an axis gave the value of its only unknown symbol, without a remainder.
+    pub(super) fn is_exact(&self, name: &str, axis: usize) -> bool {
+        self.visible.exact.contains(&size_of(name, axis))
+    }
+
     /// The axes of all tensors: expression and size.
     fn axes(&self) -> impl Iterator<Item = (String, &Size)> {
         self.visible.tensors.iter().flat_map(|(name, ty)| {
-            let axis = move |(axis, size)| (format!("torch.size({name}, {axis})"), size);
+            let axis = move |(axis, size)| (size_of(name, axis), size);
             ty.dims.iter().enumerate().map(axis)
         })
     }
@@ -429,7 +450,8 @@ impl<'a> Scope<'a> {
 
     /// The value of a symbol that is the only unknown of an axis' size.
     fn solution(&mut self, symbol: SymbolId, size: &Size) -> Result<String, Error> {
-        let mut text = self.axis(size).unwrap_or_default();
+        let axis = self.axis(size).unwrap_or_default();
+        let mut text = axis.clone();
         let alone = |term: &&Term| term.factors == [Factor::Symbol(symbol)];
         let rest = size
             .terms()
@@ -452,7 +474,9 @@ impl<'a> Scope<'a> {
             }
             _ => text = format!("{text} - ({})", self.size(&Size::from_terms(rest))?),
         }
-        if factor != 1 {
+        if factor == 1 {
+            self.visible.exact.push(axis);
+        } else {
             text = format!("({text}) // {factor}");
         }
         Ok(text)

@@ -1,16 +1,20 @@
 //! Models by hand, with results from a reference of a few lines.
 
 mod attention;
+mod names;
 mod network;
 mod overloads;
 mod selection;
+mod sizes;
 
 use kiln_ir::{ModuleId, Op, Size, ValueId, WeightId, WeightRole};
 
 pub(crate) use attention::attention;
+pub(crate) use names::names;
 pub(crate) use network::network;
 pub(crate) use overloads::overloads;
 pub(crate) use selection::selection;
+pub(crate) use sizes::sizes;
 
 use crate::{
     builder::{Body, Builder, int},
@@ -47,6 +51,11 @@ impl Matrix {
 
     pub(super) fn data(&self) -> Data {
         Data::float(&[self.rows(), self.width], &self.values)
+    }
+
+    /// All values along one axis.
+    pub(super) fn row_data(&self) -> Data {
+        Data::float(&[self.values.len()], &self.values)
     }
 
     /// `x wᵀ`
@@ -174,7 +183,10 @@ fn models_are_written() {
         ("overloads", overloads()),
         ("attention", attention()),
         ("selection", selection()),
+        ("names", names()),
     ] {
-        write(name, &builder.model(), &calls);
+        write(name, &builder.model(), &calls, &[]);
     }
+    let (builder, calls, refused) = sizes();
+    write("sizes", &builder.model(), &calls, &refused);
 }

@@ -248,5 +248,5 @@ pub(crate) fn operations() -> Operations {
 #[test]
 fn every_operation_is_written() {
     let Operations { builder, calls, .. } = operations();
-    write("operations", &builder.model(), &calls);
+    write("operations", &builder.model(), &calls, &[]);
 }
