@@ -41,6 +41,9 @@ struct Args {
     /// Where to train: flex, wgpu, vulkan, metal or cuda, as far as compiled in.
     #[arg(long, default_value = "flex")]
     backend: String,
+    /// Precision of `f32` products: highest, high or medium.
+    #[arg(long, default_value_t)]
+    precision: MatmulPrecision,
     /// The graph: cora, arxiv or products.
     #[arg(long, default_value = "arxiv")]
     graph: String,
@@ -74,6 +77,7 @@ fn main() -> Result<()> {
         format!("expected cora, arxiv or products as --graph, got `{name}`")
     })?;
     let plain = backend::device(&args.backend)?;
+    set_matmul_precision(&plain, args.precision)?;
     let device = plain.clone().autodiff();
     let edges = Edges::new(size).to_device(&device);
     let x = graphs::numbers(size.nodes, size.d_input, 0, &device);

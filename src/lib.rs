@@ -8,7 +8,7 @@
 //! | module | what is in it |
 //! |---|---|
 //! | [`prelude`] | what most programs need |
-//! | [`core`] | [`EdgeIndex`](core::EdgeIndex), [`Graph`](core::Graph), [`Batch`](core::Batch), dataset readers, backends by name |
+//! | [`core`] | [`EdgeIndex`](core::EdgeIndex), [`Graph`](core::Graph), [`Batch`](core::Batch), dataset readers, backends by name, precision |
 //! | [`nn`] | message passing, convolutions, pooling, whole models, PyG's checkpoints |
 //! | [`ops`] | the operations below them: gather, scatter, spmm, segment softmax |
 //! | [`ir`] | recorded programs: [`Recorder`](ir::Recorder), [`Model`](ir::Model), [`Session`](ir::Session) |
@@ -138,6 +138,9 @@
 //! `metal`, `cuda`, `cpu`. At run time the [`Device`](burn::tensor::Device) decides, and
 //! [`core::backend::device`] gives the one of a name, such as `cuda:0`. `cuda-nvrtc` compiles CUDA
 //! kernels with NVIDIA's compiler, `autotune` lets Burn time its own kernels, which training on a GPU wants.
+//!
+//! Products of `f32` matrices keep all bits of their factors unless
+//! [`set_matmul_precision`](core::set_matmul_precision) allows a device less; see [`core::precision`].
 #![forbid(unsafe_code)]
 
 /// The code in the README compiles and runs.
@@ -168,9 +171,10 @@ pub mod prelude {
         },
     };
     pub use kiln_core::{
-        Adjacency, AnyTensor, Batch, EdgeIndex, Edges, Graph, GraphError, Nodes, Overloads, Value,
-        backend,
+        Adjacency, AnyTensor, Batch, EdgeIndex, Edges, Graph, GraphError, MatmulPrecision, Nodes,
+        Overloads, Value, backend, matmul_precision,
         read::{karate_club, read_safetensors, read_tu},
+        set_matmul_precision,
     };
     pub use kiln_export::SaveTorchScript;
     pub use kiln_ir::{Model, Recorder, Session, adjacency, edge_index, tensor};

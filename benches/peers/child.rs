@@ -11,6 +11,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
+use kiln::prelude::MatmulPrecision;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -50,6 +51,7 @@ impl Child {
         gpu: bool,
         threads: usize,
         keep_memory: bool,
+        precision: MatmulPrecision,
     ) -> Result<Self> {
         let folder = TempDir::new().context("cannot make a temporary folder")?;
         let program = folder.path().join("peers.py");
@@ -58,7 +60,7 @@ impl Child {
         let mut process = Command::new(python)
             .args(["-W", "ignore"])
             .arg(&program)
-            .args([if gpu { "cuda" } else { "cpu" }, &number])
+            .args([if gpu { "cuda" } else { "cpu" }, &number, precision.name()])
             .envs(["OMP_NUM_THREADS", "MKL_NUM_THREADS"].map(|name| (name, &number)))
             // What `keep_freed_memory` does.
             .envs(keep_memory.then_some(("MALLOC_MMAP_MAX_", "0")))

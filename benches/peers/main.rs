@@ -8,8 +8,8 @@
 //!
 //! One Python process holds the peers. In each round Kiln is timed and then each peer, one after the
 //! other and with as many threads; what is reported is the median of the rounds. Both sides make
-//! the graph by the same formula and prove it by a digest; layers get the same weights, and a few
-//! entries of each result are compared. `docs/performance.md` explains the table.
+//! the graph by the same formula and prove it by a digest; layers get the same weights, products have the
+//! same precision, and a few entries of each result are compared. `docs/performance.md` explains the table.
 
 #[path = "../graphs/mod.rs"]
 mod graphs;
@@ -24,7 +24,7 @@ use std::{io::Write as _, path::PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 use clap::{Parser, ValueEnum};
-use kiln::prelude::backend;
+use kiln::prelude::{MatmulPrecision, backend, set_matmul_precision};
 use serde_json::{Value, json};
 
 use crate::{
@@ -44,6 +44,9 @@ struct Args {
     /// A Python interpreter with torch and `torch_geometric`.
     #[arg(long, default_value = "python3")]
     python: PathBuf,
+    /// Precision of `f32` products on both sides: highest, high or medium.
+    #[arg(long, default_value_t)]
+    precision: MatmulPrecision,
     /// Only cases whose name contains one of these, separated by commas.
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
@@ -109,6 +112,7 @@ fn main() -> Result<()> {
         kiln::ops::keep_freed_memory();
     }
     let device = backend::device(&args.backend)?;
+    set_matmul_precision(&device, args.precision)?;
     let mut child = if args.no_peers {
         None
     } else {
@@ -117,6 +121,7 @@ fn main() -> Result<()> {
             gpu,
             args.threads,
             args.keep_memory == KeepMemory::Both,
+            args.precision,
         )?)
     };
     let hello = match &mut child {
@@ -131,6 +136,7 @@ fn main() -> Result<()> {
     let about = json!({
         "kiln": env!("CARGO_PKG_VERSION"),
         "backend": args.backend,
+        "precision": args.precision.name(),
         "threads": args.threads,
         "rounds": args.rounds,
         "keep_memory": args.keep_memory.to_possible_value().map(|value| value.get_name().to_owned()),

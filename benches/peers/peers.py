@@ -567,5 +567,6 @@ CUDA = sys.argv[1] == "cuda"
 DEVICE = torch.device("cuda" if CUDA else "cpu")
 if not CUDA:
     torch.set_num_threads(int(sys.argv[2]))
+torch.set_float32_matmul_precision(sys.argv[3])
 if __name__ == "__main__":
     main()

@@ -13,6 +13,7 @@
 //! | [`read`] | readers: karate club, safetensors, TU folders | `datasets` |
 //! | [`sampler`], [`loader`] | neighbour sampling and mini-batches | `sampler`, `loader` |
 //! | [`backend`] | devices by name: `flex`, `cuda:1` | `torch.device` |
+//! | [`precision`] | how exactly a device multiplies matrices | `torch.set_float32_matmul_precision` |
 //! | [`signature`], [`Value`] | typed forward variants and their arguments | `@overload` |
 //! | [`Leaves`] | the tensors inside a structured value, by name | |
 //!
@@ -54,6 +55,7 @@ mod graph;
 mod leaves;
 pub mod loader;
 mod nodes;
+pub mod precision;
 pub mod read;
 pub mod sampler;
 pub mod signature;
@@ -69,6 +71,7 @@ pub use flow::Flow;
 pub use graph::Graph;
 pub use leaves::{Leaves, part as leaf_name};
 pub use nodes::Nodes;
+pub use precision::{MatmulPrecision, matmul_precision, set_matmul_precision};
 pub use read::ReadError;
 pub use signature::{Overload, Overloads, Signature};
 pub use value::{AnyTensor, IntegerError, Kind, Value, int_dtype, int_tensor};

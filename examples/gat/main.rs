@@ -62,6 +62,9 @@ struct Args {
     /// Where to compute: flex, cpu, wgpu, vulkan, metal or cuda, as far as compiled in.
     #[arg(long, default_value = "flex")]
     backend: String,
+    /// Precision of `f32` products on a GPU: highest, high or medium.
+    #[arg(long, default_value_t)]
+    precision: MatmulPrecision,
     /// How often to go over the graph.
     #[arg(long, default_value_t = 500)]
     epochs: usize,
@@ -112,6 +115,7 @@ fn main() -> Result<()> {
     ops::keep_freed_memory();
     let args = Args::parse();
     let device = backend::device(&args.backend)?;
+    set_matmul_precision(&device, args.precision)?;
     let graph = read_safetensors(&args.data, &device)?;
     let task = Task::new(undirected(graph)?)?;
     println!(

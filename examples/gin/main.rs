@@ -66,6 +66,9 @@ struct Args {
     /// Where to compute: flex, cpu, wgpu, vulkan, metal or cuda, as far as compiled in.
     #[arg(long, default_value = "flex")]
     backend: String,
+    /// Precision of `f32` products on a GPU: highest, high or medium.
+    #[arg(long, default_value_t)]
+    precision: MatmulPrecision,
     /// How often to go over the training graphs of each fold.
     #[arg(long, default_value_t = 350)]
     epochs: usize,
@@ -132,6 +135,7 @@ fn main() -> Result<()> {
     let args = Args::parse();
     ensure!(args.epochs > 0, "expected at least one epoch");
     let device = backend::device(&args.backend)?;
+    set_matmul_precision(&device, args.precision)?;
     let data = read_tu(&args.data, &device)?;
     ensure!(
         data.graphs.len() >= FOLDS,

@@ -31,6 +31,9 @@ struct Args {
     /// Where to compute: flex, cpu, wgpu, vulkan, metal or cuda, as far as compiled in.
     #[arg(long, default_value = "flex")]
     backend: String,
+    /// Precision of `f32` products on a GPU: highest, high or medium.
+    #[arg(long, default_value_t)]
+    precision: MatmulPrecision,
     /// How often to go over the graph.
     #[arg(long, default_value_t = 200)]
     epochs: usize,
@@ -67,6 +70,7 @@ impl Net {
 fn main() -> Result<()> {
     let args = Args::parse();
     let device = backend::device(&args.backend)?;
+    set_matmul_precision(&device, args.precision)?;
     device.seed(args.seed);
 
     let graph = karate_club(&device);

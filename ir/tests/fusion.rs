@@ -12,7 +12,7 @@ use kiln_ir::{
 
 use crate::{
     files::files,
-    support::{Inputs, assert_close, backend_name, device, edges, floats, values},
+    support::{Inputs, assert_close, device, edges, floats, values},
 };
 
 /// Operations that move rows along edges, in the program that a session executes.
@@ -257,11 +257,6 @@ fn in_parts(name: &str, program: &Valid) -> Valid {
 #[test]
 fn results_are_those_of_the_parts() {
     let (device, _guard) = device();
-    // CUDA multiplies matrices in TF32, in both ways to be compared, but not always by one kernel.
-    let tolerance = match backend_name().split(':').next() {
-        Some("cuda") => 2e-3,
-        _ => 1e-6,
-    };
     // With loops, edges that stand twice, nodes without edges, and neither nodes nor edges.
     let graphs: [(usize, &[[i64; 2]]); 4] = [
         (
@@ -303,7 +298,7 @@ fn results_are_those_of_the_parts() {
                 outputs.into_iter().next().unwrap().1
             });
             let (got, expected) = (results.next().unwrap(), results.next().unwrap());
-            assert_close(&format!("{name} {nodes}"), got, expected, tolerance);
+            assert_close(&format!("{name} {nodes}"), got, expected, 1e-6);
         }
     }
 }

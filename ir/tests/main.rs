@@ -9,6 +9,7 @@ mod integers;
 mod native;
 mod operands;
 mod pass;
+mod precision;
 mod prepared;
 mod round_trip;
 mod support;

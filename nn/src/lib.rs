@@ -23,7 +23,7 @@
 //! ```
 //! use burn::{module::Module, nn::{Linear, LinearConfig}, tensor::{Device, Tensor, activation::sigmoid}};
 //! use kiln_core::{EdgeIndex, Edges};
-//! use kiln_nn::message_passing::{Endpoints, Message, MessagePassing};
+//! use kiln_nn::{NodeTransform, message_passing::{Endpoints, Message, MessagePassing}};
 //!
 //! #[derive(Module, Debug)]
 //! struct GatedConv {
@@ -33,8 +33,8 @@
 //!
 //! impl GatedConv {
 //!     fn forward(&self, x: Tensor<2>, edges: impl Into<Edges>) -> Tensor<2> {
-//!         let gate = self.gate.forward(x.clone());
-//!         self.propagate(edges, (self.lin.forward(x), gate))
+//!         let gate = self.gate.transform(x.clone());
+//!         self.propagate(edges, (self.lin.transform(x), gate))
 //!     }
 //! }
 //!
@@ -58,7 +58,8 @@
 //! ```
 //!
 //! Return [`Message::Edge`](message_passing::Message::Edge) with an `[E, F]` tensor for messages of
-//! any other form.
+//! any other form. [`NodeTransform`] maps by `kiln_ops`, with the [precision](kiln_core::precision) of the
+//! device; Burn's own `forward` and `matmul` take the device's fastest format.
 #![forbid(unsafe_code)]
 
 pub mod activation;

@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
 
 mod archive;
+mod beside_cpu;
 mod build;
 mod custom_layer;
 mod fixture;

@@ -22,10 +22,7 @@ use crate::fixture::{Fixture, data, matches};
 
 /// Largest difference, relative to the largest number of the expected tensor, or, for gradients, of
 /// all gradients of the fixture: the gradient of a softmax is a difference of numbers of that size.
-const TOLERANCE: f64 = 1e-5;
-
-/// The same on CUDA, where Burn's matrix products round their factors to TF32.
-const TOLERANCE_TF32: f64 = 3e-3;
+pub(crate) const TOLERANCE: f64 = 1e-5;
 
 /// The inputs of a fixture on a device; on an autodiff device those with a gradient are tracked.
 struct Inputs {
@@ -151,15 +148,6 @@ fn scale<'a>(tensors: impl IntoIterator<Item = &'a TensorData>) -> f64 {
     values.fold(1e-2, |scale, value| value.abs().max(scale))
 }
 
-/// The tolerance on the device under test.
-pub(crate) fn tolerance() -> f64 {
-    if crate::backend() == "cuda" {
-        TOLERANCE_TF32
-    } else {
-        TOLERANCE
-    }
-}
-
 /// Adds a line to `report` if the tensors differ by more than the tolerance times `scale`.
 fn compare(report: &mut String, name: &str, got: &TensorData, expected: &TensorData, scale: f64) {
     if got.shape() != expected.shape() {
@@ -175,7 +163,7 @@ fn compare(report: &mut String, name: &str, got: &TensorData, expected: &TensorD
     let (got, expected): (Vec<f64>, Vec<f64>) = (got.iter().collect(), expected.iter().collect());
     for (i, (got, expected)) in got.iter().zip(&expected).enumerate() {
         let difference = (got - expected).abs() / scale;
-        if difference.is_nan() || difference > tolerance() {
+        if difference.is_nan() || difference > TOLERANCE {
             writeln!(
                 report,
                 "{name}[{i}]: {got}, PyG {expected}, relative to {scale}"

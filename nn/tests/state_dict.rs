@@ -46,7 +46,7 @@ fn writes_what_pyg_reads() {
             let module = load_state_dict(module, &path).unwrap();
             let got = parity::forward(&fixture, &module, &device).swap_remove(0);
             // Equal on a CPU; a GPU may run another kernel the second time.
-            let tolerance = Tolerance::rel_abs(parity::tolerance(), parity::tolerance());
+            let tolerance = Tolerance::rel_abs(parity::TOLERANCE, parity::TOLERANCE);
             let (got, expected) = (
                 got.float::<2>().into_data(),
                 expected.float::<2>().into_data(),

@@ -21,6 +21,21 @@ pub(crate) fn matrix(op: &str, name: &str, shape: &Shape) {
     );
 }
 
+/// Requires two matrices, or two batches of them, that can be multiplied.
+#[track_caller]
+pub(crate) fn matrices(op: &str, lhs: &Shape, rhs: &Shape) {
+    let fits = |(&left, &right): (&usize, &usize)| left == right || left == 1 || right == 1;
+    let agrees = lhs.num_dims() == rhs.num_dims()
+        && lhs.num_dims().checked_sub(2).is_some_and(|batch| {
+            lhs[batch + 1] == rhs[batch] && lhs.iter().zip(rhs.iter()).take(batch).all(fits)
+        });
+    assert!(
+        agrees,
+        "{op}: expected as many columns of `lhs` as rows of `rhs`, in batches of the same shape, got shapes \
+         {lhs:?} and {rhs:?}"
+    );
+}
+
 /// Requires `shape` to have at least one axis.
 #[track_caller]
 pub(crate) fn rows(op: &str, name: &str, shape: &Shape) {

@@ -128,3 +128,13 @@ pub fn dropout(x: DispatchTensor, prob: f64) -> DispatchTensor {
     check::probability("dropout", prob);
     <Dispatch as GraphOps>::dropout(x, prob)
 }
+
+/// See [`crate::matmul`](crate::matmul()).
+pub fn matmul(lhs: DispatchTensor, rhs: DispatchTensor) -> DispatchTensor {
+    check::matrices("matmul", &lhs.shape(), &rhs.shape());
+    if lhs.shape().num_dims() == 2 {
+        <Dispatch as GraphOps>::linear_map(lhs, rhs)
+    } else {
+        <Dispatch as GraphOps>::matmul(lhs, rhs)
+    }
+}

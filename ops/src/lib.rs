@@ -26,6 +26,8 @@
 //! | [`edge_attention`], [`Endpoints::softmax`], [`edge_dot`](edge_dot()) | attention in one walk, and its parts |
 //! | [`edge_attention_v2`], [`dot_attention`] | attention whose scores compare rows of features |
 //! | [`linear`], [`linear_add`], [`linear_sum`], [`linear_relu`], [`heads_dot`], [`add_bias`] | linear maps of node features |
+//! | [`matmul`](matmul()) | products of any matrices |
+//! | [`column_sum`], [`column_mean`] | the sum and the mean of all rows |
 //! | [`degree`] | number of edges of each node |
 //! | [`coo_to_csr`], [`ptr_to_index`] | edge lists to compressed rows and back |
 //! | [`nonzero`], [`self_loop_position`], [`arange`] | positions |
@@ -42,6 +44,11 @@
 //! `metal`, `cuda`), a hand-written gradient, and a wire form ([`wire::GraphOp`]), so that a forward
 //! pass can be recorded as a graph. All kernels are deterministic: a row adds its edges in edge
 //! order, whatever the number of threads, and no kernel uses floating-point atomics.
+//!
+//! # Precision
+//! Products of `f32` matrices keep all bits of their factors unless the device is allowed to take shorter
+//! formats: see [`kiln_core::precision`]. Sums of rows are sums of sums, so that adding up millions loses no
+//! more than adding up thousands.
 //!
 //! # Indices
 //! Indices are `i32` or `i64`. On the CPU an index outside its range is a panic that names the
@@ -97,7 +104,10 @@ pub use edge_dot::edge_dot;
 pub use endpoints::Endpoints;
 pub use gather::gather;
 pub use graph::{to_adjacency, to_edge_index};
-pub use linear::{add_bias, heads_dot, linear, linear_add, linear_relu, linear_sum};
+pub use linear::{
+    add_bias, column_mean, column_sum, heads_dot, linear, linear_add, linear_relu, linear_sum,
+    matmul,
+};
 pub use memory::keep_freed_memory;
 pub use nonzero::nonzero;
 pub use reduce::Reduce;

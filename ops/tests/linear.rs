@@ -33,9 +33,6 @@ fn transposed(a: &[f64], [n, k]: [usize; 2]) -> Vec<f64> {
         .collect()
 }
 
-/// On CUDA factors are rounded to TF32.
-const SCALE: f64 = 50.0;
-
 #[test]
 fn products_and_gradients() {
     for [n, k, m] in [
@@ -70,24 +67,24 @@ fn products_and_gradients() {
                 *value += bias;
             }
         }
-        assert_close(&what("output"), &read(out.clone()), &expected, SCALE);
+        assert_close(&what("output"), &read(out.clone()), &expected, 1.0);
 
         let grads = (out * tensor(&grad, [n, m])).sum().backward();
         let got = read(x_tensor.grad(&grads).unwrap());
         let expected = product(&grad, &transposed(&weight, [k, m]), [n, m, k]);
-        assert_close(&what("gradient of x"), &got, &expected, SCALE);
+        assert_close(&what("gradient of x"), &got, &expected, 1.0);
 
         let got = read(weight_tensor.grad(&grads).unwrap());
         let expected = product(&transposed(&x, [n, k]), &grad, [k, n, m]);
         // Sums of as many numbers of both signs are small against their terms.
         let terms = f64::from(u32::try_from(n).unwrap()).sqrt();
-        assert_close(&what("gradient of W"), &got, &expected, SCALE * terms);
+        assert_close(&what("gradient of W"), &got, &expected, terms);
 
         let got = read(bias_tensor.grad(&grads).unwrap());
         let expected: Vec<f64> = (0..m)
             .map(|j| grad.iter().skip(j).step_by(m).sum())
             .collect();
-        assert_close(&what("gradient of b"), &got, &expected, SCALE * terms);
+        assert_close(&what("gradient of b"), &got, &expected, terms);
     }
 }
 
@@ -104,7 +101,7 @@ fn products_have_the_range_of_single_precision() {
         read::<2>(kiln_ops::linear(floats(x, [n, k], &device), weight, None))
     };
     let expected = product(&x, &weight, [n, k, m]);
-    assert_close("1e30 x 1e-30", &multiply(&large), &expected, SCALE);
+    assert_close("1e30 x 1e-30", &multiply(&large), &expected, 1.0);
     // What is not a number is not in other rows.
     x[5 * k + 3] = f64::NAN;
     let got = multiply(&x);
@@ -228,17 +225,17 @@ fn sums_of_two_products() {
         let sums = first.iter().zip(&second).zip(bias_values.iter().cycle());
         let expected: Vec<f64> = sums.map(|((a, b), c)| a + b + c).collect();
         let what = |part: &str| format!("{part} of [{n}, {k} and {l}] x [.., {m}]");
-        assert_close(&what("output"), &read(out.clone()), &expected, SCALE);
+        assert_close(&what("output"), &read(out.clone()), &expected, 1.0);
 
         let grad = numbers(n * m, 6);
         let out = out * floats(&grad, [n, m], &device);
         let grads = out.sum().backward();
         let terms = f64::from(u32::try_from(n).unwrap()).sqrt();
         for ((name, tensor, scale), expected) in [
-            ("x", x, SCALE),
-            ("y", y, SCALE),
-            ("V", v, SCALE * terms),
-            ("W", w, SCALE * terms),
+            ("x", x, 1.0),
+            ("y", y, 1.0),
+            ("V", v, terms),
+            ("W", w, terms),
         ]
         .into_iter()
         .zip([
@@ -253,7 +250,7 @@ fn sums_of_two_products() {
         let got = read(bias.grad(&grads).unwrap());
         let column = |j: usize| grad.iter().skip(j).step_by(m).sum();
         let expected: Vec<f64> = (0..m).map(column).collect();
-        assert_close(&what("b"), &got, &expected, SCALE * terms);
+        assert_close(&what("b"), &got, &expected, terms);
     }
 }
 
@@ -309,7 +306,7 @@ fn views_are_read_in_order() {
     let x = transpose(&x, [40, 12], &device);
     let weight = transpose(&weight, [12, 9], &device);
     let out = kiln_ops::linear(x, weight, None);
-    assert_close("transposed", &read(out), &expected, SCALE);
+    assert_close("transposed", &read(out), &expected, 1.0);
 }
 
 #[test]

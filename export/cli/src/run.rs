@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 use anyhow::{Context as _, anyhow, bail};
 use kiln::{
     burn::tensor::Device,
-    core::{AnyTensor, backend},
+    core::{AnyTensor, MatmulPrecision, backend, set_matmul_precision},
     ir::{
         Model, Session, Size, SymbolId,
         program::{Method, Type},
@@ -50,6 +50,11 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NAME", value_parser = backend)]
     backend: Option<String>,
 
+    /// How exactly a GPU multiplies matrices of f32: highest (all bits), high (TF32, or two numbers
+    /// of bf16 a factor) or medium (bf16)
+    #[arg(long, value_name = "NAME", default_value_t)]
+    precision: MatmulPrecision,
+
     /// Where to write the results; without it a summary is printed
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -77,7 +82,9 @@ impl Args {
                 words::signature(&model.program, method),
                 words::inputs(method)
             ))?;
-        let outputs = execute(&model, method, inputs, self.backend.as_deref())?;
+        let device = device(self.backend.as_deref())?;
+        set_matmul_precision(&device, self.precision).context("cannot set the precision")?;
+        let outputs = execute(&model, method, inputs, &device)?;
         match (file, self.output) {
             (Some(file), Some(path)) => {
                 tensors::write(file.temporary(), &outputs)?;
@@ -96,18 +103,17 @@ impl Args {
     }
 }
 
-/// Runs the method on a device and reads its results.
+/// Runs the method on the device and reads its results.
 fn execute(
     model: &Model,
     method: &Method,
     inputs: Inputs,
-    backend: Option<&str>,
+    device: &Device,
 ) -> anyhow::Result<Vec<Output>> {
-    let device = device(backend)?;
     let _spinner = Spinner::start(format!("running {}", method.name));
-    let session = Session::new(model, &device).context("cannot upload the weights")?;
+    let session = Session::new(model, device).context("cannot upload the weights")?;
     let results = session
-        .run(&method.name, inputs.upload(&device)?)
+        .run(&method.name, inputs.upload(device)?)
         .with_context(|| format!("cannot run `{}`", method.name))?;
     results
         .into_iter()

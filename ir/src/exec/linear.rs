@@ -17,7 +17,7 @@ pub(super) fn eval(op: &Op, operands: Vec<Operand>) -> DispatchTensor {
     let weight = operands.next().expect(VALIDATED);
     let mut next = || operands.next().expect(VALIDATED);
     match op {
-        Op::Matmul => Dispatch::float_matmul(x, weight),
+        Op::Matmul => kiln_ops::dispatch::matmul(x, weight),
         Op::Linear => linear(x, weight, operands.next()),
         Op::LayerNorm {
             epsilon: Float(epsilon),

@@ -1,8 +1,11 @@
 //! Reductions along axes, and softmax.
 
-use burn::backend::{
-    Dispatch, DispatchTensor, TensorMetadata,
-    ops::{ActivationOps, BoolTensorOps, FloatTensorOps, IntTensorOps},
+use burn::{
+    backend::{
+        Dispatch, DispatchTensor, TensorMetadata,
+        ops::{ActivationOps, BoolTensorOps, FloatTensorOps, IntTensorOps},
+    },
+    tensor::{Shape, Tensor},
 };
 
 use super::{
@@ -11,6 +14,10 @@ use super::{
     shape::axis,
 };
 use crate::op::{Op, Reduction};
+
+/// Entries of an axis from which sums are added up in stages. Burn's kernels for GPUs add up an axis one entry
+/// after the other, and the sum of many does not hold the last bits of one.
+const MANY: usize = 1 << 12;
 
 pub(super) fn eval(
     eval: &Eval<'_>,
@@ -55,8 +62,11 @@ pub(super) fn eval(
 
 /// Reduces one axis to size 1.
 fn along(reduction: Reduction, kind: Kind, x: DispatchTensor, dim: usize) -> DispatchTensor {
+    let is_long = x.shape()[dim] >= MANY;
     match (reduction, kind) {
         (Reduction::Sum, Kind::Int) => Dispatch::int_sum_dim(x, dim),
+        (Reduction::Sum, _) if is_long => by_columns(x, dim, kiln_ops::column_sum),
+        (Reduction::Mean, _) if is_long => by_columns(x, dim, kiln_ops::column_mean),
         (Reduction::Sum, _) => Dispatch::float_sum_dim(x, dim),
         (Reduction::Mean, _) => Dispatch::float_mean_dim(x, dim),
         (Reduction::Max, Kind::Int) => Dispatch::int_max_dim(x, dim),
@@ -68,4 +78,15 @@ fn along(reduction: Reduction, kind: Kind, x: DispatchTensor, dim: usize) -> Dis
         (Reduction::Any, _) => Dispatch::bool_any_dim(x, dim),
         (Reduction::All, _) => Dispatch::bool_all_dim(x, dim),
     }
+}
+
+/// Reduces an axis as the rows of a matrix.
+fn by_columns(x: DispatchTensor, dim: usize, reduce: fn(Tensor<2>) -> Tensor<2>) -> DispatchTensor {
+    let x = Dispatch::float_swap_dims(x, 0, dim);
+    let mut shape = x.shape();
+    let (rows, all) = (shape[0], shape.num_elements());
+    let matrix = Dispatch::float_reshape(x, Shape::new([rows, all / rows]));
+    let out = reduce(Tensor::from_dispatch(matrix)).into_dispatch();
+    shape[0] = 1;
+    Dispatch::float_swap_dims(Dispatch::float_reshape(out, shape), 0, dim)
 }

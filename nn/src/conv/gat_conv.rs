@@ -23,7 +23,9 @@ use kiln_core::{
     Edges, Nodes, Value, leaves,
     signature::{Dim, Overload, Overloads, Signature, Type},
 };
-use kiln_ops::{AttentionOptions, Reduce, add_bias, edge_attention, heads_dot, linear, scope};
+use kiln_ops::{
+    AttentionOptions, Reduce, add_bias, edge_attention, heads_dot, linear, matmul, scope,
+};
 use serde::{Deserialize, Serialize};
 
 use super::attention::{Attention, Loops, append_loops, compact, fill_rows};
@@ -479,7 +481,7 @@ impl GatConv {
         let weight = lin.weight.val();
         let [d_edge, _] = weight.dims();
         let weight = weight.reshape([d_edge, self.heads, self.channels]);
-        edge_attr.matmul(heads_dot(weight, att.val()))
+        matmul(edge_attr, heads_dot(weight, att.val()))
     }
 
     /// Features of the appended loops, `[n, d_edge]`.

@@ -24,7 +24,7 @@ pub fn global_add_pool(
 ) -> Tensor<2> {
     match batch {
         Some(batch) => kiln_ops::scatter(x, batch, num_graphs, Reduce::Sum),
-        None => x.sum_dim(0),
+        None => kiln_ops::column_sum(x),
     }
 }
 
@@ -45,7 +45,7 @@ pub fn global_mean_pool(
 ) -> Tensor<2> {
     match batch {
         Some(batch) => kiln_ops::scatter(x, batch, num_graphs, Reduce::Mean),
-        None => x.mean_dim(0),
+        None => kiln_ops::column_mean(x),
     }
 }
 

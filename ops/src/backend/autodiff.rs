@@ -148,6 +148,10 @@ impl<B: GraphOps, C: CheckpointStrategy> GraphOps for Autodiff<B, C> {
         relu::backward::rectify::<B, C>(x)
     }
 
+    fn matmul(lhs: FloatTensor<Self>, rhs: FloatTensor<Self>) -> FloatTensor<Self> {
+        linear::backward::matmul::<B, C>(lhs, rhs)
+    }
+
     fn linear_map(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
         linear::backward::linear_map::<B, C>(x, weight)
     }
@@ -182,7 +186,7 @@ impl<B: GraphOps, C: CheckpointStrategy> GraphOps for Autodiff<B, C> {
     }
 
     fn column_sum(x: FloatTensor<Self>) -> FloatTensor<Self> {
-        Self::from_inner(B::column_sum(Self::inner(x)))
+        linear::backward::column_sum::<B, C>(x)
     }
 
     fn standardize(

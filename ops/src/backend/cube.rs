@@ -157,6 +157,10 @@ impl GraphOps for CubeBackend {
         x
     }
 
+    fn matmul(lhs: FloatTensor<Self>, rhs: FloatTensor<Self>) -> FloatTensor<Self> {
+        linear::cube::matmul(lhs, rhs)
+    }
+
     fn linear_map(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
         linear::cube::linear_map(x, weight, None, false)
     }

@@ -274,6 +274,10 @@ impl<B: FusionBackend + GraphOps> GraphOps for Fusion<B> {
         x
     }
 
+    fn matmul(lhs: FloatTensor<Self>, rhs: FloatTensor<Self>) -> FloatTensor<Self> {
+        dense::<B, _>(DenseOp::Matmul, [lhs, rhs])
+    }
+
     fn linear_map(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
         dense::<B, _>(DenseOp::LinearMap, [x, weight])
     }

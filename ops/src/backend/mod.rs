@@ -175,6 +175,11 @@ pub trait GraphOps: Backend {
         Self::relu(x)
     }
 
+    /// See [`crate::matmul`](crate::matmul()): batches of matrices, of equal ranks.
+    fn matmul(lhs: FloatTensor<Self>, rhs: FloatTensor<Self>) -> FloatTensor<Self> {
+        Self::float_matmul(lhs, rhs)
+    }
+
     /// See [`crate::linear`]: the product, `[N, d_input]` and `[d_input, d_output]` to `[N, d_output]`.
     fn linear_map(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self>;
 
@@ -202,7 +207,7 @@ pub trait GraphOps: Backend {
     /// See [`crate::add_bias`].
     fn add_bias(x: FloatTensor<Self>, bias: FloatTensor<Self>) -> FloatTensor<Self>;
 
-    /// The sum of all rows, `[N, F]` to `[F]`: the gradient of a bias. Not differentiable itself.
+    /// See [`crate::column_sum`]; also the gradient of a bias.
     fn column_sum(x: FloatTensor<Self>) -> FloatTensor<Self>;
 
     /// See [`crate::batch_norm`]: the normalised rows, and mean and variance of each column.

@@ -1,4 +1,4 @@
-//! The gradients of linear maps: `dx = g Wᵀ`, `dW = xᵀ g`, and `db` the sum of the rows of `g`.
+//! The gradients of linear maps: `dx = g Wᵀ`, `dW = xᵀ g`, and `db` the sum of the rows of `g`; and of products.
 
 use burn::backend::{
     Backend, Shape, TensorMetadata as _,
@@ -6,7 +6,7 @@ use burn::backend::{
         Autodiff,
         checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
         grads::Gradients,
-        ops::{Backward, Ops, OpsKind},
+        ops::{Backward, Ops, OpsKind, unary},
     },
     tensor::FloatTensor,
 };
@@ -191,6 +191,113 @@ pub(crate) fn heads_dot<B: GraphOps, C: CheckpointStrategy>(
     {
         OpsKind::Tracked(prep) => prep.finish(state, out),
         OpsKind::UnTracked(prep) => prep.finish(out),
+    }
+}
+
+/// A product of batches of matrices.
+#[derive(Debug)]
+struct Product;
+
+/// The factors of a product that gradients need, each for that of the other, and the shapes of both.
+#[derive(Clone, Debug)]
+struct Batches<B: Backend> {
+    lhs: Option<FloatTensor<B>>,
+    rhs: Option<FloatTensor<B>>,
+    shapes: [Shape; 2],
+}
+
+impl<B: GraphOps> Backward<B, 2> for Product {
+    type State = Batches<B>;
+
+    fn backward(
+        self,
+        ops: Ops<Self::State, 2>,
+        grads: &mut Gradients,
+        _checkpointer: &mut Checkpointer,
+    ) {
+        let Batches { lhs, rhs, shapes } = ops.state;
+        let [lhs_node, rhs_node] = ops.parents;
+        let grad = grads.consume::<B>(&ops.node);
+        let last = grad.shape().num_dims() - 1;
+        let transposed = |x: FloatTensor<B>| B::float_swap_dims(x, last - 1, last);
+        if let (Some(node), Some(rhs)) = (lhs_node, rhs) {
+            let dlhs = B::matmul(grad.clone(), transposed(rhs));
+            grads.register::<B>(node.id, sum_to::<B>(dlhs, &shapes[0]));
+        }
+        if let (Some(node), Some(lhs)) = (rhs_node, lhs) {
+            let drhs = B::matmul(transposed(lhs), grad);
+            grads.register::<B>(node.id, sum_to::<B>(drhs, &shapes[1]));
+        }
+    }
+}
+
+/// Adds up along the axes on which one matrix stands for all.
+fn sum_to<B: Backend>(x: FloatTensor<B>, shape: &Shape) -> FloatTensor<B> {
+    let axes = (0..shape.num_dims()).filter(|&axis| shape[axis] == 1);
+    axes.fold(x, |x, axis| {
+        if x.shape()[axis] == 1 {
+            x
+        } else {
+            B::float_sum_dim(x, axis)
+        }
+    })
+}
+
+/// [`GraphOps::matmul`] with its gradients.
+pub(crate) fn matmul<B: GraphOps, C: CheckpointStrategy>(
+    lhs: FloatTensor<Autodiff<B, C>>,
+    rhs: FloatTensor<Autodiff<B, C>>,
+) -> FloatTensor<Autodiff<B, C>> {
+    let [has_lhs, has_rhs] = [lhs.is_tracked(), rhs.is_tracked()];
+    let (lhs, lhs_node) = lhs.into_parts();
+    let (rhs, rhs_node) = rhs.into_parts();
+    match Product
+        .prepare::<C>([lhs_node, rhs_node])
+        .compute_bound()
+        .stateful()
+    {
+        OpsKind::Tracked(prep) => {
+            let batches = Batches {
+                shapes: [lhs.shape(), rhs.shape()],
+                lhs: has_rhs.then(|| lhs.clone()),
+                rhs: has_lhs.then(|| rhs.clone()),
+            };
+            prep.finish(batches, B::matmul(lhs, rhs))
+        }
+        OpsKind::UnTracked(prep) => prep.finish(B::matmul(lhs, rhs)),
+    }
+}
+
+/// The sum of all rows, of as many.
+#[derive(Debug)]
+struct ColumnSum;
+
+impl<B: GraphOps> Backward<B, 1> for ColumnSum {
+    type State = Shape;
+
+    fn backward(
+        self,
+        ops: Ops<Self::State, 1>,
+        grads: &mut Gradients,
+        _checkpointer: &mut Checkpointer,
+    ) {
+        let shape = ops.state;
+        unary::<B, _>(ops.parents, ops.node, grads, |grad| {
+            let row = B::float_reshape(grad, Shape::new([1, shape[1]]));
+            B::float_expand(row, shape)
+        });
+    }
+}
+
+/// [`GraphOps::column_sum`] with its gradient.
+pub(crate) fn column_sum<B: GraphOps, C: CheckpointStrategy>(
+    x: FloatTensor<Autodiff<B, C>>,
+) -> FloatTensor<Autodiff<B, C>> {
+    let (x, node) = x.into_parts();
+    let shape = x.shape();
+    match ColumnSum.prepare::<C>([node]).compute_bound().stateful() {
+        OpsKind::Tracked(prep) => prep.finish(shape, B::column_sum(x)),
+        OpsKind::UnTracked(prep) => prep.finish(B::column_sum(x)),
     }
 }
 

@@ -1,10 +1,11 @@
 //! Linear maps on GPUs.
 //!
-//! Products are those of `cubek`. Small ones are computed as they stand: units of the device multiply
-//! single precision faster than its tensor cores are set up, and round nothing. For large ones, where the
-//! device copies tiles by itself (TMA) and rows are aligned for it, the kernels that use it are taken
-//! without a trial; where it has no tensor cores for single precision, there are kernels here (`tiled`);
-//! otherwise Burn chooses.
+//! Small products of single precision are computed as they stand: units of the device multiply faster than its
+//! tensor cores are set up. How large ones are computed depends on the [precision](kiln_core::precision) of the
+//! device. At the highest, units multiply too, by a kernel here (`tiled`) or by those of `cubek` that never
+//! round a factor. At others, tensor cores for single precision are taken where there are any: by the
+//! kernels of `cubek` without a trial where the device copies tiles by itself (TMA) and rows are aligned
+//! for it, and otherwise as Burn chooses; where there are none, tensor cores for `bf16` (`tiled`).
 //!
 //! The gradient of weights `xᵀ g` is cut in ranges of rows, as many as keep the device busy, one product
 //! each in a batch; the last range has the rows that are left. Sums of rows, of the ranges' results and
@@ -23,13 +24,17 @@ mod narrow;
 mod sum;
 mod tiled;
 
-use burn::backend::{Shape, cubecl::dtype_to_storage_type, ops::FloatTensorOps as _};
-use burn::tensor::DType;
+use core::ops::Range;
+
+use burn::backend::{
+    DispatchDevice, Shape, cubecl::dtype_to_storage_type, ops::FloatTensorOps as _,
+};
+use burn::tensor::{DType, Device};
 use burn_cubecl::{
     CubeBackend,
     kernel::{
         into_contiguous,
-        matmul::{MatmulStrategy, matmul},
+        matmul::{MatmulStrategy, matmul as burn_matmul},
     },
     tensor::CubeTensor,
 };
@@ -58,13 +63,18 @@ use cubek::{
     },
     std::InputBinding,
 };
+use kiln_core::{MatmulPrecision, matmul_precision};
 
-use self::sum::Addend;
+use self::{sum::Addend, tiled::By};
+use super::product_shape;
 use crate::rows::{
     cube::{address_type, empty, launch_dims, padded_rows, vector_size},
     lanes::{sum_type, zeros},
 };
 
+/// Terms that units add up one after the other: a sum of very many does not hold the last bits of one, so
+/// more are added up in parts.
+const CHAIN: usize = 1024;
 /// Multiplications from which a product is large.
 const LARGE: usize = 1 << 22;
 /// Bytes that rows must be a multiple of to be copied in tiles.
@@ -75,12 +85,16 @@ const TILE: usize = 128;
 const TILES: usize = 264;
 /// A range has at least as many rows.
 const MIN_RANGE: usize = 512;
+/// A range has at most as many, where a unit adds up its products one after the other.
+const MAX_RANGE: usize = 1 << 12;
 /// Units that keep a device busy.
 const BUSY: usize = 1 << 17;
 /// Rows that a unit adds up at least.
 const MIN_CHUNK: usize = 64;
-/// Rows that are read at once.
+/// Rows that are read at once, and added up by halves.
 const STEP: usize = 8;
+/// How many times, before another sum begins.
+const STEPS: u32 = 16;
 
 /// The kernel of large products where tiles are copied by the device.
 const DOUBLE: DoubleBufferingArgs = DoubleBufferingArgs {
@@ -130,10 +144,14 @@ pub(crate) fn linear_map_weight(x: CubeTensor, grad: CubeTensor) -> CubeTensor {
         product(x, grad, &out, Use::Forward(None));
         return out;
     }
-    if rows * k * m >= LARGE && !has_matrix_units(&x) {
+    if let Some(by) = tiles(&x, rows * k * m) {
+        let range = match by {
+            By::Units => range.min(MAX_RANGE),
+            By::Planes { .. } => range,
+        };
         let ranges = rows.div_ceil(range);
         let out = empty(&x, Shape::new([ranges, k, m]), sum_type(x.dtype));
-        if tiled::ranges(&x, &grad, &out, range) {
+        if tiled::ranges(&x, &grad, &out, range, by) {
             return sum_rows(out, ranges, shape, x.dtype);
         }
     }
@@ -218,16 +236,53 @@ enum Use<'a> {
     Ranges,
 }
 
+/// The precision of products that a tensor takes part in.
+fn precision_of(tensor: &CubeTensor) -> MatmulPrecision {
+    matmul_precision(&Device::new(DispatchDevice::Cube(tensor.device.clone())))
+}
+
+/// How the kernels here compute a product of as many multiplications on the device of `like`, if it is a large
+/// one of single precision for which they are the best way to the device's precision.
+fn tiles(like: &CubeTensor, work: usize) -> Option<By> {
+    if like.dtype != DType::F32 || work < LARGE {
+        return None;
+    }
+    let precision = precision_of(like);
+    let by = By::at(precision, like);
+    let has_others = match precision {
+        MatmulPrecision::Highest => false,
+        MatmulPrecision::High => has_matrix_units(like),
+        // One term of `bf16` is less work than one of TF32.
+        MatmulPrecision::Medium => has_matrix_units(like) && matches!(by, By::Units),
+    };
+    (!has_others).then_some(by)
+}
+
 /// Writes `lhs · rhs` to `out`: whether with what is added to it.
 fn product(lhs: CubeTensor, rhs: CubeTensor, out: &CubeTensor, by: Use<'_>) -> bool {
-    let is_large = is_large(&lhs, out.meta.shape());
-    let strategy = if !is_large && lhs.dtype == DType::F32 {
-        let tile_size = TileSizeSelection::MinTileSize;
-        Some(Strategy::SimpleUnit(BlueprintStrategy::Inferred(
-            SimpleUnitSelectionArgs { tile_size },
-        )))
-    } else if copies_tiles([&lhs, &rhs], out.meta.shape()) {
-        Some(match by {
+    let work = work(&lhs, out.meta.shape());
+    let is_single = lhs.dtype == DType::F32;
+    if is_single && work < LARGE {
+        units_product(&lhs, &rhs, out);
+        return false;
+    }
+    let addend = match by {
+        Use::Forward(addend) => addend,
+        Use::Ranges => None,
+    };
+    if let Some(by) = tiles(&lhs, work) {
+        // The weights, seldom more, are copied if they lie across.
+        let rhs = into_contiguous(rhs.clone());
+        if tiled::product(&lhs, &rhs, addend, out, by) {
+            return addend.is_some();
+        }
+    }
+    if is_single && precision_of(out) == MatmulPrecision::Highest {
+        units_product(&lhs, &rhs, out);
+        return false;
+    }
+    if copies_tiles([&lhs, &rhs], out.meta.shape()) {
+        let strategy = match by {
             Use::Forward(Some(addend))
                 if is_aligned(addend.term) && sum::product([&lhs, &rhs, out], addend).is_ok() =>
             {
@@ -238,29 +293,14 @@ fn product(lhs: CubeTensor, rhs: CubeTensor, out: &CubeTensor, by: Use<'_>) -> b
                 multi_rows: true,
                 tile_matmul: DOUBLE.tile_matmul,
             })),
-        })
-    } else {
-        None
-    };
-    if let Some(strategy) = strategy
-        && launch(strategy, &lhs, &rhs, out).is_ok()
-    {
-        return false;
-    }
-    let addend = match by {
-        Use::Forward(addend) => addend,
-        Use::Ranges => None,
-    };
-    // The weights, seldom more, are copied if they lie across.
-    if is_large && lhs.dtype == DType::F32 && !has_matrix_units(out) {
-        let rhs = into_contiguous(rhs.clone());
-        if tiled::product(&lhs, &rhs, addend, out) {
-            return addend.is_some();
+        };
+        if launch(strategy, &lhs, &rhs, out).is_ok() {
+            return false;
         }
     }
     let (dims, result) = (
         [lhs.meta.shape().clone(), rhs.meta.shape().clone()],
-        matmul(
+        burn_matmul(
             lhs,
             rhs,
             Some(out.clone()),
@@ -274,16 +314,79 @@ fn product(lhs: CubeTensor, rhs: CubeTensor, out: &CubeTensor, by: Use<'_>) -> b
     false
 }
 
-/// Whether a product of `lhs` with a result of `shape` is large.
-fn is_large(lhs: &CubeTensor, shape: &Shape) -> bool {
+/// Multiplications of a product of `lhs` with a result of `shape`.
+fn work(lhs: &CubeTensor, shape: &Shape) -> usize {
     let inner = lhs.meta.shape().iter().last().copied().unwrap_or(1);
-    shape.num_elements() * inner >= LARGE
+    shape.num_elements() * inner
+}
+
+/// Writes `lhs · rhs`, or a batch of them, to `out`, by units that multiply factors as they are.
+///
+/// # Panics
+/// If no kernel can.
+fn units_product(lhs: &CubeTensor, rhs: &CubeTensor, out: &CubeTensor) {
+    let rank = lhs.meta.shape().num_dims();
+    let inner = lhs.meta.shape()[rank - 1];
+    let tile_size = TileSizeSelection::MinTileSize;
+    let units = Strategy::SimpleUnit(BlueprintStrategy::Inferred(SimpleUnitSelectionArgs {
+        tile_size,
+    }));
+    let multiply = |range: Range<usize>, out: &CubeTensor| {
+        let [lhs, rhs] = [
+            narrowed(lhs, rank - 1, range.clone()),
+            narrowed(rhs, rank - 2, range),
+        ];
+        let result = launch(units.clone(), &lhs, &rhs, out)
+            .or_else(|_| launch(Strategy::Naive, &lhs, &rhs, out));
+        if let Err(error) = result {
+            let dims = [lhs, rhs].map(|factor| factor.meta.shape().clone());
+            panic!("linear: no kernel for a product of {dims:?}: {error:?}");
+        }
+    };
+    multiply(0..inner.min(CHAIN), out);
+    for start in (CHAIN..inner).step_by(CHAIN) {
+        let term = empty(out, out.meta.shape().clone(), out.dtype);
+        multiply(start..inner.min(start + CHAIN), &term);
+        let addend = Addend {
+            term: &term,
+            relu: false,
+        };
+        sum::add(out, addend);
+    }
+}
+
+/// Some entries of an axis of a tensor, where they lie.
+fn narrowed(tensor: &CubeTensor, axis: usize, range: Range<usize>) -> CubeTensor {
+    let (mut shape, strides) = (tensor.meta.shape().clone(), tensor.meta.strides().clone());
+    shape[axis] = range.len();
+    let bytes = range.start * strides[axis] * tensor.dtype.size();
+    CubeTensor::new(
+        tensor.client.clone(),
+        tensor.handle.clone().offset_start(bytes as u64),
+        Metadata::new(shape, strides),
+        tensor.device.clone(),
+        tensor.dtype,
+    )
+}
+
+/// See [`crate::GraphOps::matmul`].
+pub(crate) fn matmul(lhs: CubeTensor, rhs: CubeTensor) -> CubeTensor {
+    if lhs.dtype != DType::F32 || precision_of(&lhs) != MatmulPrecision::Highest {
+        return CubeBackend::float_matmul(lhs, rhs);
+    }
+    let shape = product_shape([lhs.meta.shape(), rhs.meta.shape()]);
+    if lhs.meta.num_elements() * rhs.meta.num_elements() == 0 {
+        return zeros(&lhs, shape, lhs.dtype);
+    }
+    let out = empty(&lhs, shape, lhs.dtype);
+    units_product(&lhs, &rhs, &out);
+    out
 }
 
 /// Whether a product with a result of `shape` is large, and its factors can be copied in tiles.
 fn copies_tiles(factors: [&CubeTensor; 2], shape: &Shape) -> bool {
     let [lhs, _] = factors;
-    is_large(lhs, shape)
+    work(lhs, shape) >= LARGE
         && lhs.client.properties().features.tma.contains(Tma::Base)
         && matches!(lhs.dtype, DType::F32 | DType::F16 | DType::BF16)
         && factors.into_iter().all(is_aligned)
@@ -345,21 +448,34 @@ fn sum_rows_kernel<F: Float, A: Float, O: Float, N: Size>(
     let column = ABSOLUTE_POS % width;
     let mut row = ABSOLUTE_POS / width * chunk;
     let end = min(row + chunk, rows);
-    let mut sum = Vector::<A, N>::new(A::new(0.0_f32));
+    let zero = Vector::<A, N>::new(A::new(0.0_f32));
+    let (mut sum, mut total) = (zero, zero);
+    let mut steps = 0u32;
     while row < end {
         let mut values = Array::<Vector<A, N>>::new(STEP);
         #[unroll]
         for step in 0..STEP {
             let at = min(row + step, end - 1) * width + column;
-            values[step] = Vector::<A, N>::cast_from(x[at]);
+            let value = Vector::<A, N>::cast_from(x[at]);
+            values[step] = select(row + step < end, value, zero);
         }
         #[unroll]
-        for step in 0..STEP {
-            sum = select(row + step < end, sum + values[step], sum);
+        for halving in 0..comptime!(STEP.ilog2()) {
+            let half = comptime!(STEP >> (halving + 1));
+            #[unroll]
+            for step in 0..half {
+                values[step] = values[step] + values[step + half];
+            }
         }
+        sum += values[0usize];
         row += STEP;
+        steps += 1u32;
+        if steps % STEPS == 0u32 {
+            total += sum;
+            sum = zero;
+        }
     }
-    out[ABSOLUTE_POS] = Vector::<O, N>::cast_from(sum);
+    out[ABSOLUTE_POS] = Vector::<O, N>::cast_from(total + sum);
 }
 
 /// Adds up `rows` rows of a contiguous tensor, each of which has the elements of `shape`.

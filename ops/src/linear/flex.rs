@@ -34,6 +34,8 @@ const MANY: usize = 1 << 10;
 const PARTS: usize = 32;
 /// The fewest rows of a part.
 const PART: usize = 2048;
+/// Rows that are added up one after the other: a sum of very many does not hold the last bits of one.
+const SUMMED: usize = 32;
 /// The largest result that may have several parts.
 const LARGEST: usize = 1 << 18;
 
@@ -221,8 +223,14 @@ pub(crate) fn column_sum(x: &FlexTensor) -> FlexTensor {
         let mut sums = vec![T::ZERO; ranges.len() * width];
         let parts = sums.chunks_exact_mut(width.max(1)).collect();
         for_ranges(ranges, parts, |rows, sum: &mut [T]| {
-            for row in x[rows.start * width..rows.end * width].chunks_exact(width.max(1)) {
-                add_to_rows(sum, row);
+            let mut part = vec![T::ZERO; width];
+            let rows = &x[rows.start * width..rows.end * width];
+            for rows in rows.chunks(SUMMED * width.max(1)) {
+                part.fill(T::ZERO);
+                for row in rows.chunks_exact(width.max(1)) {
+                    add_to_rows(&mut part, row);
+                }
+                add_to_rows(sum, &part);
             }
         });
         let sums: Vec<_> = sums.chunks_exact(width.max(1)).map(<[T]>::to_vec).collect();
@@ -266,8 +274,12 @@ fn add_to_rows<T: Real>(rows: &mut [T], values: &[T]) {
     }
 }
 
-/// The sum of vectors of `length`, which are added up in order.
+/// The sum of vectors of `length`, of which [`SUMMED`] are added up in order, and their sums in turn.
 fn total<T: Real>(vectors: &[Vec<T>], length: usize) -> Vec<T> {
+    if vectors.len() > SUMMED {
+        let sums = vectors.chunks(SUMMED).map(|part| total(part, length));
+        return total(&sums.collect::<Vec<_>>(), length);
+    }
     let mut sum = vec![T::ZERO; length];
     for vector in vectors {
         add_to_rows(&mut sum, vector);

@@ -1,4 +1,4 @@
-//! Linear maps of node features: products of a tall matrix and a small one.
+//! Linear maps of node features: products of a tall matrix and a small one; and products of any matrices.
 //!
 //! Features have a row for each node, thousands or millions, and some hundred columns; weights are
 //! small. Forward that is an ordinary product. The gradients are not: that of the weights multiplies
@@ -13,9 +13,9 @@ pub(crate) mod cube;
 pub(crate) mod flex;
 
 use burn::backend::Dispatch;
-use burn::tensor::{Tensor, module};
+use burn::tensor::{DType, Shape, Tensor, module};
 
-use crate::{GraphOps, relu, scope};
+use crate::{GraphOps, dispatch, relu, scope};
 
 /// A linear map of each row, and a bias.
 ///
@@ -30,9 +30,9 @@ use crate::{GraphOps, relu, scope};
 /// x: `[N, d_input]` float · weight: `[d_input, d_output]` · bias: `[d_output]` · output: `[N, d_output]`
 ///
 /// # Numerics
-/// In products of more than four million multiplications GPUs with tensor cores for TF32 round factors of
-/// type `f32` to it, 10 bits of mantissa, as Burn's own products do; those that show tensor cores for `bf16`
-/// only, by Vulkan, split factors in two of it, 16 bits together, and infinite ones give NaN. Sums are `f32`.
+/// Products of `f32` have the [precision](kiln_core::precision) of the device; unless another is set, factors
+/// keep all of their bits on every device. Sums are `f32`. What is infinite or not a number in a row comes out
+/// in that row, and in no other.
 ///
 /// # Panics
 /// If the widths disagree.
@@ -192,6 +192,104 @@ fn linear_map(x: Tensor<2>, weight: Tensor<2>, term: Option<Tensor<2>>) -> Tenso
     })
 }
 
+/// Products of matrices, or of batches of them, with the precision of the device.
+///
+/// ```text
+/// out[.., i, j] = Σ_k  lhs[.., i, k] · rhs[.., k, j]
+/// ```
+///
+/// The same as Burn's `matmul`, and recorded as that. Burn's takes the fastest format of the device, such as
+/// TF32 by CUDA; this one takes what the [precision](kiln_core::precision) of the device allows.
+///
+/// # Shapes
+/// lhs: `[.., N, K]` float · rhs: `[.., K, M]` · output: `[.., N, M]`; where one has a batch of size 1, its
+/// matrix stands for all
+///
+/// # Numerics
+/// As [`linear`].
+///
+/// # Panics
+/// If the columns of `lhs` are not as many as the rows of `rhs`, or batches disagree.
+///
+/// # Examples
+/// ```
+/// use burn::tensor::{Device, Tensor};
+///
+/// let device = Device::default();
+/// let lhs = Tensor::<3>::from_floats([[[1.0, 2.0]], [[3.0, 4.0]]], &device);
+/// let rhs = Tensor::<3>::from_floats([[[1.0], [10.0]]], &device);
+/// let out = kiln_ops::matmul(lhs, rhs).into_data();
+/// assert_eq!(out.as_slice::<f32>().unwrap(), [21.0, 43.0]);
+/// ```
+pub fn matmul<const D: usize>(lhs: Tensor<D>, rhs: Tensor<D>) -> Tensor<D> {
+    if scope::is_recorded(&lhs) {
+        return lhs.matmul(rhs);
+    }
+    Tensor::from_dispatch(dispatch::matmul(lhs.into_dispatch(), rhs.into_dispatch()))
+}
+
+/// The sum of all rows.
+///
+/// ```text
+/// out[0, f] = Σ_n  x[n, f]
+/// ```
+///
+/// The same as Burn's `sum_dim(0)`, and recorded as that. Rows are added up in ranges, and those in turn, so that
+/// the sum of millions is as near as that of thousands.
+///
+/// # Shapes
+/// x: `[N, F]` float · output: `[1, F]`
+///
+/// # Examples
+/// ```
+/// use burn::tensor::{Device, Tensor};
+///
+/// let device = Device::default();
+/// let x = Tensor::<2>::from_floats([[1.0, 2.0], [3.0, 4.0]], &device);
+/// let out = kiln_ops::column_sum(x).into_data();
+/// assert_eq!(out.as_slice::<f32>().unwrap(), [4.0, 6.0]);
+/// ```
+pub fn column_sum(x: Tensor<2>) -> Tensor<2> {
+    if scope::is_recorded(&x) {
+        return x.sum_dim(0);
+    }
+    let sums = <Dispatch as GraphOps>::column_sum(x.into_dispatch());
+    Tensor::<1>::from_dispatch(sums).unsqueeze()
+}
+
+/// The mean of all rows.
+///
+/// ```text
+/// out[0, f] = 1/N Σ_n  x[n, f]
+/// ```
+///
+/// The same as Burn's `mean_dim(0)`, and recorded as that; computed as [`column_sum`].
+///
+/// # Shapes
+/// x: `[N, F]` float · output: `[1, F]`
+///
+/// # Examples
+/// ```
+/// use burn::tensor::{Device, Tensor};
+///
+/// let device = Device::default();
+/// let x = Tensor::<2>::from_floats([[1.0, 2.0], [3.0, 4.0]], &device);
+/// let out = kiln_ops::column_mean(x).into_data();
+/// assert_eq!(out.as_slice::<f32>().unwrap(), [2.0, 3.0]);
+/// ```
+pub fn column_mean(x: Tensor<2>) -> Tensor<2> {
+    if scope::is_recorded(&x) {
+        return x.mean_dim(0);
+    }
+    let (rows, dtype) = (x.dims()[0] as u64, x.dtype());
+    if dtype.size() < size_of::<f32>() {
+        // The sum of many rows may leave the range of 16 bits.
+        (column_sum(x.cast(DType::F32)) / rows).cast(dtype)
+    } else {
+        column_sum(x) / rows
+    }
+}
+
 /// The inner product of each row with a vector, by heads: what a node adds to a score of graph attention.
 ///
 /// ```text
@@ -249,4 +347,17 @@ pub fn add_bias(x: Tensor<2>, bias: Tensor<1>) -> Tensor<2> {
     }
     let (x, bias) = (x.into_dispatch(), bias.into_dispatch());
     Tensor::from_dispatch(<Dispatch as GraphOps>::add_bias(x, bias))
+}
+
+/// The shape of a product of batches of matrices, of which one stands for all where there is one.
+pub(crate) fn product_shape([lhs, rhs]: [&Shape; 2]) -> Shape {
+    let mut shape = lhs.clone();
+    let last = shape.num_dims() - 1;
+    for axis in 0..last - 1 {
+        if shape[axis] == 1 {
+            shape[axis] = rhs[axis];
+        }
+    }
+    shape[last] = rhs[last];
+    shape
 }

@@ -2,7 +2,8 @@
 //!
 //! Neighbouring units read neighbouring features of the same entry, so reads of `x` coalesce and the
 //! ids of an entry are one broadcast. Neither planes nor atomics are needed. Entries are taken in
-//! order, so a result does not depend on how units are scheduled.
+//! order, so a result does not depend on how units are scheduled. A sum of more than [`HUB`] entries is one
+//! of sums, and of more sums one of those: the sum of millions does not hold the last bits of one.
 
 #![expect(
     unsafe_code,
@@ -21,6 +22,7 @@ use burn_cubecl::{
     tensor::CubeTensor,
 };
 use cubecl::{calculate_cube_count_elemwise, cube, prelude::*};
+use kiln_core::HUB;
 
 use crate::Reduce;
 
@@ -65,6 +67,7 @@ fn reduce_rows_kernel<F: Float, N: Size, P: Int, S: Int>(
         result = Vector::<F, N>::new(F::new(1.0_f32));
     }
     let mut count = 0u32;
+    let (mut total, mut totals) = (result, result);
     while k < end {
         #[comptime]
         let entry = match &perm {
@@ -96,8 +99,21 @@ fn reduce_rows_kernel<F: Float, N: Size, P: Int, S: Int>(
                 result = min(result, value);
             }
             count += 1u32;
+            if comptime!(matches!(reduce, Reduce::Sum | Reduce::Mean))
+                && count % comptime!(HUB as u32) == 0u32
+            {
+                total += result;
+                result = Vector::<F, N>::new(F::new(0.0_f32));
+                if count % comptime!((HUB * HUB) as u32) == 0u32 {
+                    totals += total;
+                    total = result;
+                }
+            }
         }
         k += 1;
+    }
+    if comptime!(matches!(reduce, Reduce::Sum | Reduce::Mean)) {
+        result += total + totals;
     }
     if comptime!(reduce == Reduce::Mean) {
         result /= Vector::<F, N>::new(F::cast_from(max(count, 1u32)));

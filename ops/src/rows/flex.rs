@@ -338,8 +338,8 @@ pub(crate) fn reduce_rows<T: Real>(
     out
 }
 
-/// Combines the entries of one row, in order and in pieces of [`HUB`]; leaves `out` as it is if there
-/// are none.
+/// Combines the entries of one row, in order, in pieces of [`HUB`], and pieces by as many again; leaves `out`
+/// as it is if there are none.
 #[inline]
 fn fold<T: Real>(
     out: &mut [T],
@@ -349,18 +349,33 @@ fn fold<T: Real>(
     weight: Option<&(dyn Fn(usize) -> T + Sync)>,
     combine: impl Fn(T, T) -> T,
 ) {
-    let first = entries.start..entries.end.min(entries.start + HUB);
-    let mut start = first.end;
-    fold_piece(out, x, first, source, weight, &combine);
-    let mut values = Vec::new();
-    while start < entries.end {
-        let piece = start..entries.end.min(start + HUB);
-        start = piece.end;
-        values.resize(out.len(), T::ZERO);
-        fold_piece(&mut values, x, piece, source, weight, &combine);
-        for (out, &value) in out.iter_mut().zip(&values) {
+    fn into<T: Copy>(out: &mut [T], values: &[T], combine: impl Fn(T, T) -> T) {
+        for (out, &value) in out.iter_mut().zip(values) {
             *out = combine(*out, value);
         }
+    }
+    let (mut values, mut pieces) = (Vec::new(), Vec::new());
+    let mut fold_pieces = |out: &mut [T], entries: Range<usize>| {
+        let first = entries.start..entries.end.min(entries.start + HUB);
+        let mut start = first.end;
+        fold_piece(out, x, first, source, weight, &combine);
+        while start < entries.end {
+            let piece = start..entries.end.min(start + HUB);
+            start = piece.end;
+            values.resize(out.len(), T::ZERO);
+            fold_piece(&mut values, x, piece, source, weight, &combine);
+            into(out, &values, &combine);
+        }
+    };
+    let first = entries.start..entries.end.min(entries.start + HUB * HUB);
+    let mut start = first.end;
+    fold_pieces(out, first);
+    while start < entries.end {
+        let range = start..entries.end.min(start + HUB * HUB);
+        start = range.end;
+        pieces.resize(out.len(), T::ZERO);
+        fold_pieces(&mut pieces, range);
+        into(out, &pieces, &combine);
     }
 }
 

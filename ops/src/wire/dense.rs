@@ -1,9 +1,10 @@
-//! Linear maps as data, for lazy fusion and for remote devices.
+//! Products and linear maps as data, for lazy fusion and for remote devices.
 //!
-//! A recording holds Burn's own `linear` instead, so nothing decodes them but this crate.
+//! A recording holds Burn's own `matmul` and `linear` instead, so nothing decodes them but this crate.
 //!
 //! | name | inputs | outputs |
 //! |---|---|---|
+//! | `kiln::matmul` | lhs, rhs | `[.., n, m]` |
 //! | `kiln::linear_map` | x, weight | `[N, d_output]` |
 //! | `kiln::linear_map_add` | x, weight, term | `[N, d_output]` |
 //! | `kiln::linear_map_relu` | x, weight, bias | `[N, d_output]` |
@@ -15,11 +16,12 @@ use burn::backend::{
     ir::{BackendIr, CustomOpIr, HandleContainer, TensorId, TensorIr},
 };
 
-use crate::GraphOps;
+use crate::{GraphOps, linear::product_shape};
 
-/// A linear map or a part of its gradient.
+/// A product, a linear map or a part of its gradient.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum DenseOp {
+    Matmul,
     LinearMap,
     LinearMapAdd,
     LinearMapRelu,
@@ -28,7 +30,8 @@ pub(crate) enum DenseOp {
 }
 
 impl DenseOp {
-    pub(crate) const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 6] = [
+        Self::Matmul,
         Self::LinearMap,
         Self::LinearMapAdd,
         Self::LinearMapRelu,
@@ -38,6 +41,7 @@ impl DenseOp {
 
     pub(crate) fn id(self) -> &'static str {
         match self {
+            Self::Matmul => "kiln::matmul",
             Self::LinearMap => "kiln::linear_map",
             Self::LinearMapAdd => "kiln::linear_map_add",
             Self::LinearMapRelu => "kiln::linear_map_relu",
@@ -54,6 +58,7 @@ impl DenseOp {
     ) -> CustomOpIr {
         let dim = |input: usize, axis: usize| inputs[input].shape[axis];
         let shape = match self {
+            Self::Matmul => product_shape([&inputs[0].shape, &inputs[1].shape]),
             Self::LinearMap | Self::LinearMapAdd | Self::LinearMapRelu => {
                 Shape::new([dim(0, 0), dim(1, 1)])
             }
@@ -72,6 +77,7 @@ impl DenseOp {
     ) {
         let mut input = |at: usize| handles.get_float_tensor::<B>(&desc.inputs[at]);
         let out = match self {
+            Self::Matmul => B::matmul(input(0), input(1)),
             Self::LinearMap => B::linear_map(input(0), input(1)),
             Self::LinearMapAdd => B::linear_map_add(input(0), input(1), input(2)),
             Self::LinearMapRelu => B::linear_map_relu(input(0), input(1), input(2)),

@@ -225,12 +225,7 @@ fn linear() -> Vec<Operation> {
         },
     )
     .in_steps();
-    // Some GPUs round the factors of products to TF32.
-    if is_flex() {
-        vec![bias, dots, product, products]
-    } else {
-        vec![bias, dots]
-    }
+    vec![bias, dots, product, products]
 }
 
 /// Counts and positions.

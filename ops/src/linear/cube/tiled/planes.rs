@@ -1,9 +1,17 @@
 //! Products of single precision by tensor cores for `bf16`.
 //!
-//! A factor is split in two numbers of `bf16`, the one nearest to it and one for the difference, up to 2⁻¹⁷ of
-//! it; of their four products the three largest are added up in single precision. So results are nearer than
-//! those in TF32, which keeps a factor up to 2⁻¹¹, and have the range of single precision. Infinite factors
-//! give NaN.
+//! A factor is split in *terms* of `bf16`: the number nearest to it, the one nearest to the difference, and so
+//! on; each has 8 bits more. Products of terms are added up in single precision, those that are smaller than
+//! the last bit of the terms are left out:
+//!
+//! | terms | products | largest error of a factor |
+//! |---|---|---|
+//! | 1 | 1 | 2⁻⁹ |
+//! | 2 | 3 of 4 | 2⁻¹⁷ |
+//!
+//! Two terms are nearer than TF32, which keeps a factor up to 2⁻¹¹, and have the range of single precision.
+//! Differences of infinite numbers are none, so what comes out as infinite or as no number is computed anew
+//! from the factors as they are.
 //!
 //! Each plane of a cube computes [`PLANE_ROWS`] x [`PLANE_COLUMNS`] of the result, in squares of [`SQUARE`].
 
@@ -48,29 +56,39 @@ const DEPTH: usize = 32;
 const UPPER: u32 = 0xffff_0000;
 /// Half of the last bit of it.
 const HALF: u32 = 0x8000;
+/// The exponent of single precision: all of its bits are set in what is infinite or not a number.
+const EXPONENT: u32 = 0x7f80_0000;
 /// Vectors that rows in shared memory are longer, so that those below each other lie in other banks.
 const GAP: usize = 8 / VECTOR;
 
-/// Splits what a unit carries of rows in `of_row` vectors, and writes it to shared memory.
+/// Splits what a unit carries of rows in `of_row` vectors in `terms`, and writes those to shared memory, all
+/// first terms before all second ones.
 #[cube]
 fn split<N: Size>(
     carried: Array<Vector<f32, N>>,
-    high: &mut [Vector<bf16, N>],
-    low: &mut [Vector<bf16, N>],
+    shared: &mut [Vector<bf16, N>],
     unit: usize,
     #[comptime] rows: usize,
     #[comptime] of_row: usize,
+    #[comptime] terms: usize,
 ) {
     #[unroll]
     for i in 0..comptime!(rows * of_row / UNITS) {
         let at = i * UNITS + unit;
         let place = at / of_row * comptime!(of_row + GAP) + at % of_row;
-        let value = carried[i];
-        // The nearest, whichever way the device converts.
-        let bits = Vector::<u32, N>::reinterpret(value) + Vector::new(HALF);
-        let nearest = Vector::<f32, N>::reinterpret(bits & Vector::new(UPPER));
-        high[place] = Vector::<bf16, N>::cast_from(nearest);
-        low[place] = Vector::<bf16, N>::cast_from(value - nearest);
+        let mut rest = carried[i];
+        #[unroll]
+        for term in 0..terms {
+            // The nearest, whichever way the device converts; what is no number has no nearest.
+            let bits = Vector::<u32, N>::reinterpret(rest);
+            let nearest = (bits + Vector::new(HALF)) & Vector::new(UPPER);
+            let is_number = (bits & Vector::new(EXPONENT)).less_than(&Vector::new(EXPONENT));
+            let nearest = select_many(is_number, nearest, bits);
+            let nearest = Vector::<f32, N>::reinterpret(nearest);
+            shared[comptime!(term * rows * (of_row + GAP)) + place] =
+                Vector::<bf16, N>::cast_from(nearest);
+            rest -= nearest;
+        }
     }
 }
 
@@ -99,7 +117,7 @@ fn square<N: Size>(
 fn planes_kernel<N: Size>(
     lhs: &Tensor<Vector<f32, N>>,
     rhs: &Tensor<Vector<f32, N>>,
-    term: ComptimeOption<&Tensor<Vector<f32, N>>>,
+    addend: ComptimeOption<&Tensor<Vector<f32, N>>>,
     out: &mut Tensor<Vector<f32, N>>,
     rows: usize,
     range: usize,
@@ -107,9 +125,10 @@ fn planes_kernel<N: Size>(
     columns: usize,
     lhs_stride: usize,
     lhs_matrix: usize,
-    term_stride: usize,
+    addend_stride: usize,
     #[comptime] transposed: bool,
     #[comptime] relu: bool,
+    #[comptime] terms: usize,
 ) {
     let unit = UNIT_POS as usize;
     let tiles = columns.div_ceil(comptime!(COLUMNS / VECTOR));
@@ -144,10 +163,8 @@ fn planes_kernel<N: Size>(
     let right_width = comptime!(COLUMNS / VECTOR);
     let left_length = comptime!(left_rows * (left_width + GAP));
     let right_length = comptime!(DEPTH * (right_width + GAP));
-    let mut left_high = Shared::<[Vector<bf16, N>]>::new_slice(left_length);
-    let mut left_low = Shared::<[Vector<bf16, N>]>::new_slice(left_length);
-    let mut right_high = Shared::<[Vector<bf16, N>]>::new_slice(right_length);
-    let mut right_low = Shared::<[Vector<bf16, N>]>::new_slice(right_length);
+    let mut left_tile = Shared::<[Vector<bf16, N>]>::new_slice(comptime!(terms * left_length));
+    let mut right_tile = Shared::<[Vector<bf16, N>]>::new_slice(comptime!(terms * right_length));
     let mut bounce = Shared::<[Vector<f32, N>]>::new_slice(comptime!(UNITS / PLANE * VECTORS));
     let mut left_carried = Array::<Vector<f32, N>>::new(comptime!(ROWS * DEPTH / VECTOR / UNITS));
     let mut right_carried =
@@ -210,43 +227,38 @@ fn planes_kernel<N: Size>(
         sync_cube();
         split(
             left_carried,
-            &mut left_high,
-            &mut left_low,
+            &mut left_tile,
             unit,
             left_rows,
             left_width,
+            terms,
         );
         split(
             right_carried,
-            &mut right_high,
-            &mut right_low,
+            &mut right_tile,
             unit,
             DEPTH,
             right_width,
+            terms,
         );
         sync_cube();
         #[unroll]
         for depth in 0..comptime!(DEPTH / SQUARE) {
-            let mut highs = Sequence::<cmma::Matrix<bf16>>::new();
-            let mut lows = Sequence::<cmma::Matrix<bf16>>::new();
+            let mut right_squares = Sequence::<cmma::Matrix<bf16>>::new();
             #[unroll]
             for j in 0..across {
                 let start =
                     comptime!(depth * SQUARE * (right_width + GAP) + j * SQUARE / VECTOR) + x;
-                highs.push(square(
-                    &right_high,
-                    start,
-                    MatrixIdent::B,
-                    MatrixLayout::RowMajor,
-                    right_width,
-                ));
-                lows.push(square(
-                    &right_low,
-                    start,
-                    MatrixIdent::B,
-                    MatrixLayout::RowMajor,
-                    right_width,
-                ));
+                #[unroll]
+                for term in 0..terms {
+                    right_squares.push(square(
+                        &right_tile,
+                        comptime!(term * right_length) + start,
+                        MatrixIdent::B,
+                        MatrixLayout::RowMajor,
+                        right_width,
+                    ));
+                }
             }
             #[unroll]
             for i in 0..down {
@@ -257,27 +269,48 @@ fn planes_kernel<N: Size>(
                     (y + comptime!(i * SQUARE)) * comptime!(left_width + GAP)
                         + comptime!(depth * SQUARE / VECTOR)
                 };
-                let high = square(&left_high, start, MatrixIdent::A, layout, left_width);
-                let low = square(&left_low, start, MatrixIdent::A, layout, left_width);
+                let mut left_squares = Sequence::<cmma::Matrix<bf16>>::new();
+                #[unroll]
+                for term in 0..terms {
+                    left_squares.push(square(
+                        &left_tile,
+                        comptime!(term * left_length) + start,
+                        MatrixIdent::A,
+                        layout,
+                        left_width,
+                    ));
+                }
                 #[unroll]
                 for j in 0..across {
                     let sum = sums.index(comptime!(i * across + j));
-                    cmma::execute(&low, highs.index(j), sum, sum);
-                    cmma::execute(&high, lows.index(j), sum, sum);
-                    cmma::execute(&high, highs.index(j), sum, sum);
+                    // The smallest first: of those that count, the terms' numbers add up to the most.
+                    #[unroll]
+                    for smaller in 0..terms {
+                        let both = comptime!(terms - 1 - smaller);
+                        #[unroll]
+                        for term in 0..comptime!(both + 1) {
+                            cmma::execute(
+                                left_squares.index(comptime!(both - term)),
+                                right_squares.index(comptime!(j * terms + term)),
+                                sum,
+                                sum,
+                            );
+                        }
+                    }
                 }
             }
         }
         step += 1;
     }
-    // By way of shared memory, so that units beside each other write what lies beside each other. Terms are
+    // By way of shared memory, so that units beside each other write what lies beside each other. Addends are
     // read before it, many at once: behind a barrier each would be waited for.
     let (start, length) = (plane * VECTORS, bounce.len());
     let each = comptime!(VECTORS / PLANE);
+    let mut largest = 0u32;
     #[unroll]
     for i in 0..down {
         let line = row + y + comptime!(i * SQUARE);
-        let mut terms = Array::<Vector<f32, N>>::new(comptime!(across * each));
+        let mut addends = Array::<Vector<f32, N>>::new(comptime!(across * each));
         #[unroll]
         for at in 0..comptime!(across * each) {
             let (line, vector) = place(
@@ -287,8 +320,8 @@ fn planes_kernel<N: Size>(
                 comptime!(at / each),
                 comptime!(at % each),
             );
-            let at_term = min(line, rows - 1) * term_stride + min(vector, columns - 1);
-            terms[at] = term_at::<f32, N>(&term, at_term);
+            let at_term = min(line, rows - 1) * addend_stride + min(vector, columns - 1);
+            addends[at] = term_at::<f32, N>(&addend, at_term);
         }
         #[unroll]
         for j in 0..across {
@@ -304,68 +337,130 @@ fn planes_kernel<N: Size>(
             for k in 0..each {
                 let (line, vector) = place(line, column + x, unit, j, k);
                 let sum = bounce[start + comptime!(k * PLANE) + unit % PLANE];
-                let term = terms[comptime!(j * each + k)];
+                let addend = addends[comptime!(j * each + k)];
                 if line < rows && vector < columns {
+                    largest = max(largest, largest_exponent(sum));
                     out[(batch * rows + line) * columns + vector] =
-                        rectified::<f32, N>(sum + term, relu);
+                        rectified::<f32, N>(sum + addend, relu);
+                }
+            }
+        }
+    }
+    // Seldom needed, and so after all the rest: in the loops above it would take their registers.
+    if largest >= EXPONENT {
+        for at in 0..comptime!(down * across * each) {
+            let (i, square) = (at / comptime!(across * each), at % comptime!(across * each));
+            let (line, vector) = place(
+                row + y + i * SQUARE,
+                column + x,
+                unit,
+                square / each,
+                square % each,
+            );
+            if line < rows && vector < columns {
+                let written = (batch * rows + line) * columns + vector;
+                if largest_exponent(out[written]) >= EXPONENT {
+                    let sum =
+                        exact_sum::<N>(lhs, rhs, &left, &right, line, vector, inner, transposed);
+                    let addend = term_at::<f32, N>(&addend, line * addend_stride + vector);
+                    out[written] = rectified::<f32, N>(sum + addend, relu);
                 }
             }
         }
     }
 }
 
+/// The largest exponent of some values, in its place.
+#[cube]
+fn largest_exponent<N: Size>(values: Vector<f32, N>) -> u32 {
+    let bits = Vector::<u32, N>::reinterpret(values) & Vector::new(EXPONENT);
+    let mut largest = 0u32;
+    #[unroll]
+    for i in 0..VECTOR {
+        largest = max(largest, bits.extract(i));
+    }
+    largest
+}
+
+/// A vector of the result, from the factors as they are.
+#[cube]
+fn exact_sum<N: Size>(
+    lhs: &Tensor<Vector<f32, N>>,
+    rhs: &Tensor<Vector<f32, N>>,
+    left: &Stored,
+    right: &Stored,
+    row: usize,
+    column: usize,
+    inner: usize,
+    #[comptime] transposed: bool,
+) -> Vector<f32, N> {
+    let mut sum = Vector::<f32, N>::new(0.0_f32);
+    for k in 0..inner {
+        let (line, position) = if comptime!(transposed) {
+            (k, row)
+        } else {
+            (row, k)
+        };
+        let values = lhs[left.start + line * left.stride + position / VECTOR];
+        let mut value = values.extract(0usize);
+        #[unroll]
+        for i in 1..VECTOR {
+            value = select(position % VECTOR == i, values.extract(i), value);
+        }
+        let factors = rhs[right.start + k * right.stride + column];
+        sum = fma(factors, Vector::new(value), sum);
+    }
+    sum
+}
+
 /// The row and the vector that a unit writes: the `k`-th of its vectors in the `j`-th square from a row and a
 /// vector on.
 #[cube]
-fn place(
-    row: usize,
-    column: usize,
-    unit: usize,
-    #[comptime] j: usize,
-    #[comptime] k: usize,
-) -> (usize, usize) {
-    let at = comptime!(k * PLANE) + unit % PLANE;
+fn place(row: usize, column: usize, unit: usize, j: usize, k: usize) -> (usize, usize) {
+    let at = k * PLANE + unit % PLANE;
     let (line, vector) = (
         at / comptime!(SQUARE / VECTOR),
         at % comptime!(SQUARE / VECTOR),
     );
-    (row + line, column + comptime!(j * SQUARE / VECTOR) + vector)
+    (row + line, column + j * comptime!(SQUARE / VECTOR) + vector)
 }
 
-/// Whether the device has planes that multiply squares of `bf16`, and memory for a tile.
-pub(super) fn are_on(out: &CubeTensor) -> bool {
-    const SHARED: usize = {
+/// Whether the device has planes that multiply squares of `bf16`, and memory for a tile of `terms`.
+pub(super) fn are_on(out: &CubeTensor, terms: usize) -> bool {
+    let shared = {
         let (left, right) = (
             ROWS * (DEPTH / VECTOR + GAP),
             DEPTH * (COLUMNS / VECTOR + GAP),
         );
         let bounce = UNITS / PLANE * VECTORS * size_of::<f32>();
-        (2 * (left + right) * size_of::<bf16>() + bounce) * VECTOR
+        (terms * (left + right) * size_of::<bf16>() + bounce) * VECTOR
     };
     let properties = out.client.properties();
     let [single, short] = [FloatKind::F32, FloatKind::BF16].map(ElemType::Float);
     let hardware = &properties.hardware;
     let planes = [hardware.plane_size_min, hardware.plane_size_max].map(usize::try_from);
     planes == [Ok(PLANE); 2]
-        && hardware.max_shared_memory_size >= SHARED
+        && hardware.max_shared_memory_size >= shared
         && properties.features.matmul.cmma.iter().any(|config| {
             [config.a_type, config.b_type, config.cd_type] == [short, short, single]
                 && [config.m, config.n, config.k].map(usize::try_from) == [Ok(SQUARE); 3]
         })
 }
 
-/// Writes `lhs · rhs` and what is added to `out`, if the device runs as many cubes: whether it did.
+/// Writes `lhs · rhs` of factors in `terms` and what is added to `out`, if the device runs as many cubes:
+/// whether it did.
 pub(super) fn product(
     [lhs, rhs, out]: [&CubeTensor; 3],
     addend: Option<Addend<'_>>,
     matrices: Matrices,
+    terms: usize,
 ) -> bool {
     let Some(cubes) = matrices.cubes([ROWS, COLUMNS / VECTOR], out) else {
         return false;
     };
     // SAFETY: rows and vectors that are read are limited to those of `lhs` and `rhs`, whose matrices are in
-    // batches of as many as `out` has; planes write the entries of their tile that `out` has, once, and
-    // read the same of the term, or those of its row.
+    // batches of as many as `out` has; planes write the entries of their tile that `out` has, each
+    // unit those that it reads again, and read the same of the addend, or those of its row.
     unsafe {
         planes_kernel::launch_unchecked(
             &out.client,
@@ -393,6 +488,7 @@ pub(super) fn product(
             addend.map_or(0, |addend| addend.stride(out) / VECTOR),
             matrices.transposed,
             addend.is_some_and(|addend| addend.relu),
+            terms,
         );
     }
     true

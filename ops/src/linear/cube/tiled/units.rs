@@ -1,4 +1,5 @@
-//! Products by multiplications of units: each adds up the products of 8 rows and 8 columns.
+//! Products by multiplications of units: each adds up the products of 8 rows and 8 columns, of factors as they
+//! are.
 
 use burn::backend::cubecl::dtype_to_storage_type;
 use burn::tensor::DType;
@@ -13,8 +14,10 @@ use crate::{
 
 /// Rows of a tile of the result.
 const ROWS: usize = 128;
+/// Vectors of columns that a unit multiplies.
+const PARTS: usize = 2;
 /// Columns of a tile of the result.
-const COLUMNS: usize = 64;
+const COLUMNS: usize = 8 * PARTS * VECTOR;
 /// Columns of the left matrix, and rows of the right one, of a step.
 const DEPTH: usize = 16;
 /// Units of a cube.
@@ -102,12 +105,14 @@ fn units_kernel<F: Float, N: Size>(
     let mut right_tile = Shared::<[Vector<F, N>]>::new_slice(comptime!(DEPTH * RIGHT));
     let mut left_carried = Array::<Vector<F, N>>::new(comptime!(DEPTH * LEFT / UNITS));
     let mut right_carried = Array::<Vector<F, N>>::new(comptime!(DEPTH * RIGHT / UNITS));
-    let mut sums = Array::<Vector<F, N>>::new(comptime!(4 * VECTOR));
+    let mut sums = Array::<Vector<F, N>>::new(comptime!(2 * VECTOR * PARTS));
     #[unroll]
-    for i in 0..comptime!(4 * VECTOR) {
+    for i in 0..comptime!(2 * VECTOR * PARTS) {
         sums[i] = zero;
     }
-    let (y, x) = (unit / 8, unit % 8);
+    // Units beside each other read the same of the right tile, and every other one the same of the left: shared
+    // memory serves both at once.
+    let (y, x) = (unit % 2 + unit / 16 * 2, unit / 2 % 8);
     let steps = inner.div_ceil(DEPTH);
     let mut step = 0usize;
     while step < steps {
@@ -162,9 +167,11 @@ fn units_kernel<F: Float, N: Size>(
         sync_cube();
         #[unroll]
         for depth in 0..DEPTH {
-            let mut factors = Array::<Vector<F, N>>::new(2usize);
-            factors[0usize] = right_tile[depth * RIGHT + x];
-            factors[1usize] = right_tile[depth * RIGHT + comptime!(RIGHT / 2) + x];
+            let mut factors = Array::<Vector<F, N>>::new(PARTS);
+            #[unroll]
+            for j in 0..PARTS {
+                factors[j] = right_tile[depth * RIGHT + j * comptime!(RIGHT / PARTS) + x];
+            }
             #[unroll]
             for half in 0..2usize {
                 let values = left_tile[depth * LEFT + half * comptime!(LEFT / 2) + y];
@@ -172,8 +179,8 @@ fn units_kernel<F: Float, N: Size>(
                 for i in 0..VECTOR {
                     let value = Vector::<F, N>::new(values.extract(i));
                     #[unroll]
-                    for j in 0..2usize {
-                        let at = comptime!((half * VECTOR + i) * 2 + j);
+                    for j in 0..PARTS {
+                        let at = comptime!((half * VECTOR + i) * PARTS + j);
                         sums[at] = fma(factors[j], value, sums[at]);
                     }
                 }
@@ -187,12 +194,12 @@ fn units_kernel<F: Float, N: Size>(
         for i in 0..VECTOR {
             let at = row + (half * comptime!(LEFT / 2) + y) * VECTOR + i;
             #[unroll]
-            for j in 0..2usize {
-                let vector = column + j * comptime!(RIGHT / 2) + x;
+            for j in 0..PARTS {
+                let vector = column + j * comptime!(RIGHT / PARTS) + x;
                 if at < rows && vector < columns {
                     let term = term_at::<F, N>(&term, at * term_stride + vector);
                     out[(batch * rows + at) * columns + vector] =
-                        rectified::<F, N>(sums[(half * VECTOR + i) * 2 + j] + term, relu);
+                        rectified::<F, N>(sums[(half * VECTOR + i) * PARTS + j] + term, relu);
                 }
             }
         }
