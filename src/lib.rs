@@ -140,7 +140,8 @@
 //! kernels with NVIDIA's compiler, `autotune` lets Burn time its own kernels, which training on a GPU wants.
 //!
 //! Products of `f32` matrices keep all bits of their factors unless
-//! [`set_matmul_precision`](core::set_matmul_precision) allows a device less; see [`core::precision`].
+//! [`set_matmul_precision`](core::set_matmul_precision) allows a device less; see
+//! [`core::precision`].
 #![forbid(unsafe_code)]
 
 /// The code in the README compiles and runs.

@@ -6,10 +6,11 @@
 //! cargo xtask bench --peers --features cuda -- --backend cuda
 //! ```
 //!
-//! One Python process holds the peers. In each round Kiln is timed and then each peer, one after the
-//! other and with as many threads; what is reported is the median of the rounds. Both sides make
-//! the graph by the same formula and prove it by a digest; layers get the same weights, products have the
-//! same precision, and a few entries of each result are compared. `docs/performance.md` explains the table.
+//! One Python process holds the peers. In each round Kiln is timed and then each peer, one after
+//! the other and with as many threads; what is reported is the median of the rounds. Both sides
+//! make the graph by the same formula and prove it by a digest; layers get the same weights,
+//! products have the same precision, and a few entries of each result are compared.
+//! `docs/performance.md` explains the table.
 
 #[path = "../graphs/mod.rs"]
 mod graphs;

@@ -2,8 +2,8 @@
 //!
 //! GPUs multiply matrices of short floating-point formats many times faster than those of single
 //! precision. A product of `f32` that goes this way loses bits of its factors, so it is never taken
-//! unasked: each device has a [`MatmulPrecision`], which is [`Highest`](MatmulPrecision::Highest) until
-//! [`set_matmul_precision`] changes it.
+//! unasked: each device has a [`MatmulPrecision`], which is [`Highest`](MatmulPrecision::Highest)
+//! until [`set_matmul_precision`] changes it.
 //!
 //! | precision | factors | largest error of a factor |
 //! |---|---|---|
@@ -12,10 +12,10 @@
 //! | `medium` | `bf16` | 2⁻⁹ |
 //!
 //! Sums are of single precision in each. The setting holds for the operations of `kiln-ops` that
-//! multiply matrices, forward and backward, and so for all layers and for recorded programs. Processors
-//! multiply single precision exactly whatever is set; so do GPUs where a product is small, or where
-//! they have nothing faster. Other element types are not affected: `f16` and `bf16` are multiplied as
-//! they are. Burn's own `Tensor::matmul` knows no setting: by CUDA it takes TF32.
+//! multiply matrices, forward and backward, and so for all layers and for recorded programs.
+//! Processors multiply single precision exactly whatever is set; so do GPUs where a product is
+//! small, or where they have nothing faster. Other element types are not affected: `f16` and `bf16`
+//! are multiplied as they are. Burn's own `Tensor::matmul` knows no setting: by CUDA it takes TF32.
 
 use core::{fmt, str::FromStr};
 use std::sync::{PoisonError, RwLock};
@@ -99,9 +99,10 @@ pub fn matmul_precision(device: &Device) -> MatmulPrecision {
 
 /// Sets the precision of products on a device, for all threads and until it is set again.
 ///
-/// Products that this thread has called keep the precision that was set then; those of other threads that
-/// wait to run may take either. Gradients have the precision that is set when they are computed, and calls
-/// that a device repeats (`Session::prepare`) the one that was set when they were prepared.
+/// Products that this thread has called keep the precision that was set then; those of other
+/// threads that wait to run may take either. Gradients have the precision that is set when they are
+/// computed, and calls that a device repeats (`Session::prepare`) the one that was set when they
+/// were prepared.
 ///
 /// # Errors
 /// If an operation that was called before fails on the device.

@@ -58,8 +58,8 @@
 //! ```
 //!
 //! Return [`Message::Edge`](message_passing::Message::Edge) with an `[E, F]` tensor for messages of
-//! any other form. [`NodeTransform`] maps by `kiln_ops`, with the [precision](kiln_core::precision) of the
-//! device; Burn's own `forward` and `matmul` take the device's fastest format.
+//! any other form. [`NodeTransform`] maps by `kiln_ops`, with the [precision](kiln_core::precision)
+//! of the device; Burn's own `forward` and `matmul` take the device's fastest format.
 #![forbid(unsafe_code)]
 
 pub mod activation;

@@ -1,5 +1,5 @@
-//! Layers on the device under test beside the CPU: results and gradients at sizes at which GPUs take other
-//! kernels than for the small graphs of the fixtures.
+//! Layers on the device under test beside the CPU: results and gradients at sizes at which GPUs
+//! take other kernels than for the small graphs of the fixtures.
 
 use burn::{
     module::{Module, ModuleVisitor, Param},
@@ -59,7 +59,8 @@ impl ModuleVisitor for Collect<'_> {
     }
 }
 
-/// The result and the gradients of features and parameters, of weights that are the same on each device.
+/// The result and the gradients of features and parameters, of weights that are the same on each
+/// device.
 fn run(kind: &str, args: &Json, state: &StateDict, device: &Device) -> Vec<Vec<f64>> {
     let device = device.clone().autodiff();
     let model = from_args(kind, args, &device).unwrap();

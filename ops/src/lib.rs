@@ -46,9 +46,9 @@
 //! order, whatever the number of threads, and no kernel uses floating-point atomics.
 //!
 //! # Precision
-//! Products of `f32` matrices keep all bits of their factors unless the device is allowed to take shorter
-//! formats: see [`kiln_core::precision`]. Sums of rows are sums of sums, so that adding up millions loses no
-//! more than adding up thousands.
+//! Products of `f32` matrices keep all bits of their factors unless the device is allowed to take
+//! shorter formats: see [`kiln_core::precision`]. Sums of rows are sums of sums, so that adding up
+//! millions loses no more than adding up thousands.
 //!
 //! # Indices
 //! Indices are `i32` or `i64`. On the CPU an index outside its range is a panic that names the

@@ -1,7 +1,8 @@
 //! How near products and sums are, at each precision that a device can have.
 //!
-//! The tests change the precision of the device, so they run one after the other, and by themselves. They
-//! run on any compiled-in backend: `KILN_TEST_BACKEND=vulkan` and so on; `flex` if unset.
+//! The tests change the precision of the device, so they run one after the other, and by
+//! themselves. They run on any compiled-in backend: `KILN_TEST_BACKEND=vulkan` and so on; `flex` if
+//! unset.
 
 #![expect(clippy::unwrap_used, reason = "a missing value fails the test")]
 
@@ -11,14 +12,15 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use kiln_core::{MatmulPrecision, set_matmul_precision};
 use kiln_ops::Reduce;
 
-/// Largest relative error at the highest precision. Factors of TF32 or two of `bf16` are off by ten times as
-/// much.
+/// Largest relative error at the highest precision. Factors of TF32 or two of `bf16` are off by ten
+/// times as much.
 const EXACT: f64 = 3e-6;
 
 /// The same for sums of many equal numbers, which all lose the same bits.
 const EXACT_SUM: f64 = 1e-5;
 
-/// Rows, depth and columns of products: in whole vectors and not, of long sums, narrow and small ones.
+/// Rows, depth and columns of products: in whole vectors and not, of long sums, narrow and small
+/// ones.
 const SHAPES: [[usize; 3]; 8] = [
     [512, 128, 128],
     [300, 132, 260],
@@ -46,8 +48,8 @@ fn at<T>(precision: MatmulPrecision, f: impl FnOnce(&Device) -> T) -> T {
     result
 }
 
-/// Numbers between 1 and 2 whose last bits add up: those that TF32 has no room for, and those that two
-/// numbers of `bf16` have none for.
+/// Numbers between 1 and 2 whose last bits add up: those that TF32 has no room for, and those that
+/// two numbers of `bf16` have none for.
 fn numbers(count: usize, salt: u32) -> Vec<f32> {
     let number = |i: u32| {
         let upper = i.wrapping_add(salt).wrapping_mul(0x9e37_79b9) >> 25;

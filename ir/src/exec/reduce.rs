@@ -15,8 +15,8 @@ use super::{
 };
 use crate::op::{Op, Reduction};
 
-/// Entries of an axis from which sums are added up in stages. Burn's kernels for GPUs add up an axis one entry
-/// after the other, and the sum of many does not hold the last bits of one.
+/// Entries of an axis from which sums are added up in stages. Burn adds up an axis one entry after
+/// the other, and the sum of many does not hold the last bits of one.
 const MANY: usize = 1 << 12;
 
 pub(super) fn eval(

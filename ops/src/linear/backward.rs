@@ -1,4 +1,5 @@
-//! The gradients of linear maps: `dx = g Wᵀ`, `dW = xᵀ g`, and `db` the sum of the rows of `g`; and of products.
+//! The gradients of linear maps: `dx = g Wᵀ`, `dW = xᵀ g`, and `db` the sum of the rows of `g`; and
+//! of products.
 
 use burn::backend::{
     Backend, Shape, TensorMetadata as _,
@@ -198,7 +199,8 @@ pub(crate) fn heads_dot<B: GraphOps, C: CheckpointStrategy>(
 #[derive(Debug)]
 struct Product;
 
-/// The factors of a product that gradients need, each for that of the other, and the shapes of both.
+/// The factors of a product that gradients need, each for that of the other, and the shapes of
+/// both.
 #[derive(Clone, Debug)]
 struct Batches<B: Backend> {
     lhs: Option<FloatTensor<B>>,

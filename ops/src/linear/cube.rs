@@ -1,11 +1,12 @@
 //! Linear maps on GPUs.
 //!
-//! Small products of single precision are computed as they stand: units of the device multiply faster than its
-//! tensor cores are set up. How large ones are computed depends on the [precision](kiln_core::precision) of the
-//! device. At the highest, units multiply too, by a kernel here (`tiled`) or by those of `cubek` that never
-//! round a factor. At others, tensor cores for single precision are taken where there are any: by the
-//! kernels of `cubek` without a trial where the device copies tiles by itself (TMA) and rows are aligned
-//! for it, and otherwise as Burn chooses; where there are none, tensor cores for `bf16` (`tiled`).
+//! Small products of single precision are computed as they stand: units of the device multiply
+//! faster than its tensor cores are set up. How large ones are computed depends on the
+//! [precision](kiln_core::precision) of the device. At the highest, units multiply too, by a kernel
+//! here (`tiled`) or by those of `cubek` that never round a factor. At others, tensor cores for
+//! single precision are taken where there are any: by the kernels of `cubek` without a trial where
+//! the device copies tiles by itself (TMA) and rows are aligned for it, and otherwise as Burn
+//! chooses; where there are none, tensor cores for `bf16` (`tiled`).
 //!
 //! The gradient of weights `xᵀ g` is cut in ranges of rows, as many as keep the device busy, one product
 //! each in a batch; the last range has the rows that are left. Sums of rows, of the ranges' results and
@@ -72,8 +73,8 @@ use crate::rows::{
     lanes::{sum_type, zeros},
 };
 
-/// Terms that units add up one after the other: a sum of very many does not hold the last bits of one, so
-/// more are added up in parts.
+/// Terms that units add up one after the other: a sum of very many does not hold the last bits of
+/// one, so more are added up in parts.
 const CHAIN: usize = 1024;
 /// Multiplications from which a product is large.
 const LARGE: usize = 1 << 22;
@@ -241,8 +242,8 @@ fn precision_of(tensor: &CubeTensor) -> MatmulPrecision {
     matmul_precision(&Device::new(DispatchDevice::Cube(tensor.device.clone())))
 }
 
-/// How the kernels here compute a product of as many multiplications on the device of `like`, if it is a large
-/// one of single precision for which they are the best way to the device's precision.
+/// How the kernels here compute a product of as many multiplications on the device of `like`, if it
+/// is a large one of single precision for which they are the best way to the device's precision.
 fn tiles(like: &CubeTensor, work: usize) -> Option<By> {
     if like.dtype != DType::F32 || work < LARGE {
         return None;

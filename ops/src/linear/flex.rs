@@ -34,7 +34,8 @@ const MANY: usize = 1 << 10;
 const PARTS: usize = 32;
 /// The fewest rows of a part.
 const PART: usize = 2048;
-/// Rows that are added up one after the other: a sum of very many does not hold the last bits of one.
+/// Rows that are added up one after the other: a sum of very many does not hold the last bits of
+/// one.
 const SUMMED: usize = 32;
 /// The largest result that may have several parts.
 const LARGEST: usize = 1 << 18;
@@ -274,7 +275,8 @@ fn add_to_rows<T: Real>(rows: &mut [T], values: &[T]) {
     }
 }
 
-/// The sum of vectors of `length`, of which [`SUMMED`] are added up in order, and their sums in turn.
+/// The sum of vectors of `length`, of which [`SUMMED`] are added up in order, and their sums in
+/// turn.
 fn total<T: Real>(vectors: &[Vec<T>], length: usize) -> Vec<T> {
     if vectors.len() > SUMMED {
         let sums = vectors.chunks(SUMMED).map(|part| total(part, length));

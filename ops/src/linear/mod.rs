@@ -1,4 +1,5 @@
-//! Linear maps of node features: products of a tall matrix and a small one; and products of any matrices.
+//! Linear maps of node features: products of a tall matrix and a small one; and products of any
+//! matrices.
 //!
 //! Features have a row for each node, thousands or millions, and some hundred columns; weights are
 //! small. Forward that is an ordinary product. The gradients are not: that of the weights multiplies
@@ -30,9 +31,9 @@ use crate::{GraphOps, dispatch, relu, scope};
 /// x: `[N, d_input]` float · weight: `[d_input, d_output]` · bias: `[d_output]` · output: `[N, d_output]`
 ///
 /// # Numerics
-/// Products of `f32` have the [precision](kiln_core::precision) of the device; unless another is set, factors
-/// keep all of their bits on every device. Sums are `f32`. What is infinite or not a number in a row comes out
-/// in that row, and in no other.
+/// Products of `f32` have the [precision](kiln_core::precision) of the device; unless another is
+/// set, factors keep all of their bits on every device. Sums are `f32`. What is infinite or not a
+/// number in a row comes out in that row, and in no other.
 ///
 /// # Panics
 /// If the widths disagree.
@@ -198,12 +199,13 @@ fn linear_map(x: Tensor<2>, weight: Tensor<2>, term: Option<Tensor<2>>) -> Tenso
 /// out[.., i, j] = Σ_k  lhs[.., i, k] · rhs[.., k, j]
 /// ```
 ///
-/// The same as Burn's `matmul`, and recorded as that. Burn's takes the fastest format of the device, such as
-/// TF32 by CUDA; this one takes what the [precision](kiln_core::precision) of the device allows.
+/// The same as Burn's `matmul`, and recorded as that. Burn's takes the fastest format of the
+/// device, such as TF32 by CUDA; this one takes what the [precision](kiln_core::precision) of the
+/// device allows.
 ///
 /// # Shapes
-/// lhs: `[.., N, K]` float · rhs: `[.., K, M]` · output: `[.., N, M]`; where one has a batch of size 1, its
-/// matrix stands for all
+/// lhs: `[.., N, K]` float · rhs: `[.., K, M]` · output: `[.., N, M]`; where one has a batch of
+/// size 1, its matrix stands for all
 ///
 /// # Numerics
 /// As [`linear`].
@@ -234,8 +236,8 @@ pub fn matmul<const D: usize>(lhs: Tensor<D>, rhs: Tensor<D>) -> Tensor<D> {
 /// out[0, f] = Σ_n  x[n, f]
 /// ```
 ///
-/// The same as Burn's `sum_dim(0)`, and recorded as that. Rows are added up in ranges, and those in turn, so that
-/// the sum of millions is as near as that of thousands.
+/// The same as Burn's `sum_dim(0)`, and recorded as that. Rows are added up in ranges, and those in
+/// turn, so that the sum of millions is as near as that of thousands.
 ///
 /// # Shapes
 /// x: `[N, F]` float · output: `[1, F]`

@@ -1,9 +1,10 @@
 //! Row kernels on GPUs: one unit for each row and vector of features walks the row's entries.
 //!
-//! Neighbouring units read neighbouring features of the same entry, so reads of `x` coalesce and the
-//! ids of an entry are one broadcast. Neither planes nor atomics are needed. Entries are taken in
-//! order, so a result does not depend on how units are scheduled. A sum of more than [`HUB`] entries is one
-//! of sums, and of more sums one of those: the sum of millions does not hold the last bits of one.
+//! Neighbouring units read neighbouring features of the same entry, so reads of `x` coalesce and
+//! the ids of an entry are one broadcast. Neither planes nor atomics are needed. Entries are taken
+//! in order, so a result does not depend on how units are scheduled. A sum of more than [`HUB`]
+//! entries is one of sums, and of more sums one of those: the sum of millions does not hold the
+//! last bits of one.
 
 #![expect(
     unsafe_code,

@@ -338,8 +338,8 @@ pub(crate) fn reduce_rows<T: Real>(
     out
 }
 
-/// Combines the entries of one row, in order, in pieces of [`HUB`], and pieces by as many again; leaves `out`
-/// as it is if there are none.
+/// Combines the entries of one row, in order, in pieces of [`HUB`], and pieces by as many again;
+/// leaves `out` as it is if there are none.
 #[inline]
 fn fold<T: Real>(
     out: &mut [T],

@@ -1,6 +1,7 @@
 //! Products and linear maps as data, for lazy fusion and for remote devices.
 //!
-//! A recording holds Burn's own `matmul` and `linear` instead, so nothing decodes them but this crate.
+//! A recording holds Burn's own `matmul` and `linear` instead, so nothing decodes them but this
+//! crate.
 //!
 //! | name | inputs | outputs |
 //! |---|---|---|

@@ -1,11 +1,12 @@
-//! Large products of single precision on GPUs: as exact as on a processor, or by tensor cores for `bf16`.
+//! Large products of single precision on GPUs: as exact as on a processor, or by tensor cores for
+//! `bf16`.
 //!
 //! A cube computes a tile of the result. Step by step its units carry some columns of the left matrix and
 //! rows of the right one to shared memory, and add up their products in registers. Several cubes share a
 //! multiprocessor, so that one multiplies while another waits for memory.
 //!
-//! Units multiply factors as they are ([`units`]). At less than the highest precision, factors are split in
-//! numbers of `bf16` where the device multiplies matrices of those ([`planes`]).
+//! Units multiply factors as they are ([`units`]). At less than the highest precision, factors are
+//! split in numbers of `bf16` where the device multiplies matrices of those ([`planes`]).
 
 mod planes;
 mod units;

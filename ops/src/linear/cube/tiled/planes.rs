@@ -1,17 +1,17 @@
 //! Products of single precision by tensor cores for `bf16`.
 //!
-//! A factor is split in *terms* of `bf16`: the number nearest to it, the one nearest to the difference, and so
-//! on; each has 8 bits more. Products of terms are added up in single precision, those that are smaller than
-//! the last bit of the terms are left out:
+//! A factor is split in *terms* of `bf16`: the number nearest to it, the one nearest to the
+//! difference, and so on; each has 8 bits more. Products of terms are added up in single precision,
+//! those that are smaller than the last bit of the terms are left out:
 //!
 //! | terms | products | largest error of a factor |
 //! |---|---|---|
 //! | 1 | 1 | 2⁻⁹ |
 //! | 2 | 3 of 4 | 2⁻¹⁷ |
 //!
-//! Two terms are nearer than TF32, which keeps a factor up to 2⁻¹¹, and have the range of single precision.
-//! Differences of infinite numbers are none, so what comes out as infinite or as no number is computed anew
-//! from the factors as they are.
+//! Two terms are nearer than TF32, which keeps a factor up to 2⁻¹¹, and have the range of single
+//! precision. Differences of infinite numbers are none, so what comes out as infinite or as no
+//! number is computed anew from the factors as they are.
 //!
 //! Each plane of a cube computes [`PLANE_ROWS`] x [`PLANE_COLUMNS`] of the result, in squares of [`SQUARE`].
 
@@ -61,8 +61,8 @@ const EXPONENT: u32 = 0x7f80_0000;
 /// Vectors that rows in shared memory are longer, so that those below each other lie in other banks.
 const GAP: usize = 8 / VECTOR;
 
-/// Splits what a unit carries of rows in `of_row` vectors in `terms`, and writes those to shared memory, all
-/// first terms before all second ones.
+/// Splits what a unit carries of rows in `of_row` vectors in `terms`, and writes those to shared
+/// memory, all first terms before all second ones.
 #[cube]
 fn split<N: Size>(
     carried: Array<Vector<f32, N>>,
@@ -283,7 +283,8 @@ fn planes_kernel<N: Size>(
                 #[unroll]
                 for j in 0..across {
                     let sum = sums.index(comptime!(i * across + j));
-                    // The smallest first: of those that count, the terms' numbers add up to the most.
+                    // The smallest first: of those that count, the terms' numbers add up to the
+                    // most.
                     #[unroll]
                     for smaller in 0..terms {
                         let both = comptime!(terms - 1 - smaller);
@@ -302,8 +303,8 @@ fn planes_kernel<N: Size>(
         }
         step += 1;
     }
-    // By way of shared memory, so that units beside each other write what lies beside each other. Addends are
-    // read before it, many at once: behind a barrier each would be waited for.
+    // By way of shared memory, so that units beside each other write what lies beside each other.
+    // Addends are read before it, many at once: behind a barrier each would be waited for.
     let (start, length) = (plane * VECTORS, bounce.len());
     let each = comptime!(VECTORS / PLANE);
     let mut largest = 0u32;
@@ -413,8 +414,8 @@ fn exact_sum<N: Size>(
     sum
 }
 
-/// The row and the vector that a unit writes: the `k`-th of its vectors in the `j`-th square from a row and a
-/// vector on.
+/// The row and the vector that a unit writes: the `k`-th of its vectors in the `j`-th square from a
+/// row and a vector on.
 #[cube]
 fn place(row: usize, column: usize, unit: usize, j: usize, k: usize) -> (usize, usize) {
     let at = k * PLANE + unit % PLANE;
@@ -447,8 +448,8 @@ pub(super) fn are_on(out: &CubeTensor, terms: usize) -> bool {
         })
 }
 
-/// Writes `lhs · rhs` of factors in `terms` and what is added to `out`, if the device runs as many cubes:
-/// whether it did.
+/// Writes `lhs · rhs` of factors in `terms` and what is added to `out`, if the device runs as many
+/// cubes: whether it did.
 pub(super) fn product(
     [lhs, rhs, out]: [&CubeTensor; 3],
     addend: Option<Addend<'_>>,

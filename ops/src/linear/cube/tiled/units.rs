@@ -1,5 +1,5 @@
-//! Products by multiplications of units: each adds up the products of 8 rows and 8 columns, of factors as they
-//! are.
+//! Products by multiplications of units: each adds up the products of 8 rows and 8 columns, of
+//! factors as they are.
 
 use burn::backend::cubecl::dtype_to_storage_type;
 use burn::tensor::DType;
@@ -110,8 +110,8 @@ fn units_kernel<F: Float, N: Size>(
     for i in 0..comptime!(2 * VECTOR * PARTS) {
         sums[i] = zero;
     }
-    // Units beside each other read the same of the right tile, and every other one the same of the left: shared
-    // memory serves both at once.
+    // Units beside each other read the same of the right tile, and every other one the same of the
+    // left: shared memory serves both at once.
     let (y, x) = (unit % 2 + unit / 16 * 2, unit / 2 % 8);
     let steps = inner.div_ceil(DEPTH);
     let mut step = 0usize;
