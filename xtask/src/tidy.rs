@@ -7,8 +7,10 @@
 //!    `ir/src/record`: everything behind them speaks Kiln's own IR.
 //! 4. A layer (`nn/src/conv`) reads no tensor values and has no `unsafe`, so that every layer can be
 //!    recorded. Its tests may.
+//! 5. Layers and the executor (`nn`, `ir/src/exec`) multiply matrices by `kiln_ops`, with the precision of the
+//!    device. Burn's own products lose bits where that is faster.
 //!
-//! Rules 2 to 4 look at code, not at comments; what follows `#[cfg(test)]` is a test. Manifests are
+//! Rules 2 to 5 look at code, not at comments; what follows `#[cfg(test)]` is a test. Manifests are
 //! held to rule 2 except for `dev-dependencies`.
 
 use std::{
@@ -43,6 +45,10 @@ const MAY_RECORD: [&str; 2] = ["ops", "ir/src/record"];
 /// Layers, and what they must not do.
 const LAYERS: &str = "nn/src/conv";
 const NOT_IN_LAYERS: [&str; 3] = ["into_data", "try_read_sync", "unsafe"];
+
+/// What does not multiply by Burn's own products, and how those are called.
+const MULTIPLIES: [&str; 2] = ["nn/src", "ir/src/exec"];
+const PRODUCTS: [&str; 2] = [".matmul(", "::float_matmul("];
 
 /// A broken rule, and where.
 #[derive(Debug, PartialEq, Eq)]
@@ -162,6 +168,16 @@ impl Checker<'_> {
                 if contains_word(code, name) {
                     self.report(number, message.clone());
                 }
+            }
+            let multiplies = MULTIPLIES.iter().any(|it| self.path.starts_with(it));
+            for name in PRODUCTS
+                .iter()
+                .filter(|it| multiplies && code.contains(*it))
+            {
+                self.report(
+                    number,
+                    format!("`{name}..)` is Burn's, expected `kiln_ops`"),
+                );
             }
         }
     }
@@ -303,6 +319,20 @@ mod tests {
         assert!(code("let unsafely = 1;").is_empty());
         assert!(code("#[cfg(test)]\nmod tests { fn a() { x.into_data(); } }").is_empty());
         assert!(findings(&[("nn/src/pool/a.rs", "//! A.\nx.into_data();\n")]).is_empty());
+    }
+
+    #[test]
+    fn products_have_the_precision_of_the_device() {
+        let code = |path: &str, line: &str| findings(&[(path, &format!("//! A.\n{line}\n"))]);
+        let expected = "nn/src/a.rs:2: `.matmul(..)` is Burn's, expected `kiln_ops`";
+        assert_eq!(code("nn/src/a.rs", "let y = x.matmul(w);"), [expected]);
+        let expected = "ir/src/exec/a.rs:2: `::float_matmul(..)` is Burn's, expected `kiln_ops`";
+        assert_eq!(
+            code("ir/src/exec/a.rs", "Dispatch::float_matmul(x, w)"),
+            [expected]
+        );
+        assert!(code("nn/src/a.rs", "let y = kiln_ops::matmul(x, w);").is_empty());
+        assert!(code("ops/src/a.rs", "let y = x.matmul(w);").is_empty());
     }
 
     #[test]
