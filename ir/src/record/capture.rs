@@ -1,7 +1,11 @@
 //! One recording: runs a forward pass on a capture device and brings what Burn captured into a form
 //! that can be compared with other recordings.
 
-use std::collections::{BTreeMap, HashMap};
+use core::ops::Deref;
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Mutex, PoisonError},
+};
 
 use burn::{
     backend::ir::{OperationIr, ScalarIr, TensorId},
@@ -86,9 +90,38 @@ pub(super) struct Request<'a, M> {
     pub(super) size_of: &'a dyn Fn(&str) -> usize,
 }
 
+/// Capture devices that no recording uses. Burn numbers them with 16 bits and never takes a number
+/// back, so a process that recorded on new ones would come to an end of them.
+static IDLE: Mutex<Vec<Device>> = Mutex::new(Vec::new());
+
+/// A capture device for one recording, which is idle again when this is dropped.
+struct IdleDevice(Device);
+
+impl IdleDevice {
+    fn take() -> Self {
+        let idle = IDLE.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        Self(idle.unwrap_or_else(Device::capture))
+    }
+}
+
+impl Drop for IdleDevice {
+    fn drop(&mut self) {
+        let mut idle = IDLE.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.push(self.0.clone());
+    }
+}
+
+impl Deref for IdleDevice {
+    type Target = Device;
+
+    fn deref(&self) -> &Device {
+        &self.0
+    }
+}
+
 /// Records one forward pass.
 pub(super) fn record<M: Module>(request: &Request<'_, M>) -> Result<Recording, RecordError> {
-    let device = Device::capture();
+    let device = IdleDevice::take();
     let mut params = Vec::new();
     let mut result = None;
     let outcome = panic::catch(|| {
@@ -371,5 +404,26 @@ impl ModuleVisitor for ParamTensors {
     fn visit_bool<const D: usize>(&mut self, param: &Param<Tensor<D, Bool>>) {
         let tensor = AnyTensor::from_dispatch(param.val().into_dispatch());
         self.0.push((param.id, scope::unwrap(tensor).id()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn devices_are_used_again() {
+        let (first, other) = (IdleDevice::take(), IdleDevice::take());
+        assert_ne!(first.0, other.0, "both are in use");
+        drop((first, other));
+        let mut seen: Vec<Device> = Vec::new();
+        for _ in 0..1000 {
+            let device = IdleDevice::take().0.clone();
+            if !seen.contains(&device) {
+                seen.push(device);
+            }
+        }
+        // Other tests may take some meanwhile.
+        assert!(seen.len() < 100, "{} devices", seen.len());
     }
 }
