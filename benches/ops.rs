@@ -123,11 +123,13 @@ impl Graph {
         let options = || AttentionOptions {
             negative_slope: 0.2,
             loops: None,
-            dropout: None,
+            dropout: 0.0,
+            seed: None,
         };
         let dot_options = || DotAttentionOptions {
             scale: 0.5,
-            dropout: None,
+            dropout: 0.0,
+            seed: None,
         };
         let features = |salt: u64, device: &Device| {
             let x = graphs::numbers(self.size.nodes, self.width, salt, device);

@@ -273,8 +273,9 @@ pub enum Op {
     /// softmax among the edges to `i`, dropout of it, and the sum of the rows `x[j]` with these weights.
     /// `(x [N, H, C], src [E], dst [E], score_src [N, H], score_dst [size, H])` gives `[size, H, C]`.
     ///
-    /// This and the two below are for execution: [passes](crate::pass) put them in the place of their
-    /// parts, which is what programs are recorded as.
+    /// This operation, [`SpmmNormalized`](Self::SpmmNormalized) and
+    /// [`SpmmWithLoops`](Self::SpmmWithLoops) are several in one. Who needs the parts has the pass
+    /// [`LOWER`](crate::pass::LOWER) put them in their place. An edge that gives way to a loop is not read.
     EdgeAttention {
         /** Slope of the leaky ReLU. */
         slope: Float,
@@ -302,6 +303,9 @@ pub enum Op {
         /** Float type of the result. */
         elem: ElemType,
     },
+    /// `out[i] = sum over e with dst[e] = i and src[e] != i of w[e] * x[src[e]], and l[i] * x[i]`.
+    /// `(x [N, F], src [E], dst [E], w [E], l [N])` gives `[N, F]`
+    SpmmWithLoops,
 }
 
 impl Op {
@@ -354,6 +358,7 @@ impl Op {
             | Self::Nonzero
             | Self::SelfLoopPosition { .. }
             | Self::SpmmNormalized { .. }
+            | Self::SpmmWithLoops
             | Self::InverseSqrtDegree { .. } => false,
         }
     }
@@ -420,10 +425,10 @@ impl Op {
             | Self::SegmentReduce(_)
             | Self::SpmmCsr { reduce: _ }
             | Self::Nonzero
-            | Self::SpmmNormalized { self_loop: _ } => Vec::new(),
+            | Self::SpmmNormalized { self_loop: _ }
+            | Self::SpmmWithLoops => Vec::new(),
         }
     }
-
     /// As [`sizes`](Self::sizes), to change them.
     pub(crate) fn sizes_mut(&mut self) -> Vec<&mut Size> {
         fn of(scalar: &mut Scalar) -> Option<&mut Size> {
@@ -486,7 +491,8 @@ impl Op {
             | Self::SegmentReduce(_)
             | Self::SpmmCsr { .. }
             | Self::Nonzero
-            | Self::SpmmNormalized { .. } => Vec::new(),
+            | Self::SpmmNormalized { .. }
+            | Self::SpmmWithLoops => Vec::new(),
         }
     }
 
@@ -546,7 +552,8 @@ impl Op {
             | Self::PtrToIndex { .. }
             | Self::CooToCsr { .. }
             | Self::Nonzero
-            | Self::SelfLoopPosition { .. } => Vec::new(),
+            | Self::SelfLoopPosition { .. }
+            | Self::SpmmWithLoops => Vec::new(),
         }
     }
 }

@@ -4,8 +4,8 @@
 
 mod exec;
 mod files;
-mod fusion;
 mod integers;
+mod lower;
 mod native;
 mod operands;
 mod pass;

@@ -124,6 +124,7 @@ fn op() -> impl Strategy<Value = Op> {
             Op::Matmul,
             Op::Linear,
             Op::Gather,
+            Op::SpmmWithLoops,
             Op::Nonzero
         ]),
         scalar().prop_map(Op::MaskFill),

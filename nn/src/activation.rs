@@ -34,13 +34,13 @@ impl Activation {
     pub fn apply<const D: usize>(self, x: Tensor<D>) -> Tensor<D> {
         match self {
             Self::Relu => kiln_ops::relu(x),
-            Self::LeakyRelu => activation::leaky_relu(x, 0.01),
+            Self::LeakyRelu => kiln_ops::leaky_relu(x, 0.01),
             Self::Elu => {
-                // The exponential is taken of negative numbers only: a large positive one would
-                // overflow, and its gradient, which is masked out, would be NaN.
-                let negative = x.clone().clamp_max(0.0).exp().sub_scalar(1.0);
-                let mask = x.clone().lower_equal_elem(0.0);
-                x.mask_where(mask, negative)
+                // The exponential is taken of negative numbers only: of a large positive one or of NaN
+                // its gradient, which is masked out, would be NaN.
+                let is_negative = x.clone().lower_equal_elem(0.0);
+                let negative = x.clone().mask_fill(is_negative.clone().bool_not(), 0.0);
+                x.mask_where(is_negative, negative.exp().sub_scalar(1.0))
             }
             Self::Gelu => activation::gelu(x),
             Self::Silu => activation::sigmoid(x.clone()) * x,
@@ -91,5 +91,26 @@ pub struct ActivationLayer {
 impl From<Activation> for ActivationLayer {
     fn from(function: Activation) -> Self {
         Self { function }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Device;
+
+    use super::*;
+
+    /// The gradient is that of the branch that an element takes: of the identity for large numbers and NaN.
+    #[test]
+    fn elu_has_the_gradient_of_one_branch() {
+        let device = Device::flex().autodiff();
+        let x = [f32::NAN, f32::INFINITY, 1e30, -1.0, f32::NEG_INFINITY];
+        let x = Tensor::<1>::from_floats(x, &device).require_grad();
+        let gradients = Activation::Elu.apply(x.clone()).sum().backward();
+        let gradient = x.grad(&gradients).unwrap().into_data();
+        assert_eq!(
+            gradient.as_slice::<f32>().unwrap(),
+            [1.0, 1.0, 1.0, (-1.0_f32).exp(), 0.0]
+        );
     }
 }

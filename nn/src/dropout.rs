@@ -2,7 +2,7 @@
 
 use burn::{
     module::{Flag, Module, Param},
-    tensor::{Device, Int, Tensor},
+    tensor::Tensor,
 };
 
 /// Zeroes elements at random while training and scales the others to keep the mean.
@@ -39,18 +39,16 @@ impl Dropout {
 
     /// Applies dropout.
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
-        if self.is_enabled() {
-            kiln_ops::dropout(x, self.prob)
-        } else {
-            x
+        match self.probability() {
+            0.0 => x,
+            prob => kiln_ops::dropout(x, prob),
         }
     }
 
-    /// For operations that do the dropout themselves: the probability, and a seed that the device's
-    /// random numbers give. Nothing where dropout does nothing.
-    pub(crate) fn draw(&self, device: &Device) -> Option<(f64, Tensor<1, Int>)> {
-        let is_active = self.is_enabled() && device.is_autodiff();
-        is_active.then(|| (self.prob, kiln_ops::dropout_seed(device)))
+    /// For operations that do the dropout themselves, on autodiff devices: the probability, 0 if the module
+    /// is frozen.
+    pub(crate) fn probability(&self) -> f64 {
+        if self.is_enabled() { self.prob } else { 0.0 }
     }
 
     fn is_enabled(&self) -> bool {

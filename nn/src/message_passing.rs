@@ -11,20 +11,27 @@
 //! is which follows from the [`Flow`]. Sources are `j` by default.
 //!
 //! A layer says what its messages are by returning a [`Message`], not by computing them. The forms
-//! that only copy or scale rows ([`Message::Source`], [`Message::Weighted`], [`Message::Heads`])
-//! never become a tensor with a row for each edge: they run as one sparse-dense product. Only
-//! [`Message::Edge`] holds `[E, F]` values.
+//! that copy or scale rows never become a tensor with a row for each edge: they run as one sparse-dense
+//! product. Only [`Message::Edge`] holds `[E, F]` values.
 
 use burn::{module::Module, tensor::Tensor};
 pub use kiln_core::Flow;
 use kiln_core::{AnyTensor, Edges, Leaves};
-pub use kiln_ops::Endpoints;
 use kiln_ops::scope;
+pub use kiln_ops::{AttentionOptions, EdgeScores, Endpoints, Loops};
 
 use crate::aggr::Aggregation;
 
 /// The messages of one layer, one for each edge `j → i`, in the cheapest form that says what they are.
+///
+/// Forms with loops are for one node set. An edge from a node to itself gives way to the node's loop, so that
+/// it is not read.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one is made in a call of a layer"
+)]
+#[non_exhaustive]
 pub enum Message {
     /// A copy of the sender's row: `m = x_j`. `x` is `[N, F]`.
     Source(Tensor<2>),
@@ -32,15 +39,53 @@ pub enum Message {
     Weighted {
         /// Rows of the senders, `[N, F]`.
         x: Tensor<2>,
-        /// One weight an edge, `[E]`.
+        /// One weight per edge, `[E]`.
         weight: Tensor<1>,
     },
     /// The same with several heads: `m_h = w_h · x_j,h`; the heads' results are concatenated.
     Heads {
         /// Rows of the senders, `[N, H, C]`.
         x: Tensor<3>,
-        /// One weight an edge and head, `[E, H]`.
+        /// One weight per edge and head, `[E, H]`.
         weight: Tensor<2>,
+    },
+    /// The sender's row, and to the sum of them the receiver's own with a weight: `m = x_j`.
+    WithSelf {
+        /// Rows of the nodes, `[N, F]`.
+        x: Tensor<2>,
+        /// Weight of a node's own row, `[1]`.
+        weight: Tensor<1>,
+    },
+    /// The sender's row times the edge's weight, and a loop for each node, whose sum is taken: `m = w · x_j`.
+    WithLoops {
+        /// Rows of the nodes, `[N, F]`.
+        x: Tensor<2>,
+        /// One weight per edge, `[E]`.
+        weight: Tensor<1>,
+        /// Weight of each node's loop, `[N]`.
+        self_loop: Tensor<1>,
+    },
+    /// The sender's row scaled by a number of both ends, whose sum is taken: `m = s_j · s_i · x_j`.
+    Normalized {
+        /// Rows of the nodes, `[N, F]`.
+        x: Tensor<2>,
+        /// Scale of each node, `[N]`.
+        scale: Tensor<1>,
+        /// Weight of each node's loop, if there are loops.
+        self_loop: Option<f64>,
+    },
+    /// The sender's row weighted by the softmax of scores of both ends, by heads, whose sum is taken.
+    Attention {
+        /// Rows of the senders, `[N, H, C]`.
+        x: Tensor<3>,
+        /// Scores of the senders, `[N, H]`.
+        score_src: Tensor<2>,
+        /// Scores of the receivers, `[n, H]`.
+        score_dst: Tensor<2>,
+        /// What edges add to the scores.
+        score_edge: Option<EdgeScores>,
+        /// Loops, dropout, and the slope of the activation.
+        options: AttentionOptions,
     },
     /// Anything else, row by row: `[E, F]`.
     Edge(Tensor<2>),

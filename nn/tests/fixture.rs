@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use burn::tensor::{Device, TensorData};
+use burn::tensor::{DType, Device, TensorData};
 use kiln_core::signature::{Signature, Type};
 use kiln_nn::{
     build::{AnyModel, from_args},
@@ -40,17 +40,19 @@ pub(crate) struct Fixture {
 
 impl Fixture {
     fn read(path: &Path) -> Self {
-        let bytes = std::fs::read(path).unwrap();
-        let (_, metadata) = safetensors::SafeTensors::read_metadata(&bytes).unwrap();
-        let case = &metadata.metadata().as_ref().unwrap()["case"];
-        let case: serde_json::Value = serde_json::from_str(case).unwrap();
+        let case = metadata(&std::fs::read(path).unwrap(), "case");
+        let name = path.file_stem().unwrap().to_str().unwrap();
+        Self::new(name, &case, StateDict::read(path).unwrap().tensors)
+    }
+
+    fn new(name: &str, case: &serde_json::Value, tensors: BTreeMap<String, TensorData>) -> Self {
         let text = |key: &str| case[key].as_str().unwrap().to_owned();
         let size = match &case["size"] {
             serde_json::Value::Array(sizes) => sizes.clone(),
             size => vec![size.clone()],
         };
         Self {
-            name: path.file_stem().unwrap().to_str().unwrap().to_owned(),
+            name: name.to_owned(),
             conv: text("conv"),
             kwargs: case["kwargs"].clone(),
             variant: text("variant"),
@@ -58,8 +60,64 @@ impl Fixture {
                 .iter()
                 .map(|n| usize::try_from(n.as_u64().unwrap()).unwrap())
                 .collect(),
-            tensors: StateDict::read(path).unwrap().tensors,
+            tensors,
         }
+    }
+
+    /// The cases of `nonfinite.safetensors`, which `pyg/nonfinite.py` wrote: of each, the runs with another
+    /// element of the inputs replaced. Gradients are [`Kind`]s.
+    pub(crate) fn nonfinite() -> Vec<Vec<Self>> {
+        let path = data().with_file_name("nonfinite.safetensors");
+        let cases = metadata(&std::fs::read(&path).unwrap(), "cases");
+        let tensors = StateDict::read(path).unwrap().tensors;
+        let cases = cases.as_object().unwrap().iter();
+        cases
+            .map(|(name, case)| {
+                let prefix = format!("{name}/");
+                let own = tensors.iter().filter_map(|(name, tensor)| {
+                    Some((name.strip_prefix(&prefix)?.to_owned(), tensor.clone()))
+                });
+                let own: BTreeMap<_, _> = own.collect();
+                let runs = case["runs"].as_array().unwrap();
+                let run = |(number, run)| Self::nonfinite_run(name, case, &own, number, run);
+                runs.iter().enumerate().map(run).collect()
+            })
+            .collect()
+    }
+
+    fn nonfinite_run(
+        name: &str,
+        case: &serde_json::Value,
+        tensors: &BTreeMap<String, TensorData>,
+        number: usize,
+        run: &serde_json::Value,
+    ) -> Self {
+        let mut tensors = tensors.clone();
+        for (name, tensor) in &mut tensors {
+            let is_result = name.starts_with("out.") || name.starts_with("grad.");
+            if is_result && tensor.dtype() != DType::I64 {
+                *tensor = row(tensor, number);
+            }
+        }
+        let (input, value) = (run[0].as_str().unwrap(), run[2].as_str().unwrap());
+        let index = run[1].as_array().unwrap().iter();
+        let index: Vec<_> = index
+            .map(|i| usize::try_from(i.as_u64().unwrap()).unwrap())
+            .collect();
+        let changed = tensors.get_mut(&format!("in.{input}")).unwrap();
+        let width = changed.shape().iter().skip(1).product::<usize>();
+        let position = index.iter().fold(0, |position, i| position * width + i);
+        changed.as_mut_slice::<f32>().unwrap()[position] = value.parse().unwrap();
+        Self::new(
+            &format!("{name} with {input}{index:?} = {value}"),
+            case,
+            tensors,
+        )
+    }
+
+    /// Whether it is a pooling function's.
+    pub(crate) fn is_pool(&self) -> bool {
+        self.conv.starts_with("global_")
     }
 
     /// The fixtures of a layer, model or pooling function.
@@ -91,6 +149,62 @@ impl Fixture {
         }
         .load_into(module)
         .unwrap()
+    }
+}
+
+/// Whether a number is finite, and if not, what it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Finite,
+    Nan,
+    Infinite,
+    NegativeInfinite,
+}
+
+impl Kind {
+    pub(crate) fn of(value: f64) -> Self {
+        match value {
+            f64::INFINITY => Self::Infinite,
+            f64::NEG_INFINITY => Self::NegativeInfinite,
+            value if value.is_nan() => Self::Nan,
+            _ => Self::Finite,
+        }
+    }
+}
+
+/// What is wrong with a result, if anything: where it is not finite, it must be the same number.
+pub(crate) fn difference(
+    got: &TensorData,
+    expected: &TensorData,
+    tolerance: f64,
+) -> Option<String> {
+    if got.shape() != expected.shape() {
+        let (got, expected) = (got.shape(), expected.shape());
+        return Some(format!("shape {got:?}, PyG {expected:?}"));
+    }
+    let finite = expected.iter::<f64>().filter(|value| value.is_finite());
+    let scale = finite.fold(1e-2, |scale: f64, value| value.abs().max(scale));
+    let mut pairs = got.iter::<f64>().zip(expected.iter::<f64>()).enumerate();
+    pairs.find_map(|(at, (got, expected))| {
+        let close = (got - expected).abs() <= tolerance * scale;
+        let fits = Kind::of(got) == Kind::of(expected) && (close || !expected.is_finite());
+        (!fits).then(|| format!("[{at}] = {got}, PyG {expected}"))
+    })
+}
+
+fn metadata(bytes: &[u8], key: &str) -> serde_json::Value {
+    let (_, metadata) = safetensors::SafeTensors::read_metadata(bytes).unwrap();
+    serde_json::from_str(&metadata.metadata().as_ref().unwrap()[key]).unwrap()
+}
+
+/// One entry of the first axis.
+fn row(tensor: &TensorData, number: usize) -> TensorData {
+    let shape = tensor.shape()[1..].to_vec();
+    let count: usize = shape.iter().product();
+    let range = number * count..(number + 1) * count;
+    match tensor.dtype() {
+        DType::U8 => TensorData::new(tensor.as_slice::<u8>().unwrap()[range].to_vec(), shape),
+        _ => TensorData::new(tensor.as_slice::<f32>().unwrap()[range].to_vec(), shape),
     }
 }
 

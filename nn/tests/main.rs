@@ -10,6 +10,7 @@ mod build;
 mod custom_layer;
 mod fixture;
 mod invariance;
+mod nonfinite;
 mod parity;
 mod state_dict;
 

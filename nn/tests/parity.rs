@@ -204,65 +204,77 @@ fn loss(outputs: Vec<AnyTensor>, fixture: &Fixture, device: &Device) -> Tensor<1
     loss
 }
 
+/// What a fixture's module or function computes.
+pub(crate) struct Outcome {
+    pub(crate) outputs: Vec<TensorData>,
+    /// By the names that they have in the fixture, on an autodiff device.
+    pub(crate) gradients: BTreeMap<String, TensorData>,
+}
+
+/// Runs a fixture in evaluation mode, and back on an autodiff device.
+pub(crate) fn outcome(fixture: &Fixture, device: &Device) -> Outcome {
+    let mut inputs = Inputs::new(fixture, device);
+    let module = (!fixture.is_pool()).then(|| {
+        // Evaluation mode, but with gradients.
+        fixture
+            .module(device)
+            .freeze()
+            .set_require_grad(device.is_autodiff())
+    });
+    let results = match &module {
+        Some(module) => run(fixture, module, &mut inputs),
+        None => pooled(fixture, &mut inputs),
+    };
+    let outputs = results.iter().cloned().map(to_data).collect();
+    let mut found = BTreeMap::new();
+    if device.is_autodiff() {
+        let gradients = loss(results, fixture, device).backward();
+        for (name, tensor) in inputs.tracked {
+            let shape = tensor.shape();
+            let gradient = match shape.num_dims() {
+                1 => gradient::<1>(tensor, &gradients),
+                _ => gradient::<2>(tensor, &gradients),
+            };
+            let gradient = gradient.unwrap_or_else(|| TensorData::zeros::<f32, Shape>(shape));
+            found.insert(format!("grad.in.{name}"), gradient);
+        }
+        if let Some(module) = module {
+            let state = StateDict::of(&module.map(&mut ToGradients(&gradients))).unwrap();
+            let parameters = state.tensors.into_iter();
+            found.extend(parameters.map(|(name, it)| (format!("grad.param.{name}"), it)));
+        }
+    }
+    Outcome {
+        outputs,
+        gradients: found,
+    }
+}
+
 fn check(fixture: &Fixture, device: &Device) -> String {
     let mut report = String::new();
-    let is_pool = fixture.conv.starts_with("global_");
     let autodiff = device.clone().autodiff();
     let expected = fixture.below("out.");
 
     for device in [device, &autodiff] {
-        let mut inputs = Inputs::new(fixture, device);
-        let module = (!is_pool).then(|| {
-            // Evaluation mode, but with gradients.
-            fixture
-                .module(device)
-                .freeze()
-                .set_require_grad(device.is_autodiff())
-        });
-        let outputs = match &module {
-            Some(module) => run(fixture, module, &mut inputs),
-            None => pooled(fixture, &mut inputs),
-        };
-        if outputs.len() != expected.len() {
-            writeln!(report, "{} outputs, PyG {}", outputs.len(), expected.len()).unwrap();
+        let got = outcome(fixture, device);
+        if got.outputs.len() != expected.len() {
+            let count = got.outputs.len();
+            writeln!(report, "{count} outputs, PyG {}", expected.len()).unwrap();
             return report;
         }
-        for (i, output) in outputs.iter().enumerate() {
-            let (got, expected) = (to_data(output.clone()), &expected[&i.to_string()]);
+        for (i, got) in got.outputs.iter().enumerate() {
+            let expected = &expected[&i.to_string()];
             let scale = scale([expected]);
-            compare(&mut report, &format!("out.{i}"), &got, expected, scale);
+            compare(&mut report, &format!("out.{i}"), got, expected, scale);
         }
         if !device.is_autodiff() {
             continue;
         }
-        let gradients = loss(outputs, fixture, device).backward();
-        let grad_scale = scale(fixture.below("grad.").values());
-        for (name, expected) in fixture.below("grad.in.") {
-            let zeros = || TensorData::zeros::<f32, Shape>(expected.shape().clone());
-            let tracked = inputs.tracked.iter().find(|(tracked, _)| *tracked == name);
-            let got = tracked.and_then(|(_, tensor)| match expected.shape().num_dims() {
-                1 => gradient::<1>(tensor.clone(), &gradients),
-                _ => gradient::<2>(tensor.clone(), &gradients),
-            });
-            compare(
-                &mut report,
-                &format!("grad.in.{name}"),
-                &got.unwrap_or_else(zeros),
-                &expected,
-                grad_scale,
-            );
-        }
-        if let Some(module) = module {
-            let got = StateDict::of(&module.map(&mut ToGradients(&gradients))).unwrap();
-            for (name, expected) in fixture.below("grad.param.") {
-                compare(
-                    &mut report,
-                    &format!("grad.param.{name}"),
-                    &got.tensors[&name],
-                    &expected,
-                    grad_scale,
-                );
-            }
+        let expected = fixture.below("grad.");
+        let scale = scale(expected.values());
+        for (name, expected) in expected {
+            let name = format!("grad.{name}");
+            compare(&mut report, &name, &got.gradients[&name], &expected, scale);
         }
     }
     report

@@ -2,8 +2,8 @@
 
 use core::cell::OnceCell;
 
-use burn::tensor::{DType, Device, Int, Tensor};
-use kiln_core::{Csr, Edges, Flow, Walk};
+use burn::tensor::{Bool, DType, Device, Int, Tensor};
+use kiln_core::{AnyTensor, Csr, Edges, Flow, Walk};
 
 use crate::{
     Reduce, aggregate, degree, edge_softmax, gather, ptr_to_index, scatter, scope, segment_reduce,
@@ -100,6 +100,26 @@ impl Endpoints {
         self.edges.num_edges()
     }
 
+    /// Whether each edge runs from a node to itself. `[E]`
+    pub fn is_loop(&self) -> Tensor<1, Bool> {
+        self.src().equal(self.dst())
+    }
+
+    /// `x: [E, D]` for what is computed of every edge, but not used of edges from a node to itself.
+    ///
+    /// Where gradients may be asked for, their rows are zeros, since a gradient of zero times what is not
+    /// finite is not zero. Elsewhere `x` stays as it is.
+    ///
+    /// # Panics
+    /// If `x` does not have a row for each edge.
+    pub fn without_loops(&self, x: Tensor<2>) -> Tensor<2> {
+        if x.device().is_autodiff() || scope::is_recorded(&x) {
+            cleared(x, self.is_loop())
+        } else {
+            x
+        }
+    }
+
     /// The device of the edges.
     pub fn device(&self) -> Device {
         self.edges.device()
@@ -179,28 +199,35 @@ impl Endpoints {
     /// node of degree zero gets zero.
     ///
     /// # Panics
-    /// As [`aggregate_normalized`](crate::aggregate_normalized()).
+    /// If senders and receivers are not the same number of nodes.
     pub fn inverse_sqrt_degree<const D: usize>(
         &self,
         self_loop: Option<f64>,
         like: &Tensor<D>,
     ) -> Tensor<1> {
-        let (nodes, options) = (self.num_receivers(), (&like.device(), like.dtype()));
-        let one = Tensor::<1>::ones([nodes], options);
-        let degree =
-            aggregate::aggregate_normalized(one.clone().unsqueeze_dim(1), one, self, self_loop);
-        let degree = degree.squeeze_dim::<1>(1);
-        let scale = degree.clone().sqrt().recip();
-        match self_loop {
-            // Nobody is alone then.
-            Some(weight) if weight > 0.0 => scale,
-            _ => scale.mask_fill(degree.equal_elem(0.0), 0.0),
-        }
+        aggregate::inverse_sqrt_degree(self, self_loop, like)
+    }
+
+    /// The ends of the edges as a recorded operation takes them: senders and receivers.
+    pub(crate) fn recorded_ends(&self) -> [AnyTensor; 2] {
+        [self.sender(), self.receiver()].map(|end| AnyTensor::from(end.inner()))
+    }
+
+    /// What a recorded operation takes: rows of the senders, both ends of the edges, and more.
+    pub(crate) fn recorded<const D: usize, const R: usize>(
+        &self,
+        x: Tensor<D>,
+        more: impl IntoIterator<Item = Tensor<R>>,
+    ) -> Vec<AnyTensor> {
+        let mut inputs = vec![AnyTensor::from(x.inner())];
+        inputs.extend(self.recorded_ends());
+        inputs.extend(more.into_iter().map(|input| AnyTensor::from(input.inner())));
+        inputs
     }
 
     /// Whether operations on `x` walk the sorted edges. They do not in a recording, nor on edges that
     /// `i32` cannot number.
-    pub fn walks_sorted<const D: usize>(&self, x: &Tensor<D>) -> bool {
+    pub(crate) fn walks_sorted<const D: usize>(&self, x: &Tensor<D>) -> bool {
         let numbers = [self.num_edges() + self.num_receivers(), self.num_senders()];
         !scope::is_recorded(x)
             && numbers.iter().all(|&number| i32::try_from(number).is_ok())
@@ -267,4 +294,11 @@ fn edges_of(csr: Csr) -> Csr {
         col: csr.edge.clone(),
         ..csr
     }
+}
+
+/// `x: [E, D]` with zeros in the rows for which `rows: [E]` is true.
+pub(crate) fn cleared(x: Tensor<2>, rows: Tensor<1, Bool>) -> Tensor<2> {
+    // As a shape: sizes in an array must not be 0.
+    let shape = x.shape();
+    x.mask_fill(rows.unsqueeze_dim::<2>(1).expand(shape), 0.0)
 }

@@ -22,8 +22,10 @@
 //! | [`spmm`], [`spmm_csr`] | `out[i] = ⊕ { w[e] · x[src[e]] : dst[e] = i }` |
 //! | [`aggregate`], [`aggregate_heads`] | the same for [`Endpoints`], which keep the edges sorted: what layers use |
 //! | [`aggregate_self`] | the sum and a node's own row with a weight |
-//! | [`aggregate_normalized`] | the sum scaled by the degrees of both ends, with a loop a node (graph convolution) |
+//! | [`aggregate_normalized`] | the sum scaled by the degrees of both ends, with a loop for each node (graph convolution) |
+//! | [`aggregate_with_loops`] | the weighted sum with a loop for each node, which has a weight of its own |
 //! | [`edge_attention`], [`Endpoints::softmax`], [`edge_dot`](edge_dot()) | attention in one walk, and its parts |
+//! | [`edge_attention_with`], [`LoopedEdges`] | attention to which edges add scores, and loops in its list of edges |
 //! | [`edge_attention_v2`], [`dot_attention`] | attention whose scores compare rows of features |
 //! | [`linear`], [`linear_add`], [`linear_sum`], [`linear_relu`], [`heads_dot`], [`add_bias`] | linear maps of node features |
 //! | [`matmul`](matmul()) | products of any matrices |
@@ -33,7 +35,7 @@
 //! | [`nonzero`], [`self_loop_position`], [`arange`] | positions |
 //! | [`batch_norm`] | columns normalised by their own statistics, while training |
 //! | [`dropout`] | random zeros while training |
-//! | [`relu`] | the positive part; its gradient needs the result only |
+//! | [`relu`], [`leaky_relu`] | the positive part, whose gradient needs the result only; with PyTorch's gradient at 0 |
 //!
 //! # Letters
 //! `N` nodes, `E` edges, `F` features, `n` destinations. Axis 0 is always nodes or edges; further
@@ -89,11 +91,13 @@ mod spmm;
 pub mod wire;
 mod witness;
 
-pub use aggregate::{aggregate, aggregate_heads, aggregate_normalized, aggregate_self};
+pub use aggregate::{
+    aggregate, aggregate_heads, aggregate_normalized, aggregate_self, aggregate_with_loops,
+};
 pub use arange::arange;
 pub use attention::{
-    AttentionAttributes, AttentionOptions, DotAttentionAttributes, DotAttentionOptions,
-    dot_attention, edge_attention, edge_attention_v2,
+    AttentionAttributes, AttentionOptions, DotAttentionAttributes, DotAttentionOptions, EdgeScores,
+    LoopedEdges, Loops, dot_attention, edge_attention, edge_attention_v2, edge_attention_with,
 };
 pub use backend::{CsrTensors, GraphOps};
 pub use batch_norm::batch_norm;
@@ -112,7 +116,7 @@ pub use memory::keep_freed_memory;
 pub use nonzero::nonzero;
 pub use reduce::Reduce;
 pub use registry::register_graph_ops;
-pub use relu::relu;
+pub use relu::{leaky_relu, relu};
 pub use scatter::scatter;
 pub use segment_reduce::segment_reduce;
 pub use segment_softmax::segment_softmax;

@@ -34,7 +34,7 @@ use burn_capture::{CaptureChannel, CaptureClient, CaptureDevice};
 use burn_router::{RouterClient, RouterTensor};
 use kiln_core::{AnyTensor, Kind, Leaves};
 
-use crate::witness;
+use crate::{wire::GraphOp, witness};
 
 /// Names of the markers in a recording. A marker with a tensor is the identity on it.
 pub mod marker {
@@ -152,6 +152,26 @@ pub(crate) fn selected(length: usize) -> usize {
         recording.notes.fresh.push(size);
         size
     })
+}
+
+/// Writes down an operation with one result, floats of the type of `like`, and returns that: it has a
+/// shape but no values.
+pub(crate) fn write_down<const D: usize, const R: usize>(
+    op: GraphOp,
+    like: &Tensor<D>,
+    inputs: &[AnyTensor],
+) -> Tensor<R> {
+    let inputs: Vec<_> = inputs.iter().cloned().map(unwrap).collect();
+    let client = inputs[0].client.clone();
+    let inputs: Vec<_> = inputs.into_iter().map(RouterTensor::into_ir).collect();
+    let desc = op.describe(&inputs, Some(like.dtype()), || client.create_empty_handle());
+    let out = client.register(OperationIr::Custom(desc)).output();
+    let out: Tensor<R> = wrap(Kind::Float, out).float();
+    if like.device().is_autodiff() {
+        out.autodiff()
+    } else {
+        out
+    }
 }
 
 /// Registers an input of the recording: a tensor without data.

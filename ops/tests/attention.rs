@@ -1,9 +1,9 @@
 //! Attention whose scores compare rows of features: against plain loops, against finite differences,
 //! against the composition of its parts, and against itself with other numbers of threads.
 
-use burn::tensor::{DType, Device, Shape, Tensor, activation::leaky_relu};
+use burn::tensor::{DType, Device, Shape, Tensor, TensorData};
 use kiln_core::{EdgeIndex, Edges, Flow};
-use kiln_ops::{Endpoints, Reduce};
+use kiln_ops::{AttentionOptions, EdgeScores, Endpoints, Reduce};
 
 use crate::{
     gradient::check,
@@ -74,7 +74,7 @@ impl Op {
         let (products, rows) = match self {
             Self::Joint(options) => {
                 let sums = ends.lift_j(a.clone()) + ends.lift_i(b);
-                (leaky_relu(sums, options.negative_slope) * c, a)
+                (kiln_ops::leaky_relu(sums, options.negative_slope) * c, a)
             }
             Self::Dot(options) => {
                 let products = ends.lift_i(a) * ends.lift_j(b);
@@ -486,4 +486,38 @@ fn wrong_shapes_are_named() {
     ];
     let all = ops(&sample);
     assert_eq!([message(all[0]), message(all[2])], expected);
+}
+
+/// Where a score is 0, its leaky ReLU has the slope of negative numbers, in one walk and in parts.
+#[test]
+fn scores_of_zero_have_the_gradient_of_negative_ones() {
+    let device = device().autodiff();
+    let data = TensorData::from([[0, 1, 2, 1], [1, 2, 0, 0]]);
+    let edges = EdgeIndex::new(Tensor::from_data(data, &device), 3, 3).unwrap();
+    let ends = Endpoints::new(edges, Flow::SourceToTarget);
+    let gradients = |is_in_parts: bool| -> [Vec<f64>; 2] {
+        let x = floats(&[1.0, -2.0, 0.5], [3, 1, 1], &device);
+        let [src, dst] = [[0.0, 0.0, -1.0], [0.0, 1.0, 0.0]]
+            .map(|scores| floats(&scores, [3, 1], &device).require_grad());
+        let options = AttentionOptions {
+            negative_slope: 0.2,
+            loops: None,
+            dropout: 0.0,
+            seed: None,
+        };
+        let out = if is_in_parts {
+            let more = EdgeScores {
+                edges: Tensor::zeros([4, 1], (&device, x.dtype())),
+                loops: None,
+            };
+            kiln_ops::edge_attention_with(x, src.clone(), dst.clone(), more, &ends, &options)
+        } else {
+            kiln_ops::edge_attention(x, src.clone(), dst.clone(), &ends, options)
+        };
+        let mut grads = (out.clone() * out).sum().backward();
+        [src, dst].map(|scores| read(scores.grad_remove(&mut grads).unwrap()))
+    };
+    for (got, expected) in gradients(true).iter().zip(gradients(false)) {
+        assert_close("scores of zero", got, &expected, 10.0);
+    }
 }

@@ -26,13 +26,14 @@ pub(crate) fn check<const D: usize, const O: usize>(
     let tensor = floats(x, shape, &device).require_grad();
     let out = f(tensor.clone(), &device);
     let (dims, count) = (out.dims(), out.dims().iter().product());
+    if count == 0 || x.is_empty() {
+        // Burn cuts slices and concatenations of nothing off from gradients.
+        return;
+    }
     let c = cotangent(count);
     let grads = (out * floats(&c, dims, &device)).backward();
-    let Some(got) = tensor.grad(&grads) else {
-        assert!(count == 0 || x.is_empty(), "{what}: no gradient");
-        return;
-    };
-    let got = read(got);
+    let got = tensor.grad(&grads);
+    let got = read(got.unwrap_or_else(|| panic!("{what}: no gradient")));
     let cpu = Device::flex();
     let loss = |x: &[f64]| -> f64 {
         let out = read(f(floats(x, shape, &cpu), &cpu));

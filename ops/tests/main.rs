@@ -6,6 +6,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a missing value fails the test")]
 
+mod absence;
 mod attention;
 mod batch_norm;
 mod forward;

@@ -7,9 +7,10 @@ use burn::backend::{
 };
 use burn::tensor::{Device, Int, Tensor, TensorData, try_read_sync};
 use burn_router::{CustomOpRegistry, TensorInterpreter};
-use kiln_core::AnyTensor;
+use kiln_core::{AnyTensor, EdgeIndex, Flow};
 use kiln_ops::{
-    Reduce,
+    AttentionOptions, Endpoints, Loops, Reduce, aggregate_normalized, aggregate_with_loops,
+    edge_attention,
     wire::{GraphOp, OpDecodeError},
 };
 
@@ -46,6 +47,29 @@ fn messages(device: &Device) -> Tensor<2> {
 
 fn ptr(device: &Device) -> Tensor<1, Int> {
     Tensor::from_ints([0, 1, 1, 4], device)
+}
+
+/// A graph of one node set with a loop.
+fn ends(device: &Device) -> Endpoints {
+    let edges = Tensor::stack(vec![src(device), dst(device)], 0);
+    Endpoints::new(EdgeIndex::new_unchecked(edges, 3, 3), Flow::SourceToTarget)
+}
+
+/// Attention of two heads over [`ends`].
+fn attention(device: &Device) -> Tensor<3> {
+    let heads = x(device).reshape([3, 2, 1]);
+    edge_attention(
+        heads,
+        x(device),
+        -x(device),
+        &ends(device),
+        AttentionOptions {
+            negative_slope: 0.25,
+            loops: Some(Loops::Every),
+            dropout: 0.0,
+            seed: None,
+        },
+    )
 }
 
 fn calls() -> Vec<Call> {
@@ -177,6 +201,50 @@ fn calls() -> Vec<Call> {
             vec![Float(0.25)],
             &[&[3, 2]],
         ),
+        call(
+            |d| {
+                let scale = x(d).slice([0..3, 0..1]).reshape([3]);
+                aggregate_normalized(x(d), scale, &ends(d), Some(2.0)).into()
+            },
+            GraphOp::SpmmNormalized {
+                self_loop: Some(2.0),
+            },
+            4,
+            vec![UInt(1), Float(2.0)],
+            &[&[3, 2]],
+        ),
+        call(
+            |d| {
+                let self_loop = x(d).slice([0..3, 0..1]).reshape([3]);
+                aggregate_with_loops(x(d), weight(d), self_loop, &ends(d)).into()
+            },
+            GraphOp::SpmmWithLoops,
+            5,
+            vec![],
+            &[&[3, 2]],
+        ),
+        call(
+            |d| ends(d).inverse_sqrt_degree(None, &x(d)).into(),
+            GraphOp::InverseSqrtDegree {
+                size: 3,
+                self_loop: None,
+            },
+            2,
+            vec![UInt(3), UInt(0), Float(0.0)],
+            &[&[3]],
+        ),
+        call(
+            |d| attention(d).into(),
+            GraphOp::EdgeAttention {
+                size: 3,
+                self_loops: true,
+                negative_slope: 0.25,
+                dropout: 0.0,
+            },
+            5,
+            vec![UInt(3), UInt(1), Float(0.25), Float(0.0)],
+            &[&[3, 2, 1]],
+        ),
     ]
 }
 
@@ -259,7 +327,10 @@ fn replay_equals_eager() {
             kiln_core::Kind::Float if eager.shape().num_dims() == 1 => {
                 eager.float::<1>().into_data().iter().collect()
             }
-            kiln_core::Kind::Float => eager.float::<2>().into_data().iter().collect(),
+            kiln_core::Kind::Float if eager.shape().num_dims() == 2 => {
+                eager.float::<2>().into_data().iter().collect()
+            }
+            kiln_core::Kind::Float => eager.float::<3>().into_data().iter().collect(),
             _ => eager.int::<1>().into_data().iter().collect(),
         };
         assert_eq!(eager, replayed.iter::<f64>().collect::<Vec<_>>(), "{id}");

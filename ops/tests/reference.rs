@@ -1,7 +1,7 @@
 //! The operations as plain loops over `f64`, written from their formulas.
 
 use burn::tensor::{Device, Int, Tensor};
-use kiln_ops::{AttentionOptions, DotAttentionOptions, Reduce};
+use kiln_ops::{AttentionOptions, DotAttentionOptions, Loops, Reduce};
 
 /// `out[e] = x[index[e]]`
 pub(crate) fn gather(x: &[f64], width: usize, index: &[usize]) -> Vec<f64> {
@@ -44,9 +44,16 @@ fn reduced(members: &[f64], reduce: Reduce) -> f64 {
         _ if members.is_empty() => 0.0,
         Reduce::Sum => members.iter().sum(),
         Reduce::Mean => members.iter().sum::<f64>() / members.len() as f64,
-        Reduce::Max => members.iter().copied().fold(f64::NEG_INFINITY, f64::max),
-        Reduce::Min => members.iter().copied().fold(f64::INFINITY, f64::min),
+        Reduce::Max => extremum(members, |a, b| a > b),
+        Reduce::Min => extremum(members, |a, b| a < b),
     }
+}
+
+/// The number that none exceeds, NaN if there is one.
+fn extremum(members: &[f64], exceeds: fn(f64, f64) -> bool) -> f64 {
+    let members = members.iter().copied();
+    let larger = |a: f64, b: f64| if b.is_nan() || exceeds(b, a) { b } else { a };
+    members.reduce(larger).unwrap()
 }
 
 /// `out[i, h] = ⊕ { w[e, h] · x[src[e], h] : dst[e] = i }`: a weight for each head of an edge, whose
@@ -150,8 +157,34 @@ pub(crate) fn normalized(
             add(j, i, 1.0);
         }
     }
-    for i in 0..nodes {
-        add(i, i, self_loop.unwrap_or_default());
+    if let Some(weight) = self_loop {
+        (0..nodes).for_each(|i| add(i, i, weight));
+    }
+    out
+}
+
+/// `out[i] = Σ { w[e] · x[j] : edge e = j → i, j ≠ i } + l[i] · x[i]`
+pub(crate) fn with_loops(
+    x: &[f64],
+    width: usize,
+    src: &[usize],
+    dst: &[usize],
+    weight: &[f64],
+    self_loop: &[f64],
+) -> Vec<f64> {
+    let mut out = vec![0.0; x.len()];
+    let mut add = |j: usize, i: usize, weight: f64| {
+        for f in 0..width {
+            out[i * width + f] += weight * x[j * width + f];
+        }
+    };
+    for ((&j, &i), &weight) in src.iter().zip(dst).zip(weight) {
+        if j != i {
+            add(j, i, weight);
+        }
+    }
+    for (i, &weight) in self_loop.iter().enumerate() {
+        add(i, i, weight);
     }
     out
 }
@@ -159,8 +192,21 @@ pub(crate) fn normalized(
 /// Attention by its formulas; `scores` are those of senders and of receivers.
 pub(crate) fn attention(
     x: &[f64],
+    sizes: [usize; 2],
+    scores: [&[f64]; 2],
+    src: &[usize],
+    dst: &[usize],
+    options: &Attention,
+) -> Vec<f64> {
+    attention_with(x, sizes, scores, None, src, dst, options)
+}
+
+/// The same with what edges and loops add to the scores, loops behind edges.
+pub(crate) fn attention_with(
+    x: &[f64],
     [heads, channels]: [usize; 2],
     scores: [&[f64]; 2],
+    more: Option<&[f64]>,
     src: &[usize],
     dst: &[usize],
     options: &Attention,
@@ -182,17 +228,20 @@ pub(crate) fn attention(
         .enumerate()
         .flat_map(|row| (0..heads).map(move |h| (row, h)))
     {
-        let score = |j: usize| {
-            let sum = scores[0][j * heads + h] + scores[1][i * heads + h];
+        let score = |e: usize, j: usize| {
+            let mut sum = scores[0][j * heads + h] + scores[1][i * heads + h];
+            if let Some(more) = more {
+                sum += more[e * heads + h];
+            }
             if sum > 0.0 {
                 sum
             } else {
                 sum * options.negative_slope
             }
         };
-        let total: f64 = entries.iter().map(|&(_, j)| score(j).exp()).sum();
+        let total: f64 = entries.iter().map(|&(e, j)| score(e, j).exp()).sum();
         for &(e, j) in entries {
-            let alpha = score(j).exp() / total * kept(e * heads + h, options);
+            let alpha = score(e, j).exp() / total * kept(e * heads + h, options);
             for c in 0..channels {
                 let x = x[(j * heads + h) * channels + c];
                 out[(i * heads + h) * channels + c] += alpha * x;
@@ -212,10 +261,12 @@ pub(crate) struct Attention {
 
 impl Attention {
     pub(crate) fn on(self, device: &Device) -> AttentionOptions {
+        let (dropout, seed) = seeded(self.dropout, device);
         AttentionOptions {
             negative_slope: self.negative_slope,
-            loops: self.loops,
-            dropout: seeded(self.dropout, device),
+            loops: self.loops.map(Loops::Below),
+            dropout,
+            seed,
         }
     }
 }
@@ -229,16 +280,23 @@ pub(crate) struct DotAttention {
 
 impl DotAttention {
     pub(crate) fn on(self, device: &Device) -> DotAttentionOptions {
+        let (dropout, seed) = seeded(self.dropout, device);
         DotAttentionOptions {
             scale: self.scale,
-            dropout: seeded(self.dropout, device),
+            dropout,
+            seed,
         }
     }
 }
 
-fn seeded(dropout: Option<(f64, u32)>, device: &Device) -> Option<(f64, Tensor<1, Int>)> {
-    let (probability, seed) = dropout?;
-    Some((probability, Tensor::from_ints([seed.cast_signed()], device)))
+fn seeded(dropout: Option<(f64, u32)>, device: &Device) -> (f64, Option<Tensor<1, Int>>) {
+    match dropout {
+        Some((probability, seed)) => {
+            let seed = Tensor::from_ints([seed.cast_signed()], device);
+            (probability, Some(seed))
+        }
+        None => (0.0, None),
+    }
 }
 
 /// What dropout multiplies a weight with.

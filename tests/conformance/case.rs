@@ -1,11 +1,12 @@
 //! A fixture of real PyG as a call of a recorded method.
 
 use burn::tensor::TensorData;
-use kiln_core::{Overload, Overloads as _};
+use kiln::ir::{Model, Recorder, record::Inputs};
+use kiln_core::{Overload, Overloads as _, Signature, Value};
 use kiln_nn::build::{AnyModel, KINDS};
 
 use crate::{
-    call::Inputs,
+    call,
     fixture::{Fixture, matches},
 };
 
@@ -22,17 +23,49 @@ pub(crate) fn variant(fixture: &Fixture, module: &AnyModel) -> Overload<AnyModel
         .unwrap()
 }
 
+/// The recorded method's name for an input of a fixture.
+pub(crate) fn leaf(name: &str) -> String {
+    match name {
+        "x_src" => "x.0".to_owned(),
+        "x_dst" => "x.1".to_owned(),
+        "rowptr" | "col" | "value" => format!("edge_index.{name}"),
+        _ => name.to_owned(),
+    }
+}
+
+/// What any signature declares.
+struct Declared(Signature);
+
+impl Inputs for Declared {
+    type Values = Vec<Value>;
+
+    fn signature(&self) -> Signature {
+        self.0.clone()
+    }
+
+    fn take(values: Vec<Value>) -> Vec<Value> {
+        values
+    }
+}
+
+/// The recorded module, with the variant alone that a fixture calls.
+pub(crate) fn record(fixture: &Fixture, module: &AnyModel) -> Model {
+    let own = variant(fixture, module);
+    let inputs = Declared(own.signature.clone());
+    let call = move |module: &AnyModel, values| (own.call)(module, values);
+    Recorder::new(module)
+        .kind(module.kind())
+        .overload(own.name.clone(), inputs, call)
+        .finish()
+        .unwrap()
+}
+
 /// Inputs by the names of the recorded method's leaves.
-pub(crate) fn inputs(fixture: &Fixture) -> Inputs {
-    let mut inputs: Inputs = fixture
+pub(crate) fn inputs(fixture: &Fixture) -> call::Inputs {
+    let mut inputs: call::Inputs = fixture
         .below("in.")
         .into_iter()
-        .map(|(name, data)| match name.as_str() {
-            "x_src" => ("x.0".to_owned(), data),
-            "x_dst" => ("x.1".to_owned(), data),
-            "rowptr" | "col" | "value" => (format!("edge_index.{name}"), data),
-            _ => (name, data),
-        })
+        .map(|(name, data)| (leaf(&name), data))
         .collect();
     if fixture.variant.starts_with("pair_edge_index") {
         let size: Vec<i64> = fixture

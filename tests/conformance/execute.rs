@@ -19,7 +19,7 @@ use kiln::{
 use crate::{
     call::{self, Inputs, Sizes},
     case,
-    fixture::Fixture,
+    fixture::{self, Fixture},
 };
 
 /// The device under test, and how far its results may be from the CPU's, relative to the largest.
@@ -76,6 +76,32 @@ fn programs_compute_what_pyg_computes() {
         count += 1;
     }
     assert!(count > 200, "only {count} fixtures");
+}
+
+#[test]
+fn what_is_not_finite_is_where_pyg_has_it() {
+    let (device, tolerance) = device();
+    let mut count = 0;
+    for runs in Fixture::nonfinite() {
+        if runs[0].is_pool() {
+            continue;
+        }
+        let module = runs[0].module(&Device::flex());
+        let model = case::record(&runs[0], &module);
+        let session = Session::new(&model, &device).unwrap();
+        let method = case::variant(&runs[0], &module).name;
+        for fixture in &runs {
+            let got = run(&session, &method, &case::inputs(fixture));
+            let expected = case::outputs(fixture);
+            assert_eq!(got.len(), expected.len(), "{}", fixture.name);
+            for (number, (got, expected)) in got.iter().zip(&expected).enumerate() {
+                let difference = fixture::difference(got, expected, tolerance.max(1e-5));
+                assert_eq!(difference, None, "{}, result {number}", fixture.name);
+            }
+        }
+        count += 1;
+    }
+    assert!(count > 50, "only {count} cases");
 }
 
 #[test]

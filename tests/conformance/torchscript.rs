@@ -66,6 +66,30 @@ impl Expectation {
             .push(json!({"method": method, "args": args, "out": out}));
     }
 
+    /// The last call's gradients, by kinds.
+    fn gradients(&mut self, fixture: &Fixture) {
+        let number = self.calls.len() - 1;
+        let mut gradients = serde_json::Map::new();
+        for (name, data) in fixture.below("grad.") {
+            let of = match name.split_once('.') {
+                Some(("in", input)) => format!("{number}.in.{}", case::leaf(input)),
+                _ => name.trim_start_matches("param.").to_owned(),
+            };
+            let kinds = format!("{number}.grad.{name}");
+            gradients.insert(of, json!(kinds));
+            self.tensors.push((kinds, data));
+        }
+        let mut cotangents = Vec::new();
+        for (position, data) in fixture.below("cot.") {
+            let name = format!("{number}.cot.{position}");
+            cotangents.push(json!(name));
+            self.tensors.push((name, data));
+        }
+        let call = self.calls[number].as_object_mut().unwrap();
+        call.insert("gradients".to_owned(), gradients.into());
+        call.insert("cotangents".to_owned(), cotangents.into());
+    }
+
     fn write(
         &self,
         folder: &Path,
@@ -87,6 +111,7 @@ impl Expectation {
             let dtype = match data.dtype() {
                 DType::F32 => Dtype::F32,
                 DType::I64 => Dtype::I64,
+                DType::U8 => Dtype::U8,
                 other => panic!("{name}: {other:?}"),
             };
             (
@@ -191,6 +216,31 @@ fn is_transformed(fixture: &Fixture) -> bool {
     !fixture.conv.ends_with("Conv") || fixture.name.ends_with(&format!("-{graph}-default"))
 }
 
+/// Calls whose inputs are not finite, an archive for each case.
+fn nonfinite(folder: &Path, device: &Device) -> usize {
+    let mut archives = 0;
+    for runs in Fixture::nonfinite() {
+        let fixture = &runs[0];
+        if fixture.is_pool() {
+            continue;
+        }
+        let module = fixture.module(device);
+        let model = case::record(fixture, &module);
+        let own = case::variant(fixture, &module);
+        let structure = result(fixture, &own.name);
+        let mut expectation = Expectation::default();
+        for run in &runs {
+            let (inputs, outputs) = (case::inputs(run), case::outputs(run));
+            expectation.call(&own.name, &own.signature, &inputs, outputs, &structure);
+            expectation.gradients(run);
+        }
+        let name = fixture.name.split(' ').next().unwrap();
+        expectation.write(folder, name, &model, &state(fixture), true, &Value::Null);
+        archives += 1;
+    }
+    archives
+}
+
 #[test]
 fn pytorch_runs_every_archive() {
     let device = Device::flex();
@@ -246,6 +296,7 @@ fn pytorch_runs_every_archive() {
     }
     assert!(archives > 200, "only {archives} fixtures");
     foreign_module(&folder, &device);
+    archives += nonfinite(&folder, &device);
     if env::var_os("KILN_TORCH_PYTHONS").is_none_or(|pythons| pythons.is_empty()) {
         println!(
             "skipped: {archives} archives written, but KILN_TORCH_PYTHONS names no Python to run them"

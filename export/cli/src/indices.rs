@@ -176,10 +176,24 @@ impl Analysis<'_> {
             Op::Spmm { reduce: _, size } => {
                 vec![(1, below(axis(0, 0))), (2, below(Some(size.clone())))]
             }
+            Op::SpmmNormalized { self_loop: _ } | Op::SpmmWithLoops => {
+                vec![(1, below(axis(0, 0))), (2, below(axis(0, 0)))]
+            }
+            Op::EdgeAttention {
+                slope: _,
+                self_loops: _,
+                dropout: _,
+                size,
+            } => vec![(1, below(axis(0, 0))), (2, below(Some(size.clone())))],
             Op::SpmmCsr { reduce: _ } => vec![(1, pointer(axis(2, 0))), (2, below(axis(0, 0)))],
             Op::Degree { size, elem: _ } | Op::CooToCsr { size } => {
                 vec![(0, below(Some(size.clone())))]
             }
+            Op::InverseSqrtDegree {
+                self_loop: _,
+                size,
+                elem: _,
+            } => vec![(1, below(Some(size.clone())))],
             Op::PtrToIndex { entries } => vec![(0, pointer(Some(entries.clone())))],
             _ => Vec::new(),
         };
@@ -395,6 +409,50 @@ fn @forward(x %0: f32[$N, 4], edge_index %1: i64[2, $E]) -> (%6) {
   %6: f32[$N, 4] = call @propagate(%0, %3, %5)
 }
 ";
+
+    #[test]
+    fn ends_of_edges_are_bounded_by_every_operation_along_edges() {
+        let operations = [
+            "spmm_normalized{self_loop=1.0}(%0, %4, %6, %2)",
+            "spmm_with_loops(%0, %4, %6, %7, %2)",
+            "edge_attention{slope=0.2, self_loops=true, dropout=0.0, size=$N}(%8, %4, %6, %0, %0)",
+        ];
+        for operation in operations {
+            let dims = if operation.starts_with("edge") {
+                "$N, 4, 1"
+            } else {
+                "$N, 4"
+            };
+            let (_, bounds) = first_function(&format!(
+                r"kiln 1
+
+symbols $N, $E
+
+module @ = Net {{
+  method forward(x: f32[$N, 4], edge_index: i64[2, $E]) -> f32[{dims}] {{
+    case () -> @forward
+  }}
+}}
+
+fn @forward(x %0: f32[$N, 4], edge_index %1: i64[2, $E]) -> (%9) {{
+  %2: f32[$N] = full{{value=1.0, elem=f32, dims=[$N]}}()
+  %3: i64[1, $E] = slice{{ranges=[0..1, 0..$E]}}(%1)
+  %4: i64[$E] = reshape{{dims=[$E]}}(%3)
+  %5: i64[1, $E] = slice{{ranges=[1..2, 0..$E]}}(%1)
+  %6: i64[$E] = reshape{{dims=[$E]}}(%5)
+  %7: f32[$E] = full{{value=1.0, elem=f32, dims=[$E]}}()
+  %8: f32[$N, 4, 1] = reshape{{dims=[$N, 4, 1]}}(%0)
+  %9: f32[{dims}] = {operation}
+}}
+"
+            ));
+            let rules: Vec<_> = bounds.iter().map(|bound| &bound.rule).collect();
+            let [Rule::Below(src), Rule::Below(dst)] = rules[..] else {
+                panic!("{operation}: {rules:?}");
+            };
+            assert_eq!(src, dst, "{operation}");
+        }
+    }
 
     #[test]
     fn rows_of_an_edge_index_are_bounded_through_calls() {

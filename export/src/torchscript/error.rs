@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-use kiln_ir::ElemType;
+use kiln_ir::{ElemType, pass::PassError};
 
 /// A model that could not be written as a TorchScript archive. Nothing is left at the target path.
 #[derive(Debug, thiserror::Error)]
@@ -82,6 +82,9 @@ pub enum Error {
         /// Operation and operands.
         what: String,
     },
+    /// Operations could not be put in parts: a mistake in the pass that does so.
+    #[error(transparent)]
+    Pass(#[from] PassError),
     /// The program is not well formed; a validated program never is.
     #[error("{place}: malformed program: {what}")]
     Malformed {

@@ -18,7 +18,7 @@ use std::{
     path::Path,
 };
 
-use kiln_ir::{Model, ModuleId, Program, Weight, WeightId, WeightRole};
+use kiln_ir::{Model, ModuleId, Program, Weight, WeightId, WeightRole, pass};
 
 use archive::Archive;
 use code::{Code, Object};
@@ -81,7 +81,8 @@ fn share(file: &tempfile::NamedTempFile) -> std::io::Result<()> {
 
 fn write_model<W: Write + Seek>(model: &Model, sink: W) -> Result<W, Error> {
     let values = |name: &str| model.weights.bytes(name).map(Cow::Borrowed);
-    write_archive(&model.program, &values, sink)
+    let program = pass::run(model.program.clone(), &[pass::LOWER])?;
+    write_archive(&program, &values, sink)
 }
 
 /// Writes a program whose weights' little-endian values `values` gives by name.

@@ -13,22 +13,28 @@ FOLDER holds, for each archive NAME.pt, the files NAME.json and NAME.safetensors
      "parameters": [["lin.weight", [4, 8]]],
      "buffers": [["norm.running_mean", [8]]]}
 
+A call may have "gradients", {"0.in.x": "0.grad.in.x", "lin.weight": "0.grad.param.lin.weight"}: by the
+name of an input's tensor or of a parameter, where its gradient is not finite (0 finite, 1 NaN, 2 infinite,
+3 negative and infinite). It is that of the sum of the results, each times its tensor in "cotangents".
+
 An argument or a result is the name of a tensor in the safetensors file, a list for a tuple,
 {"ints": [5, 3]} for a tuple of integers, a boolean, or null for None. "args" has names in the
 order of the method's parameters; trailing ones that have defaults may be left out.
 "parameters" and "buffers" may be replaced by one list "state_dict" where roles do not matter.
 Calls in "refused", which may be left out, must raise an error with the given part of a message.
-With "results_only": true, only loading, the state_dict and the results of calls are checked.
+With "results_only": true, only loading, the state_dict and the results of calls are checked, in every
+precision.
 
 For each archive: load; state_dict keys, order within a module, shapes; each call by position and
 by keyword, through the method itself and, for `forward__k`, through `forward`; freeze;
-optimize_for_inference; double; train and eval; save and load again; gradients; wrong arguments;
-refused calls.
+optimize_for_inference; double, float16, bfloat16, and bfloat16 by autocast; train and eval; save and load
+again; gradients; wrong arguments; refused calls.
 The last line is `N passed, N failed`; the exit code is 1 if anything failed.
 """
 import io
 import json
 import os
+import re
 import struct
 import sys
 import traceback
@@ -38,6 +44,9 @@ warnings.filterwarnings("ignore")
 import torch
 
 RTOL, ATOL = 1e-5, 1e-6
+VERSION = tuple(int(part) for part in torch.__version__.split("+")[0].split(".")[:2])
+# Before this version some operators do not run on processors with floats of 16 bits.
+HAS_SHORT_FLOATS = (2, 4)
 DTYPES = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16,
           "I64": torch.int64, "I32": torch.int32, "U8": torch.uint8, "BOOL": torch.bool}
 
@@ -66,12 +75,16 @@ class Checks:
     """Counts what passed and reports what did not."""
 
     def __init__(self):
-        self.passed, self.failed = 0, 0
+        self.passed, self.failed, self.missing = 0, 0, set()
 
     def run(self, name, check, *args):
         try:
             check(*args)
         except Exception as error:  # any failure is reported and counted
+            missing = re.search(r"(\S+) not implemented for '(Half|BFloat16)'", str(error))
+            if missing and VERSION < HAS_SHORT_FLOATS:
+                self.missing.add(f"{missing[1]} for {missing[2]}")
+                return
             self.failed += 1
             print(f"FAILED {name}: {type(error).__name__}: {error}")
             if os.environ.get("KILN_TORCH_TRACE"):
@@ -200,6 +213,119 @@ def check_double(archive, checks, label):
         if tensor.is_floating_point() and tensor.dtype != torch.float64:
             raise AssertionError(f"{name} is {tensor.dtype}")
     run_calls(archive, module, checks, label, convert=double, rtol=1e-4, atol=1e-5)
+
+
+# Largest error in other precisions, relative to the largest number of a result, about 16 roundings.
+PRECISIONS = {torch.float16: 1.6e-2, torch.bfloat16: 1.2e-1}
+
+
+def close_enough(got, expected, tolerance, place="output"):
+    """Raises unless two results have the same structure, and nearly the same values in any float type."""
+    if isinstance(expected, tuple):
+        if not isinstance(got, tuple) or len(got) != len(expected):
+            raise AssertionError(f"{place}: expected a tuple of {len(expected)}, got {type(got).__name__}")
+        for position, (left, right) in enumerate(zip(got, expected)):
+            close_enough(left, right, tolerance, f"{place}.{position}")
+        return
+    if got.is_floating_point() != expected.is_floating_point() or got.shape != expected.shape:
+        raise AssertionError(f"{place}: expected {expected.dtype} {tuple(expected.shape)}, "
+                             f"got {got.dtype} {tuple(got.shape)}")
+    if not expected.is_floating_point():
+        if not torch.equal(got, expected):
+            raise AssertionError(f"{place}: integers differ")
+        return
+    expected = expected.float()
+    finite = torch.isfinite(expected)
+    if not torch.allclose(got.float()[~finite], expected[~finite], equal_nan=True):
+        raise AssertionError(f"{place}: what is not finite differs")
+    if finite.any():
+        scale = max(1e-2, expected[finite].abs().max().item())
+        worst = (got.float()[finite] - expected[finite]).abs().max().item()
+        if not worst <= tolerance * scale:
+            raise AssertionError(f"{place}: values differ by up to {worst}, relative to {scale}")
+
+
+def check_precision(archive, checks, label, dtype):
+    """A model that is converted computes nearly what it does in float32 with the same numbers."""
+
+    def rounded(tensor):
+        return tensor.to(dtype) if tensor.is_floating_point() else tensor
+
+    def widened(tensor):
+        return rounded(tensor).float() if tensor.is_floating_point() else tensor
+
+    module = archive.load().eval().to(dtype)
+    for name, tensor in module.state_dict().items():
+        if tensor.is_floating_point() and tensor.dtype != dtype:
+            raise AssertionError(f"{name} is {tensor.dtype}")
+    wide = archive.load().eval().to(dtype).float()
+    for number, call in enumerate(archive.spec["calls"]):
+
+        def check(call=call):
+            expected = getattr(wide, call["method"])(**archive.args(call, widened))
+            for _ in range(3):
+                got = getattr(module, call["method"])(**archive.args(call, rounded))
+                close_enough(got, expected, PRECISIONS[dtype])
+                first = got
+                while isinstance(first, tuple):
+                    first = first[0]
+                if first.is_floating_point() and first.dtype != dtype:
+                    raise AssertionError(f"the result is {first.dtype}")
+        checks.run(f"{label}: call {number} of {call['method']}", check)
+
+
+def check_autocast(archive, checks, label):
+    """Under autocast, where products are taken in bfloat16, results stay near."""
+    module = archive.load().eval()
+    for number, call in enumerate(archive.spec["calls"]):
+
+        def check(call=call):
+            expected = archive.value(call["out"])
+            for _ in range(3):
+                with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
+                    got = getattr(module, call["method"])(**archive.args(call))
+                close_enough(got, expected, PRECISIONS[torch.bfloat16])
+        checks.run(f"{label}: call {number} of {call['method']}", check)
+
+
+def check_gradient_kinds(archive, checks, name):
+    """Gradients are NaN and infinite where calls say so."""
+    for number, call in enumerate(archive.spec["calls"]):
+        if "gradients" not in call:
+            continue
+
+        def check(call=call):
+            module = archive.load().eval()
+            tracked = {}
+
+            def convert(tensor):
+                if not tensor.is_floating_point():
+                    return tensor
+                names = [name for name, other in archive.tensors.items() if other is tensor]
+                tracked[names[0]] = tensor.clone().requires_grad_()
+                return tracked[names[0]]
+
+            out = getattr(module, call["method"])(**archive.args(call, convert))
+            leaves = []
+
+            def flatten(value):
+                if isinstance(value, tuple):
+                    for item in value:
+                        flatten(item)
+                elif value.is_floating_point():
+                    leaves.append(value)
+
+            flatten(out)
+            cotangents = [archive.tensors[name] for name in call["cotangents"]]
+            sum((leaf * cotangent).sum() for leaf, cotangent in zip(leaves, cotangents)).backward()
+            tracked.update(module.named_parameters())
+            for name, kinds in call["gradients"].items():
+                grad, expected = tracked[name].grad, archive.tensors[kinds]
+                grad = torch.zeros_like(tracked[name]) if grad is None else grad
+                got = torch.isnan(grad) * 1 + torch.isposinf(grad) * 2 + torch.isneginf(grad) * 3
+                if not torch.equal(got.to(torch.uint8), expected):
+                    raise AssertionError(f"the gradient of {name} is {grad}, expected {expected}")
+        checks.run(f"{name}: gradients of call {number} of {call['method']}", check)
 
 
 def has_dropout(module):
@@ -341,9 +467,14 @@ def check_archive(archive, name, checks):
     run_calls(archive, module, checks, name)
     run_calls(archive, module, checks, f"{name} by keyword", keywords=True)
     run_union(archive, module, checks, name)
+    checks.run(f"{name}: double", check_double, archive, checks, f"{name} as double")
+    for dtype in PRECISIONS:
+        label = f"{name} as {str(dtype).removeprefix('torch.')}"
+        checks.run(label, check_precision, archive, checks, label, dtype)
+    checks.run(f"{name}: autocast", check_autocast, archive, checks, f"{name} under autocast")
+    check_gradient_kinds(archive, checks, name)
     if archive.spec.get("results_only"):
         return
-    checks.run(f"{name}: double", check_double, archive, checks, f"{name} as double")
     checks.run(f"{name}: train and eval", check_train, archive)
     checks.run(f"{name}: gradients of inputs", check_input_gradients, archive)
     checks.run(f"{name}: wrong arguments", check_wrong_arguments, archive)
@@ -407,6 +538,8 @@ def main():
         print(f"FAILED {folder}: no archives")
     for name in names:
         check_archive(Archive(folder, name), name, checks)
+    if checks.missing:
+        print(f"skipped, since this PyTorch has no {', '.join(sorted(checks.missing))}")
     print(f"torch {torch.__version__}: {len(names)} archives, {checks.passed} passed, {checks.failed} failed")
     sys.exit(1 if checks.failed else 0)
 

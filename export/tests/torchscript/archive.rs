@@ -3,11 +3,11 @@
 use std::io::{Cursor, Read as _};
 
 use kiln_export::torchscript::{self, Error};
-use kiln_ir::{ElemType, ModuleId, Op, Size, Type, WeightRole, Weights};
+use kiln_ir::{ElemType, ModuleId, Op, Type, WeightRole, Weights};
 use zip::{CompressionMethod, ZipArchive};
 
 use crate::{
-    builder::{Builder, float, int},
+    builder::{Builder, float},
     expectation::Data,
     models::{network, overloads},
 };
@@ -153,37 +153,6 @@ fn weights_that_do_not_fit_are_errors_and_leave_no_file() {
     let message = "weight lin_l.weight of type f32 and shape [2, 3] has 4 bytes of values";
     assert_eq!(error.to_string(), message);
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
-}
-
-#[test]
-fn what_only_executors_know_is_an_error() {
-    let mut builder = Builder::new("Net");
-    let (nodes, edges) = (builder.symbol("N"), builder.symbol("E"));
-    let (x, ends) = (
-        float(vec![Size::symbol(nodes), Size::fixed(2)]),
-        int(vec![Size::symbol(edges)]),
-    );
-    let mut body = builder.function(ModuleId(0), "forward");
-    let features = body.input("x", &x);
-    let scale = body.input("scale", &float(vec![Size::symbol(nodes)]));
-    let [src, dst] = ["src", "dst"].map(|name| body.input(name, &ends));
-    let op = Op::SpmmNormalized { self_loop: None };
-    let out = body.op(op, &[features, src, dst, scale], &x);
-    let function = body.finish(&[out]);
-    let params = vec![
-        ("x", Type::Tensor(x.clone())),
-        ("scale", Type::Tensor(float(vec![Size::symbol(nodes)]))),
-        ("src", Type::Tensor(ends.clone())),
-        ("dst", Type::Tensor(ends)),
-    ];
-    let cases = vec![(vec![], function)];
-    builder.method("forward", params, Type::Tensor(x), cases);
-    let error = torchscript::to_bytes(&builder.model()).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "forward: TorchScript has no form of SpmmNormalized { self_loop: None }, an operation of \
-         executors"
-    );
 }
 
 #[test]

@@ -123,12 +123,6 @@ pub enum ExecError {
         /// What they are.
         got: String,
     },
-    /// A graph has more edges and nodes than the kernels that sort them can number.
-    #[error("expected at most 2^31 - 1 edges and nodes, got {edges} edges")]
-    TooManyEdges {
-        /// Number of edges.
-        edges: usize,
-    },
     /// A weight is not in the model.
     #[error("there is no weight \"{name}\"")]
     MissingWeight {

@@ -11,8 +11,8 @@ use burn::{
 };
 use kiln_core::{EdgeIndex, Flow};
 use kiln_ops::{
-    AttentionOptions, Endpoints, Reduce, aggregate, aggregate_normalized, dispatch, dropout_seed,
-    edge_attention,
+    AttentionOptions, Endpoints, Loops, Reduce, aggregate, aggregate_normalized,
+    aggregate_with_loops, dispatch, edge_attention,
 };
 
 use super::{
@@ -109,17 +109,16 @@ pub(super) fn eval(
             size,
         } => {
             let (src, dst) = (next(), next());
-            let scores = [next(), next()].map(Tensor::<2>::from_dispatch);
+            let [score_src, score_dst] = [next(), next()].map(Tensor::<2>::from_dispatch);
             let sizes = [x.shape()[0], destinations(size)?];
             let ends = graphs.ends([ids[1], ids[2]], sizes, src, dst);
-            let x = sortable(ends, Tensor::<3>::from_dispatch(x))?;
-            let is_dropping = *probability > 0.0 && x.device().is_autodiff();
+            let x = Tensor::<3>::from_dispatch(x);
             let options = AttentionOptions {
                 negative_slope: *negative_slope,
-                loops: self_loops.then(|| sizes[0].min(sizes[1])),
-                dropout: is_dropping.then(|| (*probability, dropout_seed(&x.device()))),
+                loops: self_loops.then(|| Loops::Below(sizes[0].min(sizes[1]))),
+                dropout: *probability,
+                seed: None,
             };
-            let [score_src, score_dst] = scores;
             edge_attention(x, score_src, score_dst, ends, options).into_dispatch()
         }
         Op::SpmmNormalized { self_loop } => {
@@ -127,9 +126,16 @@ pub(super) fn eval(
             let scale = Tensor::from_dispatch(next());
             let nodes = x.shape()[0];
             let ends = graphs.ends([ids[1], ids[2]], [nodes, nodes], src, dst);
-            let x = sortable(ends, Tensor::from_dispatch(x))?;
             let self_loop = self_loop.map(|Float(weight)| weight);
-            aggregate_normalized(x, scale, ends, self_loop).into_dispatch()
+            aggregate_normalized(Tensor::from_dispatch(x), scale, ends, self_loop).into_dispatch()
+        }
+        Op::SpmmWithLoops => {
+            let (src, dst) = (next(), next());
+            let [weight, self_loop] = [next(), next()].map(Tensor::from_dispatch);
+            let nodes = x.shape()[0];
+            let ends = graphs.ends([ids[1], ids[2]], [nodes, nodes], src, dst);
+            let x = Tensor::from_dispatch(x);
+            aggregate_with_loops(x, weight, self_loop, ends).into_dispatch()
         }
         Op::InverseSqrtDegree {
             self_loop,
@@ -139,21 +145,11 @@ pub(super) fn eval(
             let nodes = eval.size("the number of nodes", size)?;
             let ends = graphs.ends([ids[0], ids[1]], [nodes, nodes], x, next());
             let options = (&ends.device(), DType::from(float_dtype(*elem)));
-            let like = sortable(ends, Tensor::<1>::zeros([1], options))?;
+            let like = Tensor::<1>::zeros([1], options);
             let self_loop = self_loop.map(|Float(weight)| weight);
             ends.inverse_sqrt_degree(self_loop, &like).into_dispatch()
         }
         op => unreachable!("not an operation on graphs: {op:?}"),
     };
     Ok(vec![one])
-}
-
-/// What walks sorted edges, if they can be numbered.
-fn sortable<const D: usize>(ends: &Endpoints, x: Tensor<D>) -> Result<Tensor<D>, ExecError> {
-    if ends.walks_sorted(&x) {
-        Ok(x)
-    } else {
-        let edges = ends.num_edges();
-        Err(ExecError::TooManyEdges { edges })
-    }
 }

@@ -214,6 +214,7 @@ fn need(op: &Op) -> Need<'_> {
         | Op::SelfLoopPosition { .. }
         | Op::EdgeAttention { .. }
         | Op::SpmmNormalized { .. }
+        | Op::SpmmWithLoops
         | Op::InverseSqrtDegree { .. } => Need::Alike(Vec::new()),
         Op::Weight(_)
         | Op::Call(_)

@@ -1,7 +1,6 @@
 //! The executor: runs the methods of a model on any Burn device.
 //!
-//! A [`Session`] prepares once: it inlines calls, merges common nodes, fuses message passing, drops
-//! dead nodes, and uploads each weight that is left. A run binds the symbols from the inputs, evaluates
+//! A [`Session`] prepares once: it inlines calls, merges common nodes, drops dead nodes, and uploads each weight that is left. A run binds the symbols from the inputs, evaluates
 //! the sizes, and executes node by node; a value is freed after its last use.
 //!
 //! Operations run on Burn's run-time backend without ranks in types. What each does is in one file a
@@ -290,6 +289,7 @@ impl Session {
             | Op::SelfLoopPosition { .. }
             | Op::EdgeAttention { .. }
             | Op::SpmmNormalized { .. }
+            | Op::SpmmWithLoops
             | Op::InverseSqrtDegree { .. } => graph::eval(eval, graphs, site, operands),
         }
     }

@@ -162,7 +162,7 @@ fn reads_back(function: &Function, node: &Node, varies: &[bool]) -> bool {
             return node.inputs.iter().any(is_integer);
         }
         Op::Spmm { reduce, .. } if reduce != Reduce::Mul => 1..3,
-        Op::EdgeAttention { .. } | Op::SpmmNormalized { .. } => 1..3,
+        Op::EdgeAttention { .. } | Op::SpmmNormalized { .. } | Op::SpmmWithLoops => 1..3,
         Op::InverseSqrtDegree { .. } => 0..2,
         _ => return false,
     };
@@ -191,6 +191,7 @@ fn makes_memory(op: &Op) -> bool {
             | Op::SpmmCsr { .. }
             | Op::EdgeAttention { .. }
             | Op::SpmmNormalized { .. }
+            | Op::SpmmWithLoops
             | Op::InverseSqrtDegree { .. }
     )
 }

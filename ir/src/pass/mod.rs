@@ -8,8 +8,7 @@
 //! | [`INLINE`] | replaces calls by the nodes of what they call |
 //! | [`CSE`] | computes equal things once |
 //! | [`LINEAR`] | recognises linear layers in the pieces that Burn records |
-//! | [`ATTENTION`] | puts attention in one operation in the place of its parts |
-//! | [`NORMALIZATION`] | the same for sums that are normalised symmetrically |
+//! | [`LOWER`] | puts the parts of attention, and of sums with loops, in their place |
 //! | [`DCE`] | drops nodes that nothing reads, and functions that nothing runs |
 //!
 //! ```
@@ -22,13 +21,11 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod attention;
 mod cse;
 mod dce;
 mod inline;
 mod linear;
-mod normalization;
-mod pattern;
+mod lower;
 mod rebuild;
 
 use crate::{
@@ -69,24 +66,19 @@ pub const LINEAR: Pass = Pass {
     run: linear::recognise_linear,
 };
 
-/// Puts attention in one operation in the place of its parts. For programs without calls, and for
-/// executors: other readers know the parts.
-pub const ATTENTION: Pass = Pass {
-    name: "attention",
-    run: attention::fuse_attention,
-};
-
-/// As [`ATTENTION`], for sums over neighbours that are normalised symmetrically by degree.
-pub const NORMALIZATION: Pass = Pass {
-    name: "normalization",
-    run: normalization::fuse_normalization,
+/// Puts the parts of operations that are several in one in their place:
+/// [`EdgeAttention`](crate::Op::EdgeAttention), [`SpmmNormalized`](crate::Op::SpmmNormalized) and
+/// [`SpmmWithLoops`](crate::Op::SpmmWithLoops). Results stay the same, also where numbers are not finite.
+pub const LOWER: Pass = Pass {
+    name: "lower",
+    run: lower::lower,
 };
 
 /// What the recorder runs on a program.
 pub const RECORDING: [Pass; 2] = [LINEAR, DCE];
 
 /// What the executor runs before a program.
-pub const EXECUTION: [Pass; 5] = [INLINE, CSE, ATTENTION, NORMALIZATION, DCE];
+pub const EXECUTION: [Pass; 3] = [INLINE, CSE, DCE];
 
 /// A pass that made an invalid program of a valid one: a mistake in the pass.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::{
     op::Op,
-    program::{Function, Node, ValueId, ValueType},
+    program::{Function, Node, TensorType, ValueId, ValueType},
 };
 
 /// A function under construction, and where the values of the old one went.
@@ -37,6 +37,15 @@ impl Rebuild {
 
     pub(super) fn values(&self, old: &[ValueId]) -> Vec<ValueId> {
         old.iter().map(|&value| self.value(value)).collect()
+    }
+
+    /// The types of new values, if all are tensors.
+    pub(super) fn types(&self, new: &[ValueId]) -> Option<Vec<&TensorType>> {
+        let ty = |id: &ValueId| match self.function.values.get(id.index())? {
+            ValueType::Tensor(ty) => Some(ty),
+            ValueType::Int(_) => None,
+        };
+        new.iter().map(ty).collect()
     }
 
     /// Lets an old value be an existing new one.

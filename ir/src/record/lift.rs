@@ -496,6 +496,26 @@ impl Lifter {
                 end: number(end),
             },
             GraphOp::Dropout { prob } => Op::Dropout(Float(prob)),
+            GraphOp::SpmmNormalized { self_loop } => Op::SpmmNormalized {
+                self_loop: self_loop.map(Float),
+            },
+            GraphOp::SpmmWithLoops => Op::SpmmWithLoops,
+            GraphOp::InverseSqrtDegree { size, self_loop } => Op::InverseSqrtDegree {
+                self_loop: self_loop.map(Float),
+                size: number(size),
+                elem: elem(out.dtype)?,
+            },
+            GraphOp::EdgeAttention {
+                size,
+                self_loops,
+                negative_slope,
+                dropout,
+            } => Op::EdgeAttention {
+                slope: Float(negative_slope),
+                self_loops,
+                dropout: Float(dropout),
+                size: number(size),
+            },
             GraphOp::EdgeDot | GraphOp::MatchSum => return None,
         };
         let inputs = desc

@@ -1,6 +1,6 @@
 //! Training and inference: one program for both.
 //!
-//! Dropout and batch normalisation are the operations that know both modes. A forward pass is recorded
+//! Dropout, also that inside attention, and batch normalisation are what knows both modes. A forward pass is recorded
 //! with the flags of its modules as in training: Kiln's dropout is then an operation, and the momentum
 //! of a batch normalisation is read from how Burn prints the module, since no parameter shows it. A
 //! recording with the flags off tells whether this is all that training changes, and what Burn's own
@@ -262,8 +262,10 @@ impl Plain {
                         continue;
                     }
                     let mut op = raw.op.clone();
-                    if let Op::BatchNorm { momentum, .. } = &mut op {
-                        *momentum = None;
+                    match &mut op {
+                        Op::BatchNorm { momentum, .. } => *momentum = None,
+                        Op::EdgeAttention { dropout, .. } => *dropout = Float(0.0),
+                        _ => {}
                     }
                     let inputs = raw
                         .inputs

@@ -100,6 +100,7 @@ impl Parser<'_> {
             "self_loop_position" => Op::SelfLoopPosition {
                 size: self.first("size", Self::size)?,
             },
+            "spmm_with_loops" => return Ok(Op::SpmmWithLoops),
             "edge_attention" => Op::EdgeAttention {
                 slope: self.first("slope", Self::float)?,
                 self_loops: self.next("self_loops", Self::bool)?,

@@ -118,6 +118,7 @@ pub(super) fn print_op(words: Words<'_>, op: &Op, inputs: &str) -> String {
             )
         }
         Op::SpmmNormalized { self_loop } => one("spmm_normalized", "self_loop", maybe(*self_loop)),
+        Op::SpmmWithLoops => plain("spmm_with_loops"),
         Op::InverseSqrtDegree {
             self_loop,
             size: rows,

@@ -121,6 +121,15 @@ struct Symbols {
     nodes: u64,
 }
 
+/// Types of the results of an operation on inputs of some types, if it takes such inputs.
+pub(crate) fn types_of(
+    program: &Program,
+    op: &Op,
+    inputs: &[&TensorType],
+) -> Option<Vec<TensorType>> {
+    infer::Infer(program).op(op, inputs).ok()
+}
+
 impl Valid {
     /// The program, to change it.
     pub fn into_program(self) -> Program {

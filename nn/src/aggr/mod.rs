@@ -10,7 +10,10 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 pub use kiln_ops::Reduce;
-use kiln_ops::{aggregate, aggregate_heads};
+use kiln_ops::{
+    aggregate, aggregate_heads, aggregate_normalized, aggregate_self, aggregate_with_loops,
+    edge_attention, edge_attention_with,
+};
 
 use crate::message_passing::{Endpoints, Message};
 
@@ -62,6 +65,9 @@ impl Aggregation {
     ///
     /// # Shapes
     /// Messages of width `F` become `[n, k · F]` for `k` aggregations and `n` receivers.
+    ///
+    /// # Panics
+    /// If messages whose sum is taken, as [`Message`] says, meet another aggregation.
     pub fn apply(&self, message: Message, ends: &Endpoints) -> Tensor<2> {
         match message {
             Message::Source(x) => self.each(x, |x, reduce| aggregate(x, None, ends, reduce)),
@@ -73,8 +79,54 @@ impl Aggregation {
                 aggregate_heads(x, weight.clone(), ends, reduce)
                     .reshape([ends.num_receivers(), heads * channels])
             }),
+            Message::WithSelf { x, weight } => {
+                self.expect_sum();
+                aggregate_self(x, weight, ends)
+            }
+            Message::WithLoops {
+                x,
+                weight,
+                self_loop,
+            } => {
+                self.expect_sum();
+                aggregate_with_loops(x, weight, self_loop, ends)
+            }
+            Message::Normalized {
+                x,
+                scale,
+                self_loop,
+            } => {
+                self.expect_sum();
+                aggregate_normalized(x, scale, ends, self_loop)
+            }
+            Message::Attention {
+                x,
+                score_src,
+                score_dst,
+                score_edge,
+                options,
+            } => {
+                self.expect_sum();
+                let [_, heads, channels] = x.dims();
+                let out = match score_edge {
+                    Some(score_edge) => {
+                        edge_attention_with(x, score_src, score_dst, score_edge, ends, &options)
+                    }
+                    None => edge_attention(x, score_src, score_dst, ends, options),
+                };
+                out.reshape([ends.num_receivers(), heads * channels])
+            }
             Message::Edge(x) => self.each(x, |x, reduce| ends.collect(x, reduce)),
         }
+    }
+
+    #[track_caller]
+    fn expect_sum(&self) {
+        assert!(
+            self.reduces == [Reduce::Sum],
+            "expected `sum`, since these messages are summed as they are made, got {:?}",
+            self.reduces
+        );
     }
 
     /// Reduces the rows of `x: [E, F]` that share an index to `[size, k · F]`.

@@ -7,33 +7,31 @@
 //! ```
 //!
 //! # Self loops
-//! Loops that are there already are ignored and one loop is appended for each node. The number of
-//! ignored loops depends on data, so they stay in the list with a score that makes their weight
-//! zero, and sizes stay what they are: `E + N` edges. In a bipartite graph only nodes that both
-//! sides have get a loop; there the appended loops of the others are ignored in the same way. Only
-//! [`GatConv::forward_with_attention`] removes ignored edges, because it returns the list.
+//! Loops that are there already give way to one loop for each node. In a bipartite graph only nodes that
+//! both sides have get one. The list of edges stays what it is, but for
+//! [`GatConv::forward_with_attention`], which returns it as it was used.
 
 use burn::{
     config::Config,
     module::{Module, Param},
     nn::Linear,
-    tensor::{DType, Device, Shape, Tensor, activation::leaky_relu},
+    tensor::{Device, Shape, Tensor},
 };
 use kiln_core::{
-    Edges, Nodes, Value, leaves,
+    AnyTensor, Edges, Leaves, Nodes, Value, leaf_name,
     signature::{Dim, Overload, Overloads, Signature, Type},
 };
-use kiln_ops::{
-    AttentionOptions, Reduce, add_bias, edge_attention, heads_dot, linear, matmul, scope,
-};
+use kiln_ops::{LoopedEdges, Reduce, add_bias, heads_dot, linear, matmul, scope};
 use serde::{Deserialize, Serialize};
 
-use super::attention::{Attention, Loops, append_loops, compact, fill_rows};
+use super::attention::Attention;
 use crate::{
     aggr::Aggregation,
     dropout::Dropout,
     init,
-    message_passing::{Endpoints, Flow, Message, MessagePassing},
+    message_passing::{
+        AttentionOptions, EdgeScores, Endpoints, Flow, Loops, Message, MessagePassing,
+    },
     overload::{Arguments, GraphForm, edge_attr, value},
     sequential::NodeTransform,
 };
@@ -219,18 +217,55 @@ pub struct GatConv {
 pub struct GatConvArgs {
     /// Transformed features of the senders, `[N, heads, d_output]`.
     pub x: Tensor<3>,
-    /// Weight of each edge and head, `[E, heads]`.
-    pub alpha: Tensor<2>,
+    /// What they are weighted by.
+    pub alpha: Alpha,
 }
 
-leaves!(GatConvArgs { x, alpha });
+/// Weights of messages, or what they are made of.
+#[derive(Clone, Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one is made in a call of a layer"
+)]
+pub enum Alpha {
+    /// Weight of each edge and head, `[E, heads]`.
+    Weights(Tensor<2>),
+    /// Scores whose softmax is taken on the way.
+    Scores {
+        /// Of the senders, `[N, heads]`.
+        src: Tensor<2>,
+        /// Of the receivers, `[n, heads]`.
+        dst: Tensor<2>,
+        /// Of edges and loops.
+        edge: Option<EdgeScores>,
+        /// Loops that the softmax counts.
+        loops: Option<Loops>,
+    },
+}
 
-/// Result of the attention before ignored edges are removed.
-struct Attended {
-    out: Tensor<2>,
-    edges: Edges,
-    alpha: Tensor<2>,
-    loops: Option<Loops>,
+impl Leaves for GatConvArgs {
+    fn map_leaves(self, name: &str, f: &mut dyn FnMut(String, AnyTensor) -> AnyTensor) -> Self {
+        let leaf = |field| leaf_name(name, field);
+        let x = self.x.map_leaves(&leaf("x"), f);
+        let alpha = match self.alpha {
+            Alpha::Weights(alpha) => Alpha::Weights(alpha.map_leaves(&leaf("alpha"), f)),
+            Alpha::Scores {
+                src,
+                dst,
+                edge,
+                loops,
+            } => Alpha::Scores {
+                src: src.map_leaves(&leaf("alpha_src"), f),
+                dst: dst.map_leaves(&leaf("alpha_dst"), f),
+                edge: edge.map(|EdgeScores { edges, loops }| EdgeScores {
+                    edges: edges.map_leaves(&leaf("alpha_edge"), f),
+                    loops: loops.map_leaves(&leaf("alpha_loop"), f),
+                }),
+                loops,
+            },
+        };
+        Self { x, alpha }
+    }
 }
 
 impl GatConv {
@@ -256,11 +291,17 @@ impl GatConv {
         let x = scope.input("x", x.into());
         let edges = scope.input("edge_index", edges.into());
         let edge_attr = scope.input("edge_attr", edge_attr);
-        let out = match self.attend_at_once(&x, &edges, edge_attr.as_ref()) {
-            Some(out) => out,
-            None => self.attend(x, edges, edge_attr).out,
+        let ends = Endpoints::new(&edges, self.flow);
+        let loops = self.loops(&x, &ends);
+        let (x_j, scores) = self.scores(&x, &ends);
+        let alpha = Alpha::Scores {
+            src: scores.0,
+            dst: scores.1,
+            edge: self.edge_scores(edge_attr, &ends, loops.is_some()),
+            loops,
         };
-        scope.exit(out)
+        let out = self.propagate(edges, GatConvArgs { x: x_j, alpha });
+        scope.exit(self.finish(out, self.flow.ends(x).1))
     }
 
     /// The convolution, and the attention that it paid to each edge.
@@ -277,72 +318,74 @@ impl GatConv {
         let x = scope.input("x", x.into());
         let edges = scope.input("edge_index", edges.into());
         let edge_attr = scope.input("edge_attr", edge_attr);
-        let csr = matches!(edges, Edges::Csr(_));
-        let Attended {
-            out,
-            edges,
-            alpha,
-            loops,
-        } = self.attend(x, edges, edge_attr);
-        let attention = match (edges, loops) {
-            (Edges::Coo(edges), Some(loops)) => compact(&edges, &alpha, loops, csr),
-            (edges, _) => Attention { edges, alpha },
+        let ends = Endpoints::new(&edges, self.flow);
+        let loops = self.loops(&x, &ends);
+        let (x_j, (src, dst)) = self.scores(&x, &ends);
+        let edge = self.edge_scores(edge_attr, &ends, loops.is_some());
+        let (of_edges, of_loops) = edge.map_or((None, None), |edge| (Some(edge.edges), edge.loops));
+        let activate = |scores: Tensor<2>, more: Option<Tensor<2>>| {
+            let scores = match more {
+                Some(more) => scores + more,
+                None => scores,
+            };
+            kiln_ops::leaky_relu(scores, self.negative_slope)
         };
+        let scores = activate(
+            ends.lift_j(src.clone()) + ends.lift_i(dst.clone()),
+            of_edges,
+        );
+        let message = |alpha: &Tensor<2>| GatConvArgs {
+            x: x_j,
+            alpha: Alpha::Weights(self.dropout.forward(alpha.clone())),
+        };
+        let (out, attention) = if let Some(loops) = loops {
+            let looped = LoopedEdges::new(&ends, loops);
+            let of_loops = activate(looped.lift_loops(src) + dst, of_loops);
+            let alpha = looped.softmax(scores, of_loops);
+            let list = looped.ends().edges().clone();
+            let out = looped.receivers(self.propagate(list, message(&alpha)));
+            (out, Attention::with_loops(&edges, &looped, &alpha))
+        } else {
+            let alpha = ends.softmax(scores);
+            let out = self.propagate(edges.clone(), message(&alpha));
+            (out, Attention { edges, alpha })
+        };
+        let out = self.finish(out, self.flow.ends(x).1);
         scope.exit((out, attention))
     }
 
-    /// The convolution with attention in one walk over the edges, where that can be: not in a
-    /// recording, which writes down the parts, and not with features of edges.
-    fn attend_at_once(
-        &self,
-        x: &Nodes,
-        edges: &Edges,
-        edge_attr: Option<&Tensor<2>>,
-    ) -> Option<Tensor<2>> {
-        let ends = Endpoints::new(edges, self.flow);
-        let has_edge_scores = edge_attr.is_some() && self.lin_edge.is_some();
-        if has_edge_scores || !ends.walks_sorted(&x.src) {
-            return None;
-        }
-        let x_j = self.by_heads(self.maps().0, self.flow.ends(x.clone()).0);
-        let (score_j, score_i) = self.scores(x, &x_j, ends.num_receivers());
-        let options = AttentionOptions {
-            negative_slope: self.negative_slope,
-            loops: self
-                .add_self_loops
-                .then(|| ends.num_senders().min(ends.num_receivers())),
-            dropout: self.dropout.draw(&x_j.device()),
-        };
-        let out = edge_attention(x_j, score_j, score_i, &ends, options);
-        let width = self.heads * self.channels;
-        let out = out.reshape([ends.num_receivers(), width]);
-        let x_i = self.flow.ends(x.clone()).1;
-        Some(self.finish(out, x_i))
+    /// The loops that are added, if any are: without senders there is nobody to have one.
+    fn loops(&self, x: &Nodes, ends: &Endpoints) -> Option<Loops> {
+        let (senders, receivers) = (ends.num_senders(), ends.num_receivers());
+        (self.add_self_loops && senders > 0).then(|| {
+            if x.is_pair() {
+                Loops::Below(senders.min(receivers))
+            } else {
+                Loops::Every
+            }
+        })
     }
 
-    /// What senders, whose transformed features are `mapped`, and receivers add to scores, `[N, H]` and
-    /// `[n, H]`. Attention vectors are multiplied into the maps first, unless the features are wider.
-    fn scores(
-        &self,
-        x: &Nodes,
-        mapped: &Tensor<3>,
-        num_receivers: usize,
-    ) -> (Tensor<2>, Tensor<2>) {
-        let [_, heads, channels] = mapped.dims();
+    /// Transformed features of the senders, `[N, H, C]`, and what senders and receivers add to scores, `[N, H]`
+    /// and `[n, H]`. Attention vectors are multiplied into the maps first, unless the features are wider.
+    fn scores(&self, x: &Nodes, ends: &Endpoints) -> (Tensor<3>, (Tensor<2>, Tensor<2>)) {
+        let (x_j, x_i) = self.flow.ends(x.clone());
+        let (lin_j, lin_i) = self.maps();
+        let (heads, channels) = (self.heads, self.channels);
+        let mapped = self.by_heads(lin_j, x_j.clone());
         if self.lin.is_some() && !x.is_pair() && self.in_channels[0] > heads * channels {
             let scores = |att: &Param<Tensor<3>>| heads_dot(mapped.clone(), att.val());
-            return (scores(&self.att_src), scores(&self.att_dst));
+            let scores = (scores(&self.att_src), scores(&self.att_dst));
+            return (mapped, scores);
         }
         let map = |lin: &Linear, att: &Param<Tensor<3>>| {
             let weight = lin.weight.val();
             let [d_input, _] = weight.dims();
             heads_dot(weight.reshape([d_input, heads, channels]), att.val())
         };
-        let (x_j, x_i) = self.flow.ends(x.clone());
-        let (lin_j, lin_i) = self.maps();
         let (map_j, map_i) = (map(lin_j, &self.att_src), map(lin_i, &self.att_dst));
         let options = (&x_j.device(), x_j.dtype());
-        match x_i {
+        let scores = match x_i {
             _ if !x.is_pair() => {
                 let scores = linear(x_j, Tensor::cat(vec![map_j, map_i], 1), None);
                 let part = |first| scores.clone().narrow(1, first, heads);
@@ -351,9 +394,10 @@ impl GatConv {
             Some(x_i) => (linear(x_j, map_j, None), linear(x_i, map_i, None)),
             None => (
                 linear(x_j, map_j, None),
-                Tensor::zeros(Shape::new([num_receivers, heads]), options),
+                Tensor::zeros(Shape::new([ends.num_receivers(), heads]), options),
             ),
-        }
+        };
+        (mapped, scores)
     }
 
     /// Heads concatenated or averaged, the residual and the bias.
@@ -376,86 +420,6 @@ impl GatConv {
         }
     }
 
-    fn attend(&self, x: Nodes, edges: Edges, edge_attr: Option<Tensor<2>>) -> Attended {
-        let is_pair = x.is_pair();
-        let x_own = self.flow.ends(x.clone()).1;
-        let (x_j, x_i) = self.transform(x);
-        let alpha_j = heads_dot(x_j.clone(), self.att_src.val());
-        let alpha_i = x_i.map(|x_i| heads_dot(x_i, self.att_dst.val()));
-        let edge_attr = edge_attr.filter(|_| self.lin_edge.is_some());
-
-        let ends = Endpoints::new(edges, self.flow);
-        let mut scores = ends.lift_j(alpha_j.clone());
-        if let Some(alpha_i) = &alpha_i {
-            scores = scores + ends.lift_i(alpha_i.clone());
-        }
-        if let Some(edge_attr) = &edge_attr {
-            scores = scores + self.edge_scores(edge_attr.clone());
-        }
-        let activate = |scores| leaky_relu(scores, self.negative_slope);
-        let (ends, scores, loops) = if self.add_self_loops {
-            let (looped, mut own, loops) = append_loops(&ends, alpha_j, alpha_i, is_pair);
-            if let Some(edge_attr) = edge_attr {
-                own = own + self.edge_scores(self.loop_attr(edge_attr, &ends, &loops));
-            }
-            // A finite score, so that a node all of whose edges are ignored does not get NaN.
-            let lowest = if scores.dtype() == DType::F16 {
-                -6e4
-            } else {
-                -1e30
-            };
-            let scores = fill_rows(activate(scores), loops.existing.clone(), lowest);
-            let own = match &loops.ignored {
-                Some(ignored) => fill_rows(activate(own), ignored.clone(), lowest),
-                None => activate(own),
-            };
-            (looped, Tensor::cat(vec![scores, own], 0), Some(loops))
-        } else {
-            (ends, activate(scores), None)
-        };
-        let mut alpha = ends.softmax(scores);
-        if let Some(Loops {
-            existing,
-            ignored: Some(ignored),
-        }) = &loops
-        {
-            // Where all edges are ignored, the softmax has shared its weight among them.
-            let ignored = Tensor::cat(vec![existing.clone(), ignored.clone()], 0);
-            alpha = fill_rows(alpha, ignored, 0.0);
-        }
-        let alpha = self.dropout.forward(alpha);
-
-        let edges = ends.edges().clone();
-        let out = self.propagate(
-            edges.clone(),
-            GatConvArgs {
-                x: x_j,
-                alpha: alpha.clone(),
-            },
-        );
-        let out = self.finish(out, x_own);
-        Attended {
-            out,
-            edges,
-            alpha,
-            loops,
-        }
-    }
-
-    /// Transformed features of senders and receivers, `[N, H, C]` each.
-    fn transform(&self, x: Nodes) -> (Tensor<3>, Option<Tensor<3>>) {
-        let is_shared = !x.is_pair() && self.lin.is_some();
-        let (x_j, x_i) = self.flow.ends(x);
-        let (lin_j, lin_i) = self.maps();
-        let x_j = self.by_heads(lin_j, x_j);
-        let x_i = if is_shared {
-            Some(x_j.clone())
-        } else {
-            x_i.map(|x_i| self.by_heads(lin_i, x_i))
-        };
-        (x_j, x_i)
-    }
-
     /// Transformed features, `[N, H, C]`.
     fn by_heads(&self, lin: &Linear, x: Tensor<2>) -> Tensor<3> {
         let num_nodes = x.dims()[0];
@@ -472,20 +436,35 @@ impl GatConv {
         }
     }
 
-    /// `a_edge · W_e e`, `[E, d_edge]` to `[E, H]`. The attention vector is multiplied into the map
-    /// first, so that the edges' transformed features, `[E, H · C]`, are never made.
-    fn edge_scores(&self, edge_attr: Tensor<2>) -> Tensor<2> {
-        let (Some(lin), Some(att)) = (&self.lin_edge, &self.att_edge) else {
-            panic!("expected `lin_edge` and `att_edge`");
-        };
+    /// What edges with features and their loops add to scores. `a_edge · W_e e`: the attention vector is
+    /// multiplied into the map first, so that the edges' transformed features, `[E, H · C]`, are never made.
+    fn edge_scores(
+        &self,
+        edge_attr: Option<Tensor<2>>,
+        ends: &Endpoints,
+        has_loops: bool,
+    ) -> Option<EdgeScores> {
+        let (lin, att) = (self.lin_edge.as_ref()?, self.att_edge.as_ref()?);
+        let mut edge_attr = edge_attr?;
+        if has_loops {
+            edge_attr = ends.without_loops(edge_attr);
+        }
         let weight = lin.weight.val();
         let [d_edge, _] = weight.dims();
         let weight = weight.reshape([d_edge, self.heads, self.channels]);
-        matmul(edge_attr, heads_dot(weight, att.val()))
+        let map = heads_dot(weight, att.val());
+        let loops = has_loops.then(|| {
+            let loop_attr = self.loop_attr(edge_attr.clone(), ends);
+            matmul(loop_attr, map.clone())
+        });
+        Some(EdgeScores {
+            edges: matmul(edge_attr, map),
+            loops,
+        })
     }
 
     /// Features of the appended loops, `[n, d_edge]`.
-    fn loop_attr(&self, edge_attr: Tensor<2>, ends: &Endpoints, loops: &Loops) -> Tensor<2> {
+    fn loop_attr(&self, edge_attr: Tensor<2>, ends: &Endpoints) -> Tensor<2> {
         let num_loops = ends.num_receivers();
         let [_, d_edge] = edge_attr.dims();
         let options = (&edge_attr.device(), edge_attr.dtype());
@@ -504,7 +483,7 @@ impl GatConv {
             FillValue::Incoming(reduce) => {
                 // Loops that were there go to a row of their own, which is cut off.
                 let last = i64::try_from(num_loops).unwrap_or(i64::MAX);
-                let index = ends.receiver().mask_fill(loops.existing.clone(), last);
+                let index = ends.receiver().mask_fill(ends.is_loop(), last);
                 let all = kiln_ops::scatter(edge_attr, index, num_loops + 1, *reduce);
                 all.slice([0..num_loops, 0..d_edge])
             }
@@ -519,9 +498,26 @@ impl MessagePassing for GatConv {
     const RECORD: &'static str = "GATConvPropagate";
 
     fn message(&self, args: &GatConvArgs, _ends: &Endpoints) -> Message {
-        Message::Heads {
-            x: args.x.clone(),
-            weight: args.alpha.clone(),
+        let x = args.x.clone();
+        match args.alpha.clone() {
+            Alpha::Weights(weight) => Message::Heads { x, weight },
+            Alpha::Scores {
+                src,
+                dst,
+                edge,
+                loops,
+            } => Message::Attention {
+                x,
+                score_src: src,
+                score_dst: dst,
+                score_edge: edge,
+                options: AttentionOptions {
+                    negative_slope: self.negative_slope,
+                    loops,
+                    dropout: self.dropout.probability(),
+                    seed: None,
+                },
+            },
         }
     }
 

@@ -7,11 +7,10 @@
 //! Features are transformed first and propagated second, as in PyG.
 //!
 //! # Self loops
-//! The appended loops are not put into the edge list. A node's own contribution is one scaled copy
-//! of its row, so it is added to the result of the propagation, and the edges keep their number and
-//! order. Loops that are there already get coefficient zero; in an edge index their weight (the last
-//! one's, if there are several) becomes that of the node's loop, and in an adjacency it is replaced
-//! by the fill value. That is PyG's behaviour for `Tensor` and `SparseTensor` respectively.
+//! Loops that are there already give way to one loop for each node, which is not put into the edge list: the
+//! edges keep their number and order. In an edge index the weight of a loop that is there (the last one's,
+//! if there are several) becomes that of the node's loop, and in an adjacency it is replaced by the fill
+//! value. That is PyG's behaviour for `Tensor` and `SparseTensor` respectively.
 
 use burn::{
     config::Config,
@@ -20,10 +19,10 @@ use burn::{
     tensor::{Device, Tensor, assert_shape},
 };
 use kiln_core::{
-    AnyTensor, Edges, Leaves, leaf_name, leaves,
+    AnyTensor, Edges, Leaves, leaf_name,
     signature::{Overload, Overloads, Signature},
 };
-use kiln_ops::{Reduce, add_bias, aggregate_normalized, linear, scope};
+use kiln_ops::{Reduce, add_bias, linear, scope};
 
 use crate::{
     aggr::Aggregation,
@@ -130,21 +129,22 @@ pub struct GcnConv {
 #[derive(Clone, Debug)]
 pub struct GcnNorm(Coefficients);
 
-/// Coefficients of the edges, or what they are products of.
+/// What messages are multiplied with.
 #[expect(
     clippy::large_enum_variant,
     reason = "two tensors, made once for a call"
 )]
 #[derive(Clone, Debug)]
 enum Coefficients {
-    /// Where edges have weights, and in recordings.
+    /// Nothing.
+    None,
+    /// Where edges have weights: a coefficient for each edge, `[E]`, and if loops are added one for each
+    /// node's own row, `[N]`.
     Edges {
-        /// Coefficient of each edge, `[E]`; zero for edges that are self loops, if loops are added.
-        weight: Option<Tensor<1>>,
-        /// Coefficient of each node's own row, `[N]`, if loops are added.
+        weight: Tensor<1>,
         self_loop: Option<Tensor<1>>,
     },
-    /// Where they have none: the root of the inverse degree of each node, `[N]`.
+    /// Where they have none: the root of the inverse degree of each node, `[N]`, and the weight of loops.
     Nodes {
         scale: Tensor<1>,
         self_loop: Option<f64>,
@@ -155,8 +155,9 @@ impl Leaves for GcnNorm {
     fn map_leaves(self, name: &str, f: &mut dyn FnMut(String, AnyTensor) -> AnyTensor) -> Self {
         let leaf = |field| leaf_name(name, field);
         Self(match self.0 {
+            Coefficients::None => Coefficients::None,
             Coefficients::Edges { weight, self_loop } => Coefficients::Edges {
-                weight: weight.map_leaves(&leaf("weight"), f),
+                weight: weight.map_leaves(&leaf("edge_weight"), f),
                 self_loop: self_loop.map_leaves(&leaf("self_loop"), f),
             },
             Coefficients::Nodes { scale, self_loop } => Coefficients::Nodes {
@@ -172,11 +173,19 @@ impl Leaves for GcnNorm {
 pub struct GcnConvArgs {
     /// Features, `[N, d_input]`, or transformed features, `[N, d_output]`, if those are no wider.
     pub x: Tensor<2>,
-    /// Coefficient of each edge, `[E]`.
-    pub edge_weight: Option<Tensor<1>>,
+    /// What they are multiplied with on their way.
+    pub norm: GcnNorm,
 }
 
-leaves!(GcnConvArgs { x, edge_weight });
+impl Leaves for GcnConvArgs {
+    /// Those of the coefficients stand beside `x`, as PyG's `edge_weight` does.
+    fn map_leaves(self, name: &str, f: &mut dyn FnMut(String, AnyTensor) -> AnyTensor) -> Self {
+        Self {
+            x: self.x.map_leaves(&leaf_name(name, "x"), f),
+            norm: self.norm.map_leaves(name, f),
+        }
+    }
+}
 
 impl GcnConv {
     /// The convolution on a graph without edge weights; an adjacency's values are its weights.
@@ -207,12 +216,13 @@ impl GcnConv {
         let coefficients = if self.normalize {
             self.coefficients(&edges, edge_weight, &x)
         } else {
-            Coefficients::Edges {
-                weight: weights(&edges, edge_weight),
-                self_loop: None,
-            }
+            let self_loop = None;
+            weights(&edges, edge_weight).map_or(Coefficients::None, |weight| Coefficients::Edges {
+                weight,
+                self_loop,
+            })
         };
-        scope.exit(self.convolve(x, edges, coefficients))
+        scope.exit(self.convolve(x, edges, GcnNorm(coefficients)))
     }
 
     /// The normalised coefficients of a graph, to be used for several calls of
@@ -239,34 +249,15 @@ impl GcnConv {
         let x = scope.input("x", x);
         let edges = scope.input("edge_index", edges.into());
         let norm = scope.input("norm", norm);
-        scope.exit(self.convolve(x, edges, norm.0))
+        scope.exit(self.convolve(x, edges, norm))
     }
 
-    fn convolve(&self, x: Tensor<2>, edges: Edges, coefficients: Coefficients) -> Tensor<2> {
+    fn convolve(&self, x: Tensor<2>, edges: Edges, norm: GcnNorm) -> Tensor<2> {
         // Both maps are linear, so messages are as wide as the narrower of input and output.
         let [d_input, d_output] = self.lin.weight.dims();
         let widens = d_input < d_output;
         let x = if widens { x } else { self.lin.transform(x) };
-        let out = match coefficients {
-            Coefficients::Nodes { scale, self_loop } => {
-                let ends = Endpoints::new(edges, self.flow);
-                aggregate_normalized(x, scale, &ends, self_loop)
-            }
-            Coefficients::Edges {
-                weight: edge_weight,
-                self_loop,
-            } => {
-                let args = GcnConvArgs {
-                    x: x.clone(),
-                    edge_weight,
-                };
-                let out = self.propagate(edges, args);
-                match self_loop {
-                    Some(weight) => out + x * weight.unsqueeze_dim(1),
-                    None => out,
-                }
-            }
-        };
+        let out = self.propagate(edges, GcnConvArgs { x, norm });
         let bias = self.bias.as_ref().map(Param::val);
         if widens {
             return linear(out, self.lin.weight.val(), bias);
@@ -293,39 +284,30 @@ impl GcnConv {
         let options = (&like.device(), like.dtype());
         let fill = if self.improved { 2.0 } else { 1.0 };
         let ends = Endpoints::new(edges.clone(), self.flow);
-        let (src, dst) = (ends.src(), ends.dst());
-        let given = weights(edges, edge_weight);
-        if given.is_none() && ends.walks_sorted(like) {
+        let Some(given) = weights(edges, edge_weight) else {
             // As in PyG, `improved` has no effect on an edge index without weights.
-            let fill = if matches!(edges, Edges::Csr(_)) {
-                fill
-            } else {
-                1.0
+            let fill = match edges {
+                Edges::Coo(_) => 1.0,
+                Edges::Csr(_) => fill,
             };
             let self_loop = self.add_self_loops.then_some(fill);
             let scale = ends.inverse_sqrt_degree(self_loop, like);
             return Coefficients::Nodes { scale, self_loop };
-        }
-        let weight = given
-            .clone()
-            .unwrap_or_else(|| Tensor::ones([ends.num_edges()], options));
-
+        };
         let (weight, self_loop) = if self.add_self_loops {
-            let self_loop = match (edges, given) {
-                (Edges::Coo(_), Some(given)) => {
+            let self_loop = match edges {
+                Edges::Coo(_) => {
                     // Nodes without a loop point at the entry behind the last edge.
-                    let position =
-                        kiln_ops::self_loop_position(src.clone(), dst.clone(), num_nodes);
-                    let padded = Tensor::cat(vec![given, Tensor::full([1], fill, options)], 0);
-                    kiln_ops::gather(padded, position)
+                    let (src, dst) = (ends.src(), ends.dst());
+                    let position = kiln_ops::self_loop_position(src, dst, num_nodes);
+                    let fill = Tensor::full([1], fill, options);
+                    kiln_ops::gather(Tensor::cat(vec![given.clone(), fill], 0), position)
                 }
-                (Edges::Coo(_), None) => Tensor::ones([num_nodes], options),
-                (Edges::Csr(_), _) => Tensor::full([num_nodes], fill, options),
+                Edges::Csr(_) => Tensor::full([num_nodes], fill, options),
             };
-            let is_loop = src.clone().equal(dst.clone());
-            (weight.mask_fill(is_loop, 0.0), Some(self_loop))
+            (given.mask_fill(ends.is_loop(), 0.0), Some(self_loop))
         } else {
-            (weight, None)
+            (given, None)
         };
 
         let degree = ends.collect(weight.clone(), Reduce::Sum);
@@ -339,9 +321,8 @@ impl GcnConv {
             .sqrt()
             .recip()
             .mask_fill(isolated, 0.0);
-
         Coefficients::Edges {
-            weight: Some(ends.lift_j(scale.clone()) * weight * ends.lift_i(scale.clone())),
+            weight: ends.lift_j(scale.clone()) * weight * ends.lift_i(scale.clone()),
             self_loop: self_loop.map(|self_loop| scale.clone() * self_loop * scale),
         }
     }
@@ -368,9 +349,25 @@ impl MessagePassing for GcnConv {
 
     fn message(&self, args: &GcnConvArgs, _ends: &Endpoints) -> Message {
         let x = args.x.clone();
-        match args.edge_weight.clone() {
-            Some(weight) => Message::Weighted { x, weight },
-            None => Message::Source(x),
+        match args.norm.0.clone() {
+            Coefficients::None => Message::Source(x),
+            Coefficients::Edges {
+                weight,
+                self_loop: None,
+            } => Message::Weighted { x, weight },
+            Coefficients::Edges {
+                weight,
+                self_loop: Some(self_loop),
+            } => Message::WithLoops {
+                x,
+                weight,
+                self_loop,
+            },
+            Coefficients::Nodes { scale, self_loop } => Message::Normalized {
+                x,
+                scale,
+                self_loop,
+            },
         }
     }
 

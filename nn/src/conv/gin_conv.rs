@@ -10,10 +10,10 @@ use burn::{
     tensor::{Device, Tensor},
 };
 use kiln_core::{
-    Edges, Nodes,
+    Edges, Nodes, leaves,
     signature::{Dim, Overload, Overloads, Signature},
 };
-use kiln_ops::{Reduce, aggregate_self, scope};
+use kiln_ops::{Reduce, scope};
 
 use crate::{
     aggr::Aggregation,
@@ -110,17 +110,20 @@ impl<M: NodeTransform + ModuleDisplay> GinConv<M> {
         let x = scope.input("x", x.into());
         let edges = scope.input("edge_index", edges.into());
 
-        let own = || self.eps.val() + 1.0;
-        let ends = Endpoints::new(&edges, self.flow);
+        let own = self.eps.val() + 1.0;
         let is_sum = self.aggr == Reduce::Sum.into();
-        let out = if !x.is_pair() && is_sum && ends.walks_sorted(&x.src) {
+        let out = if !x.is_pair() && is_sum {
             // Neighbours and the node itself in one walk.
-            aggregate_self(x.src, own(), &ends)
+            let args = GinConvArgs {
+                x: x.src,
+                own: Some(own),
+            };
+            self.propagate(edges, args)
         } else {
             let (x_j, x_i) = self.flow.ends(x);
-            let out = self.propagate(edges, x_j);
+            let out = self.propagate(edges, GinConvArgs { x: x_j, own: None });
             match x_i {
-                Some(x_i) => out + x_i * own().unsqueeze_dim(1),
+                Some(x_i) => out + x_i * own.unsqueeze_dim(1),
                 None => out,
             }
         };
@@ -128,14 +131,29 @@ impl<M: NodeTransform + ModuleDisplay> GinConv<M> {
     }
 }
 
+/// What [`GinConv`] propagates.
+#[derive(Clone, Debug)]
+pub struct GinConvArgs {
+    /// Features of the senders, `[N, F]`.
+    pub x: Tensor<2>,
+    /// Weight of a node's own row, `[1]`, if it is added to the sum.
+    pub own: Option<Tensor<1>>,
+}
+
+leaves!(GinConvArgs { x, own });
+
 impl<M: NodeTransform + ModuleDisplay> MessagePassing for GinConv<M> {
-    type Args = Tensor<2>;
+    type Args = GinConvArgs;
 
     const KIND: &'static str = "GINConv";
     const RECORD: &'static str = "GINConvPropagate";
 
-    fn message(&self, x: &Tensor<2>, _ends: &Endpoints) -> Message {
-        Message::Source(x.clone())
+    fn message(&self, args: &GinConvArgs, _ends: &Endpoints) -> Message {
+        let x = args.x.clone();
+        match args.own.clone() {
+            Some(weight) => Message::WithSelf { x, weight },
+            None => Message::Source(x),
+        }
     }
 
     fn aggregation(&self) -> Aggregation {

@@ -35,15 +35,24 @@ impl JumpingKnowledge {
     /// # Panics
     /// If there are none.
     pub fn combine(self, mut layers: Vec<Tensor<2>>) -> Tensor<2> {
-        match self {
-            Self::Last => match layers.pop() {
-                Some(last) => last,
-                None => panic!("expected the output of at least one layer"),
-            },
-            Self::Cat => Tensor::cat(layers, 1),
-            Self::Max => Tensor::stack::<3>(layers, 2).max_dim(2).squeeze_dim(2),
+        let combined = match self {
+            Self::Last => layers.pop(),
+            Self::Cat => (!layers.is_empty()).then(|| Tensor::cat(layers, 1)),
+            Self::Max => layers.into_iter().reduce(larger),
+        };
+        match combined {
+            Some(combined) => combined,
+            None => panic!("expected the output of at least one layer"),
         }
     }
+}
+
+/// The larger element of each two, as PyTorch's maximum along an axis has it, gradients included: NaN is larger
+/// than any number, and of equal ones the first is taken.
+fn larger(x: Tensor<2>, y: Tensor<2>) -> Tensor<2> {
+    let is_number = x.clone().equal(x.clone());
+    let is_larger = y.clone().lower_equal(x.clone()).bool_not();
+    x.mask_where(is_larger.bool_and(is_number), y)
 }
 
 /// A name that is no way to combine layers.

@@ -122,6 +122,41 @@ impl<B: GraphOps> Backward<B, 1> for Normalized {
     }
 }
 
+/// `(Aᵀ + L) g` with the diagonal of loops `L`, and the inner products for the weights of edges and loops.
+#[derive(Debug)]
+struct WithLoops;
+
+impl<B: GraphOps> Backward<B, 3> for WithLoops {
+    /// `x`, the weights and the loops, and the edges both ways.
+    type State = ([FloatTensor<B>; 3], [CsrTensors<B>; 2]);
+
+    fn backward(
+        self,
+        ops: Ops<Self::State, 3>,
+        grads: &mut Gradients,
+        _checkpointer: &mut Checkpointer,
+    ) {
+        let ([x, weight, self_loop], [csr, transposed]) = ops.state;
+        let [x_node, weight_node, loop_node] = ops.parents;
+        let grad = grads.consume::<B>(&ops.node);
+        if let Some(node) = loop_node {
+            let products = B::float_mul(grad.clone(), x.clone());
+            let shape = self_loop.shape();
+            let dot = B::float_reshape(B::float_sum_dim(products, 1), shape);
+            grads.register::<B>(node.id, dot);
+        }
+        if let Some(node) = weight_node {
+            let (csr, transposed) = (csr.clone(), transposed.clone());
+            let dot = B::edge_dot_csr(grad.clone(), x, csr, transposed);
+            grads.register::<B>(node.id, dot);
+        }
+        if let Some(node) = x_node {
+            let dx = B::aggregate_with_loops(grad, weight, self_loop, transposed, csr);
+            grads.register::<B>(node.id, dx);
+        }
+    }
+}
+
 /// `Aᵀ g`, and the inner products for the weights.
 #[derive(Debug)]
 struct Weighted;
@@ -243,6 +278,28 @@ pub(crate) fn aggregate_normalized<B: GraphOps, C: CheckpointStrategy>(
     let out = B::aggregate_normalized(x, scale.clone(), csr.clone(), transposed.clone(), self_loop);
     match Normalized.prepare::<C>([node]).compute_bound().stateful() {
         OpsKind::Tracked(prep) => prep.finish((csr, transposed, scale, self_loop), out),
+        OpsKind::UnTracked(prep) => prep.finish(out),
+    }
+}
+
+/// [`crate::aggregate_with_loops`] with its gradients.
+pub(crate) fn aggregate_with_loops<B: GraphOps, C: CheckpointStrategy>(
+    [x, weight, self_loop]: [FloatTensor<Autodiff<B, C>>; 3],
+    csr: CsrTensors<B>,
+    transposed: CsrTensors<B>,
+) -> FloatTensor<Autodiff<B, C>> {
+    let (x, x_node) = x.into_parts();
+    let (weight, weight_node) = weight.into_parts();
+    let (self_loop, loop_node) = self_loop.into_parts();
+    let inputs = [x.clone(), weight.clone(), self_loop.clone()];
+    let csrs = [csr.clone(), transposed.clone()];
+    let out = B::aggregate_with_loops(x, weight, self_loop, csr, transposed);
+    match WithLoops
+        .prepare::<C>([x_node, weight_node, loop_node])
+        .compute_bound()
+        .stateful()
+    {
+        OpsKind::Tracked(prep) => prep.finish((inputs, csrs), out),
         OpsKind::UnTracked(prep) => prep.finish(out),
     }
 }

@@ -41,12 +41,14 @@ struct Terms {
     scale: Option<CubeTensor>,
     /// Row pointers, by column: each entry is divided by the length of its column's row.
     counts: Option<CubeTensor>,
-    /// The weight of the row's own features, one number.
+    /// The weight of the row's own features: one number, or one for each row.
     own: Option<CubeTensor>,
     /// Whether rows have the factors `scale` too.
     normalized: bool,
-    /// The weight of a loop, which takes the place of edges from a node to itself.
+    /// The weight of a normalised row's own features.
     self_loop: Option<f64>,
+    /// Whether edges from a node to itself do not count.
+    replaces_loops: bool,
 }
 
 #[cube(launch_unchecked, address_type = "dynamic")]
@@ -75,6 +77,8 @@ fn aggregate_kernel<F: Float, A: Float, N: Size>(
     #[comptime] splits: usize,
     #[comptime] normalized: bool,
     #[comptime] has_loops: bool,
+    #[comptime] replaces_loops: bool,
+    #[comptime] own_of_row: bool,
     #[comptime] reduce: Reduce,
     #[define(F, A)] _dtypes: [ElemType; 2],
 ) {
@@ -102,19 +106,21 @@ fn aggregate_kernel<F: Float, A: Float, N: Size>(
         let mut from = Array::<usize>::new(steps);
         let mut by = Array::<usize>::new(steps);
         let mut factor = Array::<A>::new(steps);
+        let mut counts = Array::<u32>::new(steps);
         #[unroll]
         for step in 0..steps {
             let entry = min(k + step, walk.end - 1);
             let node = usize::cast_from(col[entry]);
             from[step] = node * pitch;
+            if comptime!(replaces_loops) {
+                counts[step] = select(node == walk.row, 0u32, 1u32);
+            }
             if comptime!(weight.is_some()) {
                 by[step] = usize::cast_from(edge[entry]) * heads;
             }
             #[comptime]
             if let ComptimeOption::Some(scale) = &scale {
-                // An edge from a node to itself gives way to the loop.
-                let ignored = comptime!(has_loops) && node == walk.row;
-                factor[step] = select(ignored, A::new(0.0_f32), scale[node]);
+                factor[step] = scale[node];
             }
             #[comptime]
             if let ComptimeOption::Some(counts) = &counts {
@@ -150,9 +156,13 @@ fn aggregate_kernel<F: Float, A: Float, N: Size>(
                 let before = sums[slot];
                 // Repeated entries change no maximum, but they change a sum.
                 if comptime!(reduce == Reduce::Max) {
-                    sums[slot] = select(k + step == walk.start, value, max(before, value));
+                    sums[slot] = select(k + step == walk.start, value, max_nan(before, value));
                 } else if comptime!(reduce == Reduce::Min) {
-                    sums[slot] = select(k + step == walk.start, value, min(before, value));
+                    sums[slot] = select(k + step == walk.start, value, min_nan(before, value));
+                } else if comptime!(replaces_loops) {
+                    // Left out and not multiplied by 0, which would show where it is not finite.
+                    let any = k + step < walk.end && counts[step] == 1u32;
+                    sums[slot] = select(any, before + value, before);
                 } else {
                     sums[slot] = select(k + step < walk.end, before + value, before);
                 }
@@ -174,7 +184,8 @@ fn aggregate_kernel<F: Float, A: Float, N: Size>(
             #[comptime]
             if let ComptimeOption::Some(own) = &own {
                 if is_last {
-                    let own = Vector::<A, N>::new(own[0usize]);
+                    let own = own[select(comptime!(own_of_row), walk.row, 0usize)];
+                    let own = Vector::<A, N>::new(own);
                     result += Vector::<A, N>::cast_from(x[walk.row * pitch + at]) * own;
                 }
             }
@@ -186,7 +197,9 @@ fn aggregate_kernel<F: Float, A: Float, N: Size>(
                         let own = Vector::<A, N>::new(own * A::cast_from(self_loop));
                         result += Vector::<A, N>::cast_from(x[walk.row * pitch + at]) * own;
                     }
-                    result *= Vector::<A, N>::new(own);
+                    // A row without entries stays 0, whatever its factor.
+                    let any = comptime!(has_loops) || walk.start < walk.end;
+                    result = select(any, result * Vector::<A, N>::new(own), result);
                 }
             }
             if number < pieces {
@@ -232,6 +245,23 @@ pub(crate) fn aggregate_normalized(
         scale: Some(scale),
         normalized: true,
         self_loop,
+        replaces_loops: self_loop.is_some(),
+        ..Terms::default()
+    };
+    walk(x, terms, csr, Reduce::Sum)
+}
+
+/// See [`crate::GraphOps::aggregate_with_loops`].
+pub(crate) fn aggregate_with_loops(
+    x: CubeTensor,
+    weight: CubeTensor,
+    self_loop: CubeTensor,
+    csr: CsrTensors<CubeBackend>,
+) -> CubeTensor {
+    let terms = Terms {
+        weight: Some(weight),
+        own: Some(self_loop),
+        replaces_loops: true,
         ..Terms::default()
     };
     walk(x, terms, csr, Reduce::Sum)
@@ -280,6 +310,7 @@ fn walk(x: CubeTensor, terms: Terms, csr: CsrTensors<CubeBackend>, reduce: Reduc
     let [weight, scale, own] =
         [terms.weight, terms.scale, terms.own].map(|term| term.map(|term| cast(term, sum)));
     let self_loop = terms.self_loop.unwrap_or_default() as f32;
+    let own_of_row = own.as_ref().is_some_and(|own| own.meta.num_elements() > 1);
     let lanes = Lanes::new(&x, heads, features / heads, SLOTS);
     let out = empty(&x, shape, x.dtype);
     let partial = csr.partial(features, sum);
@@ -335,6 +366,8 @@ fn walk(x: CubeTensor, terms: Terms, csr: CsrTensors<CubeBackend>, reduce: Reduc
             splits,
             terms.normalized,
             has_loops,
+            terms.replaces_loops,
+            own_of_row,
             reduce,
             dtypes,
         );

@@ -66,6 +66,26 @@ pub(crate) fn aggregate_normalized(
     })
 }
 
+/// See [`crate::GraphOps::aggregate_with_loops`].
+pub(crate) fn aggregate_with_loops(
+    x: &FlexTensor,
+    weight: &FlexTensor,
+    self_loop: &FlexTensor,
+    csr: &CsrTensors<Flex>,
+) -> FlexTensor {
+    let csr = Contiguous::new(csr);
+    let walk = csr.walk();
+    let shape = x.shape();
+    let width = row_width(&shape);
+    stored([x, weight, self_loop], |[x, weight, self_loop]| {
+        with_stored!(x, S => {
+            let (weight, self_loop) = (elements!(weight, S), elements!(self_loop, S));
+            let weight = WithLoops { weight, self_loop };
+            tensor(rows(elements!(x, S), width, &walk, &weight, Plus, false), shape)
+        })
+    })
+}
+
 /// See [`crate::GraphOps::aggregate_self`].
 pub(crate) fn aggregate_self(
     x: &FlexTensor,
@@ -104,15 +124,23 @@ pub(crate) fn aggregate_mean_backward(
 
 /// What entries are multiplied with, and what becomes of their sum.
 trait Weight<T>: Sync {
-    /// Number of weights an entry.
+    /// Whether entries from a node to itself do not count.
+    fn replaces_loops(&self) -> bool {
+        false
+    }
+    /// Number of weights per entry.
     fn heads(&self) -> usize;
     /// The product of a feature and the weight of an entry.
     fn weigh(&self, row: usize, col: i32, edge: i32, head: usize) -> impl Fn(T) -> T;
     /// Has the processor [`fetch`] what the weight of an entry is read from.
     #[inline(always)]
     fn fetch(&self, _edge: i32) {}
-    /// The weight of the row's own features and the factor of the whole sum, if there are such.
-    fn own(&self, _row: usize) -> Option<(T, T)> {
+    /// The weight of the row's own features, if they are added.
+    fn own(&self, _row: usize) -> Option<T> {
+        None
+    }
+    /// The factor of the whole sum, if there is one.
+    fn factor(&self, _row: usize) -> Option<T> {
         None
     }
 }
@@ -152,31 +180,68 @@ impl<S: Stored> Weight<S::Sum> for Weighted<'_, S> {
     }
 }
 
-/// Both ends of an entry have a factor, and a row has a loop in place of its own.
+/// Both ends of an entry have a factor, and a row may have a loop in place of its own.
 struct Normalized<'a, S: Stored> {
     scale: &'a [S],
     self_loop: Option<S::Sum>,
 }
 
 impl<S: Stored> Weight<S::Sum> for Normalized<'_, S> {
+    fn replaces_loops(&self) -> bool {
+        self.self_loop.is_some()
+    }
+
     fn heads(&self) -> usize {
         1
     }
 
     #[inline(always)]
-    fn weigh(&self, row: usize, col: i32, _edge: i32, _head: usize) -> impl Fn(S::Sum) -> S::Sum {
-        let scale = if self.self_loop.is_some() && position(col) == row {
-            S::Sum::ZERO
-        } else {
-            self.scale[position(col)].widen()
-        };
+    fn weigh(&self, _row: usize, col: i32, _edge: i32, _head: usize) -> impl Fn(S::Sum) -> S::Sum {
+        let scale = self.scale[position(col)].widen();
         move |x| scale * x
     }
 
     #[inline(always)]
-    fn own(&self, row: usize) -> Option<(S::Sum, S::Sum)> {
-        let scale = self.scale[row].widen();
-        Some((self.self_loop.unwrap_or(S::Sum::ZERO) * scale, scale))
+    fn own(&self, row: usize) -> Option<S::Sum> {
+        let self_loop = self.self_loop?;
+        Some(self_loop * self.scale[row].widen())
+    }
+
+    #[inline(always)]
+    fn factor(&self, row: usize) -> Option<S::Sum> {
+        Some(self.scale[row].widen())
+    }
+}
+
+/// Each edge has a weight, and each row a loop with a weight of its own in place of its own edges.
+struct WithLoops<'a, S> {
+    weight: &'a [S],
+    self_loop: &'a [S],
+}
+
+impl<S: Stored> Weight<S::Sum> for WithLoops<'_, S> {
+    fn replaces_loops(&self) -> bool {
+        true
+    }
+
+    fn heads(&self) -> usize {
+        1
+    }
+
+    #[inline(always)]
+    fn fetch(&self, edge: i32) {
+        fetch(self.weight, position(edge), 1);
+    }
+
+    #[inline(always)]
+    fn weigh(&self, _row: usize, _col: i32, edge: i32, _head: usize) -> impl Fn(S::Sum) -> S::Sum {
+        let weight = self.weight[position(edge)].widen();
+        move |x| weight * x
+    }
+
+    #[inline(always)]
+    fn own(&self, row: usize) -> Option<S::Sum> {
+        Some(self.self_loop[row].widen())
     }
 }
 
@@ -196,8 +261,8 @@ impl<T: Real> Weight<T> for WithOwn<T> {
     }
 
     #[inline(always)]
-    fn own(&self, _row: usize) -> Option<(T, T)> {
-        Some((self.weight, T::ONE))
+    fn own(&self, _row: usize) -> Option<T> {
+        Some(self.weight)
     }
 }
 
@@ -262,12 +327,48 @@ impl<T: Real> Combine<T> for Smaller {
     }
 }
 
+/// The entries of a row that count.
+#[derive(Default)]
+struct Counted {
+    cols: Vec<i32>,
+    edges: Vec<i32>,
+}
+
+impl Counted {
+    /// Those of `row` in a walk. What does not count is left out and not multiplied by 0: then it would
+    /// show where it is not finite.
+    #[inline(always)]
+    fn read<'a>(
+        &'a mut self,
+        walk: &Walk<'a>,
+        row: usize,
+        replaces_loops: bool,
+    ) -> (&'a [i32], &'a [i32]) {
+        let (cols, edges) = walk.row(row);
+        let is_loop = |&col: &i32| position(col) == row;
+        if !replaces_loops || !cols.iter().any(is_loop) {
+            return (cols, edges);
+        }
+        self.cols.clear();
+        self.edges.clear();
+        for (&col, &edge) in cols.iter().zip(edges) {
+            if !is_loop(&col) {
+                self.cols.push(col);
+                self.edges.push(edge);
+            }
+        }
+        (&self.cols, &self.edges)
+    }
+}
+
 /// What becomes of the sum of a row.
 #[derive(Clone, Copy)]
 struct Finish<T> {
     divisor: Option<T>,
-    /// The weight of the row's own features and the factor of the whole sum.
-    own: Option<(T, T)>,
+    /// The weight of the row's own features.
+    own: Option<T>,
+    /// The factor of the whole sum.
+    factor: Option<T>,
 }
 
 impl<T: Real> Finish<T> {
@@ -279,10 +380,15 @@ impl<T: Real> Finish<T> {
                 *sum = *sum / divisor;
             }
         }
-        if let Some((weight, factor)) = self.own {
+        if let Some(weight) = self.own {
             let own = &x[at..][..sums.len()];
             for (sum, &x) in sums.iter_mut().zip(own) {
-                *sum = (*sum + weight * x.widen()) * factor;
+                *sum = *sum + weight * x.widen();
+            }
+        }
+        if let Some(factor) = self.factor {
+            for sum in sums {
+                *sum = *sum * factor;
             }
         }
     }
@@ -321,7 +427,9 @@ fn rows<S: Stored, W: Weight<S::Sum>, C: Combine<S::Sum>>(
     let finish = |row: usize, entries: usize| Finish {
         divisor: (mean && entries > 1).then(|| S::Sum::from_count(entries)),
         own: weight.own(row),
+        factor: weight.factor(row),
     };
+    let replaces_loops = weight.replaces_loops();
     let ranges = walk.ranges(width);
     let parts = out.cut(width, &ranges);
     for_ranges(
@@ -329,16 +437,18 @@ fn rows<S: Stored, W: Weight<S::Sum>, C: Combine<S::Sum>>(
         parts,
         #[inline(always)]
         |range, mut out| {
+            let mut counted = Counted::default();
             for row in range {
                 let (cols, edges) = walk.ahead(row);
                 for (&col, &edge) in cols.iter().zip(edges) {
                     fetch(x, position(col) * width, width);
                     weight.fetch(edge);
                 }
-                let (cols, edges) = walk.row(row);
+                let is_hub = walk.row(row).0.len() > HUB;
+                let (cols, edges) = counted.read(walk, row, replaces_loops);
                 let finish = finish(row, cols.len());
                 // Long rows come later.
-                if cols.is_empty() && finish.own.is_none() || C::ROUNDS && cols.len() > HUB {
+                if cols.is_empty() && finish.own.is_none() || C::ROUNDS && is_hub {
                     out.repeat(S::ZERO, width);
                     continue;
                 }
@@ -372,7 +482,8 @@ fn rows<S: Stored, W: Weight<S::Sum>, C: Combine<S::Sum>>(
         #[inline(always)]
         |range, out| {
             let row = range.start;
-            let (cols, edges) = walk.row(row);
+            let mut counted = Counted::default();
+            let (cols, edges) = counted.read(walk, row, replaces_loops);
             let mut sums = in_pieces(
                 cols.len(),
                 width,
@@ -391,6 +502,7 @@ fn rows<S: Stored, W: Weight<S::Sum>, C: Combine<S::Sum>>(
                             finish: Finish {
                                 divisor: None,
                                 own: None,
+                                factor: None,
                             },
                             out: &mut *out,
                         };

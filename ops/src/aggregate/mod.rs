@@ -9,11 +9,16 @@ pub(crate) mod cube;
 #[cfg(feature = "flex")]
 pub(crate) mod flex;
 
-use burn::backend::{Dispatch, DispatchTensor};
-use burn::tensor::{Int, Tensor};
+use burn::backend::{
+    Dispatch, DispatchTensor, Shape, get_or_init_device_settings, tensor::FloatTensor,
+};
+use burn::tensor::{FloatDType, Int, Tensor};
 use kiln_core::{Csr, Edges, Flow};
 
-use crate::{Endpoints, GraphOps, Reduce, arange, backend::CsrTensors, spmm, spmm_csr};
+use crate::{
+    Endpoints, GraphOps, Reduce, arange, backend::CsrTensors, degree, scope, spmm, spmm_csr,
+    wire::GraphOp,
+};
 
 /// Combines the rows of the senders at each receiver.
 ///
@@ -110,8 +115,7 @@ pub fn aggregate_heads(
     } else {
         let head = arange(0..heads, &ends.device()).unsqueeze_dim::<2>(0);
         let rows = |node: Tensor<1, Int>| {
-            let first = i64::try_from(heads).unwrap_or(i64::MAX);
-            let first = node.mul_scalar(first).unsqueeze_dim::<2>(1);
+            let first = node.mul_scalar(int(heads)).unsqueeze_dim::<2>(1);
             (first + head.clone()).reshape([num_edges * heads])
         };
         (rows(ends.sender()), rows(ends.receiver()))
@@ -127,18 +131,22 @@ pub fn aggregate_heads(
 /// out[i] = s[i] · ( Σ { s[j] · x[j] : edge j → i } + w · s[i] · x[i] )
 /// ```
 ///
-/// With `self_loop`, the weight `w`, edges from a node to itself give way to one loop a node; without
-/// it the last term is missing. The usual `s` is [`Endpoints::inverse_sqrt_degree`]. One number a node
-/// takes the place of one an edge, which would have to be made and read.
+/// With `self_loop`, the weight `w`, edges from a node to itself give way to one loop for each node;
+/// without it the last term is missing. The usual `s` is [`Endpoints::inverse_sqrt_degree`]. One number
+/// per node takes the place of one per edge, which would have to be made and read.
 ///
 /// Gradients: for `x`, the same along the edges the other way round. `scale` has none.
 ///
 /// # Shapes
 /// x: `[N, F]` float · scale: `[N]` of the type of `x` · output: `[N, F]`
 ///
+/// # Numerics
+/// What is not summed is not read: a row without edges is 0, and an edge that gives way to a loop has no
+/// effect, even if features are not finite.
+///
 /// # Panics
-/// If senders and receivers are not the same number of nodes, if `x` or `scale` does not have a row for
-/// each of them, or in a recording: see [`Endpoints::walks_sorted`].
+/// If senders and receivers are not the same number of nodes, or if `x` or `scale` does not have a row for
+/// each of them.
 pub fn aggregate_normalized(
     x: Tensor<2>,
     scale: Tensor<1>,
@@ -152,18 +160,122 @@ pub fn aggregate_normalized(
         "aggregate_normalized: expected a graph of one node set with a row of `x` and a `scale` for each \
          node, got {senders} senders, {receivers} receivers, {rows} rows and {factors} scales"
     );
+    if ends.walks_sorted(&x) {
+        let [csr, transposed] = csrs(ends, &x);
+        return Tensor::from_dispatch(<Dispatch as GraphOps>::aggregate_normalized(
+            x.into_dispatch(),
+            scale.into_dispatch(),
+            csr,
+            transposed,
+            self_loop,
+        ));
+    }
+    if scope::is_recorded(&x) {
+        let op = GraphOp::SpmmNormalized { self_loop };
+        return scope::write_down(op, &x, &ends.recorded(x.clone(), [scale]));
+    }
+    let weight = ends.lift_j(scale.clone()) * ends.lift_i(scale.clone());
+    match self_loop {
+        Some(self_loop) => {
+            let self_loop = (scale.clone() * scale).mul_scalar(self_loop);
+            aggregate_with_loops(x, weight, self_loop, ends)
+        }
+        None => aggregate(x, Some(weight), ends, Reduce::Sum),
+    }
+}
+
+/// Adds up the weighted rows of the senders at each receiver, where edges from a node to itself give way to
+/// one loop for each node.
+///
+/// ```text
+/// out[i] = Σ { w[e] · x[j] : edge e = j → i, j ≠ i } + l[i] · x[i]
+/// ```
+///
+/// Gradients: for `x`, the same along the edges the other way round; for `w` and `l`, inner products of `x`
+/// and the gradient at the output, 0 for edges that give way.
+///
+/// # Shapes
+/// x: `[N, F]` float · weight: `[E]` · self_loop: `[N]`, both of the type of `x` · output: `[N, F]`
+///
+/// # Numerics
+/// As [`aggregate_normalized`].
+///
+/// # Panics
+/// If senders and receivers are not the same number of nodes, if `x` or `self_loop` does not have a row for
+/// each of them, or `weight` not an entry for each edge.
+///
+/// # Examples
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use kiln_core::{EdgeIndex, Flow};
+/// use kiln_ops::Endpoints;
+///
+/// let device = Device::default();
+/// let edges = EdgeIndex::from_pairs(&[(1, 0), (1, 1)], 2, &device).unwrap();
+/// let ends = Endpoints::new(edges, Flow::SourceToTarget);
+/// let x = Tensor::<2>::from_floats([[1.0], [10.0]], &device);
+/// let [weight, loops] = [[2.0, 7.0], [1.0, 0.5]].map(|values| Tensor::from_floats(values, &device));
+/// let out = kiln_ops::aggregate_with_loops(x, weight, loops, &ends).into_data();
+/// assert_eq!(out.as_slice::<f32>().unwrap(), [21.0, 5.0]);
+/// ```
+pub fn aggregate_with_loops(
+    x: Tensor<2>,
+    weight: Tensor<1>,
+    self_loop: Tensor<1>,
+    ends: &Endpoints,
+) -> Tensor<2> {
+    let [rows, weights, loops] = [x.dims()[0], weight.dims()[0], self_loop.dims()[0]];
+    let (senders, receivers) = (ends.num_senders(), ends.num_receivers());
     assert!(
-        ends.walks_sorted(&x),
-        "aggregate_normalized: a recording writes down its parts: coefficients and `aggregate`"
+        senders == receivers && rows == senders && loops == senders && weights == ends.num_edges(),
+        "aggregate_with_loops: expected a graph of one node set with a row of `x` and a loop for each node, \
+         and {} weights, one for each edge, got {senders} senders, {receivers} receivers, {rows} rows, \
+         {loops} loops and {weights} weights",
+        ends.num_edges()
     );
-    let [csr, transposed] = csrs(ends, &x);
-    Tensor::from_dispatch(<Dispatch as GraphOps>::aggregate_normalized(
-        x.into_dispatch(),
-        scale.into_dispatch(),
-        csr,
-        transposed,
-        self_loop,
-    ))
+    if ends.walks_sorted(&x) {
+        // No gradient reaches the weights of edges that give way.
+        let weight = if weight.device().is_autodiff() {
+            weight.mask_fill(ends.is_loop(), 0.0)
+        } else {
+            weight
+        };
+        let [csr, transposed] = csrs(ends, &x);
+        return Tensor::from_dispatch(<Dispatch as GraphOps>::aggregate_with_loops(
+            x.into_dispatch(),
+            weight.into_dispatch(),
+            self_loop.into_dispatch(),
+            csr,
+            transposed,
+        ));
+    }
+    if scope::is_recorded(&x) {
+        let inputs = ends.recorded(x.clone(), [weight, self_loop]);
+        return scope::write_down(GraphOp::SpmmWithLoops, &x, &inputs);
+    }
+    with_loops_in_parts(x, weight, self_loop, ends)
+}
+
+/// [`aggregate_with_loops`] of other operations. Edges that give way go to a row behind the last, which is
+/// cut off: a weight of 0 would show where features are not finite.
+fn with_loops_in_parts(
+    x: Tensor<2>,
+    weight: Tensor<1>,
+    self_loop: Tensor<1>,
+    ends: &Endpoints,
+) -> Tensor<2> {
+    let ([rows, width], is_loop) = (x.dims(), ends.is_loop());
+    let weight = weight.mask_fill(is_loop.clone(), 0.0);
+    let receiver = ends.receiver().mask_fill(is_loop, int(rows));
+    let sums = spmm(
+        x.clone(),
+        ends.sender(),
+        receiver,
+        Some(weight),
+        rows + 1,
+        Reduce::Sum,
+    );
+    sums.slice([0..rows, 0..width]) + x * self_loop.unsqueeze_dim(1)
 }
 
 /// Adds up the rows of the senders at each receiver, and the receiver's own with a weight.
@@ -173,14 +285,13 @@ pub fn aggregate_normalized(
 /// ```
 ///
 /// Gradients: for `x`, the same along the edges the other way round; for `w`, the inner product of `x`
-/// and the gradient at the output.
+/// and the gradient at the output. In a recording it is written down as [`aggregate`] and a sum.
 ///
 /// # Shapes
 /// x: `[N, F]` float · weight: `[1]` of the type of `x` · output: `[N, F]`
 ///
 /// # Panics
-/// If senders and receivers are not the same number of nodes, if `x` does not have a row for each of them,
-/// or in a recording: see [`Endpoints::walks_sorted`].
+/// If senders and receivers are not the same number of nodes, or if `x` does not have a row for each of them.
 pub fn aggregate_self(x: Tensor<2>, weight: Tensor<1>, ends: &Endpoints) -> Tensor<2> {
     let (rows, weights) = (x.dims()[0], weight.dims()[0]);
     let (senders, receivers) = (ends.num_senders(), ends.num_receivers());
@@ -189,10 +300,10 @@ pub fn aggregate_self(x: Tensor<2>, weight: Tensor<1>, ends: &Endpoints) -> Tens
         "aggregate_self: expected a graph of one node set with a row of `x` for each node, and one weight, \
          got {senders} senders, {receivers} receivers, {rows} rows and {weights} weights"
     );
-    assert!(
-        ends.walks_sorted(&x),
-        "aggregate_self: a recording writes down its parts: `aggregate` and a sum"
-    );
+    if !ends.walks_sorted(&x) {
+        let own = x.clone() * weight.unsqueeze_dim(1);
+        return aggregate(x, None, ends, Reduce::Sum) + own;
+    }
     let [csr, transposed] = csrs(ends, &x);
     Tensor::from_dispatch(<Dispatch as GraphOps>::aggregate_self(
         x.into_dispatch(),
@@ -200,6 +311,83 @@ pub fn aggregate_self(x: Tensor<2>, weight: Tensor<1>, ends: &Endpoints) -> Tens
         csr,
         transposed,
     ))
+}
+
+/// See [`Endpoints::inverse_sqrt_degree`].
+pub(crate) fn inverse_sqrt_degree<const D: usize>(
+    ends: &Endpoints,
+    self_loop: Option<f64>,
+    like: &Tensor<D>,
+) -> Tensor<1> {
+    let (nodes, dtype) = (ends.num_receivers(), like.dtype());
+    assert!(
+        ends.num_senders() == nodes,
+        "inverse_sqrt_degree: expected a graph of one node set, got {} senders and {nodes} receivers",
+        ends.num_senders()
+    );
+    if scope::is_recorded(like) {
+        let op = GraphOp::InverseSqrtDegree {
+            size: nodes,
+            self_loop,
+        };
+        return scope::write_down(op, like, &ends.recorded_ends());
+    }
+    let device = like.device();
+    if ends.walks_sorted(like) {
+        let (walks, device) = (csrs(ends, like), device.as_dispatch());
+        let scale =
+            inverse_sqrt::<Dispatch>(walks, nodes, self_loop, device, FloatDType::from(dtype));
+        return Tensor::from_dispatch(scale);
+    }
+    let mut receiver = ends.receiver();
+    if self_loop.is_some() {
+        receiver = receiver.mask_fill(ends.is_loop(), int(nodes));
+    }
+    let degree = degree(receiver, nodes + 1).slice(0..nodes);
+    let degree = degree.add_scalar(self_loop.unwrap_or_default());
+    let isolated = degree.clone().equal_elem(0.0);
+    let scale = degree.sqrt().recip().mask_fill(isolated, 0.0);
+    scale.cast(dtype)
+}
+
+/// One over the root of the number of entries of each row, or 0 where there are none. Counts are exact in 32
+/// bits, and the root is rounded once.
+pub(crate) fn inverse_sqrt<B: GraphOps>(
+    [csr, transposed]: [CsrTensors<B>; 2],
+    rows: usize,
+    self_loop: Option<f64>,
+    device: &B::Device,
+    dtype: FloatDType,
+) -> FloatTensor<B> {
+    let wide = match dtype {
+        FloatDType::F64 => FloatDType::F64,
+        _ => FloatDType::F32,
+    };
+    let one = |shape: Shape| B::float_ones(shape, device, wide);
+    let ones = one(Shape::new([rows, 1]));
+    let degree = match self_loop {
+        Some(_) => {
+            let scale = one(Shape::new([rows]));
+            B::aggregate_normalized(ones, scale, csr, transposed, self_loop)
+        }
+        None => B::aggregate(ones, csr, transposed, Reduce::Sum),
+    };
+    let degree = B::float_reshape(degree, Shape::new([rows]));
+    let scale = B::float_recip(B::float_sqrt(degree.clone()));
+    let scale = match self_loop {
+        // With a loop every degree is positive.
+        Some(weight) if weight > 0.0 => scale,
+        _ => {
+            let mask = get_or_init_device_settings::<B>(device).bool_dtype;
+            let isolated = B::float_equal_elem(degree, 0.0.into(), mask);
+            B::float_mask_fill(scale, isolated, 0.0.into())
+        }
+    };
+    if dtype == wide {
+        scale
+    } else {
+        B::float_cast(scale, dtype)
+    }
 }
 
 fn check(ends: &Endpoints, rows: usize, weights: Option<usize>) {
@@ -213,6 +401,11 @@ fn check(ends: &Endpoints, rows: usize, weights: Option<usize>) {
         "aggregate: expected `weight` with {edges} rows, one for each edge, got {}",
         weights.unwrap_or_default()
     );
+}
+
+/// A number of rows as an index.
+pub(crate) fn int(rows: usize) -> i64 {
+    i64::try_from(rows).unwrap_or(i64::MAX)
 }
 
 /// The edges by receiver, and by sender where gradients may be asked for.

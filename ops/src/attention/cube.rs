@@ -34,8 +34,8 @@ use cubecl::{cube, prelude::*};
 pub(crate) use gradient::attention_backward;
 pub(super) use gradient::{FACTS, facts};
 use parts::{
-    LOWEST, Options, Place, count_entries, find_entry, keep, leaky, merge, push, read_seed,
-    write_output,
+    Options, PARTS, Place, count_entries, find_entry, keep, leaky, merge, no_scores, push,
+    read_seed, write_output,
 };
 
 use super::AttentionAttributes;
@@ -99,13 +99,14 @@ fn attention_kernel<F: Float, A: Float, N: Size>(
         sums[slot] = Vector::<A, N>::new(A::new(0.0_f32));
     }
     let own = score_dst[row * heads + head];
-    let mut largest = A::new(LOWEST);
-    let mut total = A::new(0.0_f32);
+    let zero = Vector::<A, N>::new(A::new(0.0_f32));
+    let mut softmax = no_scores::<A>();
     let count = count_entries(ptr, &walk, loops);
     let mut k = 0;
     while k < count {
         let mut from = Array::<usize>::new(STEP);
         let mut by = Array::<u32>::new(STEP);
+        let mut counts = Array::<u32>::new(STEP);
         let mut scores = Array::<A>::new(STEP);
         #[unroll]
         for step in 0..STEP {
@@ -121,22 +122,20 @@ fn attention_kernel<F: Float, A: Float, N: Size>(
             );
             from[step] = entry.node * heads + head;
             by[step] = entry.name;
-            scores[step] = select(entry.counts, A::new(0.0_f32), A::new(LOWEST));
+            counts[step] = select(entry.counts, 1u32, 0u32);
         }
         let mut values = Array::<Vector<A, N>>::new(comptime!(STEP * slots));
         #[unroll]
         for step in 0..STEP {
-            let score = leaky::<A>(score_src[from[step]] + own, slope);
-            scores[step] = select(scores[step] < A::new(0.0_f32), scores[step], score);
+            scores[step] = leaky::<A>(score_src[from[step]] + own, slope);
             #[unroll]
             for slot in 0..slots {
-                values[step * slots + slot] =
-                    Vector::<A, N>::cast_from(x[from[step] * width + feature[slot]]);
+                let value = Vector::<A, N>::cast_from(x[from[step] * width + feature[slot]]);
+                // What does not count has weight 0, and is 0 itself, since it may not be finite.
+                values[step * slots + slot] = select(counts[step] == 1u32, value, zero);
             }
         }
-        let softmax = push::<A>(&mut scores, largest, total, STEP);
-        largest = softmax.largest;
-        total = softmax.total;
+        softmax = push::<A>(&mut scores, &counts, softmax, STEP);
         #[unroll]
         for slot in 0..slots {
             sums[slot] *= Vector::<A, N>::new(softmax.shrink);
@@ -163,7 +162,7 @@ fn attention_kernel<F: Float, A: Float, N: Size>(
         is_piece: number < pieces,
     };
     write_output::<F, A, N>(
-        &sums, largest, total, &place, out, lse, partial, width, heads, lanes, slots,
+        &sums, &softmax, &place, out, lse, partial, width, heads, lanes, slots,
     );
 }
 
@@ -189,7 +188,7 @@ pub(crate) fn attention(
     let lanes = Lanes::new(&x, 1, width, SLOTS);
     let out = empty(&x, shape, x.dtype);
     let lse = empty(&x, Shape::new([csr.rows, heads]), sum);
-    let partial = csr.partial(heads * (width + 2), sum);
+    let partial = csr.partial(heads * (width + PARTS), sum);
     let (cubes, dim) = lanes.launch_dims(&x, csr.walks() * heads * lanes.blocks);
     let address = address_type([&x, &score_src, &csr.edge, &out, &lse, &partial].map(Some));
     let dtypes = [x.dtype, sum].map(dtype_to_storage_type);

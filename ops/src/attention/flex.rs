@@ -99,7 +99,11 @@ impl<T: Real> Drop<T> {
         Self {
             threshold: dropout_threshold(probability),
             seed,
-            scale: T::ONE / (T::ONE - T::from_f64(probability)),
+            scale: if probability < 1.0 {
+                T::ONE / (T::ONE - T::from_f64(probability))
+            } else {
+                T::ZERO
+            },
         }
     }
 
@@ -221,7 +225,8 @@ impl<T: Real> Softmax<T> {
 
     #[inline(always)]
     fn start(&mut self) {
-        self.largest.fill(T::from_f64(f64::NEG_INFINITY));
+        // Finite, so that scores of minus infinity do not count until all are known.
+        self.largest.fill(T::LEAST);
         self.total.fill(T::ZERO);
     }
 
@@ -256,7 +261,12 @@ impl<T: Real> Softmax<T> {
     #[inline(always)]
     fn finish(&mut self, lse: &mut [T]) {
         for ((lse, total), &largest) in lse.iter_mut().zip(&mut self.total).zip(&self.largest) {
-            *total = *total + T::SOFTMAX_EPSILON;
+            // The largest score counts 1, unless all are minus infinity.
+            *total = if *total == T::ZERO {
+                T::NAN
+            } else {
+                *total + T::SOFTMAX_EPSILON
+            };
             *lse = largest + total.ln();
         }
     }

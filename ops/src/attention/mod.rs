@@ -17,6 +17,7 @@ pub(crate) mod cube;
 #[cfg(feature = "flex")]
 pub(crate) mod flex;
 pub(crate) mod pair;
+mod parts;
 
 use burn::backend::{
     Backend, Dispatch,
@@ -25,31 +26,65 @@ use burn::backend::{
 use burn::tensor::{Device, Int, Tensor};
 
 pub use pair::{DotAttentionAttributes, DotAttentionOptions, dot_attention, edge_attention_v2};
+pub use parts::{EdgeScores, LoopedEdges};
 
-use crate::{CsrTensors, Endpoints, GraphOps};
+use crate::{CsrTensors, Endpoints, GraphOps, check, dropout_seed, scope, wire::GraphOp};
 
 /// What [`edge_attention`] and [`edge_attention_v2`] do beside weighing.
 #[derive(Clone, Debug)]
 pub struct AttentionOptions {
     /// Slope of the leaky ReLU for negative values.
     pub negative_slope: f64,
-    /// If set, edges from a node to itself are ignored, and each receiver below this number hears
-    /// the sender of its number instead.
-    pub loops: Option<usize>,
-    /// Probability with which a weight is dropped, and a seed, `[1]`, as
-    /// [`dropout_seed`](crate::dropout_seed) draws it. The other weights are scaled by
-    /// `1 / (1 - probability)`.
-    pub dropout: Option<(f64, Tensor<1, Int>)>,
+    /// If set, edges from a node to itself are ignored, and receivers have loops instead.
+    pub loops: Option<Loops>,
+    /// Probability with which a weight is dropped; the others are scaled by `1 / (1 - probability)`. On
+    /// autodiff devices, as [`dropout`](crate::dropout()), and wherever there is a seed.
+    pub dropout: f64,
+    /// A seed for the dropout, `[1]`; the random numbers of the device give one if there is none.
+    pub seed: Option<Tensor<1, Int>>,
+}
+
+/// Which receivers have a loop: an edge from the sender of their number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Loops {
+    /// Every receiver, since senders and receivers are one node set.
+    Every,
+    /// Between two node sets, receivers below a number that is at most that of senders and of receivers.
+    Below(usize),
+}
+
+impl Loops {
+    /// How many there are.
+    #[track_caller]
+    fn count(self, ends: &Endpoints) -> usize {
+        let (senders, receivers) = (ends.num_senders(), ends.num_receivers());
+        match self {
+            Self::Every => {
+                assert!(
+                    senders == receivers,
+                    "attention: expected one node set for loops of every node, got {senders} senders and \
+                     {receivers} receivers"
+                );
+                receivers
+            }
+            Self::Below(count) => count,
+        }
+    }
 }
 
 impl AttentionOptions {
     /// Those of them that are no tensors, and the seed, for which any integers of the walk stand if there is
     /// no dropout.
-    fn split(self, walk: &CsrTensors<Dispatch>) -> (AttentionAttributes, IntTensor<Dispatch>) {
-        let (dropout, seed) = split_dropout(self.dropout, walk);
+    fn split(
+        self,
+        device: &Device,
+        ends: &Endpoints,
+        walk: &CsrTensors<Dispatch>,
+    ) -> (AttentionAttributes, IntTensor<Dispatch>) {
+        let (dropout, seed) = split_dropout(self.dropout, self.seed, device, walk);
         let attributes = AttentionAttributes {
             negative_slope: self.negative_slope,
-            loops: self.loops,
+            loops: self.loops.map(|loops| loops.count(ends)),
             dropout,
         };
         (attributes, seed)
@@ -58,11 +93,19 @@ impl AttentionOptions {
 
 #[track_caller]
 fn split_dropout(
-    dropout: Option<(f64, Tensor<1, Int>)>,
+    probability: f64,
+    seed: Option<Tensor<1, Int>>,
+    device: &Device,
     walk: &CsrTensors<Dispatch>,
 ) -> (Option<f64>, IntTensor<Dispatch>) {
-    match dropout {
-        Some((probability, seed)) => {
+    check::probability("attention", probability);
+    let is_active = probability > 0.0;
+    let seed = match seed {
+        None if is_active && device.is_autodiff() => Some(dropout_seed(device)),
+        seed => seed.filter(|_| is_active),
+    };
+    match seed {
+        Some(seed) => {
             let dims = seed.dims();
             assert!(
                 dims == [1],
@@ -79,7 +122,7 @@ fn split_dropout(
 pub struct AttentionAttributes {
     /// As in the options.
     pub negative_slope: f64,
-    /// As in the options.
+    /// If set, the number of receivers with loops.
     pub loops: Option<usize>,
     /// Probability with which a weight is dropped. If there is none, the seed is not read.
     pub dropout: Option<f64>,
@@ -174,10 +217,11 @@ pub(crate) struct Saved<B: Backend> {
 ///
 /// # Numerics
 /// The largest score is subtracted and 1e-16 added to the sum, as in
-/// [`segment_softmax`](crate::segment_softmax).
+/// [`segment_softmax`](crate::segment_softmax). An edge that gives way to a loop has no effect, even if
+/// features are not finite.
 ///
 /// # Panics
-/// If the shapes disagree, or in a recording: see [`Endpoints::walks_sorted`].
+/// If the shapes disagree, or the probability of the dropout is not in `[0, 1]`.
 pub fn edge_attention(
     x: Tensor<3>,
     score_src: Tensor<2>,
@@ -185,23 +229,25 @@ pub fn edge_attention(
     ends: &Endpoints,
     options: AttentionOptions,
 ) -> Tensor<3> {
-    let [rows, heads, _] = x.dims();
-    let (src, dst) = (score_src.dims(), score_dst.dims());
-    let (senders, receivers) = (ends.num_senders(), ends.num_receivers());
-    assert!(
-        rows == senders && src == [senders, heads] && dst == [receivers, heads],
-        "edge_attention: expected `x` with {senders} rows, scores of shape {:?} and {:?}, got {rows} rows, \
-         {src:?} and {dst:?}",
-        [senders, heads],
-        [receivers, heads]
-    );
-    assert!(
-        ends.walks_sorted(&x),
-        "edge_attention: a recording writes down its parts: scores, `softmax` and `aggregate_heads`"
-    );
+    check_scores(&x, [&score_src, &score_dst], ends);
     let devices = [x.device(), score_src.device(), score_dst.device()];
+    if !ends.walks_sorted(&x) {
+        let has_all = |loops: Loops| loops.count(ends) == most_loops(ends);
+        let is_writable = options.seed.is_none() && options.loops.is_none_or(has_all);
+        if scope::is_recorded(&x) && is_writable {
+            let op = GraphOp::EdgeAttention {
+                size: ends.num_receivers(),
+                self_loops: options.loops.is_some(),
+                negative_slope: options.negative_slope,
+                dropout: options.dropout,
+            };
+            let inputs = ends.recorded(x.clone(), [score_src, score_dst]);
+            return scope::write_down(op, &x, &inputs);
+        }
+        return parts::attend(x, score_src, score_dst, None, ends, &options);
+    }
     let [csr, transposed] = csrs(ends, &devices);
-    let (attributes, seed) = options.split(&csr);
+    let (attributes, seed) = options.split(&devices[0], ends, &csr);
     let (out, _) = <Dispatch as GraphOps>::edge_attention(
         x.into_dispatch(),
         score_src.into_dispatch(),
@@ -212,6 +258,61 @@ pub fn edge_attention(
         attributes,
     );
     Tensor::from_dispatch(out)
+}
+
+/// [`edge_attention`] where edges add to the scores, before the leaky ReLU.
+///
+/// ```text
+/// s_ji,h = LeakyReLU( score_src[j, h] + score_dst[i, h] + score_edge[e, h] )        edge e = j → i
+/// ```
+///
+/// # Shapes
+/// As [`edge_attention`], and those of [`EdgeScores`].
+///
+/// # Panics
+/// As [`edge_attention`], if loops have scores though none are added, or have none though they are, or if
+/// there is a seed.
+pub fn edge_attention_with(
+    x: Tensor<3>,
+    score_src: Tensor<2>,
+    score_dst: Tensor<2>,
+    score_edge: EdgeScores,
+    ends: &Endpoints,
+    options: &AttentionOptions,
+) -> Tensor<3> {
+    check_scores(&x, [&score_src, &score_dst], ends);
+    let [_, heads, _] = x.dims();
+    let edges = score_edge.edges.dims();
+    let loops = score_edge.loops.as_ref().map(Tensor::dims);
+    let expected = (
+        [ends.num_edges(), heads],
+        options.loops.map(|_| [ends.num_receivers(), heads]),
+    );
+    assert!(
+        (edges, loops) == expected,
+        "edge_attention_with: expected scores of edges and loops of shapes {expected:?}, got {:?}",
+        (edges, loops)
+    );
+    parts::attend(x, score_src, score_dst, Some(score_edge), ends, options)
+}
+
+#[track_caller]
+fn check_scores(x: &Tensor<3>, [score_src, score_dst]: [&Tensor<2>; 2], ends: &Endpoints) {
+    let [rows, heads, _] = x.dims();
+    let (src, dst) = (score_src.dims(), score_dst.dims());
+    let (senders, receivers) = (ends.num_senders(), ends.num_receivers());
+    assert!(
+        rows == senders && src == [senders, heads] && dst == [receivers, heads],
+        "edge_attention: expected `x` with {senders} rows, scores of shape {:?} and {:?}, got {rows} rows, \
+         {src:?} and {dst:?}",
+        [senders, heads],
+        [receivers, heads]
+    );
+}
+
+/// The number of receivers that are senders too.
+fn most_loops(ends: &Endpoints) -> usize {
+    ends.num_senders().min(ends.num_receivers())
 }
 
 /// The edges by receiver, and by sender if gradients of any input may be asked for.

@@ -238,6 +238,18 @@ impl<B: GraphOps, C: CheckpointStrategy> GraphOps for Autodiff<B, C> {
         aggregate::backward::aggregate_normalized::<B, C>(x, scale, csr, transposed, self_loop)
     }
 
+    fn aggregate_with_loops(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        self_loop: FloatTensor<Self>,
+        csr: CsrTensors<Self>,
+        transposed: CsrTensors<Self>,
+    ) -> FloatTensor<Self> {
+        let (csr, transposed) = (inner(csr), inner(transposed));
+        let inputs = [x, weight, self_loop];
+        aggregate::backward::aggregate_with_loops::<B, C>(inputs, csr, transposed)
+    }
+
     fn aggregate_self(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,

@@ -234,6 +234,16 @@ impl GraphOps for CubeBackend {
         aggregate::cube::aggregate_normalized(x, scale, csr, self_loop)
     }
 
+    fn aggregate_with_loops(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        self_loop: FloatTensor<Self>,
+        csr: CsrTensors<Self>,
+        _transposed: CsrTensors<Self>,
+    ) -> FloatTensor<Self> {
+        aggregate::cube::aggregate_with_loops(x, weight, self_loop, csr)
+    }
+
     fn aggregate_self(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,

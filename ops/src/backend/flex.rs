@@ -217,6 +217,16 @@ impl GraphOps for Flex {
         aggregate::flex::aggregate_normalized(&x, &scale, &csr, self_loop)
     }
 
+    fn aggregate_with_loops(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        self_loop: FloatTensor<Self>,
+        csr: CsrTensors<Self>,
+        _transposed: CsrTensors<Self>,
+    ) -> FloatTensor<Self> {
+        aggregate::flex::aggregate_with_loops(&x, &weight, &self_loop, &csr)
+    }
+
     fn aggregate_self(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,

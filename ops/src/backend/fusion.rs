@@ -362,6 +362,18 @@ impl<B: FusionBackend + GraphOps> GraphOps for Fusion<B> {
         out
     }
 
+    fn aggregate_with_loops(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        self_loop: FloatTensor<Self>,
+        csr: CsrTensors<Self>,
+        _transposed: CsrTensors<Self>,
+    ) -> FloatTensor<Self> {
+        let inputs = with::<B>(vec![x, weight, self_loop], csr);
+        let [out] = sorted::<B, _>(SortedOp::AggregateWithLoops, inputs);
+        out
+    }
+
     fn aggregate_self(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,

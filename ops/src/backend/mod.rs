@@ -139,7 +139,7 @@ pub trait GraphOps: Backend {
 
     /// Sums where two rows agree, `out[i, f] = Σ { v[col[e], f] : row[e] = i, a[i, f] = b[col[e], f] }`
     /// with `a [n, F]` and `b, v [N, F]`: counts and collects ties in the gradient of
-    /// [`crate::spmm`] with max and min. Not differentiable itself.
+    /// [`crate::spmm`] with max and min. NaN where one of those compared is. Not differentiable itself.
     fn match_sum(
         a: FloatTensor<Self>,
         b: FloatTensor<Self>,
@@ -256,6 +256,16 @@ pub trait GraphOps: Backend {
         #[extension_type] csr: CsrTensors<Self>,
         #[extension_type] transposed: CsrTensors<Self>,
         self_loop: Option<f64>,
+    ) -> FloatTensor<Self>;
+
+    /// See [`crate::aggregate_with_loops`]: weights of edges from a node to itself are not read, and callers
+    /// leave out what the gradient has for them.
+    fn aggregate_with_loops(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        self_loop: FloatTensor<Self>,
+        #[extension_type] csr: CsrTensors<Self>,
+        #[extension_type] transposed: CsrTensors<Self>,
     ) -> FloatTensor<Self>;
 
     /// See [`crate::aggregate_self`]; `weight` is one number.

@@ -275,6 +275,18 @@ impl<C: RouterChannel> GraphOps for BackendRouter<C> {
         out
     }
 
+    fn aggregate_with_loops(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        self_loop: FloatTensor<Self>,
+        csr: CsrTensors<Self>,
+        _transposed: CsrTensors<Self>,
+    ) -> FloatTensor<Self> {
+        let inputs = with(vec![x, weight, self_loop], csr);
+        let [out] = sorted(SortedOp::AggregateWithLoops, inputs);
+        out
+    }
+
     fn aggregate_self(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,

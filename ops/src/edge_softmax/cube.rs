@@ -37,9 +37,6 @@ use crate::{
     },
 };
 
-/// A number below any score.
-const LOWEST: f32 = -1e30;
-
 /// Entries of a unit that are read at once.
 const HELD: usize = 4;
 
@@ -81,7 +78,8 @@ fn nothing<A: Float, N: Size>(#[comptime] backward: bool) -> Summary<A, N> {
     let zero = Vector::<A, N>::new(A::new(0.0_f32));
     let mut first = zero;
     if comptime!(!backward) {
-        first = Vector::<A, N>::new(A::new(LOWEST));
+        // Finite, so that scores of minus infinity do not count until all are known.
+        first = Vector::<A, N>::new(A::min_value());
     }
     Summary::<A, N> {
         first,
@@ -176,8 +174,12 @@ fn write_common<A: Float, N: Size>(
         common[at] = summary.first;
     } else {
         let one = Vector::<A, N>::new(A::new(1.0_f32));
+        let sum = summary.second;
+        let share = one / (sum + Vector::<A, N>::new(A::new(1e-16_f32)));
+        // The largest score counts 1, unless all are minus infinity: then nothing is a number.
+        let is_zero = sum.equal(&Vector::<A, N>::new(A::new(0.0_f32)));
         common[at * 2] = summary.first;
-        common[at * 2 + 1] = one / (summary.second + Vector::<A, N>::new(A::new(1e-16_f32)));
+        common[at * 2 + 1] = select_many(is_zero, sum / sum, share);
     }
 }
 

@@ -61,7 +61,11 @@ fn match_sum_kernel<F: Float, A: Float, N: Size>(
         #[unroll]
         for step in 0..STEP {
             let value = Vector::<A, N>::cast_from(v[from[step]]);
-            values[step] = select_many(own.equal(&b[from[step]]), value, zero);
+            let other = b[from[step]];
+            // NaN where one of those compared is.
+            let apart = select_many(other.is_nan(), Vector::<A, N>::cast_from(other), zero);
+            let apart = select_many(own.is_nan(), Vector::<A, N>::cast_from(own), apart);
+            values[step] = select_many(own.equal(&other), value, apart);
         }
         #[unroll]
         for step in 0..STEP {

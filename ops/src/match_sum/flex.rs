@@ -7,7 +7,7 @@ use kiln_core::HUB;
 use crate::{
     CsrTensors,
     rows::{
-        flex::{elements, row_width, tensor},
+        flex::{Real, elements, row_width, tensor},
         stored::{Stored, narrow, stored, with_stored},
         walk::{
             Contiguous, Tile, Walk, cut, fetch, for_ranges, in_pieces, pick, position, stretch,
@@ -99,6 +99,18 @@ fn rows<S: Stored>([a, b, v]: [&[S]; 3], width: usize, walk: &Walk<'_>) -> Vec<S
     out
 }
 
+/// What an entry adds to a sum of `v` where `a` and `b` agree: NaN where one of these is not a number.
+#[inline(always)]
+pub(crate) fn matched<T: Real>(a: T, b: T, v: T) -> T {
+    if a == b {
+        v
+    } else if a.is_nan() || b.is_nan() {
+        T::NAN
+    } else {
+        T::ZERO
+    }
+}
+
 struct MatchTile<'a, S, O> {
     own: &'a [S],
     b: &'a [S],
@@ -118,12 +130,8 @@ impl<S: Stored, O: Stored<Sum = S::Sum>> Tile for MatchTile<'_, S, O> {
             let b = stretch::<S, LENGTH>(self.b, col, self.width, at);
             let v = stretch::<S, LENGTH>(self.v, col, self.width, at);
             for lane in 0..LENGTH {
-                let hit = if own[lane].widen() == b[lane].widen() {
-                    v[lane].widen()
-                } else {
-                    S::Sum::ZERO
-                };
-                sums[lane] = sums[lane] + hit;
+                let share = matched(own[lane].widen(), b[lane].widen(), v[lane].widen());
+                sums[lane] = sums[lane] + share;
             }
         }
         narrow(&sums, &mut self.out[at..at + LENGTH]);

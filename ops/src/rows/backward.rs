@@ -73,10 +73,11 @@ impl<B: GraphOps> State<B> {
             (Reduce::Max | Reduce::Min, Some((x, out))) => {
                 let hit = equal::<B>(x, B::gather(out, index.clone()));
                 let ties = B::scatter(hit.clone(), index.clone(), size, Reduce::Sum);
-                let share = B::float_div(grad, B::float_clamp_min(ties, 1.0.into()));
+                // As in PyTorch, 0 times infinity: where the extremum is not a number, nothing equals it.
+                let share = B::float_div(grad, ties);
                 B::float_mul(B::gather(share, index), hit)
             }
-            (Reduce::Mul, Some((x, _))) => product::<B>(x, &index, size, grad),
+            (Reduce::Mul, Some((x, out))) => product::<B>(x, out, &index, size, grad),
             (Reduce::Sum | Reduce::Max | Reduce::Min | Reduce::Mul, _) => B::gather(grad, index),
         }
     }
@@ -84,6 +85,7 @@ impl<B: GraphOps> State<B> {
 
 fn product<B: GraphOps>(
     x: FloatTensor<B>,
+    out: FloatTensor<B>,
     index: &IntTensor<B>,
     size: usize,
     grad: FloatTensor<B>,
@@ -94,9 +96,12 @@ fn product<B: GraphOps>(
     let rest = B::scatter(nonzero.clone(), index.clone(), size, Reduce::Mul);
     let zeros = B::scatter(zero.clone(), index.clone(), size, Reduce::Sum);
     let others = B::float_sub(B::gather(zeros, index.clone()), zero);
-    let full = B::gather(B::float_mul(grad, rest), index.clone());
-    let full = B::float_div(full, nonzero);
-    B::float_mask_fill(full, not_zero::<B>(others), 0.0.into())
+    let full = B::gather(B::float_mul(grad.clone(), rest), index.clone());
+    let full = B::float_div(full, nonzero.clone());
+    // Next to a zero it is 0, unless the product is not a number.
+    let product = B::gather(B::float_mul(grad, out), index.clone());
+    let product = B::float_div(product, nonzero);
+    B::float_mask_where(full, not_zero::<B>(others), product)
 }
 
 /// `a / max(degree, 1)` by rows.

@@ -95,9 +95,9 @@ fn reduce_rows_kernel<F: Float, N: Size, P: Int, S: Int>(
             } else if count == 0u32 {
                 result = value;
             } else if comptime!(reduce == Reduce::Max) {
-                result = max(result, value);
+                result = max_nan(result, value);
             } else {
-                result = min(result, value);
+                result = min_nan(result, value);
             }
             count += 1u32;
             if comptime!(matches!(reduce, Reduce::Sum | Reduce::Mean))

@@ -31,6 +31,10 @@ pub(crate) trait Real:
 {
     /// 1.
     const ONE: Self;
+    /// Not a number.
+    const NAN: Self;
+    /// The least number that is finite.
+    const LEAST: Self;
     /// Keeps the denominator of a softmax from 0, as PyG does.
     const SOFTMAX_EPSILON: Self;
     /// The nearest value.
@@ -58,6 +62,8 @@ macro_rules! impl_real {
     ($($T:ty, $from_f64:expr, $exp_all:expr;)*) => {$(
         impl Real for $T {
             const ONE: Self = 1.0;
+            const NAN: Self = Self::NAN;
+            const LEAST: Self = Self::MIN;
             const SOFTMAX_EPSILON: Self = 1e-16;
 
             #[expect(clippy::cast_precision_loss, reason = "counts above 2^24 may round")]

@@ -420,9 +420,9 @@ fn merge_kernel<F: Float, A: Float>(
             let value = values[step];
             // Repeated pieces change no maximum, but they change a sum.
             if comptime!(reduce == Reduce::Max) {
-                result = max(result, value);
+                result = max_nan(result, value);
             } else if comptime!(reduce == Reduce::Min) {
-                result = min(result, value);
+                result = min_nan(result, value);
             } else {
                 result = select(piece + step < count, result + value, result);
             }

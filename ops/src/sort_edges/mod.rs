@@ -5,11 +5,11 @@ pub(crate) mod cube;
 #[cfg(feature = "flex")]
 pub(crate) mod flex;
 
-use burn::backend::Dispatch;
-use burn::tensor::{DType, Device, Int, Tensor, TensorData};
+use burn::backend::{Dispatch, TensorMetadata as _, tensor::IntTensor};
+use burn::tensor::{DType, Device, Int, Tensor, TensorData, try_read_sync};
 use kiln_core::{Csr, Edges, HUB, Walk};
 
-use crate::{GraphOps, arange, ptr_to_index};
+use crate::{CsrTensors, GraphOps, arange, ptr_to_index};
 
 /// Sorts edges for a walk.
 pub(crate) fn sorted(edges: &Edges, walk: Walk) -> Csr {
@@ -114,25 +114,57 @@ fn sort(
     )
 }
 
+/// The edges of a list sorted by `row`, whose values are below `size`, on any backend.
+pub(crate) fn of_list<B: GraphOps>(
+    row: IntTensor<B>,
+    col: IntTensor<B>,
+    size: usize,
+) -> CsrTensors<B> {
+    let (ptr, col, edge) = B::sort_edges(row, col, size);
+    let data = try_read_sync(B::int_into_data(ptr.clone()));
+    let data = data.expect("sorting edges needs a backend that can be read from synchronously");
+    let data = data.expect("row pointers that have just been made");
+    let (chunks, hubs) = pieces(data.as_slice().unwrap_or_default());
+    let device = ptr.device();
+    let numbers = |values: Vec<i32>| {
+        let shape = [values.len()];
+        B::int_from_data(TensorData::new(values, shape), &device)
+    };
+    let (chunk, hub) = (numbers(chunks), numbers(hubs));
+    CsrTensors {
+        ptr,
+        col,
+        edge,
+        chunk,
+        hub,
+    }
+}
+
 /// Cuts long rows in pieces, for GPUs. Reads the row pointers, once for a graph.
 fn schedule(ptr: &Tensor<1, Int>) -> (Tensor<1, Int>, Tensor<1, Int>) {
+    let (chunks, hubs) = if is_on_cpu(ptr) {
+        (Vec::new(), Vec::new())
+    } else {
+        pieces(ptr.to_data().as_slice().unwrap_or_default())
+    };
+    (numbers_like(chunks, ptr), numbers_like(hubs, ptr))
+}
+
+/// The pieces of rows between `bounds` that are long, and which rows are.
+fn pieces(bounds: &[i32]) -> (Vec<i32>, Vec<i32>) {
     let (mut chunks, mut hubs) = (Vec::new(), Vec::new());
-    if !is_on_cpu(ptr) {
-        let data = ptr.to_data();
-        let bounds: &[i32] = data.as_slice().unwrap_or_default();
-        let piece = i32::try_from(HUB).unwrap_or(i32::MAX);
-        for (row, ends) in (0_i32..).zip(bounds.windows(2)) {
-            if ends[1] - ends[0] > piece {
-                hubs.extend([row, i32::try_from(chunks.len() / 2).unwrap_or(i32::MAX)]);
-                let mut first = ends[0];
-                while first < ends[1] {
-                    chunks.extend([row, first]);
-                    first += piece;
-                }
+    let piece = i32::try_from(HUB).unwrap_or(i32::MAX);
+    for (row, ends) in (0_i32..).zip(bounds.windows(2)) {
+        if ends[1] - ends[0] > piece {
+            hubs.extend([row, i32::try_from(chunks.len() / 2).unwrap_or(i32::MAX)]);
+            let mut first = ends[0];
+            while first < ends[1] {
+                chunks.extend([row, first]);
+                first += piece;
             }
         }
     }
-    (numbers_like(chunks, ptr), numbers_like(hubs, ptr))
+    (chunks, hubs)
 }
 
 /// Numbers on the device of `like`.

@@ -165,8 +165,11 @@ fn match_sum_kernel<F: Float, I: Int>(
         let j = usize::cast_from(col[usize::cast_from(perm[k])]);
         if j < cols {
             let at = j * width + feature;
-            if b[at] == own {
+            let other = b[at];
+            if other == own {
                 sum += v[at];
+            } else if own.is_nan() || other.is_nan() {
+                sum += own + other;
             }
         }
         k += 1;

@@ -6,6 +6,7 @@ use kiln_core::HUB;
 
 use crate::{
     Reduce,
+    match_sum::flex::matched,
     rows::{
         flex::{
             checked, checked_ptr, elements, for_each_row, reduce_rows, row_width, sort_by_row,
@@ -94,10 +95,6 @@ pub(crate) fn edge_dot(
 }
 
 /// See [`crate::GraphOps::match_sum`].
-#[expect(
-    clippy::float_cmp,
-    reason = "an extremum is a copy of one of the values"
-)]
 pub(crate) fn match_sum(
     a: &FlexTensor,
     b: &FlexTensor,
@@ -121,9 +118,7 @@ pub(crate) fn match_sum(
                     let j = checked(ids[edge], b.shape()[0], "match_sum", "col");
                     let (b, v) = (&b_values[j * width..][..width], &v[j * width..][..width]);
                     for (((out, a), b), v) in out.iter_mut().zip(a).zip(b).zip(v) {
-                        if a == b {
-                            *out += *v;
-                        }
+                        *out += matched(*a, *b, *v);
                     }
                 }
             };

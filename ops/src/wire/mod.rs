@@ -24,10 +24,18 @@
 //! | `kiln::self_loop_position` | src, dst | size | `[size]` |
 //! | `kiln::arange` | | start, end | `[end - start]` |
 //! | `kiln::dropout` | x | prob | `[..]` |
+//! | `kiln::spmm_normalized` | x, src, dst, scale | loop | `[N, F]` |
+//! | `kiln::spmm_with_loops` | x, src, dst, weight, self_loop | | `[N, F]` |
+//! | `kiln::inverse_sqrt_degree` | src, dst | size, loop | `[size]` |
+//! | `kiln::edge_attention` | x, src, dst, score_src, score_dst | size, loops, slope, prob | `[size, H, C]` |
 //!
-//! Sizes are unsigned scalars, `reduce` is a [`Reduce::code`], `prob` is a float. Inputs in
+//! Sizes are unsigned scalars, `reduce` is a [`Reduce::code`], `prob` and `slope` are floats, `loops` is
+//! 1 or 0, and `loop` stands for two scalars: 1 or 0, and the weight of a loop. Inputs in
 //! parentheses are optional: their presence is the number of inputs. The types of outputs are those
 //! in the record's output tensors.
+//!
+//! The last four are operations that run along sorted edges ([`crate::aggregate_normalized`] and others), of
+//! which a recording holds the plain lists.
 
 pub(crate) mod dense;
 pub(crate) mod sorted;
@@ -38,7 +46,7 @@ use burn::backend::{
 };
 use burn::tensor::FloatDType;
 
-use crate::{GraphOps, Reduce};
+use crate::{AttentionAttributes, GraphOps, Reduce, aggregate, sort_edges};
 
 /// A recorded operation with its attributes.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -115,6 +123,32 @@ pub enum GraphOp {
         /// Probability of a zero.
         prob: f64,
     },
+    /// [`crate::aggregate_normalized`].
+    SpmmNormalized {
+        /// Weight of the loop of each node, if edges from a node to itself give way to one.
+        self_loop: Option<f64>,
+    },
+    /// [`crate::aggregate_with_loops`].
+    SpmmWithLoops,
+    /// [`crate::Endpoints::inverse_sqrt_degree`].
+    InverseSqrtDegree {
+        /// Number of nodes.
+        size: usize,
+        /// Weight of the loop of each node, if edges from a node to itself give way to one.
+        self_loop: Option<f64>,
+    },
+    /// [`crate::edge_attention`].
+    EdgeAttention {
+        /// Number of destinations.
+        size: usize,
+        /// Whether edges from a node to itself give way to one loop for each node that is both a source and a
+        /// destination.
+        self_loops: bool,
+        /// Slope of the leaky ReLU.
+        negative_slope: f64,
+        /// Probability with which a weight is dropped while training.
+        dropout: f64,
+    },
 }
 
 /// Why a recorded operation is not one of this crate's.
@@ -153,7 +187,7 @@ pub enum OpDecodeError {
 
 impl GraphOp {
     /// The names of all operations.
-    pub const IDS: [&'static str; 15] = [
+    pub const IDS: [&'static str; 19] = [
         "kiln::gather",
         "kiln::scatter",
         "kiln::segment_reduce",
@@ -169,6 +203,10 @@ impl GraphOp {
         "kiln::self_loop_position",
         "kiln::arange",
         "kiln::dropout",
+        "kiln::spmm_normalized",
+        "kiln::spmm_with_loops",
+        "kiln::inverse_sqrt_degree",
+        "kiln::edge_attention",
     ];
 
     /// The recorded name.
@@ -189,6 +227,10 @@ impl GraphOp {
             Self::SelfLoopPosition { .. } => "kiln::self_loop_position",
             Self::Arange { .. } => "kiln::arange",
             Self::Dropout { .. } => "kiln::dropout",
+            Self::SpmmNormalized { .. } => "kiln::spmm_normalized",
+            Self::SpmmWithLoops => "kiln::spmm_with_loops",
+            Self::InverseSqrtDegree { .. } => "kiln::inverse_sqrt_degree",
+            Self::EdgeAttention { .. } => "kiln::edge_attention",
         }
     }
 
@@ -196,8 +238,13 @@ impl GraphOp {
     fn scalars(&self) -> Vec<ScalarIr> {
         let size = |size: usize| ScalarIr::UInt(size as u64);
         let code = |reduce: Reduce| ScalarIr::UInt(reduce.code());
+        let flag = |flag: bool| ScalarIr::UInt(u64::from(flag));
+        let self_loop = |weight: Option<f64>| {
+            let weight_or_0 = ScalarIr::Float(weight.unwrap_or_default());
+            [flag(weight.is_some()), weight_or_0]
+        };
         match *self {
-            Self::Gather | Self::EdgeDot | Self::MatchSum => Vec::new(),
+            Self::Gather | Self::EdgeDot | Self::MatchSum | Self::SpmmWithLoops => Vec::new(),
             Self::Scatter { size: n, reduce } | Self::Spmm { size: n, reduce } => {
                 vec![size(n), code(reduce)]
             }
@@ -210,11 +257,31 @@ impl GraphOp {
             | Self::Nonzero { length: n } => vec![size(n)],
             Self::Arange { start, end } => vec![size(start), size(end)],
             Self::Dropout { prob } => vec![ScalarIr::Float(prob)],
+            Self::SpmmNormalized { self_loop: weight } => self_loop(weight).to_vec(),
+            Self::InverseSqrtDegree {
+                size: n,
+                self_loop: weight,
+            } => {
+                let [is_some, weight] = self_loop(weight);
+                vec![size(n), is_some, weight]
+            }
+            Self::EdgeAttention {
+                size: n,
+                self_loops,
+                negative_slope,
+                dropout,
+            } => vec![
+                size(n),
+                flag(self_loops),
+                ScalarIr::Float(negative_slope),
+                ScalarIr::Float(dropout),
+            ],
         }
     }
 
     /// Writes the operation down. `dtype` is the output type where inputs do not give it
-    /// ([`degree`](crate::degree), [`nonzero`](crate::nonzero), [`arange`](crate::arange)).
+    /// ([`degree`](crate::degree), [`nonzero`](crate::nonzero), [`arange`](crate::arange), and what counts
+    /// edges).
     pub(crate) fn describe(
         &self,
         inputs: &[TensorIr],
@@ -231,20 +298,27 @@ impl GraphOp {
             .unwrap_or(DType::I64);
         let shapes: Vec<Shape> = match *self {
             Self::Gather => vec![with_rows(&inputs[0], inputs[1].shape[0])],
-            Self::Scatter { size, .. } | Self::Spmm { size, .. } => {
+            Self::Scatter { size, .. }
+            | Self::Spmm { size, .. }
+            | Self::EdgeAttention { size, .. } => {
                 vec![with_rows(&inputs[0], size)]
             }
             Self::SegmentReduce { .. } | Self::SpmmCsr { .. } => {
                 vec![with_rows(&inputs[0], inputs[1].shape[0] - 1)]
             }
-            Self::SegmentSoftmax { .. } | Self::Dropout { .. } | Self::MatchSum => {
+            Self::SegmentSoftmax { .. }
+            | Self::Dropout { .. }
+            | Self::MatchSum
+            | Self::SpmmNormalized { .. }
+            | Self::SpmmWithLoops => {
                 vec![inputs[0].shape.clone()]
             }
             Self::EdgeDot => vec![inputs[2].shape.clone()],
             Self::Degree { size: n }
             | Self::SelfLoopPosition { size: n }
             | Self::PtrToIndex { entries: n }
-            | Self::Nonzero { length: n } => vec![Shape::new([n])],
+            | Self::Nonzero { length: n }
+            | Self::InverseSqrtDegree { size: n, .. } => vec![Shape::new([n])],
             Self::CooToCsr { size } => vec![Shape::new([size + 1]), inputs[0].shape.clone()],
             Self::Arange { start, end } => vec![Shape::new([end.saturating_sub(start)])],
         };
@@ -310,6 +384,43 @@ impl GraphOp {
                 [ScalarIr::Float(prob)] => Self::Dropout { prob: *prob },
                 _ => return Err(bad_scalars(desc, "kiln::dropout", "prob")),
             },
+            "kiln::spmm_normalized" => {
+                let id = "kiln::spmm_normalized";
+                Self::SpmmNormalized {
+                    self_loop: self_loop(&desc.scalars, || {
+                        bad_scalars(desc, id, "loop, its weight")
+                    })?,
+                }
+            }
+            "kiln::spmm_with_loops" => Self::SpmmWithLoops,
+            "kiln::inverse_sqrt_degree" => {
+                let id = "kiln::inverse_sqrt_degree";
+                let bad = || bad_scalars(desc, id, "size, loop, its weight");
+                match desc.scalars.as_slice() {
+                    [ScalarIr::UInt(size), weight @ ..] => Self::InverseSqrtDegree {
+                        size: to_usize(*size, desc, id)?,
+                        self_loop: self_loop(weight, bad)?,
+                    },
+                    _ => return Err(bad()),
+                }
+            }
+            "kiln::edge_attention" => {
+                let id = "kiln::edge_attention";
+                match desc.scalars.as_slice() {
+                    &[
+                        ScalarIr::UInt(size),
+                        ScalarIr::UInt(loops @ 0..=1),
+                        ScalarIr::Float(negative_slope),
+                        ScalarIr::Float(dropout),
+                    ] => Self::EdgeAttention {
+                        size: to_usize(size, desc, id)?,
+                        self_loops: loops == 1,
+                        negative_slope,
+                        dropout,
+                    },
+                    _ => return Err(bad_scalars(desc, id, "size, loops, slope, prob")),
+                }
+            }
             id => return Err(OpDecodeError::UnknownId { id: id.to_owned() }),
         };
         op.check_arity(desc)?;
@@ -328,10 +439,11 @@ impl GraphOp {
             | Self::Scatter { .. }
             | Self::SegmentReduce { .. }
             | Self::SegmentSoftmax { .. }
-            | Self::SelfLoopPosition { .. } => ("2", "1"),
+            | Self::SelfLoopPosition { .. }
+            | Self::InverseSqrtDegree { .. } => ("2", "1"),
             Self::Spmm { .. } | Self::SpmmCsr { .. } => ("3 or 4", "1"),
-            Self::EdgeDot => ("4", "1"),
-            Self::MatchSum => ("5", "1"),
+            Self::EdgeDot | Self::SpmmNormalized { .. } => ("4", "1"),
+            Self::MatchSum | Self::SpmmWithLoops | Self::EdgeAttention { .. } => ("5", "1"),
         };
         for (side, expected, got) in [
             ("input", inputs, desc.inputs.len()),
@@ -441,6 +553,49 @@ impl GraphOp {
                 let out = B::dropout(float(handles, 0), prob);
                 handles.register_float_tensor::<B>(&outputs[0].id, out);
             }
+            // Nothing asks for gradients here, so that the edges are sorted one way.
+            Self::SpmmNormalized { self_loop } => {
+                let (x, src, dst) = (float(handles, 0), int(handles, 1), int(handles, 2));
+                let csr = sort_edges::of_list::<B>(dst, src, outputs[0].shape[0]);
+                let scale = float(handles, 3);
+                let out = B::aggregate_normalized(x, scale, csr.clone(), csr, self_loop);
+                handles.register_float_tensor::<B>(&outputs[0].id, out);
+            }
+            Self::SpmmWithLoops => {
+                let (x, src, dst) = (float(handles, 0), int(handles, 1), int(handles, 2));
+                let csr = sort_edges::of_list::<B>(dst, src, outputs[0].shape[0]);
+                let (weight, self_loop) = (float(handles, 3), float(handles, 4));
+                let out = B::aggregate_with_loops(x, weight, self_loop, csr.clone(), csr);
+                handles.register_float_tensor::<B>(&outputs[0].id, out);
+            }
+            Self::InverseSqrtDegree { size, self_loop } => {
+                let (src, dst) = (int(handles, 0), int(handles, 1));
+                let csr = sort_edges::of_list::<B>(dst, src, size);
+                let dtype = FloatDType::from(outputs[0].dtype);
+                let walks = [csr.clone(), csr];
+                let out = aggregate::inverse_sqrt::<B>(walks, size, self_loop, device, dtype);
+                handles.register_float_tensor::<B>(&outputs[0].id, out);
+            }
+            Self::EdgeAttention {
+                size,
+                self_loops,
+                negative_slope,
+                dropout: _,
+            } => {
+                let (x, src, dst) = (float(handles, 0), int(handles, 1), int(handles, 2));
+                let (score_src, score_dst) = (float(handles, 3), float(handles, 4));
+                let options = AttentionAttributes {
+                    negative_slope,
+                    loops: self_loops.then(|| size.min(inputs[0].shape[0])),
+                    // As `dropout`: for training only.
+                    dropout: None,
+                };
+                let csr = sort_edges::of_list::<B>(dst, src, size);
+                let seed = csr.ptr.clone();
+                let (out, _) =
+                    B::edge_attention(x, score_src, score_dst, seed, csr.clone(), csr, options);
+                handles.register_float_tensor::<B>(&outputs[0].id, out);
+            }
         }
     }
 }
@@ -455,6 +610,18 @@ fn bad_scalars(desc: &CustomOpIr, id: &'static str, expected: &'static str) -> O
 
 fn to_usize(value: u64, desc: &CustomOpIr, id: &'static str) -> Result<usize, OpDecodeError> {
     usize::try_from(value).map_err(|_| bad_scalars(desc, id, "sizes that fit in memory"))
+}
+
+/// The weight of a loop, if there is one.
+fn self_loop(
+    scalars: &[ScalarIr],
+    bad: impl FnOnce() -> OpDecodeError,
+) -> Result<Option<f64>, OpDecodeError> {
+    match *scalars {
+        [ScalarIr::UInt(0), ScalarIr::Float(_)] => Ok(None),
+        [ScalarIr::UInt(1), ScalarIr::Float(weight)] => Ok(Some(weight)),
+        _ => Err(bad()),
+    }
 }
 
 fn size(desc: &CustomOpIr, id: &'static str) -> Result<usize, OpDecodeError> {

@@ -8,14 +8,15 @@
 //! | `kiln::sort_edges` | row, col | size | `[size + 1]`, `[E]`, `[E]` |
 //! | `kiln::aggregate` | x, (weight), csr | weighted, reduce | `[n, ..]` |
 //! | `kiln::aggregate_normalized` | x, scale, csr | has loops, their weight | `[N, ..]` |
+//! | `kiln::aggregate_with_loops` | x, weight, self_loop, csr | | `[N, ..]` |
 //! | `kiln::aggregate_self` | x, weight, csr | | `[N, ..]` |
 //! | `kiln::aggregate_mean_backward` | grad, csr, transposed | | `[N, ..]` |
 //! | `kiln::edge_dot_csr` | a, b, csr | | `[E]` or `[E, H]` |
 //! | `kiln::match_sum_csr` | a, b, v, csr | | `[n, F]` |
 //! | `kiln::edge_softmax` | x, csr | | `[E, H]` |
 //! | `kiln::edge_softmax_backward` | out, grad, csr | | `[E, H]` |
-//! | `kiln::edge_attention` | x, score_src, score_dst, seed, csr | options | `[n, H, C]`, `[n, H]` |
-//! | `kiln::edge_attention_backward` | x, score_src, score_dst, out, lse, grad, seed, csr, transposed | options | the first three |
+//! | `kiln::edge_attention_csr` | x, score_src, score_dst, seed, csr | options | `[n, H, C]`, `[n, H]` |
+//! | `kiln::edge_attention_csr_backward` | x, score_src, score_dst, out, lse, grad, seed, csr, transposed | options | the first three |
 //! | `kiln::edge_attention_v2` | x_src, x_dst, att, seed, csr | options | `[n, H, C]`, `[n, H]` |
 //! | `kiln::edge_attention_v2_backward` | x_src, x_dst, att, out, lse, grad, seed, csr, transposed | options | the first three |
 //! | `kiln::dot_attention` | query, key, value, seed, csr | options | `[n, H, C]`, `[n, H]` |
@@ -42,6 +43,7 @@ pub(crate) enum SortedOp {
     SortEdges { size: usize },
     Aggregate { weighted: bool, reduce: Reduce },
     AggregateNormalized { self_loop: Option<f64> },
+    AggregateWithLoops,
     AggregateSelf,
     AggregateMeanBackward,
     EdgeDot,
@@ -61,15 +63,15 @@ pub(crate) fn parts<B: Backend>(csr: CsrTensors<B>) -> [IntTensor<B>; PARTS] {
 }
 
 impl SortedOp {
-    pub(crate) const IDS: [&'static str; 15] = [
+    pub(crate) const IDS: [&'static str; 16] = [
         "kiln::sort_edges",
         "kiln::aggregate",
         "kiln::edge_dot_csr",
         "kiln::match_sum_csr",
         "kiln::edge_softmax",
         "kiln::edge_softmax_backward",
-        "kiln::edge_attention",
-        "kiln::edge_attention_backward",
+        "kiln::edge_attention_csr",
+        "kiln::edge_attention_csr_backward",
         "kiln::aggregate_normalized",
         "kiln::aggregate_self",
         "kiln::aggregate_mean_backward",
@@ -77,6 +79,7 @@ impl SortedOp {
         "kiln::edge_attention_v2_backward",
         "kiln::dot_attention",
         "kiln::dot_attention_backward",
+        "kiln::aggregate_with_loops",
     ];
 
     fn id(&self) -> &'static str {
@@ -96,6 +99,7 @@ impl SortedOp {
             Self::AttentionBackward(Score::Joint(_)) => 12,
             Self::Attention(Score::Dot(_)) => 13,
             Self::AttentionBackward(Score::Dot(_)) => 14,
+            Self::AggregateWithLoops => 15,
         }]
     }
 
@@ -112,7 +116,8 @@ impl SortedOp {
                 ScalarIr::UInt(u64::from(self_loop.is_some())),
                 ScalarIr::Float(self_loop.unwrap_or_default()),
             ],
-            Self::AggregateSelf
+            Self::AggregateWithLoops
+            | Self::AggregateSelf
             | Self::AggregateMeanBackward
             | Self::EdgeDot
             | Self::MatchSum
@@ -143,7 +148,7 @@ impl SortedOp {
             | Self::EdgeSoftmaxBackward => 2,
             Self::Aggregate { weighted, .. } => 1 + usize::from(*weighted),
             Self::AggregateMeanBackward | Self::EdgeSoftmax => 1,
-            Self::MatchSum => 3,
+            Self::AggregateWithLoops | Self::MatchSum => 3,
             Self::Attention(_) => 4,
             Self::AttentionBackward(_) => 7,
         }
@@ -182,6 +187,7 @@ impl SortedOp {
                 vec![with_rows(&inputs[0], rows)]
             }
             Self::AggregateNormalized { .. }
+            | Self::AggregateWithLoops
             | Self::AggregateSelf
             | Self::MatchSum
             | Self::EdgeSoftmax
@@ -249,14 +255,15 @@ impl SortedOp {
                 let self_loop = (number(0)? == 1).then_some(weight);
                 Self::AggregateNormalized { self_loop }
             }
+            "kiln::aggregate_with_loops" => Self::AggregateWithLoops,
             "kiln::aggregate_self" => Self::AggregateSelf,
             "kiln::aggregate_mean_backward" => Self::AggregateMeanBackward,
             "kiln::edge_dot_csr" => Self::EdgeDot,
             "kiln::match_sum_csr" => Self::MatchSum,
             "kiln::edge_softmax" => Self::EdgeSoftmax,
             "kiln::edge_softmax_backward" => Self::EdgeSoftmaxBackward,
-            "kiln::edge_attention" => Self::Attention(Score::Sum(options()?)),
-            "kiln::edge_attention_backward" => Self::AttentionBackward(Score::Sum(options()?)),
+            "kiln::edge_attention_csr" => Self::Attention(Score::Sum(options()?)),
+            "kiln::edge_attention_csr_backward" => Self::AttentionBackward(Score::Sum(options()?)),
             "kiln::edge_attention_v2" => Self::Attention(Score::Joint(options()?)),
             "kiln::edge_attention_v2_backward" => Self::AttentionBackward(Score::Joint(options()?)),
             "kiln::dot_attention" => Self::Attention(dot()?),
@@ -309,6 +316,9 @@ impl SortedOp {
                     transposed,
                     self_loop,
                 )]
+            }
+            Self::AggregateWithLoops => {
+                vec![B::aggregate_with_loops(x(0), x(1), x(2), rows, transposed)]
             }
             Self::AggregateSelf => vec![B::aggregate_self(x(0), x(1), rows, transposed)],
             Self::AggregateMeanBackward => {

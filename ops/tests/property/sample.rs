@@ -71,8 +71,8 @@ pub(crate) enum Layout {
 }
 
 impl Layout {
-    /// What lies between rows of interest.
-    const PADDING: f64 = 100.0;
+    /// What lies between rows of interest: shows where it is read.
+    const PADDING: f64 = f64::NAN;
 
     /// The numbers in memory for a matrix of `columns`.
     fn stored(self, values: &[f64], columns: usize) -> Vec<f64> {
@@ -240,6 +240,29 @@ impl Sample {
             sample.values[input as usize] = values;
         }
         sample
+    }
+
+    /// The same with some numbers that are infinite or none at all.
+    pub(crate) fn poisoned(mut self, seed: u64) -> Self {
+        let mut numbers = Numbers(seed);
+        for input in Input::ALL {
+            let (rows, columns) = (self.rows(input), self.columns(input));
+            if rows * columns == 0 || numbers.below(2) == 0 {
+                continue;
+            }
+            for _ in 0..=numbers.below(3) {
+                let value = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY][numbers.below(3)];
+                let (row, column) = (numbers.below(rows), numbers.below(columns));
+                let rows = match self.layout(input) {
+                    Layout::Expanded => 0..rows,
+                    _ => row..row + 1,
+                };
+                for row in rows {
+                    self.values[input as usize][row * columns + column] = value;
+                }
+            }
+        }
+        self
     }
 
     /// The same with inputs that are numbers of a type.

@@ -1,7 +1,7 @@
 //! Every operation: what it computes on a device, and the same by plain loops.
 
 use burn::tensor::{Int, Tensor};
-use kiln_ops::Reduce;
+use kiln_ops::{EdgeScores, Reduce};
 
 use super::sample::{
     Input::{self, Bias, Factor, Matrix, Messages, ScoreDst, ScoreSrc, Weight, Weights, X, Y},
@@ -100,6 +100,8 @@ pub(crate) fn operations(sample: &Sample) -> Vec<Operation> {
         all.extend(reductions(reduce));
     }
     all.push(aggregate_self());
+    all.push(aggregate_with_loops());
+    all.extend([false, true].map(attention_with));
     for self_loop in [None, Some(1.0), Some(2.0)] {
         all.extend(normalized(self_loop));
     }
@@ -449,6 +451,66 @@ fn aggregate_self() -> Operation {
         },
     )
     .square()
+}
+
+/// The weighted sum with loops, whose weights are some scores.
+fn aggregate_with_loops() -> Operation {
+    let loops = |s: &Sample| -> Vec<f64> { s[ScoreSrc].iter().step_by(s.heads).copied().collect() };
+    let expected = move |s: &Sample, loops: Vec<f64>| {
+        reference::with_loops(&s[X], s.width(), &s.src, &s.dst, &s[Weight], &loops)
+    };
+    Operation::new(
+        "aggregate_with_loops",
+        &[X, Weight, ScoreSrc],
+        Bound::Terms,
+        |t| {
+            let loops = t.get::<2>(ScoreSrc).narrow(1, 0, 1).squeeze_dim(1);
+            let (x, weight) = (t.get(X), t.get(Weight));
+            flat(kiln_ops::aggregate_with_loops(x, weight, loops, &t.ends))
+        },
+        move |s| expected(s, loops(s)),
+    )
+    .with_terms(move |s| {
+        let s = s.magnitudes();
+        expected(&s, magnitudes(&loops(&s)))
+    })
+    .square()
+}
+
+/// Attention with scores of edges, and twice those of receivers for loops: no sum of three is near 0.
+fn attention_with(loops: bool) -> Operation {
+    let options = move |s: &Sample| Attention {
+        negative_slope: 0.2,
+        loops: loops.then(|| s.num_src.min(s.num_dst)),
+        dropout: None,
+    };
+    Operation::new(
+        format!("edge_attention_with, loops {loops}"),
+        &[X, ScoreSrc, ScoreDst, Weights],
+        Bound::Terms,
+        move |t| {
+            let (x, src, dst) = (t.get(X), t.get(ScoreSrc), t.get::<2>(ScoreDst));
+            let more = EdgeScores {
+                edges: t.get(Weights),
+                loops: loops.then(|| dst.clone() * 2.0),
+            };
+            let options = options(t.sample).on(&x.device());
+            let ends = &t.ends;
+            flat(kiln_ops::edge_attention_with(
+                x, src, dst, more, ends, &options,
+            ))
+        },
+        move |s| {
+            let scores = [&s[ScoreSrc], &s[ScoreDst]];
+            let heads = [s.heads, s.channels];
+            let loops: Vec<f64> = s[ScoreDst].iter().map(|score| score * 2.0).collect();
+            let more = [&s[Weights], loops.as_slice()].concat();
+            let (x, more) = (&s[X], Some(more.as_slice()));
+            reference::attention_with(x, heads, scores, more, &s.src, &s.dst, &options(s))
+        },
+    )
+    .in_steps()
+    .drifts()
 }
 
 /// Symmetric normalisation.

@@ -3,7 +3,8 @@
 //! Generated code calls `__torch__.kiln.ops.scatter_sum(x, index, N)` where the program has
 //! `scatter`, so that it reads like the model and each operation is spelled out once. Only the
 //! functions that an archive uses are written. Every operator here has the same schema in PyTorch
-//! 1.13 and 2.x. Numerics and gradients are those of PyG's `scatter`, `softmax` and `degree`.
+//! 1.13 and 2.x. Numerics and gradients are those of PyG's `scatter`, `softmax` and `degree`; but floats of
+//! 16 bits are reduced in float32 and rounded once, and counted in integers.
 
 use std::collections::BTreeSet;
 
@@ -71,45 +72,93 @@ const FUNCTIONS: &[Function] = &[
 ",
     },
     Function {
+        name: "within",
+        uses: &[],
+        text: "def within(value: float, dtype: int) -> float:
+  # the number of an element type that is nearest to one out of its range
+  limit = 3.4028234663852886e+38
+  if dtype == 5:
+    limit = 65504.
+  elif dtype == 15:
+    limit = 3.3895313892515355e+38
+  elif dtype == 7:
+    limit = 1.7976931348623157e+308
+  return ops.prim.max(-limit, ops.prim.min(value, limit))
+",
+    },
+    Function {
+        name: "wide",
+        uses: &[],
+        text: "def wide(x: Tensor) -> Tensor:
+  # floats of 16 bits as float32: sums of many lose nothing
+  dtype = ops.prim.dtype(x)
+  if dtype == 5 or dtype == 15:
+    dtype = 6
+  return torch.to(x, dtype)
+",
+    },
+    Function {
+        name: "wide_sum",
+        uses: &["broadcast", "rows", "wide"],
+        text: "def wide_sum(x: Tensor, index: Tensor, size: int) -> Tensor:
+  values = __torch__.kiln.ops.wide(x)
+  out = torch.new_zeros(values, __torch__.kiln.ops.rows(x, size))
+  return torch.scatter_add_(out, 0, __torch__.kiln.ops.broadcast(index, x), values)
+",
+    },
+    Function {
         name: "scatter_sum",
-        uses: &["broadcast", "rows"],
+        uses: &["wide_sum"],
         text: "def scatter_sum(x: Tensor, index: Tensor, size: int) -> Tensor:
-  out = torch.new_zeros(x, __torch__.kiln.ops.rows(x, size))
-  return torch.scatter_add_(out, 0, __torch__.kiln.ops.broadcast(index, x), x)
+  return torch.to(__torch__.kiln.ops.wide_sum(x, index, size), ops.prim.dtype(x))
+",
+    },
+    Function {
+        name: "count",
+        uses: &["wide_sum"],
+        text: "def count(index: Tensor, size: int) -> Tensor:
+  # in integers, since no float of 16 bits counts beyond 2048
+  return __torch__.kiln.ops.wide_sum(torch.ones_like(index), index, size)
 ",
     },
     Function {
         name: "scatter_mean",
-        uses: &["broadcast", "scatter_sum"],
+        uses: &["broadcast", "count", "wide_sum"],
         text: "def scatter_mean(x: Tensor, index: Tensor, size: int) -> Tensor:
-  out = __torch__.kiln.ops.scatter_sum(x, index, size)
-  ones = torch.new_ones(x, [torch.size(x, 0)])
-  count = torch.clamp(__torch__.kiln.ops.scatter_sum(ones, index, size), min=1, max=None)
-  return torch.div(out, __torch__.kiln.ops.broadcast(count, out))
+  out = __torch__.kiln.ops.wide_sum(x, index, size)
+  count = torch.clamp(__torch__.kiln.ops.count(index, size), min=1, max=None)
+  return torch.to(torch.div(out, __torch__.kiln.ops.broadcast(count, out)), ops.prim.dtype(x))
+",
+    },
+    Function {
+        name: "scatter_reduced",
+        uses: &["broadcast", "rows", "wide"],
+        text: "def scatter_reduced(x: Tensor, index: Tensor, size: int, start: int, reduce: str, include_start: bool) -> Tensor:
+  values = __torch__.kiln.ops.wide(x)
+  out = torch.new_full(values, __torch__.kiln.ops.rows(x, size), start)
+  out = torch.scatter_reduce_(out, 0, __torch__.kiln.ops.broadcast(index, x), values, reduce, include_self=include_start)
+  return torch.to(out, ops.prim.dtype(x))
 ",
     },
     Function {
         name: "scatter_max",
-        uses: &["broadcast", "rows"],
+        uses: &["scatter_reduced"],
         text: "def scatter_max(x: Tensor, index: Tensor, size: int) -> Tensor:
-  out = torch.new_zeros(x, __torch__.kiln.ops.rows(x, size))
-  return torch.scatter_reduce_(out, 0, __torch__.kiln.ops.broadcast(index, x), x, \"amax\", include_self=False)
+  return __torch__.kiln.ops.scatter_reduced(x, index, size, 0, \"amax\", False)
 ",
     },
     Function {
         name: "scatter_min",
-        uses: &["broadcast", "rows"],
+        uses: &["scatter_reduced"],
         text: "def scatter_min(x: Tensor, index: Tensor, size: int) -> Tensor:
-  out = torch.new_zeros(x, __torch__.kiln.ops.rows(x, size))
-  return torch.scatter_reduce_(out, 0, __torch__.kiln.ops.broadcast(index, x), x, \"amin\", include_self=False)
+  return __torch__.kiln.ops.scatter_reduced(x, index, size, 0, \"amin\", False)
 ",
     },
     Function {
         name: "scatter_mul",
-        uses: &["broadcast", "rows"],
+        uses: &["scatter_reduced"],
         text: "def scatter_mul(x: Tensor, index: Tensor, size: int) -> Tensor:
-  out = torch.new_ones(x, __torch__.kiln.ops.rows(x, size))
-  return torch.scatter_reduce_(out, 0, __torch__.kiln.ops.broadcast(index, x), x, \"prod\", include_self=True)
+  return __torch__.kiln.ops.scatter_reduced(x, index, size, 1, \"prod\", True)
 ",
     },
     Function {
@@ -160,12 +209,13 @@ const FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "segment_softmax",
-        uses: &["scatter_max", "scatter_sum"],
+        uses: &["scatter_max", "wide", "wide_sum"],
         text: "def segment_softmax(x: Tensor, index: Tensor, size: int) -> Tensor:
-  peak = __torch__.kiln.ops.scatter_max(torch.detach(x), index, size)
-  out = torch.exp(torch.sub(x, torch.index_select(peak, 0, index)))
-  total = torch.add(__torch__.kiln.ops.scatter_sum(out, index, size), 1e-16)
-  return torch.div(out, torch.index_select(total, 0, index))
+  values = __torch__.kiln.ops.wide(x)
+  peak = __torch__.kiln.ops.scatter_max(torch.detach(values), index, size)
+  out = torch.exp(torch.sub(values, torch.index_select(peak, 0, index)))
+  total = torch.add(__torch__.kiln.ops.wide_sum(out, index, size), 1e-16)
+  return torch.to(torch.div(out, torch.index_select(total, 0, index)), ops.prim.dtype(x))
 ",
     },
     Function {
@@ -252,19 +302,37 @@ const FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "degree",
-        uses: &["scatter_sum"],
+        uses: &["count"],
         text: "def degree(index: Tensor, size: int, dtype: int) -> Tensor:
-  ones = torch.ones([torch.size(index, 0)], dtype=dtype, layout=None, device=ops.prim.device(index))
-  return __torch__.kiln.ops.scatter_sum(ones, index, size)
+  return torch.to(__torch__.kiln.ops.count(index, size), dtype)
+",
+    },
+    Function {
+        name: "inverse_sqrt_degree",
+        uses: &["wide_sum"],
+        text: "def inverse_sqrt_degree(src: Tensor, dst: Tensor, size: int, self_loop: Optional[float], dtype: int) -> Tensor:
+  # counted in integers; the root is taken in float32 or wider and rounded once
+  ones = torch.ones_like(dst)
+  if self_loop is None:
+    counted, weight = ones, 0.
+  else:
+    counted, weight = torch.masked_fill(ones, torch.eq(src, dst), 0), self_loop
+  count = __torch__.kiln.ops.wide_sum(counted, dst, size)
+  wide = 6
+  if dtype == 7:
+    wide = 7
+  degree = torch.add(torch.to(count, wide), weight)
+  scale = torch.masked_fill(torch.rsqrt(degree), torch.eq(degree, 0), 0)
+  return torch.to(scale, dtype)
 ",
     },
     Function {
         name: "coo_to_csr",
-        uses: &["scatter_sum"],
+        uses: &["count"],
         text: "def coo_to_csr(index: Tensor, size: int) -> Tuple[Tensor, Tensor]:
   # row pointers, and the stable permutation that sorts by index
   values, perm, = torch.sort(index, stable=True, dim=0, descending=False)
-  count = __torch__.kiln.ops.scatter_sum(torch.ones_like(index), index, size)
+  count = __torch__.kiln.ops.count(index, size)
   rowptr = torch.cat([torch.new_zeros(index, [1]), torch.cumsum(count, 0)], 0)
   return (rowptr, perm)
 ",

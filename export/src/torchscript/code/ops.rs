@@ -55,7 +55,7 @@ pub(super) fn expression(
                 Scalar::Bool(true) => format!("torch.ones({dims}, {options})"),
                 Scalar::Bool(false) => format!("torch.zeros({dims}, {options})"),
                 Scalar::Float(_) | Scalar::Int(_) => {
-                    let value = scalar(scope, value)?;
+                    let value = scalar_of(scope, library, value, &dtype)?;
                     format!("torch.full({dims}, {value}, {options})")
                 }
             }
@@ -91,7 +91,7 @@ pub(super) fn expression(
         Op::Clamp { min, max } => {
             let mut bound = |bound: &Option<Scalar>| match bound {
                 None => Ok("None".to_owned()),
-                Some(bound) => scalar(scope, bound),
+                Some(bound) => scalar_of(scope, library, bound, &dtype_of(x)),
             };
             let (min, max) = (bound(min)?, bound(max)?);
             if (min.as_str(), max.as_str()) == ("None", "None") {
@@ -106,7 +106,10 @@ pub(super) fn expression(
         Op::MaskFill(Scalar::Bool(false)) => {
             format!("torch.logical_and({x}, torch.logical_not({y}))")
         }
-        Op::MaskFill(value) => format!("torch.masked_fill({x}, {y}, {})", scalar(scope, value)?),
+        Op::MaskFill(value) => {
+            let value = scalar_of(scope, library, value, &dtype_of(x))?;
+            format!("torch.masked_fill({x}, {y}, {value})")
+        }
         Op::Dropout(prob) => format!(
             "torch.dropout({x}, {}, self.training)",
             types::float(prob.0)
@@ -220,13 +223,48 @@ pub(super) fn expression(
                 library.function("self_loop_position")
             )
         }
-        Op::EdgeAttention { .. } | Op::SpmmNormalized { .. } | Op::InverseSqrtDegree { .. } => {
+        Op::InverseSqrtDegree {
+            self_loop,
+            size,
+            elem,
+        } => {
+            let size = scope.size(size)?;
+            let weight = self_loop.map_or("None".to_owned(), |weight| types::float(weight.0));
+            let dtype = scope.dtype(*elem);
+            let function = library.function("inverse_sqrt_degree");
+            format!("{function}({x}, {y}, {size}, {weight}, {dtype})")
+        }
+        Op::EdgeAttention { .. } | Op::SpmmNormalized { .. } | Op::SpmmWithLoops => {
             return Err(unsupported(
                 scope,
-                format!("{op:?}, an operation of executors"),
+                format!("{op:?}, which stands for several operations"),
             ));
         }
     })
+}
+
+/// The expression for the number of a tensor's element type.
+fn dtype_of(x: &str) -> String {
+    format!("ops.prim.dtype({x})")
+}
+
+/// A scalar that becomes an element of the type with the number `dtype`. PyTorch refuses numbers that do not
+/// fit, which depends on the type that the model is converted to: they become the largest that do.
+fn scalar_of(
+    scope: &mut Scope<'_>,
+    library: &mut Library,
+    value: &Scalar,
+    dtype: &str,
+) -> Result<String, Error> {
+    /// The largest number of the smallest type, `float16`.
+    const FITS: f64 = 65504.0;
+    let text = scalar(scope, value)?;
+    match value {
+        Scalar::Float(value) if value.0.is_finite() && value.0.abs() > FITS => {
+            Ok(format!("{}({text}, {dtype})", library.function("within")))
+        }
+        _ => Ok(text),
+    }
 }
 
 /// A scalar that is not a boolean.
@@ -390,9 +428,11 @@ pub(super) fn output_name(
         | Op::Spmm { .. }
         | Op::SpmmCsr { .. }
         | Op::EdgeAttention { .. }
-        | Op::SpmmNormalized { .. } => "out",
+        | Op::SpmmNormalized { .. }
+        | Op::SpmmWithLoops => "out",
         Op::SegmentSoftmax { .. } => "alpha",
-        Op::Degree { .. } | Op::InverseSqrtDegree { .. } => "degree",
+        Op::Degree { .. } => "degree",
+        Op::InverseSqrtDegree { .. } => "scale",
         Op::PtrToIndex { .. } => "index",
         Op::CooToCsr { .. } => ["rowptr", "perm"].get(position).copied().unwrap_or("out"),
         Op::Nonzero => "position",

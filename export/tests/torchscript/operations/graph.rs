@@ -1,6 +1,6 @@
 //! Message passing.
 
-use kiln_ir::{ElemType, Op, Reduce, Size};
+use kiln_ir::{ElemType, Float, Op, Reduce, Size};
 
 use super::Operations;
 use crate::{
@@ -292,4 +292,167 @@ pub(super) fn add(all: &mut Operations) {
         vec![src(), dst()],
         vec![(int(vec![4.into()]), Data::int(&[4], &[3, 4, 2, 4]))],
     );
+    looped(all);
+    many(all);
+}
+
+/// Adds reductions of more rows than floats of 16 bits can count, and add up.
+fn many(all: &mut Operations) {
+    const ROWS: usize = 70_000;
+    let columns = int(vec![all.e.clone()]);
+    let to_0 = || (columns.clone(), Data::int(&[ROWS], &vec![0; ROWS]));
+    let to_1 = || (columns.clone(), Data::int(&[ROWS], &vec![1; ROWS]));
+    let ones = (
+        float(vec![all.e.clone()]),
+        Data::float(&[ROWS], &vec![1.0; ROWS]),
+    );
+    let pair = |values: &[f32; 2]| (float(vec![2.into()]), Data::float(&[2], values));
+    all.add(
+        "scatter_mean_many",
+        Op::Scatter {
+            reduce: Reduce::Mean,
+            size: 2.into(),
+        },
+        vec![ones, to_0()],
+        vec![pair(&[1.0, 0.0])],
+    );
+    all.add(
+        "inverse_sqrt_degree_many",
+        Op::InverseSqrtDegree {
+            self_loop: None,
+            size: 2.into(),
+            elem: ElemType::F32,
+        },
+        vec![to_0(), to_1()],
+        vec![pair(&[0.0, 70_000_f32.sqrt().recip()])],
+    );
+}
+
+/// Adds the operations in which edges from a node to itself give way to loops: 0 → 0 twice, and 2 → 2.
+fn looped(all: &mut Operations) {
+    let (n, e) = (all.n.clone(), all.e.clone());
+    let columns = int(vec![e.clone()]);
+    let src = || (columns.clone(), Data::int(&[4], &[0, 1, 2, 0]));
+    let dst = || (columns.clone(), Data::int(&[4], &[0, 2, 2, 0]));
+    let wide = || float(vec![n.clone(), 2.into()]);
+    let nodes = |values: &[f32; 6]| (wide(), Data::float(&[3, 2], values));
+    let of_nodes = |values: &[f32; 3]| (float(vec![n.clone()]), Data::float(&[3], values));
+    let (nan, inf) = (f32::NAN, f32::INFINITY);
+    let x = [1.0, -2.0, 3.0, 4.0, -5.0, 6.0];
+    // What gives way is not read: infinity stays infinite.
+    let x_inf = [1.0, -2.0, 3.0, 4.0, inf, 6.0];
+
+    let scale = || of_nodes(&[0.5, 2.0, 1.0]);
+    let with_loops = Some(Float(2.0));
+    for (name, self_loop, x, out) in [
+        ("spmm_normalized", None, x, [0.5, -1.0, 0.0, 0.0, 1.0, 14.0]),
+        (
+            "spmm_normalized_loops",
+            with_loops,
+            x,
+            [0.5, -1.0, 24.0, 32.0, -4.0, 20.0],
+        ),
+        (
+            "spmm_normalized_loops_inf",
+            with_loops,
+            x_inf,
+            [0.5, -1.0, 24.0, 32.0, inf, 20.0],
+        ),
+    ] {
+        all.add(
+            name,
+            Op::SpmmNormalized { self_loop },
+            vec![nodes(&x), src(), dst(), scale()],
+            vec![nodes(&out)],
+        );
+    }
+    let weights = Data::float(&[4], &[nan, 2.0, nan, 3.0]);
+    for (name, x, out) in [
+        ("spmm_with_loops", x, [1.0, -2.0, 1.5, 2.0, -4.0, 20.0]),
+        (
+            "spmm_with_loops_inf",
+            x_inf,
+            [1.0, -2.0, 1.5, 2.0, inf, 20.0],
+        ),
+    ] {
+        let weights = (float(vec![e.clone()]), weights.clone());
+        let loops = of_nodes(&[1.0, 0.5, 2.0]);
+        all.add(
+            name,
+            Op::SpmmWithLoops,
+            vec![nodes(&x), src(), dst(), weights, loops],
+            vec![nodes(&out)],
+        );
+    }
+    let root = 0.5_f32.sqrt();
+    for (name, self_loop, out) in [
+        ("inverse_sqrt_degree", None, [root, 0.0, root]),
+        (
+            "inverse_sqrt_degree_loops",
+            Some(Float(1.0)),
+            [1.0, 1.0, root],
+        ),
+    ] {
+        all.add(
+            name,
+            Op::InverseSqrtDegree {
+                self_loop,
+                size: 3.into(),
+                elem: ElemType::F32,
+            },
+            vec![src(), dst()],
+            vec![(float(vec![3.into()]), Data::float(&[3], &out))],
+        );
+    }
+
+    // The softmax of 1 and -0.2, the scores of the edges to node 2.
+    let (of_1, of_2) = (0.768_524_8, 0.231_475_22);
+    let last = [3.0 * of_1 - 5.0 * of_2, 4.0 * of_1 + 6.0 * of_2];
+    let heads = |rows: Size| float(vec![rows, 1.into(), 2.into()]);
+    for (name, self_loops, size, rows, out) in [
+        (
+            "edge_attention",
+            false,
+            n.clone(),
+            3,
+            vec![1.0, -2.0, 0.0, 0.0, last[0], last[1]],
+        ),
+        (
+            "edge_attention_loops",
+            true,
+            n.clone(),
+            3,
+            vec![1.0, -2.0, 3.0, 4.0, last[0], last[1]],
+        ),
+        (
+            "edge_attention_pair",
+            true,
+            4.into(),
+            4,
+            vec![1.0, -2.0, 3.0, 4.0, last[0], last[1], 0.0, 0.0],
+        ),
+    ] {
+        let scores = |rows: Size| float(vec![rows, 1.into()]);
+        let inputs = vec![
+            (heads(n.clone()), Data::float(&[3, 1, 2], &x)),
+            src(),
+            dst(),
+            (scores(n.clone()), Data::float(&[3, 1], &[0.0, 1.0, -1.0])),
+            (
+                scores(size.clone()),
+                Data::float(&[rows, 1], &vec![0.0; rows]),
+            ),
+        ];
+        all.add(
+            name,
+            Op::EdgeAttention {
+                slope: Float(0.2),
+                self_loops,
+                dropout: Float(0.0),
+                size: size.clone(),
+            },
+            inputs,
+            vec![(heads(size), Data::float(&[rows, 1, 2], &out))],
+        );
+    }
 }

@@ -121,13 +121,36 @@ impl Infer<'_> {
         self.features(x)?;
         let edges = self.index("the sources", src)?;
         self.entries("the destinations", dst, edges)?;
-        let (nodes, _) = self.rows("x", x)?;
-        Self::exact("the scale", scale, x.elem)?;
-        if scale.dims != [nodes.clone()] {
-            let expected = format!("shape [{}]", self.words().size(nodes));
-            return Err(self.shape("the scale", expected, scale));
-        }
+        self.of_each_row("the scale", scale, x)?;
         Ok(vec![x.clone()])
+    }
+
+    pub(super) fn spmm_with_loops(&self, inputs: &[&TensorType]) -> Types {
+        let &[x, src, dst, weight, self_loop] = inputs else {
+            return Ok(Vec::new());
+        };
+        self.features(x)?;
+        let edges = self.index("the sources", src)?;
+        self.entries("the destinations", dst, edges)?;
+        self.edge_weight(weight, x.elem, edges)?;
+        self.of_each_row("the loops", self_loop, x)?;
+        Ok(vec![x.clone()])
+    }
+
+    /// Checks for a number for each row of `x`.
+    fn of_each_row(
+        &self,
+        what: &'static str,
+        ty: &TensorType,
+        x: &TensorType,
+    ) -> Result<(), Problem> {
+        let (rows, _) = self.rows("x", x)?;
+        Self::exact(what, ty, x.elem)?;
+        if ty.dims == [rows.clone()] {
+            return Ok(());
+        }
+        let expected = format!("shape [{}]", self.words().size(rows));
+        Err(self.shape(what, expected, ty))
     }
 
     pub(super) fn inverse_sqrt_degree(

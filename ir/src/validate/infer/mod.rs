@@ -71,7 +71,7 @@ pub(super) fn arity(op: &Op) -> (usize, usize, usize) {
         Op::MaskWhere => (3, 3, 1),
         Op::Spmm { .. } | Op::SpmmCsr { .. } => (3, 4, 1),
         Op::SpmmNormalized { .. } => (4, 4, 1),
-        Op::BatchNorm { .. } | Op::EdgeAttention { .. } => (5, 5, 1),
+        Op::BatchNorm { .. } | Op::EdgeAttention { .. } | Op::SpmmWithLoops => (5, 5, 1),
         Op::Cat(_) => (1, usize::MAX, 1),
     }
 }
@@ -133,6 +133,7 @@ impl Infer<'_> {
                 size,
             } => self.edge_attention(*dropout, size, inputs),
             Op::SpmmNormalized { self_loop: _ } => self.spmm_normalized(inputs),
+            Op::SpmmWithLoops => self.spmm_with_loops(inputs),
             Op::InverseSqrtDegree {
                 self_loop: _,
                 size,

@@ -129,14 +129,14 @@ fn gradient_kernel<F: Float, A: Float, N: Size, M: Size>(
     while k < most {
         let mut from = Array::<usize>::new(steps);
         let mut by = Array::<u32>::new(steps);
-        let mut factor = Array::<A>::new(steps);
+        let mut counts = Array::<u32>::new(steps);
         #[unroll]
         for step in 0..steps {
             let at = k + step;
             let entry = find_entry(col, edge, &walk, at, count, edges, has_loops, true);
             from[step] = entry.node;
             by[step] = entry.name;
-            factor[step] = select(entry.counts, A::new(1.0_f32), A::new(0.0_f32));
+            counts[step] = select(entry.counts, 1u32, 0u32);
         }
         let mut values = Array::<Vector<A, N>>::new(comptime!(steps * slots));
         #[unroll]
@@ -146,7 +146,9 @@ fn gradient_kernel<F: Float, A: Float, N: Size, M: Size>(
                 let feature = lane(lanes) + slot * lanes;
                 let at = (from[step] * heads + head) * width + min(feature, width - 1);
                 let value = Vector::<A, N>::cast_from(grad[at]);
-                values[step * slots + slot] = select(feature < width, value, zero);
+                // What does not count has weight 0, and is 0 itself, since it may not be finite.
+                let any = feature < width && counts[step] == 1u32;
+                values[step * slots + slot] = select(any, value, zero);
             }
         }
         #[unroll]
@@ -159,9 +161,9 @@ fn gradient_kernel<F: Float, A: Float, N: Size, M: Size>(
             let dot = sum_lanes::<A>(sum_elements::<A, N>(products), lanes);
             let known = facts[from[step] * heads + head];
             let score = own_score + known.extract(0usize);
-            let counts = factor[step] > A::new(0.0_f32);
+            let any = counts[step] == 1u32;
             let alpha = (leaky::<A>(score, slope) - known.extract(1usize)).exp();
-            let alpha = select(counts, alpha, A::new(0.0_f32));
+            let alpha = select(any, alpha, A::new(0.0_f32));
             let mut kept = A::new(1.0_f32);
             if comptime!(has_dropout) {
                 let name = by[step] * u32::cast_from(heads) + u32::cast_from(head);
@@ -178,6 +180,7 @@ fn gradient_kernel<F: Float, A: Float, N: Size, M: Size>(
                 A::cast_from(slope),
             );
             let change = alpha * (kept * dot - known.extract(2usize)) * steep;
+            let change = select(any, change, A::new(0.0_f32));
             sum += change;
             if k + step < count && lane(lanes) == 0 {
                 dscore[by[step] as usize * heads + head] = change;

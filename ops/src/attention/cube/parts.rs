@@ -15,8 +15,9 @@ use crate::{
     },
 };
 
-/// The score of what is no entry: below any other.
-pub(crate) const LOWEST: f32 = -1e30;
+/// Numbers of the softmax that a piece of a long row has for each head: the largest score, the sum of
+/// exponentials, and whether there is any score.
+pub(crate) const PARTS: usize = 3;
 
 /// Options in the form that kernels take.
 #[derive(Clone)]
@@ -153,39 +154,75 @@ pub(crate) fn find_entry(
 /// A softmax as far as scores have been seen.
 #[derive(CubeType, Clone, Copy)]
 pub(crate) struct Softmax<A: Float> {
+    /// The largest score that is finite, the least number before there is one.
     pub(crate) largest: A,
+    /// The sum of exponentials, relative to the largest score.
     pub(crate) total: A,
+    /// 1 if there is any score, 0 before.
+    pub(crate) any: A,
     /// What earlier sums are multiplied with.
     pub(crate) shrink: A,
 }
 
-/// Adds scores to a softmax, and replaces them by weights relative to the largest so far.
+/// The softmax of no scores.
+#[cube]
+pub(crate) fn no_scores<A: Float>() -> Softmax<A> {
+    let zero = A::new(0.0_f32);
+    Softmax::<A> {
+        largest: A::min_value(),
+        total: zero,
+        any: zero,
+        shrink: zero,
+    }
+}
+
+/// Adds the scores that count to a softmax, and replaces them by weights relative to the largest so far, the
+/// others by 0.
 #[cube]
 pub(crate) fn push<A: Float>(
     scores: &mut Array<A>,
-    largest: A,
-    total: A,
+    counts: &Array<u32>,
+    before: Softmax<A>,
     #[comptime] steps: usize,
 ) -> Softmax<A> {
-    let mut next = largest;
+    let mut next = before.largest;
+    let mut any = before.any;
     #[unroll]
     for step in 0..steps {
-        next = max(next, scores[step]);
+        next = select(counts[step] == 1u32, max(next, scores[step]), next);
+        any = select(counts[step] == 1u32, A::new(1.0_f32), any);
     }
-    let shrink = (largest - next).exp();
-    let mut sum = total * shrink;
+    let shrink = (before.largest - next).exp();
+    let mut sum = before.total * shrink;
     #[unroll]
     for step in 0..steps {
         let share = (scores[step] - next).exp();
-        let share = select(scores[step] <= A::new(LOWEST), A::new(0.0_f32), share);
+        let share = select(counts[step] == 1u32, share, A::new(0.0_f32));
         scores[step] = share;
         sum += share;
     }
     Softmax::<A> {
         largest: next,
         total: sum,
+        any,
         shrink,
     }
+}
+
+/// What sums are divided by. The largest score counts 1, unless all are minus infinity: then it is not a
+/// number.
+#[cube]
+fn divisor<A: Float>(total: A, any: A) -> A {
+    let zero = A::new(0.0_f32);
+    let is_nan = any > zero && total == zero;
+    select(is_nan, total / total, total + A::new(1e-16_f32))
+}
+
+/// The logarithm of the sum of exponentials, 0 without scores.
+#[cube]
+fn logarithm<A: Float>(largest: A, divisor: A, any: A) -> A {
+    let zero = A::new(0.0_f32);
+    select(any > zero, largest + divisor.ln(), zero)
 }
 
 /// Where a group writes: to the row of its own, or if it walks a piece to a row of `partial`.
@@ -238,8 +275,7 @@ pub(crate) fn write_sums<F: Float, A: Float, N: Size>(
 #[cube]
 pub(crate) fn write_output<F: Float, A: Float, N: Size>(
     sums: &Array<Vector<A, N>>,
-    largest: A,
-    total: A,
+    softmax: &Softmax<A>,
     place: &Place,
     out: &mut Tensor<Vector<F, N>>,
     lse: &mut Tensor<A>,
@@ -250,25 +286,25 @@ pub(crate) fn write_output<F: Float, A: Float, N: Size>(
     #[comptime] slots: usize,
 ) {
     let features = heads * width * out.vector_size();
-    let stride = features + 2 * heads;
-    let sum = total + A::new(1e-16_f32);
-    let divisor = select(place.is_piece, A::new(1.0_f32), sum);
+    let stride = features + comptime!(PARTS * heads);
+    let sum = divisor::<A>(softmax.total, softmax.any);
+    let by = select(place.is_piece, A::new(1.0_f32), sum);
     let mut results = Array::<Vector<A, N>>::new(slots);
     #[unroll(slots <= 4)]
     for slot in 0..slots {
-        results[slot] = sums[slot] / Vector::<A, N>::new(divisor);
+        results[slot] = sums[slot] / Vector::<A, N>::new(by);
     }
     write_sums::<F, A, N>(
         &results, place, out, partial, 0, stride, width, heads, lanes, slots,
     );
     if place.first == 0 {
         if place.is_piece {
-            let to = place.piece * stride + features + 2 * place.head;
-            partial[to] = largest;
-            partial[to + 1] = total;
+            let to = place.piece * stride + features + PARTS * place.head;
+            partial[to] = softmax.largest;
+            partial[to + 1] = softmax.total;
+            partial[to + 2] = softmax.any;
         } else {
-            let value = select(total > A::new(0.0_f32), largest + sum.ln(), total);
-            lse[place.row * heads + place.head] = value;
+            lse[place.row * heads + place.head] = logarithm::<A>(softmax.largest, sum, softmax.any);
         }
     }
 }
@@ -293,29 +329,31 @@ fn merge_kernel<F: Float, A: Float>(
     let number = ABSOLUTE_POS / features;
     let feature = ABSOLUTE_POS % features;
     let head = feature / width;
-    let stride = features + 2 * heads;
+    let stride = features + PARTS * heads;
     let row = usize::cast_from(hub[number * 2]);
     let entries = usize::cast_from(ptr[row + 1]) - usize::cast_from(ptr[row]);
     let mut at = usize::cast_from(hub[number * 2 + 1]) * PIECES * stride;
     let end = at + entries.div_ceil(PIECE) * stride;
-    let mut largest = A::new(LOWEST);
+    let mut largest = A::min_value();
     let mut total = A::new(0.0_f32);
+    let mut any = A::new(0.0_f32);
     let mut sum = A::new(0.0_f32);
     while at < end {
-        let score = partial[at + features + 2 * head];
+        let part = at + features + PARTS * head;
+        let score = partial[part];
         let next = max(largest, score);
         let before = (largest - next).exp();
         let share = (score - next).exp();
-        total = total * before + partial[at + features + 2 * head + 1] * share;
+        total = total * before + partial[part + 1] * share;
+        any = max(any, partial[part + 2]);
         sum = sum * before + partial[at + feature] * share;
         largest = next;
         at += stride;
     }
-    let divisor = total + A::new(1e-16_f32);
-    out[row * features + feature] = F::cast_from(sum / divisor);
+    let by = divisor::<A>(total, any);
+    out[row * features + feature] = F::cast_from(sum / by);
     if feature == head * width {
-        let value = select(total > A::new(0.0_f32), largest + divisor.ln(), total);
-        lse[row * heads + head] = value;
+        lse[row * heads + head] = logarithm::<A>(largest, by, any);
     }
 }
 

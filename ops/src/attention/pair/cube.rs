@@ -26,7 +26,7 @@ use super::DotAttentionAttributes;
 use crate::{
     AttentionAttributes, CsrTensors,
     attention::cube::parts::{
-        LOWEST, Options, Place, count_entries, find_entry, keep, merge, push, read_seed,
+        Options, PARTS, Place, count_entries, find_entry, keep, merge, no_scores, push, read_seed,
         write_output,
     },
     rows::{
@@ -161,21 +161,20 @@ fn attention_kernel<F: Float, A: Float, N: Size>(
             }
             ComptimeOption::None => {
                 features *= Vector::<A, N>::new(A::cast_from(factor));
-                features = select(feature < width, features, zero);
                 weight[slot] = zero;
             }
         }
-        own[slot] = features;
+        own[slot] = select(feature < width, features, zero);
         sums[slot] = zero;
     }
-    let mut largest = A::new(LOWEST);
-    let mut total = A::new(0.0_f32);
+    let mut softmax = no_scores::<A>();
     let count = count_entries(ptr, &walk, loops);
     let most = common(count.div_ceil(steps), lanes) * steps;
     let mut k = 0;
     while k < most {
         let mut from = Array::<usize>::new(steps);
         let mut by = Array::<u32>::new(steps);
+        let mut counts = Array::<u32>::new(steps);
         let mut scores = Array::<A>::new(steps);
         #[unroll]
         for step in 0..steps {
@@ -183,7 +182,7 @@ fn attention_kernel<F: Float, A: Float, N: Size>(
             let entry = find_entry(col, edge, &walk, at, count, edges, has_loops, has_dropout);
             from[step] = (entry.node * heads + head) * width;
             by[step] = entry.name;
-            scores[step] = select(entry.counts, A::new(0.0_f32), A::new(LOWEST));
+            counts[step] = select(entry.counts, 1u32, 0u32);
         }
         let mut values = Array::<Vector<A, N>>::new(comptime!(steps * slots));
         let mut keys = Array::<Vector<A, N>>::new(comptime!(steps * slots));
@@ -191,13 +190,17 @@ fn attention_kernel<F: Float, A: Float, N: Size>(
         for step in 0..steps {
             #[unroll(slots <= 4)]
             for slot in 0..slots {
-                let at = from[step] + min(lane(lanes) + slot * lanes, width - 1);
-                let features = Vector::<A, N>::cast_from(value[at]);
+                let feature = lane(lanes) + slot * lanes;
+                let at = from[step] + min(feature, width - 1);
+                // What does not count has weight 0, and is 0 itself, since it may not be finite.
+                let any = feature < width && counts[step] == 1u32;
+                let features = select(any, Vector::<A, N>::cast_from(value[at]), zero);
                 values[step * slots + slot] = features;
                 #[comptime]
                 match &key {
                     ComptimeOption::Some(key) => {
-                        keys[step * slots + slot] = Vector::<A, N>::cast_from(key[at]);
+                        let features = Vector::<A, N>::cast_from(key[at]);
+                        keys[step * slots + slot] = select(any, features, zero);
                     }
                     ComptimeOption::None => keys[step * slots + slot] = features,
                 }
@@ -212,12 +215,9 @@ fn attention_kernel<F: Float, A: Float, N: Size>(
                 let joint = comptime!(att.is_some());
                 products += part::<A, N>(features, own[slot], weight[slot], factor, joint);
             }
-            let score = sum_lanes::<A>(sum_elements::<A, N>(products), lanes);
-            scores[step] = select(scores[step] < A::new(0.0_f32), scores[step], score);
+            scores[step] = sum_lanes::<A>(sum_elements::<A, N>(products), lanes);
         }
-        let softmax = push::<A>(&mut scores, largest, total, steps);
-        largest = softmax.largest;
-        total = softmax.total;
+        softmax = push::<A>(&mut scores, &counts, softmax, steps);
         #[unroll(slots <= 4)]
         for slot in 0..slots {
             sums[slot] *= Vector::<A, N>::new(softmax.shrink);
@@ -245,7 +245,7 @@ fn attention_kernel<F: Float, A: Float, N: Size>(
             is_piece: number < pieces,
         };
         write_output::<F, A, N>(
-            &sums, largest, total, &place, out, lse, partial, width, heads, lanes, slots,
+            &sums, &softmax, &place, out, lse, partial, width, heads, lanes, slots,
         );
     }
 }
@@ -276,7 +276,7 @@ fn attend(
     let lanes = Lanes::within_plane(&value, width);
     let out = empty(&value, shape, value.dtype);
     let lse = empty(&value, lse_shape, sum);
-    let partial = csr.partial(heads * (width + 2), sum);
+    let partial = csr.partial(heads * (width + PARTS), sum);
     let (cubes, dim) = lanes.launch_dims(&value, csr.walks() * heads);
     let address = address_type([&query, &value, &csr.edge, &out, &lse, &partial].map(Some));
     // SAFETY: sorted edges are right by construction: entries of a row are below the number of edges, a

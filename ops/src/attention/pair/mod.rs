@@ -21,8 +21,8 @@ pub(crate) mod flex;
 use burn::backend::Dispatch;
 use burn::tensor::{Int, Tensor};
 
-use super::{AttentionOptions, csrs, split_dropout};
-use crate::{Endpoints, GraphOps};
+use super::{AttentionOptions, csrs, parts, split_dropout};
+use crate::{Endpoints, GraphOps, edge_dot, leaky_relu};
 
 /// What [`dot_attention`] does beside weighing.
 #[derive(Clone, Debug)]
@@ -30,7 +30,9 @@ pub struct DotAttentionOptions {
     /// What inner products are multiplied with: usually one over the root of the number of channels.
     pub scale: f64,
     /// As in [`AttentionOptions`].
-    pub dropout: Option<(f64, Tensor<1, Int>)>,
+    pub dropout: f64,
+    /// As in [`AttentionOptions`].
+    pub seed: Option<Tensor<1, Int>>,
 }
 
 /// [`DotAttentionOptions`] without the seed of the dropout, which is a tensor.
@@ -67,8 +69,11 @@ pub struct DotAttentionAttributes {
 /// [`segment_softmax`](crate::segment_softmax). GPUs compute with single precision where features have
 /// 16 bits.
 ///
+/// In a recording it is written down as its parts, one of which has a row of features for each edge.
+///
 /// # Panics
-/// If the shapes disagree, or in a recording: see [`Endpoints::walks_sorted`].
+/// If the shapes disagree, the probability of the dropout is not in `[0, 1]`, or there is a seed in a
+/// recording.
 ///
 /// # Examples
 /// ```
@@ -81,7 +86,7 @@ pub struct DotAttentionAttributes {
 /// let ends = Endpoints::new(edges, Flow::SourceToTarget);
 /// let x = Tensor::<3>::from_floats([[[1.0]], [[3.0]]], &device);
 /// let att = Tensor::<2>::zeros([1, 1], &device); // All scores are equal.
-/// let options = AttentionOptions { negative_slope: 0.2, loops: None, dropout: None };
+/// let options = AttentionOptions { negative_slope: 0.2, loops: None, dropout: 0.0, seed: None };
 /// let out = kiln_ops::edge_attention_v2(x.clone(), x, att, &ends, options).into_data();
 /// assert_eq!(out.as_slice::<f32>().unwrap(), [2.0, 0.0]);
 /// ```
@@ -107,13 +112,19 @@ pub fn edge_attention_v2(
         x_dst.dims(),
         att.dims()
     );
-    assert!(
-        ends.walks_sorted(&x_src),
-        "edge_attention_v2: a recording writes down its parts: scores, `softmax` and `aggregate_heads`"
-    );
     let devices = [x_src.device(), x_dst.device(), att.device()];
+    if !ends.walks_sorted(&x_src) {
+        let score = |sums: Tensor<3>| {
+            let products = leaky_relu(sums, options.negative_slope) * att.clone().unsqueeze();
+            products.sum_dim(2).squeeze_dim::<2>(2)
+        };
+        let scores = score(ends.lift_j(x_src.clone()) + ends.lift_i(x_dst.clone()));
+        return parts::weigh(x_src.clone(), scores, ends, &options, |edges| {
+            score(edges.lift_loops(x_src) + x_dst)
+        });
+    }
     let [csr, transposed] = csrs(ends, &devices);
-    let (attributes, seed) = options.split(&csr);
+    let (attributes, seed) = options.split(&devices[0], ends, &csr);
     let (out, _) = <Dispatch as GraphOps>::edge_attention_v2(
         x_src.into_dispatch(),
         x_dst.into_dispatch(),
@@ -149,7 +160,7 @@ pub fn edge_attention_v2(
 /// As [`edge_attention_v2`].
 ///
 /// # Panics
-/// If the shapes disagree, or in a recording: see [`Endpoints::walks_sorted`].
+/// As [`edge_attention_v2`].
 ///
 /// # Examples
 /// ```
@@ -162,7 +173,7 @@ pub fn edge_attention_v2(
 /// let ends = Endpoints::new(edges, Flow::SourceToTarget);
 /// let query = Tensor::<3>::zeros([2, 1, 1], &device); // All scores are equal.
 /// let value = Tensor::<3>::from_floats([[[1.0]], [[3.0]]], &device);
-/// let options = DotAttentionOptions { scale: 1.0, dropout: None };
+/// let options = DotAttentionOptions { scale: 1.0, dropout: 0.0, seed: None };
 /// let out = kiln_ops::dot_attention(query, value.clone(), value, &ends, options).into_data();
 /// assert_eq!(out.as_slice::<f32>().unwrap(), [2.0, 0.0]);
 /// ```
@@ -183,13 +194,14 @@ pub fn dot_attention(
         key.dims(),
         value.dims()
     );
-    assert!(
-        ends.walks_sorted(&query),
-        "dot_attention: a recording writes down its parts: scores, `softmax` and `aggregate_heads`"
-    );
     let devices = [query.device(), key.device(), value.device()];
+    if !ends.walks_sorted(&query) {
+        let scores = edge_dot(query, key, ends).mul_scalar(options.scale);
+        let drop = (options.dropout, options.seed.is_some());
+        return parts::sum(value, ends.softmax(scores), ends, drop);
+    }
     let [csr, transposed] = csrs(ends, &devices);
-    let (dropout, seed) = split_dropout(options.dropout, &csr);
+    let (dropout, seed) = split_dropout(options.dropout, options.seed, &devices[0], &csr);
     let attributes = DotAttentionAttributes {
         scale: options.scale,
         dropout,

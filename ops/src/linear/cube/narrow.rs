@@ -64,10 +64,11 @@ fn narrow_kernel<F: Float, A: Float, N: Size>(
         for step in 0..STEP {
             let column = ((turn * planes + plane) * STEP + step) * lanes + lane(lanes);
             let at = min(column, inner - 1);
+            // Units behind the last column multiply zeros: its numbers need not be finite.
             #[unroll]
             for vector in 0..vectors {
-                factors[step * vectors + vector] =
-                    Vector::<A, N>::cast_from(weight[at * vectors + vector]);
+                let factor = Vector::<A, N>::cast_from(weight[at * vectors + vector]);
+                factors[step * vectors + vector] = select(column < inner, factor, zero);
             }
             #[unroll]
             for row in 0..taken {

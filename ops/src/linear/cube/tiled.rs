@@ -33,7 +33,8 @@ struct Stored {
 }
 
 /// What a unit carries of the rows from `row` on, in the `of_row` vectors from `column` on; zeros behind the
-/// last row. Units beside each other read what lies beside each other.
+/// last row and column, since what they are multiplied with need not be finite. Units beside each other read
+/// what lies beside each other.
 #[cube]
 fn read<F: Float, N: Size>(
     matrix: &Tensor<Vector<F, N>>,
@@ -50,9 +51,11 @@ fn read<F: Float, N: Size>(
     for i in 0..comptime!(rows * of_row / units) {
         let at = i * units + unit;
         let line = row + at / of_row;
-        let vector = min(column + at % of_row, stored.width - 1);
-        let value = matrix[stored.start + min(line, stored.rows - 1) * stored.stride + vector];
-        carried[i] = select(line < stored.rows, value, Vector::new(F::new(0.0_f32)));
+        let vector = column + at % of_row;
+        let first = stored.start + min(line, stored.rows - 1) * stored.stride;
+        let value = matrix[first + min(vector, stored.width - 1)];
+        let is_there = line < stored.rows && vector < stored.width;
+        carried[i] = select(is_there, value, Vector::new(F::new(0.0_f32)));
     }
 }
 

@@ -124,18 +124,20 @@ fn sender_kernel<F: Float, A: Float, N: Size, M: Size>(
     }
     let count = count_entries(ptr, &walk, loops);
     let most = common(count.div_ceil(steps), lanes) * steps;
+    let mut any = 0u32;
     let mut k = 0;
     while k < most {
         let mut from = Array::<usize>::new(steps);
         let mut by = Array::<u32>::new(steps);
-        let mut exists = Array::<A>::new(steps);
+        let mut counts = Array::<u32>::new(steps);
         #[unroll]
         for step in 0..steps {
             let at = k + step;
             let entry = find_entry(col, edge, &walk, at, count, edges, has_loops, true);
             from[step] = entry.node * heads + head;
             by[step] = entry.name;
-            exists[step] = select(entry.counts, A::new(1.0_f32), A::new(0.0_f32));
+            counts[step] = select(entry.counts, 1u32, 0u32);
+            any = select(entry.counts, 1u32, any);
         }
         let mut queries = Array::<Vector<A, N>>::new(comptime!(steps * slots));
         let mut grads = Array::<Vector<A, N>>::new(comptime!(steps * slots));
@@ -143,9 +145,14 @@ fn sender_kernel<F: Float, A: Float, N: Size, M: Size>(
         for step in 0..steps {
             #[unroll(slots <= 4)]
             for slot in 0..slots {
-                let at = from[step] * width + min(lane(lanes) + slot * lanes, width - 1);
-                queries[step * slots + slot] = Vector::<A, N>::cast_from(query[at]);
-                grads[step * slots + slot] = Vector::<A, N>::cast_from(grad[at]);
+                let feature = lane(lanes) + slot * lanes;
+                let at = from[step] * width + min(feature, width - 1);
+                // What does not count has weight 0, and is 0 itself, since it may not be finite.
+                let is_read = feature < width && counts[step] == 1u32;
+                let features = Vector::<A, N>::cast_from(query[at]);
+                queries[step * slots + slot] = select(is_read, features, zero);
+                let gradient = Vector::<A, N>::cast_from(grad[at]);
+                grads[step * slots + slot] = select(is_read, gradient, zero);
             }
         }
         #[unroll]
@@ -165,7 +172,7 @@ fn sender_kernel<F: Float, A: Float, N: Size, M: Size>(
             }
             let known = facts[from[step]];
             let alpha = (score - known.extract(1usize)).exp();
-            let alpha = select(exists[step] > A::new(0.0_f32), alpha, A::new(0.0_f32));
+            let alpha = select(counts[step] == 1u32, alpha, A::new(0.0_f32));
             let mut kept = A::new(1.0_f32);
             if comptime!(has_dropout) {
                 let name = by[step] * u32::cast_from(heads) + u32::cast_from(head);
@@ -175,6 +182,7 @@ fn sender_kernel<F: Float, A: Float, N: Size, M: Size>(
             if comptime!(!joint) {
                 change *= A::cast_from(factor);
             }
+            let change = select(counts[step] == 1u32, change, A::new(0.0_f32));
             let share = Vector::<A, N>::new(alpha * kept);
             #[unroll(slots <= 4)]
             for slot in 0..slots {
@@ -205,7 +213,8 @@ fn sender_kernel<F: Float, A: Float, N: Size, M: Size>(
         if comptime!(joint) {
             #[unroll(slots <= 4)]
             for slot in 0..slots {
-                values[slot] += keys[slot] * weight[slot];
+                let own = keys[slot] * weight[slot];
+                values[slot] += select(any == 1u32, own, zero);
             }
         } else {
             stride = 2 * features;
@@ -364,10 +373,12 @@ fn receiver_kernel<F: Float, A: Float, N: Size>(
         actives[slot] = zero;
     }
     let count = count_entries(ptr, &walk, loops);
+    let mut any = 0u32;
     let mut k = 0;
     while k < count {
         let mut from = Array::<usize>::new(STEP);
         let mut change = Array::<A>::new(STEP);
+        let mut counts = Array::<u32>::new(STEP);
         #[unroll]
         for step in 0..STEP {
             let at = k + step;
@@ -375,6 +386,8 @@ fn receiver_kernel<F: Float, A: Float, N: Size>(
             from[step] = (entry.node * heads + head) * width;
             let by = dscore[entry.name as usize * heads + head];
             change[step] = select(entry.counts, by, A::new(0.0_f32));
+            counts[step] = select(entry.counts, 1u32, 0u32);
+            any = select(entry.counts, 1u32, any);
         }
         let mut values = Array::<Vector<A, N>>::new(comptime!(STEP * slots));
         #[unroll]
@@ -392,7 +405,7 @@ fn receiver_kernel<F: Float, A: Float, N: Size>(
                 let sum = values[step * slots + slot] + own[slot];
                 let steep = steepness::<A, N>(sum, slope) * Vector::<A, N>::new(change[step]);
                 slopes[slot] += steep;
-                actives[slot] += steep * sum;
+                actives[slot] += select(counts[step] == 1u32, steep * sum, zero);
             }
         }
         k += STEP;
@@ -400,7 +413,8 @@ fn receiver_kernel<F: Float, A: Float, N: Size>(
     let size = query.vector_size();
     #[unroll]
     for slot in 0..slots {
-        slopes[slot] *= Vector::<A, N>::cast_from(att[head * width + feature[slot]]);
+        let learned_by = Vector::<A, N>::cast_from(att[head * width + feature[slot]]);
+        slopes[slot] = select(any == 1u32, slopes[slot] * learned_by, zero);
         let at = first + slot * lanes;
         if at < width {
             // Walks without entries of their own write zeros.

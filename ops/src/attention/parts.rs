@@ -1,0 +1,189 @@
+//! Attention in parts: a score for each edge, their softmax and the weighted sum as separate operations, for
+//! what no kernel does in one walk.
+
+use burn::tensor::{Bool, Int, Tensor};
+use kiln_core::{EdgeIndex, Flow};
+
+use super::{AttentionOptions, Loops};
+use crate::{
+    Endpoints, Reduce, aggregate, aggregate_heads, arange, dropout, endpoints::cleared, gather,
+    leaky_relu,
+};
+
+/// A list of edges in which edges from a node to itself give way to one loop for each receiver.
+///
+/// The loops stand behind the edges: `E + n` entries for `n` receivers. Edges that give way, and loops of
+/// receivers that are no senders, stay in the list, since how many there are depends on data. They run to a
+/// receiver behind the last, whose row is cut off: a weight of 0 would show where features are not finite.
+#[derive(Debug)]
+pub struct LoopedEdges {
+    ends: Endpoints,
+    is_loop: Tensor<1, Bool>,
+    own: Tensor<1, Int>,
+    is_alone: Option<Tensor<1, Bool>>,
+    receivers: usize,
+}
+
+impl LoopedEdges {
+    /// The list for some edges, with loops.
+    ///
+    /// # Panics
+    /// If every node is to have a loop, but there are two node sets.
+    pub fn new(ends: &Endpoints, loops: Loops) -> Self {
+        let (senders, receivers) = (ends.num_senders(), ends.num_receivers());
+        // Without senders there is nobody that a loop could come from.
+        let count = if senders == 0 { 0 } else { receivers };
+        let (sender, receiver, is_loop) = (ends.sender(), ends.receiver(), ends.is_loop());
+        let outside = aggregate::int(receivers);
+        let receiver = receiver.mask_fill(is_loop.clone(), outside);
+        let node = arange(0..count, &ends.device()).cast(sender.dtype());
+        let least = senders.min(receivers);
+        let (own, node, is_alone) = match loops {
+            Loops::Every => {
+                assert!(
+                    senders == receivers,
+                    "LoopedEdges: expected one node set for loops of every node, got {senders} senders and \
+                     {receivers} receivers"
+                );
+                (node.clone(), node, None)
+            }
+            Loops::Below(count) => {
+                // Receivers below the number of senders, which in a recording is a size by itself.
+                let partners = if count == least { senders } else { count };
+                let is_alone = node.clone().greater_equal_elem(aggregate::int(partners));
+                (
+                    node.clone().mask_fill(is_alone.clone(), 0),
+                    node.mask_fill(is_alone.clone(), outside),
+                    Some(is_alone),
+                )
+            }
+        };
+        let sender = Tensor::cat(vec![sender, own.clone()], 0);
+        let receiver = Tensor::cat(vec![receiver, node], 0);
+        let (num_src, num_dst) = (ends.edges().num_src(), ends.edges().num_dst());
+        let (list, num_src, num_dst) = match ends.flow() {
+            Flow::SourceToTarget => ([sender, receiver], num_src, num_dst + 1),
+            Flow::TargetToSource => ([receiver, sender], num_src + 1, num_dst),
+        };
+        // `Tensor::stack` panics where there are no edges.
+        let list = Tensor::cat(list.map(|end| end.reshape([1, -1])).to_vec(), 0);
+        let edges = EdgeIndex::new_unchecked(list, num_src, num_dst);
+        Self {
+            ends: Endpoints::new(edges, ends.flow()),
+            is_loop,
+            own,
+            is_alone,
+            receivers,
+        }
+    }
+
+    /// The ends of the list, with a receiver more than the edges have.
+    pub fn ends(&self) -> &Endpoints {
+        &self.ends
+    }
+
+    /// Whether each of the `E` edges gives way to a loop.
+    pub fn is_loop(&self) -> Tensor<1, Bool> {
+        self.is_loop.clone()
+    }
+
+    /// Whether each of the `n` loops is left out since its receiver is no sender; absent if none is.
+    pub fn is_alone(&self) -> Option<Tensor<1, Bool>> {
+        self.is_alone.clone()
+    }
+
+    /// For each loop the row of its sender. `x: [N, ..]` gives `[n, ..]`.
+    pub fn lift_loops<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
+        if self.is_alone.is_none() {
+            return x;
+        }
+        gather(x, self.own.clone())
+    }
+
+    /// The softmax of scores of the edges, `[E, H]`, and of the loops, `[n, H]`, among the entries of each
+    /// receiver. `[E + n, H]`
+    pub fn softmax(&self, of_edges: Tensor<2>, of_loops: Tensor<2>) -> Tensor<2> {
+        // What is left out has a score that is finite, so that no gradient comes of it.
+        let of_edges = cleared(of_edges, self.is_loop());
+        let of_loops = match self.is_alone() {
+            Some(is_alone) => cleared(of_loops, is_alone),
+            None => of_loops,
+        };
+        self.ends.softmax(Tensor::cat(vec![of_edges, of_loops], 0))
+    }
+
+    /// The rows of the receivers, without the one behind the last. `[n + 1, ..]` gives `[n, ..]`.
+    pub fn receivers<const D: usize>(&self, rows: Tensor<D>) -> Tensor<D> {
+        rows.slice(0..self.receivers)
+    }
+}
+
+/// What edges add to the scores of attention, and loops if there are any.
+#[derive(Clone, Debug)]
+pub struct EdgeScores {
+    /// Of each edge and head, `[E, H]`.
+    pub edges: Tensor<2>,
+    /// Of the loop of each receiver and head, `[n, H]`.
+    pub loops: Option<Tensor<2>>,
+}
+
+/// [`edge_attention`](super::edge_attention()) with what edges add to the scores, in parts.
+pub(super) fn attend(
+    x: Tensor<3>,
+    score_src: Tensor<2>,
+    score_dst: Tensor<2>,
+    more: Option<EdgeScores>,
+    ends: &Endpoints,
+    options: &AttentionOptions,
+) -> Tensor<3> {
+    let add = |scores: Tensor<2>, more: Option<Tensor<2>>| match more {
+        Some(more) => scores + more,
+        None => scores,
+    };
+    let (of_edges, of_loops) = more.map_or((None, None), |more| (Some(more.edges), more.loops));
+    let scores = ends.lift_j(score_src.clone()) + ends.lift_i(score_dst.clone());
+    let activate = |scores| leaky_relu(scores, options.negative_slope);
+    let scores = activate(add(scores, of_edges));
+    weigh(x, scores, ends, options, |edges| {
+        activate(add(edges.lift_loops(score_src) + score_dst, of_loops))
+    })
+}
+
+/// The weighted sum of rows of the senders, from the scores of edges and those that loops have.
+pub(super) fn weigh(
+    x: Tensor<3>,
+    scores: Tensor<2>,
+    ends: &Endpoints,
+    options: &AttentionOptions,
+    of_loops: impl FnOnce(&LoopedEdges) -> Tensor<2>,
+) -> Tensor<3> {
+    let drop = (options.dropout, options.seed.is_some());
+    match options.loops {
+        // Without senders there are neither edges nor loops.
+        Some(loops) if ends.num_senders() > 0 => {
+            let edges = LoopedEdges::new(ends, loops);
+            let alpha = edges.softmax(scores, of_loops(&edges));
+            edges.receivers(sum(x, alpha, edges.ends(), drop))
+        }
+        _ => sum(x, ends.softmax(scores), ends, drop),
+    }
+}
+
+/// The sum of rows of the senders with weights, some of which are dropped while training.
+pub(super) fn sum(
+    x: Tensor<3>,
+    alpha: Tensor<2>,
+    ends: &Endpoints,
+    (probability, has_seed): (f64, bool),
+) -> Tensor<3> {
+    assert!(
+        !has_seed,
+        "attention: a seed is for attention in one walk over the edges, and not for its parts"
+    );
+    let alpha = if probability > 0.0 {
+        dropout(alpha, probability)
+    } else {
+        alpha
+    };
+    aggregate_heads(x, alpha, ends, Reduce::Sum)
+}
