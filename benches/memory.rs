@@ -85,8 +85,8 @@ fn main() -> Result<()> {
     let labels = (0..size.nodes).map(label).collect::<Result<Vec<_>, _>>()?;
     let labels = Tensor::<1, Int>::from_data(TensorData::new(labels, [size.nodes]), &device);
     let mut net = Net {
-        conv1: SageConvConfig::new(size.d_input, HIDDEN).init(&device),
-        conv2: SageConvConfig::new(HIDDEN, CLASSES).init(&device),
+        conv1: SageConvConfig::new(size.d_input.into(), HIDDEN).init(&device),
+        conv2: SageConvConfig::new(HIDDEN.into(), CLASSES).init(&device),
     };
     let criterion = CrossEntropyLossConfig::new().init(&device);
     let mut optimizer = AdamConfig::new().init();

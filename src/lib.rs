@@ -123,7 +123,7 @@
 //! ```no_run
 //! use kiln::prelude::*;
 //!
-//! let model = SageConvConfig::new(8, 6).init(&Device::flex());
+//! let model = SageConvConfig::new(8.into(), 6).init(&Device::flex());
 //! let model = kiln::nn::store::load_state_dict(model, "sage.pt")?;
 //! let model = Recorder::new(&model).overloads().finish()?;
 //! model.save_torchscript("sage_scripted.pt")?;
@@ -172,18 +172,18 @@ pub mod prelude {
         },
     };
     pub use kiln_core::{
-        Adjacency, AnyTensor, Batch, EdgeIndex, Edges, Graph, GraphError, MatmulPrecision, Nodes,
-        Overloads, Value, backend, matmul_precision,
+        Adjacency, AnyTensor, Batch, ConvArgs, EdgeIndex, Edges, Flow, Graph, GraphError, Groups,
+        MatmulPrecision, Nodes, Signatures, Value, backend, leaves, matmul_precision,
         read::{karate_club, read_safetensors, read_tu},
         set_matmul_precision,
     };
     pub use kiln_export::SaveTorchScript;
     pub use kiln_ir::{Model, Recorder, Session, adjacency, edge_index, tensor};
     pub use kiln_nn::{
-        Dropout,
+        Dropout, Layer, LayerConfig, Linear, LinearConfig, Overloads,
         conv::{
-            GatConv, GatConvConfig, GcnConv, GcnConvConfig, GinConv, GinConvConfig, SageConv,
-            SageConvConfig,
+            Conv, GatConv, GatConvConfig, Gatv2Conv, Gatv2ConvConfig, GcnConv, GcnConvConfig,
+            GinConv, GinConvConfig, GraphConv, GraphConvConfig, SageConv, SageConvConfig,
         },
         message_passing::{Endpoints, Message, MessagePassing},
         pool::{global_add_pool, global_max_pool, global_mean_pool},

@@ -164,7 +164,7 @@ impl Loaded {
             }
             Op::GcnCached => {
                 let conv = with(GcnConvConfig::new(d_input, d_output).init(&device), state)?;
-                let norm = conv.normalize(&edges, None);
+                let norm = conv.normalize(&edges);
                 layer(x(), move |x| {
                     conv.forward_normalized(x, &edges, norm.clone())
                 })
@@ -187,17 +187,20 @@ impl Loaded {
                 )
             }
             Op::Sage => {
-                let conv = with(SageConvConfig::new(d_input, d_output).init(&device), state)?;
+                let conv = with(
+                    SageConvConfig::new(d_input.into(), d_output).init(&device),
+                    state,
+                )?;
                 layer(x(), move |x| conv.forward(x, &edges))
             }
             Op::Gin => {
                 let linear = |d_input| LinearConfig::new(d_input, d_output).init(&device);
                 let inner = (linear(d_input), Relu::new(), linear(d_output));
-                let conv = with(GinConvConfig::new().init(inner, &device), state)?;
+                let conv = with(GinConvConfig::new().init_with(inner, &device), state)?;
                 layer(x(), move |x| conv.forward(x, &edges))
             }
             Op::Gat => {
-                let config = GatConvConfig::new(d_input, d_output / HEADS).with_heads(HEADS);
+                let config = GatConvConfig::new(d_input.into(), d_output / HEADS).with_heads(HEADS);
                 let conv = with(config.init(&device), state)?;
                 layer(x(), move |x| conv.forward(x, &edges))
             }

@@ -1,77 +1,203 @@
-//! Edges in either form, for layers that take both.
+//! Edges in either form, with what they carry: what layers take.
 
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
 
-use crate::{Adjacency, EdgeIndex, leaves::Leaves, value::AnyTensor};
+use crate::{Adjacency, EdgeIndex, Flow, Nodes, leaves::Leaves, value::AnyTensor};
 
-/// The edges that a layer takes: COO or CSR (PyG's `Adj = Union[Tensor, SparseTensor]`).
+/// The end points of edges: COO or CSR (PyG's `Adj = Union[Tensor, SparseTensor]`).
 #[derive(Clone, Debug)]
 #[expect(
     clippy::large_enum_variant,
-    reason = "moved a few times a layer; a box would allocate"
+    reason = "moved a few times per layer; a box would allocate"
 )]
-pub enum Edges {
+pub enum EdgeForm {
     /// Coordinate form.
     Coo(EdgeIndex),
-    /// Compressed form, sorted by destination.
+    /// Compressed form, sorted by target.
     Csr(Adjacency),
 }
 
+/// The edges that a layer takes: their end points, what each carries, and which way messages run.
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use kiln_core::{EdgeIndex, Edges, Flow};
+///
+/// let device = Device::flex();
+/// let index = EdgeIndex::from_arrays(&[0, 1], &[1, 0], 2, 2, &device).unwrap();
+/// let edges = Edges::from(&index)
+///     .with_weight(Tensor::ones([2], &device))
+///     .with_flow(Flow::TargetToSource);
+/// assert_eq!(edges.num_edges(), 2);
+/// ```
+#[derive(Clone, Debug)]
+pub struct Edges {
+    form: EdgeForm,
+    weight: Option<Tensor<1>>,
+    attr: Option<Tensor<2>>,
+    flow: Flow,
+}
+
 impl Edges {
-    /// Number of source nodes.
-    pub fn num_src(&self) -> usize {
-        match self {
-            Self::Coo(edges) => edges.num_src(),
-            Self::Csr(edges) => edges.num_src(),
+    fn new(form: EdgeForm) -> Self {
+        Self {
+            form,
+            weight: None,
+            attr: None,
+            flow: Flow::default(),
         }
     }
 
-    /// Number of destination nodes.
+    /// The same edges with a weight each, `[E]`. An adjacency gets them as its values.
+    ///
+    /// # Panics
+    /// If there is not one weight per edge.
+    pub fn with_weight(mut self, weight: impl Into<Option<Tensor<1>>>) -> Self {
+        let weight = weight.into();
+        if let Some(weight) = &weight {
+            let (edges, got) = (self.num_edges(), weight.dims()[0]);
+            assert!(
+                got == edges,
+                "expected one weight for each of {edges} edges, got {got} weights"
+            );
+        }
+        match self.form {
+            EdgeForm::Coo(_) => self.weight = weight,
+            EdgeForm::Csr(adjacency) => {
+                self.form = EdgeForm::Csr(adjacency.with_value(weight));
+            }
+        }
+        self
+    }
+
+    /// The same edges with features, `[E, D]`.
+    ///
+    /// # Panics
+    /// If there is not one row per edge.
+    pub fn with_attr(mut self, attr: impl Into<Option<Tensor<2>>>) -> Self {
+        self.attr = attr.into();
+        if let Some(attr) = &self.attr {
+            let (edges, got) = (self.num_edges(), attr.dims()[0]);
+            assert!(
+                got == edges,
+                "expected one row of features for each of {edges} edges, got {got} rows"
+            );
+        }
+        self
+    }
+
+    /// The same edges with messages that run the given way.
+    pub fn with_flow(mut self, flow: Flow) -> Self {
+        self.flow = flow;
+        self
+    }
+
+    /// The same end points and flow, without weights and features.
+    pub fn bare(&self) -> Self {
+        Self {
+            weight: None,
+            attr: None,
+            ..self.clone()
+        }
+    }
+
+    /// The end points.
+    pub fn form(&self) -> &EdgeForm {
+        &self.form
+    }
+
+    /// Weight of each edge, `[E]`: of an adjacency its values.
+    pub fn weight(&self) -> Option<Tensor<1>> {
+        match &self.form {
+            EdgeForm::Coo(_) => self.weight.clone(),
+            EdgeForm::Csr(adjacency) => adjacency.value(),
+        }
+    }
+
+    /// Features of each edge, `[E, D]`.
+    pub fn attr(&self) -> Option<Tensor<2>> {
+        self.attr.clone()
+    }
+
+    /// Which way messages run.
+    pub fn flow(&self) -> Flow {
+        self.flow
+    }
+
+    /// The features at both ends of messages: `x_j` where they start, and `x_i`, which may be absent,
+    /// where they arrive.
+    ///
+    /// # Panics
+    /// If messages run from target to source and a pair lacks the targets' features.
+    pub fn ends(&self, x: Nodes) -> (Tensor<2>, Option<Tensor<2>>) {
+        self.flow.ends(x)
+    }
+
+    /// Whether the edges are in compressed form.
+    pub fn is_csr(&self) -> bool {
+        matches!(self.form, EdgeForm::Csr(_))
+    }
+
+    /// Number of source nodes.
+    pub fn num_src(&self) -> usize {
+        match &self.form {
+            EdgeForm::Coo(edges) => edges.num_src(),
+            EdgeForm::Csr(edges) => edges.num_src(),
+        }
+    }
+
+    /// Number of target nodes.
     pub fn num_dst(&self) -> usize {
-        match self {
-            Self::Coo(edges) => edges.num_dst(),
-            Self::Csr(edges) => edges.num_dst(),
+        match &self.form {
+            EdgeForm::Coo(edges) => edges.num_dst(),
+            EdgeForm::Csr(edges) => edges.num_dst(),
         }
     }
 
     /// Number of edges.
     pub fn num_edges(&self) -> usize {
-        match self {
-            Self::Coo(edges) => edges.num_edges(),
-            Self::Csr(edges) => edges.num_edges(),
+        match &self.form {
+            EdgeForm::Coo(edges) => edges.num_edges(),
+            EdgeForm::Csr(edges) => edges.num_edges(),
         }
     }
 
     /// Where the edges are.
     pub fn device(&self) -> Device {
-        match self {
-            Self::Coo(edges) => edges.device(),
-            Self::Csr(edges) => edges.device(),
+        match &self.form {
+            EdgeForm::Coo(edges) => edges.device(),
+            EdgeForm::Csr(edges) => edges.device(),
         }
+    }
+}
+
+impl From<EdgeForm> for Edges {
+    fn from(form: EdgeForm) -> Self {
+        Self::new(form)
     }
 }
 
 impl From<EdgeIndex> for Edges {
     fn from(edges: EdgeIndex) -> Self {
-        Self::Coo(edges)
+        Self::new(EdgeForm::Coo(edges))
     }
 }
 
 impl From<&EdgeIndex> for Edges {
     fn from(edges: &EdgeIndex) -> Self {
-        Self::Coo(edges.clone())
+        edges.clone().into()
     }
 }
 
 impl From<Adjacency> for Edges {
     fn from(edges: Adjacency) -> Self {
-        Self::Csr(edges)
+        Self::new(EdgeForm::Csr(edges))
     }
 }
 
 impl From<&Adjacency> for Edges {
     fn from(edges: &Adjacency) -> Self {
-        Self::Csr(edges.clone())
+        edges.clone().into()
     }
 }
 
@@ -81,11 +207,17 @@ impl From<&Edges> for Edges {
     }
 }
 
+/// The end points under the name given, then `edge_weight` and `edge_attr` where edges have them.
 impl Leaves for Edges {
     fn map_leaves(self, name: &str, f: &mut dyn FnMut(String, AnyTensor) -> AnyTensor) -> Self {
-        match self {
-            Self::Coo(edges) => Self::Coo(edges.map_leaves(name, f)),
-            Self::Csr(edges) => Self::Csr(edges.map_leaves(name, f)),
+        Self {
+            form: match self.form {
+                EdgeForm::Coo(edges) => EdgeForm::Coo(edges.map_leaves(name, f)),
+                EdgeForm::Csr(edges) => EdgeForm::Csr(edges.map_leaves(name, f)),
+            },
+            weight: self.weight.map_leaves("edge_weight", f),
+            attr: self.attr.map_leaves("edge_attr", f),
+            flow: self.flow,
         }
     }
 }

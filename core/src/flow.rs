@@ -17,12 +17,14 @@ pub enum Flow {
 }
 
 impl Flow {
-    /// The features of senders and receivers, `(x_j, x_i)`; those of the receivers may be absent.
+    /// The float features at both ends of messages: `x_j` where they start, and `x_i`, which may be
+    /// absent, where they arrive.
     ///
     /// # Panics
-    /// If messages run from target to source and a pair lacks the targets' features.
+    /// If features are no floats of rank 2, or messages run from target to source and a pair lacks
+    /// the targets' features.
     pub fn ends(self, x: Nodes) -> (Tensor<2>, Option<Tensor<2>>) {
-        let (src, dst) = (x.src, x.dst);
+        let (src, dst) = x.floats();
         match self {
             Self::SourceToTarget => (src, dst),
             Self::TargetToSource => {

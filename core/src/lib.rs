@@ -9,12 +9,14 @@
 //! | [`Adjacency`] | edges sorted by destination, compressed | `SparseTensor`, `adj_t` |
 //! | [`Edges`] | either of them: what a layer takes | `Adj` |
 //! | [`Nodes`] | features of one node set or of a bipartite pair | `Union[Tensor, OptPairTensor]` |
+//! | [`Groups`] | which graph of a batch each node belongs to | `batch` |
 //! | [`Graph`], [`Batch`] | features, edges, labels and masks | `Data`, `Batch` |
 //! | [`read`] | readers: karate club, safetensors, TU folders | `datasets` |
 //! | [`sampler`], [`loader`] | neighbour sampling and mini-batches | `sampler`, `loader` |
 //! | [`backend`] | devices by name: `flex`, `cuda:1` | `torch.device` |
 //! | [`precision`] | how exactly a device multiplies matrices | `torch.set_float32_matmul_precision` |
 //! | [`signature`], [`Value`] | typed forward variants and their arguments | `@overload` |
+//! | [`Arguments`] | arguments of a layer, by name | |
 //! | [`Leaves`] | the tensors inside a structured value, by name | |
 //!
 //! In shapes, `N` is the number of nodes, `E` of edges, `F` of features of a node, `D` of features
@@ -44,6 +46,7 @@
 #![deny(unsafe_code)]
 
 mod adjacency;
+mod arguments;
 pub mod backend;
 mod batch;
 mod csr;
@@ -52,6 +55,8 @@ mod edges;
 mod error;
 mod flow;
 mod graph;
+mod groups;
+mod history;
 mod leaves;
 pub mod loader;
 mod nodes;
@@ -62,16 +67,19 @@ pub mod signature;
 mod value;
 
 pub use adjacency::Adjacency;
+pub use arguments::{Arguments, ConvArgs, Named};
 pub use batch::Batch;
 pub use csr::{Csr, HUB, Walk};
 pub use edge_index::EdgeIndex;
-pub use edges::Edges;
+pub use edges::{EdgeForm, Edges};
 pub use error::GraphError;
 pub use flow::Flow;
 pub use graph::Graph;
+pub use groups::Groups;
+pub use history::{Change, ChangeKind};
 pub use leaves::{Leaves, part as leaf_name};
 pub use nodes::Nodes;
 pub use precision::{MatmulPrecision, matmul_precision, set_matmul_precision};
 pub use read::ReadError;
-pub use signature::{Overload, Overloads, Signature};
+pub use signature::{Signature, Signatures, Type};
 pub use value::{AnyTensor, IntegerError, Kind, Value, int_dtype, int_tensor};

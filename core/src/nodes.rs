@@ -1,73 +1,130 @@
 //! Features of one or two node sets.
 
-use burn::tensor::Tensor;
+use burn::tensor::{Int, Tensor};
 
 use crate::{
     leaves::{Leaves, part},
     value::AnyTensor,
 };
 
-/// The node features that a layer takes: one node set, or sources and destinations of a bipartite
-/// graph (PyG's `Union[Tensor, Tuple[Tensor, Optional[Tensor]]]`).
+/// The node features that a layer takes: one node set, or sources and targets of a bipartite graph
+/// (PyG's `Union[Tensor, Tuple[Tensor, Optional[Tensor]]]`).
+///
+/// Features are floats `[N, F]` for most layers. A layer may also take features of another rank,
+/// numbers of nodes or of categories `[N]`, or none at all.
 #[derive(Clone, Debug)]
 pub struct Nodes {
-    /// Features of the sources, `[N, F]`.
-    pub src: Tensor<2>,
-    /// Features of the destinations, `[M, F']`; of one node set, the same tensor as `src`.
-    pub dst: Option<Tensor<2>>,
+    src: Option<AnyTensor>,
+    dst: Option<AnyTensor>,
     pair: bool,
 }
 
 impl Nodes {
-    /// Features of one node set, `[N, F]`.
-    pub fn single(x: Tensor<2>) -> Self {
+    /// Features of one node set, `[N, ..]`.
+    pub fn single(x: impl Into<AnyTensor>) -> Self {
+        let x = x.into();
         Self {
-            dst: Some(x.clone()),
-            src: x,
+            src: Some(x.clone()),
+            dst: Some(x),
             pair: false,
         }
     }
 
-    /// Features of sources `[N, F]` and destinations `[M, F']`.
-    pub fn pair(src: Tensor<2>, dst: Option<Tensor<2>>) -> Self {
+    /// Features of sources, `[N, ..]`, and of targets, `[M, ..]`.
+    pub fn pair(src: impl Into<AnyTensor>, dst: Option<AnyTensor>) -> Self {
         Self {
-            src,
+            src: Some(src.into()),
             dst,
             pair: true,
         }
     }
 
-    /// Whether sources and destinations are two node sets.
+    /// Nodes without features.
+    pub fn none() -> Self {
+        Self {
+            src: None,
+            dst: None,
+            pair: false,
+        }
+    }
+
+    /// Whether sources and targets are two node sets.
     pub fn is_pair(&self) -> bool {
         self.pair
     }
+
+    /// Features of the sources.
+    pub fn src(&self) -> Option<&AnyTensor> {
+        self.src.as_ref()
+    }
+
+    /// Features of the targets; those of one node set are its own.
+    pub fn dst(&self) -> Option<&AnyTensor> {
+        self.dst.as_ref()
+    }
+
+    /// Features of sources and targets as floats of rank `D`.
+    ///
+    /// # Panics
+    /// If the sources have none, or features are of another rank or kind.
+    pub fn floats<const D: usize>(self) -> (Tensor<D>, Option<Tensor<D>>) {
+        let src = self
+            .src
+            .unwrap_or_else(|| panic!("expected node features, got none"));
+        (src.float(), self.dst.map(AnyTensor::float))
+    }
+
+    /// Features of sources and targets as integers of rank `D`.
+    ///
+    /// # Panics
+    /// If the sources have none, or features are of another rank or kind.
+    pub fn ints<const D: usize>(self) -> (Tensor<D, Int>, Option<Tensor<D, Int>>) {
+        let src = self
+            .src
+            .unwrap_or_else(|| panic!("expected numbers of nodes, got none"));
+        (src.int(), self.dst.map(AnyTensor::int))
+    }
 }
 
-impl From<Tensor<2>> for Nodes {
-    fn from(x: Tensor<2>) -> Self {
+impl<T: Into<AnyTensor>> From<T> for Nodes {
+    fn from(x: T) -> Self {
         Self::single(x)
     }
 }
 
-impl From<(Tensor<2>, Tensor<2>)> for Nodes {
-    fn from((src, dst): (Tensor<2>, Tensor<2>)) -> Self {
-        Self::pair(src, Some(dst))
+impl<S: Into<AnyTensor>, T: Into<AnyTensor>> From<(S, T)> for Nodes {
+    fn from((src, dst): (S, T)) -> Self {
+        Self::pair(src, Some(dst.into()))
     }
 }
 
-impl From<(Tensor<2>, Option<Tensor<2>>)> for Nodes {
-    fn from((src, dst): (Tensor<2>, Option<Tensor<2>>)) -> Self {
-        Self::pair(src, dst)
+impl<S: Into<AnyTensor>> From<(S, Option<S>)> for Nodes {
+    fn from((src, dst): (S, Option<S>)) -> Self {
+        Self::pair(src, dst.map(Into::into))
+    }
+}
+
+impl Leaves for AnyTensor {
+    fn map_leaves(self, name: &str, f: &mut dyn FnMut(String, Self) -> Self) -> Self {
+        f(name.to_owned(), self)
     }
 }
 
 impl Leaves for Nodes {
     fn map_leaves(self, name: &str, f: &mut dyn FnMut(String, AnyTensor) -> AnyTensor) -> Self {
         if self.pair {
-            let src = self.src.map_leaves(&part(name, 0), f);
-            Self::pair(src, self.dst.map_leaves(&part(name, 1), f))
+            Self {
+                src: self.src.map_leaves(&part(name, 0), f),
+                dst: self.dst.map_leaves(&part(name, 1), f),
+                pair: true,
+            }
         } else {
-            Self::single(self.src.map_leaves(name, f))
+            let x = self.src.map_leaves(name, f);
+            Self {
+                src: x.clone(),
+                dst: x,
+                pair: false,
+            }
         }
     }
 }

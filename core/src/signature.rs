@@ -1,13 +1,13 @@
-//! Typed forward variants: the signature of each, and how to call it.
+//! The types of what a layer's forward pass takes.
 //!
 //! PyTorch Geometric declares `forward(x: Tensor | (Tensor, Tensor | None), edge_index: Adj, ..)`,
-//! one method for many types. TorchScript, and Kiln's own IR, need one method for each combination.
-//! A layer therefore lists its variants as [`Overload`]s: a name, a [`Signature`] and a function
-//! that calls the typed Rust `forward`. Recorder, command line and tests all work from that list.
+//! one method for many types. A layer declares the same in its [`Signatures`], which have arguments of
+//! several forms. TorchScript, and Kiln's own IR, need one method for each combination of forms, with
+//! a [`Signature`] of its own: [`Signatures::variants`] lists them.
 
 use core::fmt;
 
-use crate::value::{Kind, Value};
+use crate::value::Kind;
 
 /// One dimension of a declared input: a named size or a fixed one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -153,6 +153,19 @@ impl Signature {
         Self::default()
     }
 
+    /// The same inputs with a second node set that must be there, wherever there is a pair: what messages
+    /// that run from target to source start from.
+    pub fn with_both_node_sets(mut self) -> Self {
+        for param in &mut self.params {
+            if let Type::Tuple(pair) = &mut param.ty
+                && let Some(Type::Optional(dst)) = pair.get(1)
+            {
+                pair[1] = (**dst).clone();
+            }
+        }
+        self
+    }
+
     /// Adds an input.
     pub fn with(mut self, name: impl Into<String>, ty: Type) -> Self {
         self.params.push(Param::new(name, ty));
@@ -160,48 +173,213 @@ impl Signature {
     }
 }
 
-/// One typed forward variant of a module of type `M`.
-pub struct Overload<M: ?Sized> {
-    /// Method name. Variants of one overloaded method are `forward__0`, `forward__1`, ... in the
-    /// order in which PyG lists them; a method with one variant has its plain name.
-    pub name: String,
-    /// Inputs.
-    pub signature: Signature,
-    /// Calls the typed method: one [`Value`] for each entry of the signature, in order;
-    /// [`Value::None`] where an optional input is absent.
-    #[expect(clippy::type_complexity, reason = "a boxed closure, named only here")]
-    pub call: Box<dyn Fn(&M, Vec<Value>) -> Value + Send + Sync>,
+/// The inputs of a forward pass that is overloaded: some have several forms, and each combination is a
+/// [`Signature`].
+///
+/// Symbols are the same everywhere: `N` nodes (of a pair: sources), `M` targets of a pair, `E` edges.
+///
+/// ```
+/// use kiln_core::Signatures;
+///
+/// // One node set or a pair, edges in COO or CSR form.
+/// let signatures = Signatures::conv(8, 8).edge_weight().size();
+/// assert_eq!(signatures.variants().len(), 4);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Signatures {
+    args: Vec<(String, Arg)>,
 }
 
-impl<M: ?Sized> Overload<M> {
-    /// A variant of the given name and signature.
-    pub fn new(
-        name: impl Into<String>,
-        signature: Signature,
-        call: impl Fn(&M, Vec<Value>) -> Value + Send + Sync + 'static,
-    ) -> Self {
-        Self {
-            name: name.into(),
-            signature,
-            call: Box::new(call),
+/// An input of one or several forms.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Arg {
+    One(Type),
+    Nodes { src: Dim, dst: Dim, needs_dst: bool },
+    Edges,
+    Choice,
+}
+
+impl Signatures {
+    /// No inputs; add some with [`with`](Self::with).
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Node features `x` and edges `edge_index` in all forms: what most convolutions take.
+    ///
+    /// Features are `[N, src]`, or a pair `([N, src], [M, dst])` whose second may be absent. Only where the
+    /// widths agree, or that of the targets is a symbol, one node set will do. Edges are in COO or CSR form.
+    pub fn conv(src: impl Into<Dim>, dst: impl Into<Dim>) -> Self {
+        Self::conv_of(src.into(), dst.into(), false)
+    }
+
+    /// The same where the second of a pair must be there.
+    pub fn conv_of_both(src: impl Into<Dim>, dst: impl Into<Dim>) -> Self {
+        Self::conv_of(src.into(), dst.into(), true)
+    }
+
+    fn conv_of(src: Dim, dst: Dim, needs_dst: bool) -> Self {
+        let nodes = Arg::Nodes {
+            src,
+            dst,
+            needs_dst,
+        };
+        Self::new().arg("x", nodes).arg("edge_index", Arg::Edges)
+    }
+
+    /// The same for convolutions on one node set alone.
+    pub fn conv_of_one_set(width: impl Into<Dim>) -> Self {
+        Self::new()
+            .with("x", Type::float(["N".into(), width.into()]))
+            .arg("edge_index", Arg::Edges)
+    }
+
+    /// Adds an optional weight per edge, `edge_weight`.
+    pub fn edge_weight(self) -> Self {
+        self.with("edge_weight", Type::float(["E".into()]).optional())
+    }
+
+    /// Adds optional features of edges, `edge_attr`.
+    pub fn edge_attr(self, width: impl Into<Dim>) -> Self {
+        let ty = Type::float(["E".into(), width.into()]);
+        self.with("edge_attr", ty.optional())
+    }
+
+    /// Adds the numbers of nodes on both sides, `size`.
+    pub fn size(self) -> Self {
+        let (src, dst) = ("N".into(), "M".into());
+        self.with("size", Type::Size { src, dst })
+    }
+
+    /// Adds a flag that is there or not.
+    pub fn choice(self, name: impl Into<String>) -> Self {
+        self.arg(name, Arg::Choice)
+    }
+
+    /// Adds an input of one form. `M` becomes `N` where there is one node set.
+    pub fn with(self, name: impl Into<String>, ty: Type) -> Self {
+        self.arg(name, Arg::One(ty))
+    }
+
+    fn arg(mut self, name: impl Into<String>, arg: Arg) -> Self {
+        self.args.push((name.into(), arg));
+        self
+    }
+
+    /// Adds the inputs of one form that another forward pass has and that are kept.
+    pub fn with_those_of(mut self, other: Self, keep: impl Fn(&str) -> bool) -> Self {
+        let more = other.args.into_iter();
+        self.args
+            .extend(more.filter(|(name, arg)| matches!(arg, Arg::One(_)) && keep(name)));
+        self
+    }
+
+    /// Whether an input has several forms.
+    pub fn is_overloaded(&self) -> bool {
+        self.args.iter().any(|(_, arg)| !matches!(arg, Arg::One(_)))
+    }
+
+    /// One signature for each combination of forms, in PyG's order: node sets change slowest, edges
+    /// fastest. The number of a signature counts those that widths rule out too.
+    pub fn variants(&self) -> Vec<(usize, Signature)> {
+        let has = |found: fn(&Arg) -> bool| self.args.iter().any(|(_, arg)| found(arg));
+        let both = |two: bool| if two { &[false, true][..] } else { &[false] };
+        let has_nodes = has(|arg| matches!(arg, Arg::Nodes { .. }));
+        let widths_agree = !has(
+            |arg| matches!(arg, Arg::Nodes { src, dst: dst @ Dim::Fixed(_), .. } if src != dst),
+        );
+        let mut variants = Vec::new();
+        let mut number = 0;
+        for &pair in both(has_nodes) {
+            for &chosen in both(has(|arg| *arg == Arg::Choice)) {
+                for &csr in both(has(|arg| *arg == Arg::Edges)) {
+                    let form = Form { pair, chosen, csr };
+                    if pair || !has_nodes || widths_agree {
+                        variants.push((number, self.variant(form)));
+                    }
+                    number += 1;
+                }
+            }
+        }
+        variants
+    }
+
+    fn variant(&self, form: Form) -> Signature {
+        let args = self.args.iter();
+        let params = args.filter_map(|(name, arg)| Some(Param::new(name.clone(), form.ty(arg)?)));
+        Signature {
+            params: params.collect(),
         }
     }
 }
 
-impl<M: ?Sized> fmt::Debug for Overload<M> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Overload")
-            .field("name", &self.name)
-            .field("signature", &self.signature)
-            .finish_non_exhaustive()
-    }
+/// A choice among forms.
+#[derive(Clone, Copy)]
+struct Form {
+    pair: bool,
+    chosen: bool,
+    csr: bool,
 }
 
-/// A module that lists its typed forward variants.
-pub trait Overloads {
-    /// The variants, in PyG's order.
-    fn overloads(&self) -> Vec<Overload<Self>>;
+impl Form {
+    /// The type of an input in this form; `None` if it is left out.
+    fn ty(self, arg: &Arg) -> Option<Type> {
+        let features = |nodes: &str, width: &Dim| Type::float([nodes.into(), width.clone()]);
+        Some(match arg {
+            Arg::One(ty) => self.renamed(ty),
+            Arg::Nodes {
+                src,
+                dst,
+                needs_dst,
+            } if self.pair => {
+                let dst = features("M", dst);
+                let dst = if *needs_dst { dst } else { dst.optional() };
+                Type::Tuple(vec![features("N", src), dst])
+            }
+            Arg::Nodes { src, .. } => features("N", src),
+            Arg::Edges => {
+                let (src, dst, edges) = ("N".into(), "M".into(), "E".into());
+                self.renamed(&if self.csr {
+                    Type::Adjacency { src, dst, edges }
+                } else {
+                    Type::EdgeIndex { src, dst, edges }
+                })
+            }
+            Arg::Choice if self.chosen => Type::Flag,
+            Arg::Choice => return None,
+        })
+    }
 
-    /// PyG's name of the operator, such as `GCNConv`; the class name in exported programs.
-    fn kind(&self) -> &'static str;
+    /// A type with the sources' symbol for the targets' where there is one node set.
+    fn renamed(self, ty: &Type) -> Type {
+        let dim = |dim: &Dim| match dim {
+            Dim::Symbol(name) if name == "M" && !self.pair => "N".into(),
+            other => other.clone(),
+        };
+        match ty {
+            Type::Tensor { kind, dims } => Type::Tensor {
+                kind: *kind,
+                dims: dims.iter().map(dim).collect(),
+            },
+            Type::EdgeIndex { src, dst, edges } => Type::EdgeIndex {
+                src: dim(src),
+                dst: dim(dst),
+                edges: dim(edges),
+            },
+            Type::Adjacency { src, dst, edges } => Type::Adjacency {
+                src: dim(src),
+                dst: dim(dst),
+                edges: dim(edges),
+            },
+            Type::Size { src, dst } => Type::Size {
+                src: dim(src),
+                dst: dim(dst),
+            },
+            Type::Optional(inner) => self.renamed(inner).optional(),
+            Type::Tuple(items) => {
+                Type::Tuple(items.iter().map(|item| self.renamed(item)).collect())
+            }
+            Type::Flag => Type::Flag,
+        }
+    }
 }

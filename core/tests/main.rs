@@ -355,9 +355,9 @@ fn leaves_are_replaced() {
 fn one_node_set_is_its_own_destination() {
     let x = Tensor::<2>::ones([2, 3], &device());
     let single = Nodes::single(x.clone());
-    assert!(!single.is_pair() && single.dst.is_some());
+    assert!(!single.is_pair() && single.dst().is_some());
     let pair = Nodes::pair(x, None);
-    assert!(pair.is_pair() && pair.dst.is_none());
+    assert!(pair.is_pair() && pair.dst().is_none());
 }
 
 #[test]

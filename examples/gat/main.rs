@@ -89,8 +89,8 @@ struct Gat {
 
 impl Gat {
     fn new(num_features: usize, num_classes: usize, device: &Device) -> Self {
-        let conv1 = GatConvConfig::new(num_features, HIDDEN).with_heads(HEADS);
-        let conv2 = GatConvConfig::new(HEADS * HIDDEN, num_classes).with_concat(false);
+        let conv1 = GatConvConfig::new(num_features.into(), HIDDEN).with_heads(HEADS);
+        let conv2 = GatConvConfig::new((HEADS * HIDDEN).into(), num_classes).with_concat(false);
         Self {
             conv1: conv1.with_dropout(DROPOUT).init(device),
             conv2: conv2.with_dropout(DROPOUT).init(device),

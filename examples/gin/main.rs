@@ -95,7 +95,7 @@ impl Gin {
         let width = |layer: usize| if layer == 0 { num_features } else { HIDDEN };
         let conv = |layer| {
             let mlp = MlpConfig::new(vec![width(layer), HIDDEN, HIDDEN]).init(device);
-            GinConvConfig::new().init(mlp, device)
+            GinConvConfig::new().init_with(mlp, device)
         };
         let classifier = |layer| LinearConfig::new(width(layer), num_classes).init(device);
         Self {

@@ -1,7 +1,5 @@
 //! Activation functions by name.
 
-use core::str::FromStr;
-
 use burn::{
     module::Module,
     tensor::{Tensor, activation},
@@ -9,8 +7,11 @@ use burn::{
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::by_name::by_name;
+
 /// An activation function without parameters, with PyTorch's default settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "&'static str")]
 pub enum Activation {
     /// `max(x, 0)`
     #[default]
@@ -50,6 +51,19 @@ impl Activation {
     }
 }
 
+by_name!(
+    Activation,
+    UnknownActivation {
+        Relu: "relu",
+        LeakyRelu: "leaky_relu",
+        Elu: "elu",
+        Gelu: "gelu",
+        Silu: "silu" | "swish",
+        Sigmoid: "sigmoid",
+        Tanh: "tanh",
+    }
+);
+
 /// A name that is no activation function.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error(
@@ -58,26 +72,6 @@ impl Activation {
 pub struct UnknownActivation {
     /// The name.
     pub name: String,
-}
-
-impl FromStr for Activation {
-    type Err = UnknownActivation;
-
-    /// Reads PyG's name: upper or lower case, with or without underscores.
-    fn from_str(name: &str) -> Result<Self, Self::Err> {
-        match name.to_lowercase().replace('_', "").as_str() {
-            "relu" => Ok(Self::Relu),
-            "leakyrelu" => Ok(Self::LeakyRelu),
-            "elu" => Ok(Self::Elu),
-            "gelu" => Ok(Self::Gelu),
-            "silu" | "swish" => Ok(Self::Silu),
-            "sigmoid" => Ok(Self::Sigmoid),
-            "tanh" => Ok(Self::Tanh),
-            _ => Err(UnknownActivation {
-                name: name.to_owned(),
-            }),
-        }
-    }
 }
 
 /// An [`Activation`] as a module, for use between layers.

@@ -8,39 +8,40 @@
 //! ```
 //!
 //! As in PyG, `i` is the node that receives and `j` the one that sends; which row of the edge index
-//! is which follows from the [`Flow`]. Sources are `j` by default.
+//! is which follows from the edges' [`Flow`]. Sources are `j` by default.
 //!
 //! A layer says what its messages are by returning a [`Message`], not by computing them. The forms
-//! that copy or scale rows never become a tensor with a row for each edge: they run as one sparse-dense
+//! that copy or scale rows never become a tensor with one row per edge: they run as one sparse-dense
 //! product. Only [`Message::Edge`] holds `[E, F]` values.
 
-use burn::{module::Module, tensor::Tensor};
+use burn::tensor::Tensor;
 pub use kiln_core::Flow;
-use kiln_core::{AnyTensor, Edges, Leaves};
-use kiln_ops::scope;
+use kiln_core::{AnyTensor, Edges, Leaves, leaves};
 pub use kiln_ops::{AttentionOptions, EdgeScores, Endpoints, Loops};
+use kiln_ops::{Layer, add_bias, linear, linear_add, linear_sum, scope};
 
-use crate::aggr::Aggregation;
+use crate::{
+    aggr::{Aggregation, Reduce},
+    linear::Linear,
+};
 
-/// The messages of one layer, one for each edge `j → i`, in the cheapest form that says what they are.
+/// The messages of one layer, one per edge `j → i`, in the cheapest form that says what they are.
 ///
 /// Forms with loops are for one node set. An edge from a node to itself gives way to the node's loop, so that
 /// it is not read.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 #[expect(
     clippy::large_enum_variant,
-    reason = "one is made in a call of a layer"
+    reason = "moved a few times per layer; a box would allocate"
 )]
-#[non_exhaustive]
 pub enum Message {
-    /// A copy of the sender's row: `m = x_j`. `x` is `[N, F]`.
-    Source(Tensor<2>),
-    /// The sender's row times the edge's weight: `m = w · x_j`.
+    /// The sender's row, times the edge's weight if there are weights: `m = w · x_j`.
     Weighted {
         /// Rows of the senders, `[N, F]`.
         x: Tensor<2>,
         /// One weight per edge, `[E]`.
-        weight: Tensor<1>,
+        weight: Option<Tensor<1>>,
     },
     /// The same with several heads: `m_h = w_h · x_j,h`; the heads' results are concatenated.
     Heads {
@@ -49,14 +50,16 @@ pub enum Message {
         /// One weight per edge and head, `[E, H]`.
         weight: Tensor<2>,
     },
-    /// The sender's row, and to the sum of them the receiver's own with a weight: `m = x_j`.
+    /// Anything else, row by row: `[E, F]`.
+    Edge(Tensor<2>),
+    /// The sum of the senders' rows, and the receiver's own with a weight: `m = x_j`.
     WithSelf {
         /// Rows of the nodes, `[N, F]`.
         x: Tensor<2>,
         /// Weight of a node's own row, `[1]`.
         weight: Tensor<1>,
     },
-    /// The sender's row times the edge's weight, and a loop for each node, whose sum is taken: `m = w · x_j`.
+    /// The sum of the senders' rows times the edges' weights, and of one loop per node: `m = w · x_j`.
     WithLoops {
         /// Rows of the nodes, `[N, F]`.
         x: Tensor<2>,
@@ -65,7 +68,7 @@ pub enum Message {
         /// Weight of each node's loop, `[N]`.
         self_loop: Tensor<1>,
     },
-    /// The sender's row scaled by a number of both ends, whose sum is taken: `m = s_j · s_i · x_j`.
+    /// The sum of the senders' rows, scaled by a number of both ends: `m = s_j · s_i · x_j`.
     Normalized {
         /// Rows of the nodes, `[N, F]`.
         x: Tensor<2>,
@@ -74,7 +77,7 @@ pub enum Message {
         /// Weight of each node's loop, if there are loops.
         self_loop: Option<f64>,
     },
-    /// The sender's row weighted by the softmax of scores of both ends, by heads, whose sum is taken.
+    /// The sum of the senders' rows, weighted by the softmax of scores of both ends, by heads.
     Attention {
         /// Rows of the senders, `[N, H, C]`.
         x: Tensor<3>,
@@ -87,63 +90,197 @@ pub enum Message {
         /// Loops, dropout, and the slope of the activation.
         options: AttentionOptions,
     },
-    /// Anything else, row by row: `[E, F]`.
-    Edge(Tensor<2>),
+    /// The same with scores that compare the rows of both ends: `att · LeakyReLU(x_j + x_i)`.
+    JointAttention {
+        /// Rows of the senders, `[N, H, C]`.
+        x_j: Tensor<3>,
+        /// Rows of the receivers, `[n, H, C]`.
+        x_i: Tensor<3>,
+        /// The attention vector of each head, `[H, C]`.
+        att: Tensor<2>,
+        /// Loops, dropout, and the slope of the activation.
+        options: AttentionOptions,
+    },
+}
+
+impl Message {
+    /// A copy of the sender's row: `m = x_j`. `x: [N, F]`
+    pub fn source(x: Tensor<2>) -> Self {
+        Self::Weighted { x, weight: None }
+    }
+
+    /// Whether the messages are summed as they are made, so that no other aggregation is possible.
+    pub fn is_summed(&self) -> bool {
+        !matches!(
+            self,
+            Self::Weighted { .. } | Self::Heads { .. } | Self::Edge(_)
+        )
+    }
 }
 
 /// A layer that passes messages along edges.
 ///
 /// Implement [`message`](Self::message) and, where the sum is not what you want,
 /// [`aggregation`](Self::aggregation); call [`propagate`](Self::propagate) from your layer's
-/// `forward`. The [crate documentation](crate) has a complete layer.
-pub trait MessagePassing: Module {
-    /// Everything that messages and update need, passed from `forward` to
-    /// [`propagate`](Self::propagate): a tensor, a tuple, or a struct made known with
-    /// `kiln_core::leaves!`. In a recording this is the record type of the `propagate` method.
-    type Args: Leaves + Clone;
-
-    /// Name of the layer in exported programs; PyG's name where there is one, such as `GCNConv`.
-    const KIND: &'static str;
-
-    /// Name of the type of [`Args`](Self::Args) in exported programs.
-    const RECORD: &'static str = "PropagateArgs";
+/// [`compute`](Layer::compute). The [crate documentation](crate) has a complete layer.
+pub trait MessagePassing: Layer {
+    /// Everything that messages and update need, passed from the forward pass to
+    /// [`propagate`](Self::propagate): a tensor, [`Weighted`], [`WithAttr`], a tuple, or a struct made
+    /// known with `kiln_core::leaves!`. In a recording this is the record type of the `propagate` method.
+    type Propagated: Leaves + Clone;
 
     /// The message of each edge.
-    fn message(&self, args: &Self::Args, ends: &Endpoints) -> Message;
+    fn message(&self, args: &Self::Propagated, ends: &Endpoints) -> Message;
 
     /// How the messages that meet at a node are combined. The sum, unless overridden.
     fn aggregation(&self) -> Aggregation {
-        Aggregation::default()
-    }
-
-    /// Which way messages run. From source to target, unless overridden.
-    fn flow(&self) -> Flow {
-        Flow::default()
-    }
-
-    /// Combines the messages that meet at a node: `[n, F]`, or `[n, k · F]` for `k` aggregations.
-    fn aggregate(&self, message: Message, ends: &Endpoints) -> Tensor<2> {
-        self.aggregation().apply(message, ends)
+        Reduce::Sum.into()
     }
 
     /// What becomes of the aggregated messages. They are returned as they are, unless overridden.
-    fn update(&self, aggregated: Tensor<2>, _args: &Self::Args) -> Tensor<2> {
+    fn update(&self, aggregated: Tensor<2>, _args: &Self::Propagated) -> Tensor<2> {
         aggregated
     }
 
-    /// Passes messages: [`message`](Self::message), [`aggregate`](Self::aggregate),
-    /// [`update`](Self::update).
+    /// Passes messages: [`message`](Self::message), aggregation, [`update`](Self::update).
     ///
     /// # Shapes
-    /// The result has one row for each node that receives.
-    fn propagate(&self, edges: impl Into<Edges>, args: Self::Args) -> Tensor<2> {
-        let scope = scope::record(self, Self::KIND, "propagate", Self::RECORD);
-        let edges = scope.input("edge_index", edges.into());
+    /// The result has one row per node that receives.
+    fn propagate(&self, edges: &Edges, args: Self::Propagated) -> Tensor<2> {
+        let scope = scope::record(self, Self::NAME, "propagate");
+        let edges = scope.input("edge_index", edges.bare());
         let Record(args) = scope.input("", Record(args));
-        let ends = Endpoints::new(edges, self.flow());
+        let ends = Endpoints::of(edges);
         let message = self.message(&args, &ends);
-        let aggregated = self.aggregate(message, &ends);
+        let aggregated = self.aggregation().apply(message, &ends);
         scope.exit(self.update(aggregated, &args))
+    }
+
+    /// Passes messages and puts the result through a linear map: before the walk over the edges where the
+    /// map makes rows narrower and the aggregation allows it, behind it otherwise.
+    ///
+    /// # Shapes
+    /// The result has one row per node that receives, as wide as the map's output.
+    fn propagate_map(&self, edges: &Edges, args: Self::Propagated, map: Map<'_>) -> Tensor<2>
+    where
+        Self::Propagated: Rows,
+    {
+        let Map { lin, bias, root } = map;
+        let (d_in, d_out) = (lin.in_channels(), lin.out_channels());
+        let narrows = d_out < d_in || d_out == d_in && root.is_none();
+        if narrows && self.aggregation().is_linear() {
+            let args = args.map_rows(|x| linear(x, lin.weight.val(), None));
+            let out = self.propagate(edges, args);
+            let out = match root {
+                Some((x_i, root)) => linear_add(x_i, root.weight.val(), out),
+                None => out,
+            };
+            return match bias {
+                Some(bias) => add_bias(out, bias),
+                None => out,
+            };
+        }
+        let out = self.propagate(edges, args);
+        match root {
+            Some((x_i, root)) => {
+                linear_sum([out, x_i], [lin.weight.val(), root.weight.val()], bias)
+            }
+            None => linear(out, lin.weight.val(), bias),
+        }
+    }
+}
+
+/// The map of [`MessagePassing::propagate_map`].
+#[derive(Debug)]
+pub struct Map<'a> {
+    lin: &'a Linear,
+    bias: Option<Tensor<1>>,
+    root: Option<(Tensor<2>, &'a Linear)>,
+}
+
+impl<'a> From<&'a Linear> for Map<'a> {
+    fn from(lin: &'a Linear) -> Self {
+        let bias = lin.bias_val();
+        let root = None;
+        Self { lin, bias, root }
+    }
+}
+
+impl<'a> Map<'a> {
+    /// With another bias than that of the linear layer.
+    pub fn with_bias(self, bias: Option<Tensor<1>>) -> Self {
+        Self { bias, ..self }
+    }
+
+    /// Plus a linear map, without bias, of each receiver's own row, where there is one.
+    pub fn with_root(self, root: Option<&'a Linear>, x_i: Option<Tensor<2>>) -> Self {
+        let root = x_i.zip(root);
+        Self { root, ..self }
+    }
+}
+
+/// Arguments with rows of the senders, which a linear map can change.
+pub trait Rows {
+    /// The same arguments with other rows.
+    fn map_rows(self, f: impl FnOnce(Tensor<2>) -> Tensor<2>) -> Self;
+}
+
+impl Rows for Tensor<2> {
+    fn map_rows(self, f: impl FnOnce(Tensor<2>) -> Tensor<2>) -> Self {
+        f(self)
+    }
+}
+
+/// Rows of the senders and weights of edges, for layers to propagate.
+#[derive(Clone, Debug)]
+pub struct Weighted {
+    /// Rows of the senders, `[N, F]`.
+    pub x: Tensor<2>,
+    /// Weight of each edge, `[E]`.
+    pub edge_weight: Option<Tensor<1>>,
+}
+
+leaves!(Weighted { x, edge_weight });
+
+impl Weighted {
+    /// Rows of the senders with the weights of the edges, if they have any.
+    pub fn new(x: Tensor<2>, edges: &Edges) -> Self {
+        let edge_weight = edges.weight();
+        Self { x, edge_weight }
+    }
+
+    /// The sender's row times the weight.
+    pub fn message(&self) -> Message {
+        Message::Weighted {
+            x: self.x.clone(),
+            weight: self.edge_weight.clone(),
+        }
+    }
+}
+
+impl Rows for Weighted {
+    fn map_rows(self, f: impl FnOnce(Tensor<2>) -> Tensor<2>) -> Self {
+        let x = f(self.x);
+        Self { x, ..self }
+    }
+}
+
+/// Rows of the senders and features of edges, for layers to propagate.
+#[derive(Clone, Debug)]
+pub struct WithAttr {
+    /// Rows of the senders, `[N, F]`.
+    pub x: Tensor<2>,
+    /// Features of each edge, `[E, D]`.
+    pub edge_attr: Option<Tensor<2>>,
+}
+
+leaves!(WithAttr { x, edge_attr });
+
+impl WithAttr {
+    /// Rows of the senders with the features of the edges, if they have any.
+    pub fn new(x: Tensor<2>, edges: &Edges) -> Self {
+        let edge_attr = edges.attr();
+        Self { x, edge_attr }
     }
 }
 

@@ -11,13 +11,15 @@ use burn::{
 
 use crate::{
     activation::{Activation, ActivationLayer},
+    linear::{Linear, LinearConfig},
     models::Mlp,
     norm::{BatchNorm, batch_norm},
+    transparent::transparent_module,
 };
 
 /// A module that maps node features `[N, F]` to `[N, F']`, each row by itself.
 ///
-/// Implemented for Burn's `Linear`, `Relu`, `Tanh`, `BatchNorm`, for [`Mlp`], and for tuples and
+/// Implemented for [`Linear`] and Burn's `Linear`, `Relu`, `Tanh`, `BatchNorm`, for [`Mlp`], and for tuples and
 /// vectors of such modules, which apply them one after the other. Parameters in a tuple or vector
 /// have numbers in their names, `0.weight`, `2.weight`, as in PyTorch's `Sequential`.
 pub trait NodeTransform: Module {
@@ -35,8 +37,22 @@ pub trait NodeTransform: Module {
     }
 
     /// Width of the features that the module takes, if it fixes it.
-    fn d_input(&self) -> Option<usize> {
+    fn in_channels(&self) -> Option<usize> {
         None
+    }
+}
+
+impl NodeTransform for Linear {
+    fn transform(&self, x: Tensor<2>) -> Tensor<2> {
+        self.forward(x)
+    }
+
+    fn transform_relu(&self, x: Tensor<2>) -> Tensor<2> {
+        self.forward_relu(x)
+    }
+
+    fn in_channels(&self) -> Option<usize> {
+        Some(self.in_channels())
     }
 }
 
@@ -52,7 +68,7 @@ impl NodeTransform for nn::Linear {
         kiln_ops::linear_relu(x, self.weight.val(), bias)
     }
 
-    fn d_input(&self) -> Option<usize> {
+    fn in_channels(&self) -> Option<usize> {
         Some(self.weight.dims()[0])
     }
 }
@@ -80,7 +96,7 @@ impl NodeTransform for nn::BatchNorm {
         batch_norm(self, x)
     }
 
-    fn d_input(&self) -> Option<usize> {
+    fn in_channels(&self) -> Option<usize> {
         Some(self.gamma.dims()[0])
     }
 }
@@ -90,8 +106,8 @@ impl NodeTransform for BatchNorm {
         self.forward(x)
     }
 
-    fn d_input(&self) -> Option<usize> {
-        self.module.d_input()
+    fn in_channels(&self) -> Option<usize> {
+        self.module.in_channels()
     }
 }
 
@@ -110,8 +126,8 @@ impl NodeTransform for Mlp {
         self.forward(x)
     }
 
-    fn d_input(&self) -> Option<usize> {
-        self.lins.first().and_then(NodeTransform::d_input)
+    fn in_channels(&self) -> Option<usize> {
+        self.lins.first().and_then(NodeTransform::in_channels)
     }
 }
 
@@ -129,8 +145,8 @@ impl<T: NodeTransform> NodeTransform for Vec<T> {
         x
     }
 
-    fn d_input(&self) -> Option<usize> {
-        self.iter().find_map(NodeTransform::d_input)
+    fn in_channels(&self) -> Option<usize> {
+        self.iter().find_map(NodeTransform::in_channels)
     }
 }
 
@@ -153,8 +169,8 @@ macro_rules! tuple_transform {
                 x
             }
 
-            fn d_input(&self) -> Option<usize> {
-                None$(.or_else(|| self.$field.d_input()))+
+            fn in_channels(&self) -> Option<usize> {
+                None$(.or_else(|| self.$field.in_channels()))+
             }
         }
     };
@@ -166,67 +182,11 @@ tuple_transform!(A 0, B 1, C 2, D 3);
 tuple_transform!(A 0, B 1, C 2, D 3, E 4);
 tuple_transform!(A 0, B 1, C 2, D 3, E 4, F 5);
 
-/// Implements `Module` for an enum of modules, each of which keeps its own parameter names: unlike
-/// with `derive(Module)`, the variant does not show in them.
-macro_rules! transparent_module {
-    ($name:ident { $($variant:ident),+ $(,)? }) => {
-        impl Module for $name {
-            fn collect_devices(&self, devices: Devices) -> Devices {
-                match self { $(Self::$variant(module) => module.collect_devices(devices),)+ }
-            }
-
-            fn fork(self, device: &Device) -> Self {
-                match self { $(Self::$variant(module) => Self::$variant(module.fork(device)),)+ }
-            }
-
-            fn to_device(self, device: &Device) -> Self {
-                match self { $(Self::$variant(module) => Self::$variant(module.to_device(device)),)+ }
-            }
-
-            fn visit<V: ModuleVisitor>(&self, visitor: &mut V) {
-                match self { $(Self::$variant(module) => module.visit(visitor),)+ }
-            }
-
-            fn map<M: ModuleMapper>(self, mapper: &mut M) -> Self {
-                match self { $(Self::$variant(module) => Self::$variant(module.map(mapper)),)+ }
-            }
-
-            fn valid(&self) -> Self {
-                match self { $(Self::$variant(module) => Self::$variant(module.valid()),)+ }
-            }
-
-            fn train(self) -> Self {
-                match self { $(Self::$variant(module) => Self::$variant(module.train()),)+ }
-            }
-
-            fn materialize(self) -> Self {
-                match self { $(Self::$variant(module) => Self::$variant(module.materialize()),)+ }
-            }
-        }
-
-        impl ModuleDisplayDefault for $name {
-            fn content(&self, content: Content) -> Option<Content> {
-                match self { $(Self::$variant(module) => module.content(content),)+ }
-            }
-        }
-
-        impl ModuleDisplay for $name {}
-
-        impl core::fmt::Display for $name {
-            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-                match self { $(Self::$variant(module) => core::fmt::Display::fmt(module, f),)+ }
-            }
-        }
-    };
-}
-
-pub(crate) use transparent_module;
-
 /// One layer of a [`Sequential`].
 #[derive(Clone, Debug)]
 pub enum SequentialLayer {
     /// A linear layer.
-    Linear(nn::Linear),
+    Linear(Linear),
     /// An activation function.
     Activation(ActivationLayer),
     /// Batch normalisation, with the parameter names of PyTorch's `BatchNorm1d`.
@@ -234,9 +194,9 @@ pub enum SequentialLayer {
 }
 
 transparent_module!(SequentialLayer {
-    Linear,
-    Activation,
-    BatchNorm
+    Self::Linear;
+    Self::Activation;
+    Self::BatchNorm
 });
 
 impl NodeTransform for SequentialLayer {
@@ -260,14 +220,27 @@ impl NodeTransform for SequentialLayer {
         matches!(self, Self::Activation(layer) if layer.is_relu())
     }
 
-    fn d_input(&self) -> Option<usize> {
+    fn in_channels(&self) -> Option<usize> {
         match self {
-            Self::Linear(layer) => layer.d_input(),
-            Self::Activation(layer) => layer.d_input(),
-            Self::BatchNorm(layer) => layer.d_input(),
+            Self::Linear(layer) => Some(layer.in_channels()),
+            Self::Activation(layer) => layer.in_channels(),
+            Self::BatchNorm(layer) => layer.in_channels(),
         }
     }
 }
 
 /// Layers applied one after the other, chosen at run time (PyTorch's `Sequential`).
 pub type Sequential = Vec<SequentialLayer>;
+
+/// Linear layers of the given widths with ReLU between them.
+pub(crate) fn relu_network(widths: &[usize], device: &Device) -> Sequential {
+    let mut layers = Vec::new();
+    for pair in widths.windows(2) {
+        if !layers.is_empty() {
+            layers.push(SequentialLayer::Activation(Activation::Relu.into()));
+        }
+        let linear = LinearConfig::new(pair[0], pair[1]).init(device);
+        layers.push(SequentialLayer::Linear(linear));
+    }
+    layers
+}

@@ -5,9 +5,10 @@ use burn::{
     module::{Module, ModuleVisitor, Param},
     tensor::{Device, Gradients, Tensor, TensorData},
 };
-use kiln_core::{AnyTensor, EdgeIndex, Overloads, Value};
+use kiln_core::{AnyTensor, EdgeIndex, Groups, Value};
 use kiln_nn::{
-    build::{AnyModel, from_args},
+    AnyLayer, Overloads as _,
+    build::from_args,
     pool::{global_add_pool, global_mean_pool},
     store::StateDict,
 };
@@ -77,7 +78,7 @@ fn run(kind: &str, args: &Json, state: &StateDict, device: &Device) -> Vec<Vec<f
         Value::Tensor(AnyTensor::from(x.clone())),
         Value::EdgeIndex(edges),
     ];
-    let Value::Tensor(out) = (model.overloads()[0].call)(&model, arguments) else {
+    let Value::Tensor(out) = model.overloads()[0].call(&model, arguments) else {
         panic!("expected a tensor");
     };
     let out = out.float::<2>();
@@ -107,11 +108,19 @@ fn layers_and_their_gradients() {
             "GATConv",
             json!({"in_channels": WIDTH, "out_channels": 12, "heads": 4}),
         ),
+        (
+            "GATv2Conv",
+            json!({"in_channels": WIDTH, "out_channels": 12, "heads": 4}),
+        ),
+        (
+            "GraphConv",
+            json!({"in_channels": WIDTH, "out_channels": 48}),
+        ),
     ];
     for (kind, args) in layers {
         let cpu = Device::flex();
         cpu.seed(1);
-        let model: AnyModel = from_args(kind, &args, &cpu).unwrap();
+        let model: AnyLayer = from_args(kind, &args, &cpu).unwrap();
         let state = StateDict::of(&model).unwrap();
         let expected = run(kind, &args, &state, &cpu);
         let got = run(kind, &args, &state, &crate::device());
@@ -141,14 +150,14 @@ fn pools_of_millions_of_nodes() {
     let (nodes, value) = (1 << 21, 3.85_f32);
     let device = crate::device();
     let x = Tensor::<2>::full([nodes, 3], value, &device);
-    let batch = Tensor::zeros([nodes], &device);
+    let batch = Groups::new(Tensor::zeros([nodes], &device), 1).unwrap();
     let sum = f64::from(value) * f64::from(1 << 21);
     for (pool, expected) in [
-        (global_add_pool as fn(_, _, _) -> Tensor<2>, sum),
+        (global_add_pool as fn(_, &_) -> Tensor<2>, sum),
         (global_mean_pool, f64::from(value)),
     ] {
-        for batch in [None, Some(batch.clone())] {
-            let out = pool(x.clone(), batch, 1);
+        for groups in [&Groups::one(nodes, &device), &batch] {
+            let out = pool(x.clone(), groups);
             assert_eq!(out.dims(), [1, 3]);
             let got: Vec<f64> = out.into_data().iter::<f64>().collect();
             assert_near("pool", &got, &[expected; 3]);

@@ -1,6 +1,6 @@
 //! Layers from PyG's arguments: the errors.
 
-use kiln_nn::build::from_args;
+use kiln_nn::{build::from_args, store::StateDict};
 use serde_json::{Value, json};
 
 #[track_caller]
@@ -14,14 +14,15 @@ fn says_what_is_known() {
     fails(
         "GATv3Conv",
         &json!({}),
-        "unknown layer or model `GATv3Conv`, expected one of GCNConv, SAGEConv, GATConv, GINConv, \
-         GCN, GraphSAGE, GAT, GIN, MLP",
+        "unknown layer or model `GATv3Conv`, expected one of GCNConv, SAGEConv, GATConv, GATv2Conv, \
+         GINConv, GraphConv, GCN, GraphSAGE, GAT, GIN, MLP, BatchNorm",
     );
     fails(
         "GCNConv",
         &json!({"in_channels": 8, "out_channels": 4, "head": 2}),
-        "GCNConv has no argument `head`, expected one of in_channels, out_channels, improved, \
-         add_self_loops, normalize, bias, flow, cached",
+        "GCNConv has no argument `head`, expected one of act_kwargs, add_self_loops, aggr_kwargs, bias, \
+         cached, decomposed_layers, flow, improved, in_channels, node_dim, norm_kwargs, normalize, \
+         out_channels",
     );
 }
 
@@ -35,17 +36,25 @@ fn says_what_is_wrong() {
     fails(
         "SAGEConv",
         &json!({"in_channels": 8, "out_channels": "many"}),
-        "SAGEConv: argument `out_channels`",
+        "SAGEConv: argument `out_channels`: invalid type: string \"many\", expected usize",
     );
     fails(
         "SAGEConv",
         &json!({"in_channels": 8, "out_channels": 4, "aggr": "lstm"}),
-        "SAGEConv: argument `aggr`: expected one or several of sum, add, mean, max, min, mul, got lstm",
+        "SAGEConv: argument `aggr`: unknown aggregation `lstm`, expected one or several of sum, add, mean, \
+         max, min, mul, softmax",
     );
     fails(
         "GCNConv",
         &json!({"in_channels": 8, "out_channels": 4, "normalize": false, "add_self_loops": true}),
         "GCNConv: argument `add_self_loops`: expected false without `normalize`, got true",
+    );
+    fails(
+        "GCNConv",
+        &json!({"in_channels": 8, "out_channels": 4, "node_dim": 1}),
+        "GCNConv has no argument `node_dim`, expected one of act_kwargs, add_self_loops, aggr_kwargs, bias, \
+         cached, decomposed_layers, flow, improved, in_channels, node_dim, norm_kwargs, normalize, \
+         out_channels",
     );
     fails(
         "GAT",
@@ -57,4 +66,52 @@ fn says_what_is_wrong() {
         &json!([8, 4]),
         "MLP: expected an object of arguments, got [8,4]",
     );
+    fails(
+        "MLP",
+        &json!({"in_channels": 8, "num_layers": 2, "out_channels": 4}),
+        "MLP: argument `hidden_channels`: expected a width beside `in_channels`, got none",
+    );
+}
+
+/// Every spelling of one constructor call makes the same layer.
+#[test]
+fn arguments_come_in_any_form() {
+    let device = crate::device();
+    let shown = |kind: &str, args: &Value| from_args(kind, args, &device).unwrap().to_string();
+    let plain = json!({"in_channels": 8, "out_channels": 4});
+    let expected = shown("SAGEConv", &plain);
+    for more in [
+        json!({"aggr": "mean", "normalize": false}),
+        json!({"node_dim": -2, "decomposed_layers": 1, "aggr_kwargs": "None"}),
+        json!({"flow": "source_to_target", "aggr_kwargs": null}),
+    ] {
+        let mut args = plain.clone();
+        let all = args.as_object_mut().unwrap();
+        all.extend(more.as_object().unwrap().clone());
+        assert_eq!(shown("SAGEConv", &args), expected, "{args}");
+    }
+
+    let learned = json!({
+        "in_channels": 8, "out_channels": 4, "aggr": ["mean", {"aggr": "softmax", "learn": true}],
+    });
+    let conv = from_args("SAGEConv", &learned, &device).unwrap();
+    let state = StateDict::of(&conv).unwrap();
+    assert!(state.tensors.contains_key("aggr_module.aggrs.1.t"));
+    assert_eq!(state.tensors["lin_l.weight"].shape().to_vec(), [4, 16]);
+    let learned = json!({
+        "in_channels": 8, "out_channels": 4, "aggr": "softmax", "aggr_kwargs": {"learn": true},
+    });
+    let state = StateDict::of(&from_args("SAGEConv", &learned, &device).unwrap()).unwrap();
+    assert!(state.tensors.contains_key("aggr_module.t"));
+
+    let lists = json!({"channel_list": [8, 5, 5, 4]});
+    let sizes = json!({"in_channels": 8, "hidden_channels": 5, "out_channels": 4, "num_layers": 3});
+    let shapes = |args: &Value| {
+        let state = StateDict::of(&from_args("MLP", args, &device).unwrap()).unwrap();
+        let shapes = state.tensors.into_iter();
+        shapes
+            .map(|(name, tensor)| (name, tensor.shape().to_vec()))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(shapes(&lists), shapes(&sizes));
 }

@@ -7,10 +7,7 @@ use std::{
 
 use burn::tensor::{DType, Device, TensorData};
 use kiln_core::signature::{Signature, Type};
-use kiln_nn::{
-    build::{AnyModel, from_args},
-    store::StateDict,
-};
+use kiln_nn::{AnyLayer, build::from_args, store::StateDict};
 
 /// The folder of the fixtures, from this package or from the workspace's root.
 pub(crate) fn data() -> PathBuf {
@@ -142,7 +139,7 @@ impl Fixture {
     }
 
     /// The module with the fixture's parameters.
-    pub(crate) fn module(&self, device: &Device) -> AnyModel {
+    pub(crate) fn module(&self, device: &Device) -> AnyLayer {
         let module = from_args(&self.conv, &self.kwargs, device).unwrap();
         StateDict {
             tensors: self.below("param."),

@@ -2,15 +2,15 @@
 //! share a batch.
 
 use burn::tensor::{Int, Tensor, Tolerance};
-use kiln_core::{AnyTensor, EdgeIndex, Overloads, Value};
-use kiln_nn::build::{AnyModel, from_args};
+use kiln_core::{AnyTensor, EdgeIndex, Value};
+use kiln_nn::{AnyLayer, Overloads as _, build::from_args};
 use serde_json::json;
 
 const SRC: [i64; 10] = [0, 1, 2, 3, 4, 0, 2, 5, 3, 3];
 const DST: [i64; 10] = [1, 0, 2, 0, 3, 3, 4, 5, 1, 1];
 const NUM_NODES: usize = 7;
 
-fn models() -> Vec<AnyModel> {
+fn models() -> Vec<AnyLayer> {
     let device = crate::device();
     [
         ("GCNConv", json!({"in_channels": 5, "out_channels": 4})),
@@ -39,17 +39,17 @@ fn features() -> Tensor<2> {
     Tensor::<1>::from_floats(values.collect::<Vec<_>>().as_slice(), &device).reshape([NUM_NODES, 5])
 }
 
-fn forward(model: &AnyModel, x: Tensor<2>, src: &[i64], dst: &[i64]) -> Tensor<2> {
+fn forward(model: &AnyLayer, x: Tensor<2>, src: &[i64], dst: &[i64]) -> Tensor<2> {
     let num_nodes = x.dims()[0];
     let edges = EdgeIndex::from_arrays(src, dst, num_nodes, num_nodes, &crate::device()).unwrap();
     let args = vec![Value::Tensor(AnyTensor::from(x)), Value::EdgeIndex(edges)];
-    match (model.overloads()[0].call)(model, args) {
+    match model.overloads()[0].call(model, args) {
         Value::Tensor(out) => out.float(),
         other => panic!("expected a tensor, got {other:?}"),
     }
 }
 
-fn assert_close(model: &AnyModel, got: Tensor<2>, expected: Tensor<2>) {
+fn assert_close(model: &AnyLayer, got: Tensor<2>, expected: Tensor<2>) {
     let (got, expected) = (got.into_data(), expected.into_data());
     assert_eq!(got.shape(), expected.shape(), "{}", model.kind());
     got.assert_approx_eq::<f32>(&expected, Tolerance::rel_abs(1e-5, 1e-5));

@@ -11,9 +11,9 @@ use burn::{
     module::{Module, ModuleMapper, Param},
     tensor::{Device, Gradients, Int, Shape, Tensor, TensorData},
 };
-use kiln_core::{Adjacency, AnyTensor, EdgeIndex, Kind, Overloads, Value, signature::Type};
+use kiln_core::{Adjacency, AnyTensor, EdgeIndex, Groups, Kind, Value, signature::Type};
 use kiln_nn::{
-    build::AnyModel,
+    AnyLayer, Layer, Overloads as _, conv, for_each_layer, models, norm,
     pool::{global_add_pool, global_max_pool, global_mean_pool},
     store::StateDict,
 };
@@ -94,11 +94,11 @@ fn leaves(value: Value) -> Vec<AnyTensor> {
     }
 }
 
-pub(crate) fn forward(fixture: &Fixture, module: &AnyModel, device: &Device) -> Vec<AnyTensor> {
+pub(crate) fn forward(fixture: &Fixture, module: &AnyLayer, device: &Device) -> Vec<AnyTensor> {
     run(fixture, module, &mut Inputs::new(fixture, device))
 }
 
-fn run(fixture: &Fixture, module: &AnyModel, inputs: &mut Inputs) -> Vec<AnyTensor> {
+fn run(fixture: &Fixture, module: &AnyLayer, inputs: &mut Inputs) -> Vec<AnyTensor> {
     let overloads = module.overloads();
     let overload = overloads
         .iter()
@@ -108,7 +108,7 @@ fn run(fixture: &Fixture, module: &AnyModel, inputs: &mut Inputs) -> Vec<AnyTens
     let arguments = params
         .map(|param| inputs.argument(&param.name, &param.ty, &fixture.size))
         .collect();
-    leaves((overload.call)(module, arguments))
+    leaves(overload.call(module, arguments))
 }
 
 fn pooled(fixture: &Fixture, inputs: &mut Inputs) -> Vec<AnyTensor> {
@@ -117,12 +117,12 @@ fn pooled(fixture: &Fixture, inputs: &mut Inputs) -> Vec<AnyTensor> {
         "global_mean_pool" => global_mean_pool,
         _ => global_max_pool,
     };
-    let x = inputs.float("x").unwrap();
-    vec![AnyTensor::from(pool(
-        x,
-        inputs.int("batch"),
-        fixture.size[0],
-    ))]
+    let x = inputs.float::<2>("x").unwrap();
+    let groups = match inputs.int("batch") {
+        Some(batch) => Groups::new(batch, fixture.size[0]).unwrap(),
+        None => Groups::one(x.dims()[0], &x.device()),
+    };
+    vec![AnyTensor::from(pool(x, &groups))]
 }
 
 fn to_data(tensor: AnyTensor) -> TensorData {
@@ -294,36 +294,34 @@ fn check_all(conv: &str) {
     assert!(failed.is_empty(), "differs from PyG:\n{failed}");
 }
 
-macro_rules! parity {
-    ($($name:ident: $conv:literal),+ $(,)?) => {
-        $(#[test]
-        fn $name() {
-            check_all($conv);
-        })+
-
-        /// No fixture is left out.
-        #[test]
-        fn every_fixture_belongs_to_a_test() {
-            let manifest = std::fs::read_to_string(data().join("manifest.json")).unwrap();
-            let manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap();
-            for entry in manifest["files"].as_array().unwrap() {
-                let conv = entry["case"]["conv"].as_str().unwrap();
-                assert!([$($conv),+].contains(&conv), "no test for the fixtures of {conv}");
+macro_rules! one_test_each {
+    ($($place:ident :: $layer:ident),+ $(,)?) => {
+        $(
+            #[test]
+            fn $layer() {
+                check_all(<$place::$layer as Layer>::NAME);
             }
-        }
+        )+
     };
 }
 
-parity! {
-    gcn_conv: "GCNConv",
-    sage_conv: "SAGEConv",
-    gat_conv: "GATConv",
-    gin_conv: "GINConv",
-    gcn: "GCN",
-    graph_sage: "GraphSAGE",
-    gat: "GAT",
-    gin: "GIN",
-    add_pool: "global_add_pool",
-    mean_pool: "global_mean_pool",
-    max_pool: "global_max_pool",
+for_each_layer!(one_test_each);
+
+const POOLS: [&str; 3] = ["global_add_pool", "global_mean_pool", "global_max_pool"];
+
+#[test]
+fn pools() {
+    POOLS.into_iter().for_each(check_all);
+}
+
+/// No fixture is left out.
+#[test]
+fn every_fixture_belongs_to_a_test() {
+    let manifest = std::fs::read_to_string(data().join("manifest.json")).unwrap();
+    let manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap();
+    for entry in manifest["files"].as_array().unwrap() {
+        let conv = entry["case"]["conv"].as_str().unwrap();
+        let is_tested = kiln_nn::NAMES.contains(&conv) || POOLS.contains(&conv);
+        assert!(is_tested, "no test for the fixtures of {conv}");
+    }
 }

@@ -2,7 +2,8 @@
 
 use burn::tensor::{TensorData, Tolerance};
 use kiln_nn::{
-    build::{AnyModel, from_args},
+    AnyLayer, NAMES,
+    build::from_args,
     store::{StateDict, StateDictError, load_state_dict, save_state_dict},
 };
 use serde_json::json;
@@ -12,7 +13,7 @@ use crate::{
     parity,
 };
 
-fn sage() -> AnyModel {
+fn sage() -> AnyLayer {
     let args = json!({"in_channels": 8, "out_channels": 6});
     from_args("SAGEConv", &args, &crate::device()).unwrap()
 }
@@ -35,7 +36,7 @@ fn writes_what_pyg_reads() {
     let folder = std::env::var_os("KILN_STATE_DICTS")
         .map_or_else(|| temporary.path().to_owned(), std::path::PathBuf::from);
     let device = crate::device();
-    for conv in kiln_nn::build::KINDS {
+    for conv in NAMES {
         for fixture in Fixture::all(conv) {
             let module = fixture.module(&device);
             let path = folder.join(format!("{}.safetensors", fixture.name));
@@ -131,4 +132,73 @@ fn refuses_other_files() {
     );
     let error = load_state_dict(sage(), data().join("absent.safetensors")).unwrap_err();
     assert!(matches!(error, StateDictError::Read { .. }), "{error}");
+}
+
+/// Of each kind of change one: GraphConv's names before PyG 2.0 and before 1.6, GCNConv's transposed weight.
+#[test]
+fn reads_earlier_names_and_layouts() {
+    let matrix = |rows: usize, columns: usize| {
+        let values = (0..rows * columns).map(|i| f32::from(u8::try_from(i).unwrap()));
+        TensorData::new(values.collect(), [rows, columns])
+    };
+    let transposed = |rows: usize, columns: usize| {
+        let value = |i: usize| f32::from(u8::try_from(i % rows * columns + i / rows).unwrap());
+        TensorData::new((0..rows * columns).map(value).collect(), [columns, rows])
+    };
+    let bias = TensorData::from([1.0_f32, 2.0]);
+    let new = [
+        ("lin_rel.weight", matrix(2, 3)),
+        ("lin_rel.bias", bias.clone()),
+        ("lin_root.weight", matrix(2, 3)),
+    ];
+    let before_2_0 = [
+        ("lin_l.weight", matrix(2, 3)),
+        ("lin_l.bias", bias.clone()),
+        ("lin_r.weight", matrix(2, 3)),
+    ];
+    let before_1_6 = [
+        ("weight", transposed(2, 3)),
+        ("lin_l.bias", bias.clone()),
+        ("lin.weight", matrix(2, 3)),
+    ];
+    let state = |tensors: [(&str, TensorData); 3], prefix: &str| StateDict {
+        tensors: tensors
+            .map(|(name, tensor)| (format!("{prefix}{name}"), tensor))
+            .into(),
+    };
+    let args = json!({"in_channels": 3, "out_channels": 2});
+    let conv = || from_args("GraphConv", &args, &crate::device()).unwrap();
+    for old in [new.clone(), before_2_0, before_1_6] {
+        let module = state(old, "").load_into(conv()).unwrap();
+        assert_eq!(StateDict::of(&module).unwrap(), state(new.clone(), ""));
+    }
+
+    // Inside a model the names have a prefix.
+    let args = json!({"in_channels": 3, "hidden_channels": 2, "num_layers": 1});
+    let gcn = from_args("GCN", &args, &crate::device()).unwrap();
+    let old = [("weight", transposed(2, 3)), ("bias", bias.clone())];
+    let tensors = old.map(|(name, tensor)| (format!("convs.0.{name}"), tensor));
+    let old = StateDict {
+        tensors: tensors.into(),
+    };
+    let read = StateDict::of(&old.load_into(gcn).unwrap()).unwrap();
+    assert_eq!(read.tensors["convs.0.lin.weight"], matrix(2, 3));
+}
+
+/// PyG stores a shared map under both names.
+#[test]
+fn tied_parameters_have_both_names() {
+    let args = json!({"in_channels": 3, "out_channels": 2, "share_weights": true});
+    let conv = || from_args("GATv2Conv", &args, &crate::device()).unwrap();
+    let state = StateDict::of(&conv()).unwrap();
+    for name in ["weight", "bias"] {
+        let [left, right] = ["lin_l", "lin_r"].map(|lin| &state.tensors[&format!("{lin}.{name}")]);
+        assert_eq!(left, right);
+    }
+    let module = state.clone().load_into(conv()).unwrap();
+    assert_eq!(StateDict::of(&module).unwrap(), state);
+    let mut other = state;
+    let bias = TensorData::from([5.0_f32, 6.0]);
+    other.tensors.insert("lin_r.bias".into(), bias);
+    assert!(other.load_into(conv()).is_err());
 }

@@ -3,7 +3,7 @@
 use core::cell::OnceCell;
 
 use burn::tensor::{Bool, DType, Device, Int, Tensor};
-use kiln_core::{AnyTensor, Csr, Edges, Flow, Walk};
+use kiln_core::{AnyTensor, Csr, EdgeForm, Edges, Flow, Walk};
 
 use crate::{
     Reduce, aggregate, degree, edge_softmax, gather, ptr_to_index, scatter, scope, segment_reduce,
@@ -18,21 +18,23 @@ use crate::{
 #[derive(Debug)]
 pub struct Endpoints {
     edges: Edges,
-    flow: Flow,
     src: OnceCell<Tensor<1, Int>>,
     dst: OnceCell<Tensor<1, Int>>,
 }
 
 impl Endpoints {
-    /// The end points of edges whose messages run in the direction of `flow`.
-    pub fn new(edges: impl Into<Edges>, flow: Flow) -> Self {
-        let edges = edges.into();
+    /// The end points of edges.
+    pub fn of(edges: impl Into<Edges>) -> Self {
         Self {
-            edges,
-            flow,
+            edges: edges.into(),
             src: OnceCell::new(),
             dst: OnceCell::new(),
         }
+    }
+
+    /// The end points of edges whose messages run in the direction of `flow`.
+    pub fn new(edges: impl Into<Edges>, flow: Flow) -> Self {
+        Self::of(edges.into().with_flow(flow))
     }
 
     /// The edges.
@@ -42,30 +44,30 @@ impl Endpoints {
 
     /// Which way messages run.
     pub fn flow(&self) -> Flow {
-        self.flow
+        self.edges.flow()
     }
 
     /// First end point of each edge: the source. `[E]`
     pub fn src(&self) -> Tensor<1, Int> {
-        let src = self.src.get_or_init(|| match &self.edges {
-            Edges::Coo(edges) => edges.src(),
-            Edges::Csr(adjacency) => adjacency.col(),
+        let src = self.src.get_or_init(|| match self.edges.form() {
+            EdgeForm::Coo(edges) => edges.src(),
+            EdgeForm::Csr(adjacency) => adjacency.col(),
         });
         src.clone()
     }
 
     /// Second end point of each edge: the destination. `[E]`
     pub fn dst(&self) -> Tensor<1, Int> {
-        let dst = self.dst.get_or_init(|| match &self.edges {
-            Edges::Coo(edges) => edges.dst(),
-            Edges::Csr(adjacency) => ptr_to_index(adjacency.rowptr(), adjacency.num_edges()),
+        let dst = self.dst.get_or_init(|| match self.edges.form() {
+            EdgeForm::Coo(edges) => edges.dst(),
+            EdgeForm::Csr(adjacency) => ptr_to_index(adjacency.rowptr(), adjacency.num_edges()),
         });
         dst.clone()
     }
 
     /// Node that sends, for each edge. `[E]`
     pub fn sender(&self) -> Tensor<1, Int> {
-        match self.flow {
+        match self.edges.flow() {
             Flow::SourceToTarget => self.src(),
             Flow::TargetToSource => self.dst(),
         }
@@ -73,7 +75,7 @@ impl Endpoints {
 
     /// Node that receives, for each edge. `[E]`
     pub fn receiver(&self) -> Tensor<1, Int> {
-        match self.flow {
+        match self.edges.flow() {
             Flow::SourceToTarget => self.dst(),
             Flow::TargetToSource => self.src(),
         }
@@ -81,7 +83,7 @@ impl Endpoints {
 
     /// Number of nodes that send.
     pub fn num_senders(&self) -> usize {
-        match self.flow {
+        match self.edges.flow() {
             Flow::SourceToTarget => self.edges.num_src(),
             Flow::TargetToSource => self.edges.num_dst(),
         }
@@ -89,7 +91,7 @@ impl Endpoints {
 
     /// Number of nodes that receive.
     pub fn num_receivers(&self) -> usize {
-        match self.flow {
+        match self.edges.flow() {
             Flow::SourceToTarget => self.edges.num_dst(),
             Flow::TargetToSource => self.edges.num_src(),
         }
@@ -169,8 +171,8 @@ impl Endpoints {
             };
             return aggregate::along(rows, [by_receiver, back], reduce);
         }
-        match (&self.edges, self.flow) {
-            (Edges::Csr(adjacency), Flow::SourceToTarget) => {
+        match (self.edges.form(), self.edges.flow()) {
+            (EdgeForm::Csr(adjacency), Flow::SourceToTarget) => {
                 segment_reduce(rows, adjacency.rowptr(), reduce)
             }
             _ => scatter(rows, self.receiver(), self.num_receivers(), reduce),
@@ -239,7 +241,7 @@ impl Endpoints {
 
     /// The edges sorted by receiver: what sums at receivers walk.
     pub(crate) fn by_receiver(&self) -> Csr {
-        self.sorted(match self.flow {
+        self.sorted(match self.edges.flow() {
             Flow::SourceToTarget => Walk::ByDestination,
             Flow::TargetToSource => Walk::BySource,
         })
@@ -247,7 +249,7 @@ impl Endpoints {
 
     /// The edges sorted by sender: what gradients of sums walk.
     pub(crate) fn by_sender(&self) -> Csr {
-        self.sorted(match self.flow {
+        self.sorted(match self.edges.flow() {
             Flow::SourceToTarget => Walk::BySource,
             Flow::TargetToSource => Walk::ByDestination,
         })
@@ -255,7 +257,7 @@ impl Endpoints {
 
     /// Each edge's receiver.
     fn to_receiver(&self) -> Csr {
-        self.sorted(match self.flow {
+        self.sorted(match self.edges.flow() {
             Flow::SourceToTarget => Walk::ToDestination,
             Flow::TargetToSource => Walk::ToSource,
         })
@@ -263,7 +265,7 @@ impl Endpoints {
 
     /// Each edge's sender.
     fn to_sender(&self) -> Csr {
-        self.sorted(match self.flow {
+        self.sorted(match self.edges.flow() {
             Flow::SourceToTarget => Walk::ToSource,
             Flow::TargetToSource => Walk::ToDestination,
         })
@@ -281,9 +283,9 @@ impl Endpoints {
 
     fn sorted(&self, walk: Walk) -> Csr {
         let build = || sorted(&self.edges, walk);
-        match &self.edges {
-            Edges::Coo(edges) => edges.sorted_or_init(walk, build),
-            Edges::Csr(adjacency) => adjacency.sorted_or_init(walk, build),
+        match self.edges.form() {
+            EdgeForm::Coo(edges) => edges.sorted_or_init(walk, build),
+            EdgeForm::Csr(adjacency) => adjacency.sorted_or_init(walk, build),
         }
     }
 }

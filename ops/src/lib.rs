@@ -73,6 +73,7 @@ mod edge_softmax;
 mod endpoints;
 mod gather;
 pub mod graph;
+mod layer;
 mod linear;
 mod match_sum;
 mod memory;
@@ -108,6 +109,7 @@ pub use edge_dot::edge_dot;
 pub use endpoints::Endpoints;
 pub use gather::gather;
 pub use graph::{to_adjacency, to_edge_index};
+pub use layer::{Layer, Overload, Overloads};
 pub use linear::{
     add_bias, column_mean, column_sum, heads_dot, linear, linear_add, linear_relu, linear_sum,
     matmul,

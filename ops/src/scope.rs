@@ -4,7 +4,7 @@
 //! with the result:
 //!
 //! ```text
-//! let scope = scope::layer(self, "SAGEConv", "forward");
+//! let scope = scope::layer(self, "SAGEConv", "forward"); // what `Layer::call` does
 //! let x = scope.input("x", x);
 //! let edges = scope.input("edge_index", edges);
 //! // ... the computation ...
@@ -60,7 +60,7 @@ pub struct ScopeInfo {
     /// Method name, such as `forward` or `propagate`.
     pub method: &'static str,
     /// Name of the record type in which the arguments travel, if they do.
-    pub record: Option<&'static str>,
+    pub record: Option<String>,
     /// Parameters of the module that opened the scope, with their paths inside it.
     pub params: Vec<(ParamId, String)>,
     /// Names of the arguments in the order in which they were passed.
@@ -203,31 +203,25 @@ pub fn output(tensor: AnyTensor) -> AnyTensor {
 ///
 /// `kind` is PyG's name of the layer. Outside a recording the scope does nothing.
 pub fn layer<M: Module>(module: &M, kind: &'static str, method: &'static str) -> Scope {
-    open(module, kind, method, None)
+    open(module, kind, method, false)
 }
 
-/// Opens the scope of a method that takes its arguments as one record of type `record`:
-/// `MessagePassing::propagate`.
-pub fn record<M: Module>(
-    module: &M,
-    kind: &'static str,
-    method: &'static str,
-    record: &'static str,
-) -> Scope {
-    open(module, kind, method, Some(record))
+/// Opens the scope of a method that takes its arguments as one record, named after layer and method:
+/// `MessagePassing::propagate` of a `GCNConv` takes a `GCNConvPropagate`.
+pub fn record<M: Module>(module: &M, kind: &'static str, method: &'static str) -> Scope {
+    open(module, kind, method, true)
 }
 
-fn open<M: Module>(
-    module: &M,
-    kind: &'static str,
-    method: &'static str,
-    record: Option<&'static str>,
-) -> Scope {
+fn open<M: Module>(module: &M, kind: &'static str, method: &'static str, is_record: bool) -> Scope {
     if !is_recording() {
         return Scope { number: None };
     }
     let mut collector = ParamCollector::default();
     module.visit(&mut collector);
+    let record = is_record.then(|| {
+        let (first, rest) = method.split_at(1);
+        format!("{kind}{}{rest}", first.to_uppercase())
+    });
     let number = with(|recording| {
         let number = recording.notes.scopes.len();
         recording.notes.scopes.push(ScopeInfo {

@@ -10,7 +10,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use burn::backend::{BackendTensor, DispatchTensorKind};
 use burn::tensor::{DType, Device, Tensor, TensorData};
-use kiln_core::{Edges, Flow, Walk};
+use kiln_core::{EdgeForm, Flow, Walk};
 use kiln_ops::Reduce;
 use proptest::prelude::*;
 
@@ -405,9 +405,9 @@ fn check_sorted(plan: &Plan) {
         (Walk::BySource, by_source),
     ] {
         let build = || panic!("{walk:?}: edges are not sorted");
-        let csr = match inputs.ends.edges() {
-            Edges::Coo(edges) => edges.sorted_or_init(walk, build),
-            Edges::Csr(adjacency) => adjacency.sorted_or_init(walk, build),
+        let csr = match inputs.ends.edges().form() {
+            EdgeForm::Coo(edges) => edges.sorted_or_init(walk, build),
+            EdgeForm::Csr(adjacency) => adjacency.sorted_or_init(walk, build),
         };
         let (ptr, order) = Sample::sorted(rows, count);
         let cols: Vec<usize> = order.iter().map(|&e| cols[e]).collect();

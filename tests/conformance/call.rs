@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 use kiln::{
     burn::tensor::{DType, Device, Int, Tensor, TensorData},
     core::{
-        Adjacency, AnyTensor, EdgeIndex, Kind, Overload, Value,
+        Adjacency, AnyTensor, EdgeIndex, Kind, Value,
         signature::{Dim, Signature, Type},
     },
+    nn::Overload,
 };
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 
@@ -165,7 +166,7 @@ pub(crate) fn eager<M>(
         })
         .collect();
     let mut results = Vec::new();
-    flatten((overload.call)(module, arguments), &mut results);
+    flatten(overload.call(module, arguments), &mut results);
     results
 }
 

@@ -2,8 +2,8 @@
 
 use burn::tensor::TensorData;
 use kiln::ir::{Model, Recorder, record::Inputs};
-use kiln_core::{Overload, Overloads as _, Signature, Value};
-use kiln_nn::build::{AnyModel, KINDS};
+use kiln_core::{Signature, Value};
+use kiln_nn::{AnyLayer, NAMES, Overload, Overloads as _};
 
 use crate::{
     call,
@@ -12,11 +12,11 @@ use crate::{
 
 /// All fixtures of layers and models.
 pub(crate) fn fixtures() -> impl Iterator<Item = Fixture> {
-    KINDS.into_iter().flat_map(Fixture::all)
+    NAMES.iter().flat_map(|name| Fixture::all(name))
 }
 
 /// The forward variant that a fixture calls.
-pub(crate) fn variant(fixture: &Fixture, module: &AnyModel) -> Overload<AnyModel> {
+pub(crate) fn variant(fixture: &Fixture, module: &AnyLayer) -> Overload<AnyLayer> {
     let mut overloads = module.overloads().into_iter();
     overloads
         .find(|overload| matches(&overload.signature, &fixture.variant))
@@ -49,25 +49,27 @@ impl Inputs for Declared {
 }
 
 /// The recorded module, with the variant alone that a fixture calls.
-pub(crate) fn record(fixture: &Fixture, module: &AnyModel) -> Model {
+pub(crate) fn record(fixture: &Fixture, module: &AnyLayer) -> Model {
     let own = variant(fixture, module);
     let inputs = Declared(own.signature.clone());
-    let call = move |module: &AnyModel, values| (own.call)(module, values);
+    let name = own.name.clone();
     Recorder::new(module)
         .kind(module.kind())
-        .overload(own.name.clone(), inputs, call)
+        .overload(name, inputs, move |module, values| own.call(module, values))
         .finish()
         .unwrap()
 }
 
 /// Inputs by the names of the recorded method's leaves.
-pub(crate) fn inputs(fixture: &Fixture) -> call::Inputs {
+pub(crate) fn inputs(fixture: &Fixture, signature: &Signature) -> call::Inputs {
     let mut inputs: call::Inputs = fixture
         .below("in.")
         .into_iter()
         .map(|(name, data)| (leaf(&name), data))
         .collect();
-    if fixture.variant.starts_with("pair_edge_index") {
+    if signature.params.iter().any(|param| param.name == "size")
+        && fixture.variant.starts_with("pair_edge_index")
+    {
         let size: Vec<i64> = fixture
             .size
             .iter()

@@ -11,9 +11,9 @@ use kiln::{
         module::Module as _,
         tensor::{DType, Device, TensorData},
     },
-    core::{Overloads, Signature, signature::Type},
+    core::{Signature, signature::Type},
     ir::{Model, record::Recorder},
-    nn::store::StateDict,
+    nn::{Overloads, store::StateDict},
 };
 use safetensors::{Dtype, tensor::TensorView};
 use serde_json::{Value, json};
@@ -230,7 +230,7 @@ fn nonfinite(folder: &Path, device: &Device) -> usize {
         let structure = result(fixture, &own.name);
         let mut expectation = Expectation::default();
         for run in &runs {
-            let (inputs, outputs) = (case::inputs(run), case::outputs(run));
+            let (inputs, outputs) = (case::inputs(run, &own.signature), case::outputs(run));
             expectation.call(&own.name, &own.signature, &inputs, outputs, &structure);
             expectation.gradients(run);
         }
@@ -255,7 +255,10 @@ fn pytorch_runs_every_archive() {
         let mut expectation = Expectation::default();
         // What PyG computed ...
         let own = case::variant(&fixture, &module);
-        let (inputs, outputs) = (case::inputs(&fixture), case::outputs(&fixture));
+        let (inputs, outputs) = (
+            case::inputs(&fixture, &own.signature),
+            case::outputs(&fixture),
+        );
         let structure = result(&fixture, &own.name);
         expectation.call(&own.name, &own.signature, &inputs, outputs, &structure);
         // ... and for one fixture of each layer, every variant at three more sizes.

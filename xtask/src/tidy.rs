@@ -5,10 +5,12 @@
 //!    `core <- ops <- nn`, `ops <- ir <- export`; `nn` and `ir` do not know each other.
 //! 3. Burn's recording types (`burn_ir`, `burn_router`, `burn::backend::ir`) stay in `ops` and in
 //!    `ir/src/record`: everything behind them speaks Kiln's own IR.
-//! 4. A layer (`nn/src/conv`) reads no tensor values and has no `unsafe`, so that every layer can be
-//!    recorded. Its tests may.
+//! 4. Layers (`nn/src`, but for its checkpoints) read no tensor values and have no `unsafe`, so that every
+//!    layer can be recorded. Their tests may.
 //! 5. Layers and the executor (`nn`, `ir/src/exec`) multiply matrices by `kiln_ops`, with the precision of the
 //!    device. Burn's own products lose bits where that is faster.
+//! 6. Every layer (a file of `nn/src/conv` with `impl Layer for`) is in the list of `nn/src/catalog.rs` and has
+//!    cases for PyG.
 //!
 //! Rules 2 to 5 look at code, not at comments; what follows `#[cfg(test)]` is a test. Manifests are
 //! held to rule 2 except for `dev-dependencies`.
@@ -42,9 +44,22 @@ const FORBIDDEN: [(&str, &[&str]); 5] = [
 const RECORDING: [&str; 3] = ["burn_ir", "burn_router", "backend::ir"];
 const MAY_RECORD: [&str; 2] = ["ops", "ir/src/record"];
 
-/// Layers, and what they must not do.
-const LAYERS: &str = "nn/src/conv";
-const NOT_IN_LAYERS: [&str; 3] = ["into_data", "try_read_sync", "unsafe"];
+/// Layers, where what they must not do is allowed, and what that is.
+const LAYERS: &str = "nn/src";
+const CHECKPOINTS: &str = "nn/src/store";
+const NOT_IN_LAYERS: [&str; 6] = [
+    "into_data",
+    "to_data",
+    "into_scalar",
+    "try_read_sync",
+    "is_recording",
+    "unsafe",
+];
+
+/// Convolutions, the list of layers, and the cases of each.
+const CONVOLUTIONS: &str = "nn/src/conv";
+const CATALOG: &str = "nn/src/catalog.rs";
+const CASES: &str = "nn/tests/pyg/cases";
 
 /// What does not multiply by Burn's own products, and how those are called.
 const MULTIPLIES: [&str; 2] = ["nn/src", "ir/src/exec"];
@@ -72,6 +87,7 @@ pub(crate) fn run(root: &Path) -> Result<Vec<Finding>> {
     collect(root, Path::new(""), &mut files)?;
     files.sort();
     let mut findings = Vec::new();
+    let catalog = fs::read_to_string(root.join(CATALOG)).unwrap_or_default();
     for path in files {
         let full = root.join(&path);
         let text = fs::read_to_string(&full).with_context(|| full.display().to_string())?;
@@ -83,6 +99,7 @@ pub(crate) fn run(root: &Path) -> Result<Vec<Finding>> {
             checker.manifest(&text);
         } else {
             checker.source(&text);
+            checker.listed(&text, &catalog, root);
         }
     }
     Ok(findings)
@@ -154,7 +171,7 @@ impl Checker<'_> {
                 banned.extend(RECORDING.map(why));
             }
         }
-        if self.path.starts_with(LAYERS) {
+        if self.path.starts_with(LAYERS) && !self.path.starts_with(CHECKPOINTS) {
             let why = |name| (name, format!("a layer must not use `{name}`"));
             banned.extend(NOT_IN_LAYERS.map(why));
         }
@@ -177,6 +194,36 @@ impl Checker<'_> {
                 self.report(
                     number,
                     format!("`{name}..)` is Burn's, expected `kiln_ops`"),
+                );
+            }
+        }
+    }
+
+    /// A convolution must be in the catalog, and have cases.
+    fn listed(&mut self, text: &str, catalog: &str, root: &Path) {
+        if !self.path.starts_with(CONVOLUTIONS) {
+            return;
+        }
+        for (number, line) in (1..).zip(text.lines()) {
+            let Some((start, name)) = line.split_once(" Layer for ") else {
+                continue;
+            };
+            if !start.starts_with("impl") {
+                continue;
+            }
+            let name = name.split(['<', ' ']).next().unwrap_or_default();
+            if !contains_word(catalog, name) {
+                self.report(
+                    number,
+                    format!("expected `{name}` in the list of {CATALOG}"),
+                );
+            }
+            let cases = Path::new(CASES).join(self.path.file_name().unwrap_or_default());
+            let cases = cases.with_extension("py");
+            if !root.join(&cases).is_file() {
+                self.report(
+                    number,
+                    format!("expected cases of `{name}` in {}", cases.display()),
                 );
             }
         }
@@ -309,6 +356,22 @@ mod tests {
     }
 
     #[test]
+    fn layers_are_listed_and_have_cases() {
+        let layer = "//! A.\nimpl<M: A> Layer for FooConv<M> {}\n";
+        let list = "//! All.\nconv::FooConv,\n";
+        let (path, cases) = ("nn/src/conv/foo_conv.rs", "nn/tests/pyg/cases/foo_conv.py");
+        assert_eq!(
+            findings(&[(path, layer)]),
+            [
+                "nn/src/conv/foo_conv.rs:2: expected `FooConv` in the list of nn/src/catalog.rs",
+                "nn/src/conv/foo_conv.rs:2: expected cases of `FooConv` in \
+                 nn/tests/pyg/cases/foo_conv.py",
+            ]
+        );
+        assert!(findings(&[(path, layer), (CATALOG, list), (cases, "")]).is_empty());
+    }
+
+    #[test]
     fn layers_read_no_values() {
         let code = |line: &str| findings(&[("nn/src/conv/a.rs", &format!("//! A.\n{line}\n"))]);
         for name in NOT_IN_LAYERS {
@@ -318,7 +381,7 @@ mod tests {
         assert!(code("// unsafe is not needed").is_empty());
         assert!(code("let unsafely = 1;").is_empty());
         assert!(code("#[cfg(test)]\nmod tests { fn a() { x.into_data(); } }").is_empty());
-        assert!(findings(&[("nn/src/pool/a.rs", "//! A.\nx.into_data();\n")]).is_empty());
+        assert!(findings(&[("nn/src/store/a.rs", "//! A.\nx.into_data();\n")]).is_empty());
     }
 
     #[test]

@@ -7,11 +7,11 @@ use std::{
 
 use anyhow::{Context as _, anyhow};
 use kiln::{
-    core::{Overloads as _, backend},
+    core::backend,
     export::SaveTorchScript as _,
     ir::{Model, Recorder},
     nn::{
-        build,
+        Overloads as _, build,
         store::{self, StateDictError},
     },
 };
@@ -25,9 +25,9 @@ use crate::{
 
 /// Make a .kiln file, a TorchScript archive or both from a checkpoint of PyTorch Geometric
 ///
-/// The architecture is a TOML file: the name of a model (GCN, GraphSAGE, GAT, GIN, MLP) or of a layer
-/// (GCNConv, SAGEConv, GATConv, GINConv) as in PyTorch Geometric, and the arguments of its
-/// constructor under their names there. The weights are a state_dict, as torch.save or
+/// The architecture is a TOML file: the name of a layer or model as in PyTorch Geometric, such as GATConv or
+/// GraphSAGE, and the arguments of its constructor under their names there; a wrong name is answered with all
+/// that there are. The weights are a state_dict, as torch.save or
 /// safetensors.torch.save_file write it; its tensors must be exactly those of the model.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
@@ -43,7 +43,7 @@ gcn.toml:
   num_layers = 2
   out_channels = 7
 
-In GINConv, `nn` is a list of widths: linear layers with ReLU between them.")]
+\"None\" is an absent value. In GINConv, `nn` is a list of widths: linear layers with ReLU between them.")]
 pub(crate) struct Args {
     /// Architecture: a TOML file with `model` and a table `[args]`
     #[arg(long, value_name = "TOML")]
@@ -126,8 +126,7 @@ fn record(arch: &Path, weights: &Path) -> anyhow::Result<Model> {
         .ok_or_else(|| anyhow!("this build of kiln has no backend"))
         .hint("build it with one, such as `--features flex`")?;
     let device = backend::device(backend)?;
-    let args = serde_json::to_value(&arch.args).with_context(|| format!("{name}: args"))?;
-    let model = build::from_args(&arch.model, &args, &device)
+    let model = build::from_args(&arch.model, &arch.args, &device)
         .with_context(|| format!("{name} describes no model that kiln knows"))
         .hint("names and arguments are those of torch_geometric.nn")?;
 

@@ -107,6 +107,8 @@ pub(super) struct Builder<'a> {
     /// Weight of a tensor, and whether the program holds it transposed.
     weights: HashMap<usize, (WeightId, bool)>,
     aranges: HashMap<usize, Size>,
+    /// How many modules without parameters have been placed, by the path of the first.
+    unplaced: HashMap<String, usize>,
     /// Symbols that operations define: sizes that depend on data.
     fresh: &'a [SymbolId],
 }
@@ -123,6 +125,7 @@ impl<'a> Builder<'a> {
             same: HashMap::new(),
             weights: HashMap::new(),
             aranges: HashMap::new(),
+            unplaced: HashMap::new(),
         }
     }
 
@@ -215,20 +218,22 @@ impl<'a> Builder<'a> {
     }
 
     /// Opens a scope and tells whether it gets a frame of its own. The scope of the method that is
-    /// being recorded does not, nor does one without parameters: it belongs to no instance.
+    /// being recorded does not.
     fn begin(&mut self, scope: &ScopeInfo) -> bool {
-        let (Some(path), Some(around)) = (self.tree.instance(&scope.params), self.frames.last())
-        else {
+        let Some(around) = self.frames.last().map(|frame| frame.module) else {
             return false;
         };
-        let module = self.tree.module(&path, scope.kind);
-        let arguments = if let Some(record) = scope.record {
-            Arguments::Record(record.to_owned())
+        let module = match self.tree.instance(&scope.params) {
+            Some(path) => self.tree.module(&path, scope.kind),
+            None => self.without_parameters(around, scope.kind),
+        };
+        let arguments = if let Some(record) = &scope.record {
+            Arguments::Record(record.clone())
         } else {
             scope
                 .kind
                 .clone_into(&mut self.tree.modules[module.index()].kind);
-            if module == around.module {
+            if module == around {
                 return false;
             }
             Arguments::Plain
@@ -237,6 +242,23 @@ impl<'a> Builder<'a> {
         frame.names.clone_from(&scope.inputs);
         self.frames.push(frame);
         true
+    }
+
+    /// The module of a scope that no parameters place: the one around it if it is of the same kind, or a
+    /// child of that, which is named after the kind.
+    fn without_parameters(&mut self, around: ModuleId, kind: &str) -> ModuleId {
+        let parent = &self.tree.modules[around.index()];
+        if parent.kind == kind {
+            return around;
+        }
+        let path = kiln_core::leaf_name(&parent.path, snake_case(kind));
+        let number = self.unplaced.entry(path.clone()).or_insert(0);
+        let path = match *number {
+            0 => path,
+            number => format!("{path}_{number}"),
+        };
+        *number += 1;
+        self.tree.module(&path, kind)
     }
 
     fn enter(&mut self, outer: usize, inner: usize) -> Option<()> {
@@ -522,4 +544,18 @@ struct Finished {
     function: FunctionId,
     operands: Vec<usize>,
     symbols: Vec<SymbolId>,
+}
+
+/// `PairNorm` as `pair_norm`.
+fn snake_case(name: &str) -> String {
+    let mut out = String::new();
+    let mut before = None;
+    for letter in name.chars() {
+        if letter.is_uppercase() && before.is_some_and(char::is_lowercase) {
+            out.push('_');
+        }
+        out.extend(letter.to_lowercase());
+        before = Some(letter);
+    }
+    out
 }

@@ -14,9 +14,12 @@ use burn::{
 };
 use kiln_core::{
     AnyTensor, Kind, Value,
-    signature::{Dim, Signature, Type},
+    signature::{Dim, Type},
 };
-use kiln_ops::scope::{self, Notes, marker};
+use kiln_ops::{
+    Overload,
+    scope::{self, Notes, marker},
+};
 
 use super::{
     error::{Place, RecordError},
@@ -75,12 +78,10 @@ pub(super) struct Parameter {
     pub(super) dims: Vec<i64>,
 }
 
-/// What to record: a signature, which of its optional leaves are present, and values for symbols.
+/// What to record: a method, which of its optional leaves are present, and values for symbols.
 pub(super) struct Request<'a, M> {
     pub(super) module: &'a M,
-    pub(super) method: &'a str,
-    pub(super) signature: &'a Signature,
-    pub(super) call: &'a dyn Fn(&M, Vec<Value>) -> Value,
+    pub(super) overload: &'a Overload<M>,
     pub(super) present: &'a [bool],
     /// How the module is trained, unless it is recorded as outside training.
     pub(super) training: Option<&'a Training>,
@@ -144,12 +145,13 @@ pub(super) fn record<M: Module>(request: &Request<'_, M>) -> Result<Recording, R
             params = ids.0;
             let mut present = request.present.iter().copied();
             let arguments = request
+                .overload
                 .signature
                 .params
                 .iter()
                 .map(|param| argument(&param.ty, request.size_of, &mut present, false))
                 .collect();
-            let value = (request.call)(&module, arguments);
+            let value = request.overload.call(&module, arguments);
             let mut outputs = Vec::new();
             result = Some(results(value, &mut outputs));
             let ids: Vec<TensorId> = outputs.into_iter().map(|t| scope::unwrap(t).id()).collect();
@@ -158,7 +160,7 @@ pub(super) fn record<M: Module>(request: &Request<'_, M>) -> Result<Recording, R
         })
     });
     let notes = scope::take_notes();
-    let place = || place(request.method, &notes);
+    let place = || place(&request.overload.name, &notes);
     let captured = match outcome {
         Ok(Ok(captured)) => captured,
         Ok(Err(error)) => {
@@ -199,7 +201,7 @@ pub(super) fn record<M: Module>(request: &Request<'_, M>) -> Result<Recording, R
                     open,
                     ..notes.clone()
                 };
-                let place = self::place(request.method, &notes);
+                let place = self::place(&request.overload.name, &notes);
                 RecordError::Unsupported { place, operation }
             })?;
             steps.extend(lifted.into_iter().map(Step::Op));

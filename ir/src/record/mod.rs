@@ -37,9 +37,10 @@ pub use kiln_core::signature::Dim;
 
 use burn::module::{Module as BurnModule, ModuleDisplay};
 use kiln_core::{
-    Kind, Overload, Overloads, Signature, Value,
+    Kind, Signature, Value,
     signature::{Param as InputParam, Type as InputType},
 };
+use kiln_ops::{Overload, Overloads};
 
 use self::{
     build::Builder,
@@ -117,7 +118,7 @@ impl<'m, M: BurnModule + ModuleDisplay> Recorder<'m, M> {
         self.overloads.push(Overload::new(
             name,
             inputs.signature(),
-            move |module, values| forward(module, I::take(values)).into(),
+            move |module, values| forward(module, I::take(values.into_values())).into(),
         ));
         self
     }
@@ -384,9 +385,7 @@ impl<M: BurnModule> Capture<'_, M> {
         };
         capture::record(&Request {
             module: self.module,
-            method: &self.overload.name,
-            signature: &self.overload.signature,
-            call: &*self.overload.call,
+            overload: self.overload,
             present,
             training,
             number,

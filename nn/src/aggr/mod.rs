@@ -1,199 +1,206 @@
-//! Aggregations: how the messages that meet at a node become one row.
+//! Aggregations: how the messages that meet at a node, or the rows of a group, become one row.
 //!
-//! An [`Aggregation`] is one [`Reduce`] or several; the results of several stand side by side. A
-//! node without messages gets zeros, or ones from a product.
+//! A layer's configuration has an [`AggrConfig`], its module an [`Aggregation`] under PyG's name
+//! `aggr_module`. A node without messages gets zeros, or ones from a product.
 
-use core::str::FromStr;
+mod config;
+mod softmax;
 
-use burn::tensor::{Int, Tensor};
-use serde::{Deserialize, Serialize};
-use thiserror::Error;
-
+use burn::{
+    module::{
+        Content, Devices, Module, ModuleDisplay, ModuleDisplayDefault, ModuleMapper, ModuleVisitor,
+    },
+    tensor::{Device, Tensor},
+};
+use kiln_core::Groups;
 pub use kiln_ops::Reduce;
 use kiln_ops::{
     aggregate, aggregate_heads, aggregate_normalized, aggregate_self, aggregate_with_loops,
-    edge_attention, edge_attention_with,
+    column_mean, column_sum, edge_attention, edge_attention_v2, edge_attention_with, scatter,
 };
 
-use crate::message_passing::{Endpoints, Message};
+pub(crate) use self::config::parse_reduce;
+pub use self::{
+    config::{AggrConfig, UnknownAggregation},
+    softmax::{SoftmaxAggregation, SoftmaxConfig},
+};
+use crate::{
+    message_passing::{Endpoints, Message},
+    transparent::transparent_module,
+};
 
-/// How messages are combined: `sum`, `mean`, `max`, `min`, `mul`, or a list of them whose results
-/// are concatenated along the feature axis.
+/// How messages are combined.
 ///
 /// ```
-/// use kiln_nn::aggr::{Aggregation, Reduce};
-/// let both = Aggregation::list([Reduce::Mean, Reduce::Max]);
-/// assert_eq!(both.width(8), 16);
-/// assert_eq!("add".parse::<Aggregation>().unwrap(), Aggregation::from(Reduce::Sum));
+/// use burn::tensor::Device;
+/// use kiln_nn::aggr::AggrConfig;
+///
+/// let both: AggrConfig = serde_json::from_str(r#"["mean", "max"]"#).unwrap();
+/// assert_eq!(both.init(&Device::flex()).width(8), 16);
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Aggregation {
-    reduces: Vec<Reduce>,
+#[derive(Clone, Debug)]
+pub enum Aggregation {
+    /// A reduction without parameters, which sparse products know.
+    Reduce(ReduceAggregation),
+    /// A sum weighted by the messages' softmax.
+    Softmax(SoftmaxAggregation),
+    /// Several aggregations, whose results stand side by side.
+    Multi(MultiAggregation),
+}
+
+transparent_module!(Aggregation {
+    Self::Reduce;
+    Self::Softmax;
+    Self::Multi
+});
+
+/// A [`Reduce`] as a module.
+#[derive(Module, Debug)]
+pub struct ReduceAggregation {
+    /// The reduction.
+    #[module(skip)]
+    pub reduce: Reduce,
+}
+
+/// Several aggregations, whose results stand side by side along the feature axis. Matches
+/// `torch_geometric.nn.MultiAggregation` in mode `cat`.
+#[derive(Module, Debug)]
+pub struct MultiAggregation {
+    /// The aggregations.
+    pub aggrs: Vec<Aggregation>,
 }
 
 impl Aggregation {
-    /// Several aggregations, concatenated in order.
-    ///
-    /// # Panics
-    /// If there is none.
-    pub fn list(reduces: impl IntoIterator<Item = Reduce>) -> Self {
-        let reduces: Vec<_> = reduces.into_iter().collect();
-        assert!(
-            !reduces.is_empty(),
-            "expected at least one aggregation, got none"
-        );
-        Self { reduces }
-    }
-
-    /// The aggregations, in order.
-    pub fn reduces(&self) -> &[Reduce] {
-        &self.reduces
+    /// The reduction, if there is but one and it has no parameters.
+    pub fn reduce(&self) -> Option<Reduce> {
+        match self {
+            Self::Reduce(one) => Some(one.reduce),
+            Self::Softmax(_) | Self::Multi(_) => None,
+        }
     }
 
     /// Whether the aggregate of linear maps is the linear map of the aggregate.
     pub fn is_linear(&self) -> bool {
-        matches!(self.reduces[..], [Reduce::Sum | Reduce::Mean])
+        matches!(self.reduce(), Some(Reduce::Sum | Reduce::Mean))
     }
 
     /// Width of the result for messages of the given width.
     pub fn width(&self, message: usize) -> usize {
-        message * self.reduces.len()
+        match self {
+            Self::Reduce(_) | Self::Softmax(_) => message,
+            Self::Multi(several) => several.aggrs.iter().map(|aggr| aggr.width(message)).sum(),
+        }
     }
 
     /// Aggregates messages.
     ///
     /// # Shapes
-    /// Messages of width `F` become `[n, k · F]` for `k` aggregations and `n` receivers.
+    /// Messages of width `F` become `[n, width(F)]` for `n` receivers.
     ///
     /// # Panics
     /// If messages whose sum is taken, as [`Message`] says, meet another aggregation.
     pub fn apply(&self, message: Message, ends: &Endpoints) -> Tensor<2> {
-        match message {
-            Message::Source(x) => self.each(x, |x, reduce| aggregate(x, None, ends, reduce)),
-            Message::Weighted { x, weight } => self.each(x, |x, reduce| {
-                aggregate(x, Some(weight.clone()), ends, reduce)
-            }),
-            Message::Heads { x, weight } => self.each(x, |x, reduce| {
-                let [_, heads, channels] = x.dims();
-                aggregate_heads(x, weight.clone(), ends, reduce)
-                    .reshape([ends.num_receivers(), heads * channels])
-            }),
-            Message::WithSelf { x, weight } => {
-                self.expect_sum();
-                aggregate_self(x, weight, ends)
+        match self {
+            Self::Reduce(one) => reduced(message, ends, one.reduce),
+            Self::Softmax(softmax) => softmax.forward(rows(message, ends), ends),
+            Self::Multi(several) => {
+                let parts = several
+                    .aggrs
+                    .iter()
+                    .map(|aggr| aggr.apply(message.clone(), ends));
+                Tensor::cat(parts.collect(), 1)
             }
-            Message::WithLoops {
-                x,
-                weight,
-                self_loop,
-            } => {
-                self.expect_sum();
-                aggregate_with_loops(x, weight, self_loop, ends)
-            }
-            Message::Normalized {
-                x,
-                scale,
-                self_loop,
-            } => {
-                self.expect_sum();
-                aggregate_normalized(x, scale, ends, self_loop)
-            }
-            Message::Attention {
-                x,
-                score_src,
-                score_dst,
-                score_edge,
-                options,
-            } => {
-                self.expect_sum();
-                let [_, heads, channels] = x.dims();
-                let out = match score_edge {
-                    Some(score_edge) => {
-                        edge_attention_with(x, score_src, score_dst, score_edge, ends, &options)
-                    }
-                    None => edge_attention(x, score_src, score_dst, ends, options),
-                };
-                out.reshape([ends.num_receivers(), heads * channels])
-            }
-            Message::Edge(x) => self.each(x, |x, reduce| ends.collect(x, reduce)),
         }
     }
 
-    #[track_caller]
-    fn expect_sum(&self) {
-        assert!(
-            self.reduces == [Reduce::Sum],
-            "expected `sum`, since these messages are summed as they are made, got {:?}",
-            self.reduces
-        );
-    }
-
-    /// Reduces the rows of `x: [E, F]` that share an index to `[size, k · F]`.
-    pub fn scatter(&self, x: Tensor<2>, index: &Tensor<1, Int>, size: usize) -> Tensor<2> {
-        self.each(x, |x, reduce| {
-            kiln_ops::scatter(x, index.clone(), size, reduce)
-        })
-    }
-
-    fn each<const D: usize>(
-        &self,
-        x: Tensor<D>,
-        f: impl Fn(Tensor<D>, Reduce) -> Tensor<2>,
-    ) -> Tensor<2> {
-        match self.reduces.as_slice() {
-            [one] => f(x, *one),
-            several => Tensor::cat(
-                several.iter().map(|reduce| f(x.clone(), *reduce)).collect(),
-                1,
-            ),
+    /// Aggregates the rows of each group.
+    ///
+    /// # Shapes
+    /// x: `[N, F]` · output: `[groups, width(F)]`
+    ///
+    /// # Panics
+    /// If there is not one row for each row of the groups.
+    pub fn aggregate(&self, x: Tensor<2>, groups: &Groups) -> Tensor<2> {
+        match self.reduce() {
+            Some(Reduce::Sum) if groups.is_one() => column_sum(x),
+            Some(Reduce::Mean) if groups.is_one() => column_mean(x),
+            // Groups can be long, and this loses no bits of long sums.
+            Some(reduce) => scatter(x, groups.owner(), groups.num_groups(), reduce),
+            None => self.apply(Message::Edge(x), &Endpoints::of(groups.edges())),
         }
-    }
-}
-
-impl Default for Aggregation {
-    fn default() -> Self {
-        Reduce::Sum.into()
     }
 }
 
 impl From<Reduce> for Aggregation {
     fn from(reduce: Reduce) -> Self {
-        Self {
-            reduces: vec![reduce],
-        }
+        Self::Reduce(ReduceAggregation { reduce })
     }
 }
 
-/// A name that is no aggregation.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("unknown aggregation `{name}`, expected one of sum, add, mean, max, min, mul")]
-pub struct UnknownAggregation {
-    /// The name.
-    pub name: String,
-}
-
-impl FromStr for Aggregation {
-    type Err = UnknownAggregation;
-
-    fn from_str(name: &str) -> Result<Self, Self::Err> {
-        parse_reduce(name).map(Self::from)
+/// The messages reduced, in one walk over the edges where there is one.
+fn reduced(message: Message, ends: &Endpoints, reduce: Reduce) -> Tensor<2> {
+    let by_heads = |out: Tensor<3>| {
+        let [receivers, heads, channels] = out.dims();
+        out.reshape([receivers, heads * channels])
+    };
+    if message.is_summed() {
+        assert!(
+            reduce == Reduce::Sum,
+            "expected `sum`, since these messages are summed as they are made, got {reduce:?}"
+        );
     }
-}
-
-/// Reads PyG's name of a reduction.
-///
-/// # Errors
-/// If there is none of that name.
-pub fn parse_reduce(name: &str) -> Result<Reduce, UnknownAggregation> {
-    match name {
-        "sum" | "add" => Ok(Reduce::Sum),
-        "mean" => Ok(Reduce::Mean),
-        "max" => Ok(Reduce::Max),
-        "min" => Ok(Reduce::Min),
-        "mul" => Ok(Reduce::Mul),
-        _ => Err(UnknownAggregation {
-            name: name.to_owned(),
+    match message {
+        Message::Weighted { x, weight } => aggregate(x, weight, ends, reduce),
+        Message::Heads { x, weight } => by_heads(aggregate_heads(x, weight, ends, reduce)),
+        Message::Edge(x) => ends.collect(x, reduce),
+        Message::WithSelf { x, weight } => aggregate_self(x, weight, ends),
+        Message::WithLoops {
+            x,
+            weight,
+            self_loop,
+        } => aggregate_with_loops(x, weight, self_loop, ends),
+        Message::Normalized {
+            x,
+            scale,
+            self_loop,
+        } => aggregate_normalized(x, scale, ends, self_loop),
+        Message::Attention {
+            x,
+            score_src,
+            score_dst,
+            score_edge,
+            options,
+        } => by_heads(match score_edge {
+            Some(score_edge) => {
+                edge_attention_with(x, score_src, score_dst, score_edge, ends, &options)
+            }
+            None => edge_attention(x, score_src, score_dst, ends, options),
         }),
+        Message::JointAttention {
+            x_j,
+            x_i,
+            att,
+            options,
+        } => by_heads(edge_attention_v2(x_j, x_i, att, ends, options)),
+    }
+}
+
+/// The messages as rows, `[E, F]`.
+fn rows(message: Message, ends: &Endpoints) -> Tensor<2> {
+    match message {
+        Message::Weighted { x, weight } => {
+            let x = ends.lift_j(x);
+            match weight {
+                Some(weight) => x * weight.unsqueeze_dim(1),
+                None => x,
+            }
+        }
+        Message::Heads { x, weight } => {
+            let x = ends.lift_j(x) * weight.unsqueeze_dim(2);
+            let [edges, heads, channels] = x.dims();
+            x.reshape([edges, heads * channels])
+        }
+        Message::Edge(x) => x,
+        summed => panic!("expected messages that are not summed as they are made, got {summed:?}"),
     }
 }

@@ -1,10 +1,75 @@
-//! The edges that took part in an attention layer.
+//! What attention layers share: their arguments and results, self loops, and features of loops.
 
-use burn::tensor::Tensor;
-use kiln_core::{Adjacency, EdgeIndex, Edges, Value, leaves};
-use kiln_ops::LoopedEdges;
+use burn::tensor::{Int, Shape, Tensor};
+use kiln_core::{
+    Adjacency, AnyTensor, Arguments, ConvArgs, EdgeForm, EdgeIndex, Edges, Leaves, Named, Nodes,
+    Value, leaf_name, leaves,
+};
+use kiln_ops::{EdgeScores, Endpoints, LoopedEdges, Loops, Reduce, add_bias};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
-use crate::overload::{int_value, value};
+use crate::{aggr::parse_reduce, dropout::Dropout, linear::Linear};
+
+/// What attention layers take: nodes and edges, and whether the attention is asked for.
+#[derive(Clone, Debug)]
+pub struct AttentionArgs {
+    /// Nodes and edges.
+    pub conv: ConvArgs,
+    /// Whether the result has the attention that was paid to each edge.
+    pub return_attention_weights: bool,
+}
+
+impl From<ConvArgs> for AttentionArgs {
+    fn from(conv: ConvArgs) -> Self {
+        Self {
+            conv,
+            return_attention_weights: false,
+        }
+    }
+}
+
+impl Leaves for AttentionArgs {
+    fn map_leaves(self, name: &str, f: &mut dyn FnMut(String, AnyTensor) -> AnyTensor) -> Self {
+        let conv = self.conv.map_leaves(name, f);
+        Self { conv, ..self }
+    }
+}
+
+impl Arguments for AttentionArgs {
+    fn from_named(values: &mut Named) -> Self {
+        Self {
+            return_attention_weights: values.has_flag("return_attention_weights"),
+            conv: ConvArgs::from_named(values),
+        }
+    }
+}
+
+/// What attention layers return.
+#[derive(Clone, Debug)]
+pub struct AttentionOutput {
+    /// Features of the targets.
+    pub x: Tensor<2>,
+    /// The attention, if it was asked for.
+    pub attention: Option<Attention>,
+}
+
+leaves!(AttentionOutput { x, attention });
+
+impl From<AttentionOutput> for Tensor<2> {
+    fn from(output: AttentionOutput) -> Self {
+        output.x
+    }
+}
+
+/// The features, or they and `(edge_index, alpha)`; of an adjacency `(rowptr, col, alpha)`.
+impl From<AttentionOutput> for Value {
+    fn from(AttentionOutput { x, attention }: AttentionOutput) -> Self {
+        match attention {
+            Some(attention) => Self::Tuple(vec![x.into(), attention.into()]),
+            None => x.into(),
+        }
+    }
+}
 
 /// The edges that took part in the attention and their weights.
 #[derive(Clone, Debug)]
@@ -21,7 +86,7 @@ leaves!(Attention { edges, alpha });
 impl Attention {
     /// Without the edges that gave way to loops, and the loops that are left out. An adjacency has the loops
     /// in their places.
-    pub(super) fn with_loops(edges: &Edges, looped: &LoopedEdges, alpha: &Tensor<2>) -> Self {
+    fn with_loops(edges: &Edges, looped: &LoopedEdges, alpha: &Tensor<2>) -> Self {
         let (num_src, num_dst) = (edges.num_src(), edges.num_dst());
         let list = looped.ends();
         let num_edges = edges.num_edges();
@@ -40,7 +105,7 @@ impl Attention {
             list.src().select(0, kept.clone()),
             list.dst().select(0, kept.clone()),
         );
-        if let Edges::Coo(_) = edges {
+        if !edges.is_csr() {
             // `Tensor::stack` panics where there are no edges.
             let index = Tensor::cat([src, dst].map(|end| end.unsqueeze_dim::<2>(0)).to_vec(), 0);
             return Self {
@@ -58,19 +123,246 @@ impl Attention {
             alpha,
         }
     }
+}
 
-    /// `(edge_index, alpha)`, or `(rowptr, col, alpha)` for an adjacency.
-    pub(super) fn into_value(self) -> Value {
-        let alpha = value(self.alpha);
-        Value::Tuple(match self.edges {
-            Edges::Coo(edges) => vec![int_value(edges.tensor()), alpha],
-            Edges::Csr(adjacency) => {
-                vec![
-                    int_value(adjacency.rowptr()),
-                    int_value(adjacency.col()),
-                    alpha,
-                ]
-            }
-        })
+impl From<Attention> for Value {
+    fn from(Attention { edges, alpha }: Attention) -> Self {
+        let ends: Vec<Self> = match edges.form() {
+            EdgeForm::Coo(edges) => vec![edges.tensor().into()],
+            EdgeForm::Csr(adjacency) => vec![adjacency.rowptr().into(), adjacency.col().into()],
+        };
+        Self::Tuple(ends.into_iter().chain([alpha.into()]).collect())
     }
+}
+
+/// What attention layers propagate: features, and weights or what weights are made of.
+#[derive(Clone, Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "moved a few times per layer; a box would allocate"
+)]
+pub enum Alpha {
+    /// Weight of each edge and head, `[E, heads]`.
+    Weights(Tensor<2>),
+    /// Scores of both ends, whose softmax is taken on the way.
+    Scores {
+        /// Of the senders, `[N, heads]`.
+        src: Tensor<2>,
+        /// Of the receivers, `[n, heads]`.
+        dst: Tensor<2>,
+        /// Of edges and loops.
+        edge: Option<EdgeScores>,
+    },
+    /// Features of the receivers, `[n, heads, channels]`, which the softmax's scores compare with the
+    /// senders'.
+    Joint(Tensor<3>),
+}
+
+impl Leaves for Alpha {
+    fn map_leaves(self, name: &str, f: &mut dyn FnMut(String, AnyTensor) -> AnyTensor) -> Self {
+        let leaf = |field| leaf_name(name, field);
+        match self {
+            Self::Weights(alpha) => Self::Weights(alpha.map_leaves(&leaf("alpha"), f)),
+            Self::Scores { src, dst, edge } => Self::Scores {
+                src: src.map_leaves(&leaf("alpha_src"), f),
+                dst: dst.map_leaves(&leaf("alpha_dst"), f),
+                edge: edge.map(|EdgeScores { edges, loops }| EdgeScores {
+                    edges: edges.map_leaves(&leaf("alpha_edge"), f),
+                    loops: loops.map_leaves(&leaf("alpha_loop"), f),
+                }),
+            },
+            Self::Joint(x) => Self::Joint(x.map_leaves(&leaf("x_i"), f)),
+        }
+    }
+}
+
+/// What attention layers propagate.
+#[derive(Clone, Debug)]
+pub struct AttentionPropagated {
+    /// Transformed features of the senders, `[N, heads, channels]`.
+    pub(super) x: Tensor<3>,
+    /// What they are weighted by.
+    pub(super) alpha: Alpha,
+    /// Loops that a softmax on the way counts.
+    pub(super) loops: Option<Loops>,
+}
+
+impl Leaves for AttentionPropagated {
+    fn map_leaves(self, name: &str, f: &mut dyn FnMut(String, AnyTensor) -> AnyTensor) -> Self {
+        Self {
+            x: self.x.map_leaves(&leaf_name(name, "x"), f),
+            alpha: self.alpha.map_leaves(name, f),
+            ..self
+        }
+    }
+}
+
+/// The scores of edges, `[E, H]`, and of the loops that are added to them, become weights that show.
+///
+/// `of_loops` gives the scores of the loops, `[n, H]`; `propagate` passes messages with the weights along
+/// edges.
+pub(super) fn with_attention(
+    edges: &Edges,
+    scores: Tensor<2>,
+    loops: Option<Loops>,
+    dropout: &Dropout,
+    of_loops: impl FnOnce(&LoopedEdges) -> Tensor<2>,
+    propagate: impl FnOnce(&Edges, Alpha) -> Tensor<2>,
+) -> (Tensor<2>, Attention) {
+    let ends = Endpoints::of(edges.bare());
+    let dropped = |alpha: &Tensor<2>| Alpha::Weights(dropout.forward(alpha.clone()));
+    let Some(loops) = loops else {
+        let alpha = ends.softmax(scores);
+        let out = propagate(edges, dropped(&alpha));
+        let edges = edges.bare();
+        return (out, Attention { edges, alpha });
+    };
+    let looped = LoopedEdges::new(&ends, loops);
+    let of_loops = of_loops(&looped);
+    let alpha = looped.softmax(scores, of_loops);
+    let out = looped.receivers(propagate(looped.ends().edges(), dropped(&alpha)));
+    (out, Attention::with_loops(edges, &looped, &alpha))
+}
+
+/// The loops that are added, if any are: without senders there is nobody to have one.
+pub(super) fn loops(add_self_loops: bool, is_pair: bool, ends: &Endpoints) -> Option<Loops> {
+    let (senders, receivers) = (ends.num_senders(), ends.num_receivers());
+    (add_self_loops && senders > 0).then(|| {
+        if is_pair {
+            Loops::Below(senders.min(receivers))
+        } else {
+            Loops::Every
+        }
+    })
+}
+
+/// Transformed features, `[N, H, C]`.
+pub(super) fn by_heads(lin: &Linear, x: Tensor<2>, heads: usize) -> Tensor<3> {
+    let num_nodes = x.dims()[0];
+    let channels = lin.out_channels() / heads;
+    lin.forward(x).reshape([num_nodes, heads, channels])
+}
+
+/// Heads concatenated or averaged, the residual and the bias.
+pub(super) fn finish(
+    out: Tensor<2>,
+    mean_of: Option<usize>,
+    residual: Option<(&Linear, Tensor<2>)>,
+    bias: Option<Tensor<1>>,
+) -> Tensor<2> {
+    let out = match mean_of {
+        Some(heads) => {
+            let [num_nodes, width] = out.dims();
+            let out = out.reshape([num_nodes, heads, width / heads]);
+            out.mean_dim(1).squeeze_dim(1)
+        }
+        None => out,
+    };
+    let out = match residual {
+        Some((res, x_i)) => out + res.forward(x_i),
+        None => out,
+    };
+    match bias {
+        Some(bias) => add_bias(out, bias),
+        None => out,
+    }
+}
+
+/// Features of the self loops that a layer adds (PyG's `fill_value`).
+///
+/// JSON has a number, a list of numbers, or the name of a reduction.
+#[derive(Clone, Debug, PartialEq)]
+pub enum FillValue {
+    /// The same number everywhere.
+    Constant(f64),
+    /// The same row for each loop; as wide as the edges' features.
+    Row(Vec<f32>),
+    /// The features of the node's incoming edges, reduced; zeros (ones for a product) without any.
+    Incoming(Reduce),
+}
+
+impl FillValue {
+    /// Whether the value suits edge features of a width.
+    pub(super) fn fits(&self, edge_dim: Option<usize>) -> bool {
+        match (self, edge_dim) {
+            (Self::Row(row), Some(edge_dim)) => row.len() == edge_dim,
+            _ => true,
+        }
+    }
+
+    /// Features of one loop per receiver, `[n, D]`, beside edges with the given ones.
+    pub(super) fn of_loops(&self, edge_attr: Tensor<2>, ends: &Endpoints) -> Tensor<2> {
+        let num_loops = ends.num_receivers();
+        let [_, d_edge] = edge_attr.dims();
+        let options = (&edge_attr.device(), edge_attr.dtype());
+        match self {
+            Self::Constant(value) => Tensor::full([num_loops, d_edge], *value, options),
+            Self::Row(row) => {
+                assert!(
+                    row.len() == d_edge,
+                    "expected a fill value of width {d_edge}, got {}",
+                    row.len()
+                );
+                Tensor::<1>::from_data(row.as_slice(), options)
+                    .unsqueeze_dim::<2>(0)
+                    .expand(Shape::new([num_loops, d_edge]))
+            }
+            Self::Incoming(reduce) => {
+                // Loops that were there go to a row of their own, which is cut off.
+                let last = i64::try_from(num_loops).unwrap_or(i64::MAX);
+                let index: Tensor<1, Int> = ends.receiver().mask_fill(ends.is_loop(), last);
+                let all = kiln_ops::scatter(edge_attr, index, num_loops + 1, *reduce);
+                all.slice([0..num_loops, 0..d_edge])
+            }
+        }
+    }
+}
+
+impl Serialize for FillValue {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Constant(value) => value.serialize(serializer),
+            Self::Row(row) => row.serialize(serializer),
+            Self::Incoming(reduce) => reduce.serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for FillValue {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(
+            untagged,
+            expecting = "expected a number, a row or one of add, mean, min, max, mul"
+        )]
+        enum Form {
+            Constant(f64),
+            Row(Vec<f32>),
+            Incoming(String),
+        }
+        match Form::deserialize(deserializer)? {
+            Form::Constant(value) => Ok(Self::Constant(value)),
+            Form::Row(row) => Ok(Self::Row(row)),
+            Form::Incoming(name) => parse_reduce(&name).map(Self::Incoming).map_err(|_| {
+                let expected = "expected a number, a row or one of add, mean, min, max, mul";
+                D::Error::custom(format!("{expected}, got `{name}`"))
+            }),
+        }
+    }
+}
+
+/// The convolution with the attention that it paid to each edge: PyG's `return_attention_weights=True`.
+pub(super) fn asked(x: impl Into<Nodes>, edges: impl Into<Edges>) -> AttentionArgs {
+    AttentionArgs {
+        conv: (x, edges).into(),
+        return_attention_weights: true,
+    }
+}
+
+/// The output of a call that asked for the attention.
+pub(super) fn answered(output: AttentionOutput) -> (Tensor<2>, Attention) {
+    let Some(attention) = output.attention else {
+        unreachable!("the attention was asked for")
+    };
+    (output.x, attention)
 }

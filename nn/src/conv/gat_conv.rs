@@ -7,45 +7,21 @@
 //! ```
 //!
 //! # Self loops
-//! Loops that are there already give way to one loop for each node. In a bipartite graph only nodes that
+//! Loops that are there already give way to one loop per node. In a bipartite graph only nodes that
 //! both sides have get one. The list of edges stays what it is, but for
 //! [`GatConv::forward_with_attention`], which returns it as it was used.
 
-use burn::{
-    config::Config,
-    module::{Module, Param},
-    nn::Linear,
-    tensor::{Device, Shape, Tensor},
-};
-use kiln_core::{
-    AnyTensor, Edges, Leaves, Nodes, Value, leaf_name,
-    signature::{Dim, Overload, Overloads, Signature, Type},
-};
-use kiln_ops::{LoopedEdges, Reduce, add_bias, heads_dot, linear, matmul, scope};
-use serde::{Deserialize, Serialize};
+use burn::tensor::Shape;
+use kiln_ops::{AttentionOptions, EdgeScores, LoopedEdges, Loops, heads_dot, linear, matmul};
 
-use super::attention::Attention;
-use crate::{
-    aggr::Aggregation,
-    dropout::Dropout,
-    init,
-    message_passing::{
-        AttentionOptions, EdgeScores, Endpoints, Flow, Loops, Message, MessagePassing,
+use super::{
+    attention::{
+        Alpha, Attention, AttentionArgs, AttentionOutput, AttentionPropagated, FillValue, answered,
+        asked, by_heads, finish, loops, with_attention,
     },
-    overload::{Arguments, GraphForm, edge_attr, value},
-    sequential::NodeTransform,
+    prelude::*,
 };
-
-/// Features of the appended self loops.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub enum FillValue {
-    /// The same number everywhere.
-    Constant(f64),
-    /// The same row for each loop; as wide as the edges' features.
-    Row(Vec<f32>),
-    /// The features of the node's incoming edges, reduced; zeros (ones for a product) without any.
-    Incoming(Reduce),
-}
+use crate::dropout::Dropout;
 
 /// Configuration of a [`GatConv`].
 #[expect(
@@ -54,14 +30,10 @@ pub enum FillValue {
 )]
 #[derive(Config, Debug)]
 pub struct GatConvConfig {
-    /// Width of the source nodes' features (PyG: `in_channels`, or its first entry).
-    pub d_input: usize,
-    /// Width of the output features of each head (PyG: `out_channels`).
-    pub d_output: usize,
-    /// Width of the destination nodes' features; gives sources and destinations maps of their own
-    /// (PyG: `in_channels` as a tuple).
-    #[config(default = "None")]
-    pub d_dst: Option<usize>,
+    /// Width of the features, or of those of sources and targets, which then have maps of their own.
+    pub in_channels: Channels,
+    /// Width of the output features of each head.
+    pub out_channels: usize,
     /// Number of heads.
     #[config(default = 1)]
     pub heads: usize,
@@ -77,10 +49,10 @@ pub struct GatConvConfig {
     /// Whether to add self loops.
     #[config(default = true)]
     pub add_self_loops: bool,
-    /// Width of the edges' features (PyG: `edge_dim`); without it they have no effect.
+    /// Width of the edges' features; without it they have no effect.
     #[config(default = "None")]
-    pub d_edge: Option<usize>,
-    /// Features of the appended self loops.
+    pub edge_dim: Option<usize>,
+    /// Features of the added self loops.
     #[config(default = "FillValue::Incoming(Reduce::Mean)")]
     pub fill_value: FillValue,
     /// Whether to add a learned bias.
@@ -89,49 +61,45 @@ pub struct GatConvConfig {
     /// Whether to add a linear map of the node's own features.
     #[config(default = false)]
     pub residual: bool,
-    /// Which way messages run.
-    #[config(default = "Flow::SourceToTarget")]
-    pub flow: Flow,
 }
 
-impl GatConvConfig {
-    /// Creates the layer.
-    ///
-    /// # Panics
-    /// If the dropout probability is not in `[0, 1)`.
-    pub fn init(&self, device: &Device) -> GatConv {
-        let (heads, channels) = (self.heads, self.d_output);
+impl LayerConfig for GatConvConfig {
+    type Layer = GatConv;
+
+    fn blank() -> Self {
+        Self::new(0.into(), 0)
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        check_dropout(self.dropout)?;
+        ConfigError::unless(self.heads > 0, "heads", "at least one head", "0")?;
+        let fits = self.fill_value.fits(self.edge_dim);
+        let got = format!("{:?}", self.fill_value);
+        ConfigError::unless(fits, "fill_value", "a row of width `edge_dim`", got)
+    }
+
+    fn make(&self, device: &Device) -> GatConv {
+        let (heads, channels) = (self.heads, self.out_channels);
         let width = heads * channels;
         let d_output = if self.concat { width } else { channels };
-        let map = |d_input| init::glorot_linear(d_input, width, device);
-        let (lin, lin_src, lin_dst) = match self.d_dst {
-            None => (Some(map(self.d_input)), None, None),
-            Some(d_dst) => (None, Some(map(self.d_input)), Some(map(d_dst))),
+        let map = |d_input, d_output| LinearConfig::glorot(d_input, d_output).init(device);
+        let (lin, lin_src, lin_dst) = match self.in_channels {
+            Channels::One(d_input) => (Some(map(d_input, width)), None, None),
+            Channels::Two(src, dst) => (None, Some(map(src, width)), Some(map(dst, width))),
         };
-        let d_dst = self.d_dst.unwrap_or(self.d_input);
+        let att = || init::glorot_heads(heads, channels, device);
         GatConv {
             lin,
             lin_src,
             lin_dst,
-            att_src: init::glorot_heads(heads, channels, device),
-            att_dst: init::glorot_heads(heads, channels, device),
-            lin_edge: self.d_edge.map(map),
-            att_edge: self
-                .d_edge
-                .map(|_| init::glorot_heads(heads, channels, device)),
-            res: self
-                .residual
-                .then(|| init::glorot_linear(d_dst, d_output, device)),
+            att_src: att(),
+            att_dst: att(),
+            lin_edge: self.edge_dim.map(|edge_dim| map(edge_dim, width)),
+            att_edge: self.edge_dim.map(|_| att()),
+            res: self.residual.then(|| map(self.in_channels.dst(), d_output)),
             bias: self.bias.then(|| init::zeros(d_output, device)),
             dropout: Dropout::new(self.dropout),
-            in_channels: [self.d_input, d_dst],
-            heads,
-            channels,
-            concat: self.concat,
-            negative_slope: self.negative_slope,
-            add_self_loops: self.add_self_loops,
-            fill_value: self.fill_value.clone(),
-            flow: self.flow,
+            config: self.clone(),
         }
     }
 }
@@ -149,9 +117,9 @@ impl GatConvConfig {
 /// `att_src` belong to the senders, and loops take the features of the edges whose messages arrive.
 ///
 /// # Shapes
-/// x: `[N, d_input]`, or a pair `([N, d_input], [M, d_dst])` whose second entry may be absent ·
-/// edges: `E` from `N` to `M` nodes · edge_attr: `[E, d_edge]` · output: `[M, heads · d_output]`, or
-/// `[M, d_output]` if heads are averaged
+/// x: `[N, in]`, or a pair `([N, in_src], [M, in_dst])` whose second entry may be absent · edges: `E` from
+/// `N` to `M` nodes, with features `[E, edge_dim]` or without · output: `[M, heads · out_channels]`, or
+/// `[M, out_channels]` if heads are averaged
 ///
 /// # Numerics
 /// The softmax subtracts the largest score of a node and adds 1e-16 to the sum.
@@ -160,31 +128,31 @@ impl GatConvConfig {
 /// ```
 /// use burn::tensor::{Device, Tensor};
 /// use kiln_core::EdgeIndex;
-/// use kiln_nn::conv::GatConvConfig;
+/// use kiln_nn::prelude::*;
 ///
 /// let device = Device::flex();
 /// let edges = EdgeIndex::from_arrays(&[0, 1, 1], &[1, 0, 1], 2, 2, &device).unwrap();
-/// let conv = GatConvConfig::new(3, 4).with_heads(2).init(&device);
+/// let conv = GatConvConfig::new(3.into(), 4).with_heads(2).init(&device);
 /// let x = Tensor::<2>::ones([2, 3], &device);
-/// let (out, attention) = conv.forward_with_attention(x, &edges, None);
+/// let (out, attention) = conv.forward_with_attention(x, &edges);
 /// assert_eq!(out.dims(), [2, 8]);
 /// assert_eq!(attention.alpha.dims(), [4, 2]); // 0→1, 1→0 and two loops
 /// ```
 #[derive(Module, Debug)]
 pub struct GatConv {
-    /// Map of all nodes, `[d_input, heads · d_output]`.
+    /// Map of all nodes, to `heads · out_channels`.
     pub lin: Option<Linear>,
-    /// Map of the sources, if the sides have maps of their own.
+    /// Map of the senders, if the sides have maps of their own.
     pub lin_src: Option<Linear>,
-    /// Map of the destinations, if the sides have maps of their own.
+    /// Map of the receivers, if the sides have maps of their own.
     pub lin_dst: Option<Linear>,
-    /// Attention vector of the sender, `[1, heads, d_output]`.
+    /// Attention vector of the sender, `[1, heads, out_channels]`.
     pub att_src: Param<Tensor<3>>,
-    /// Attention vector of the receiver, `[1, heads, d_output]`.
+    /// Attention vector of the receiver, `[1, heads, out_channels]`.
     pub att_dst: Param<Tensor<3>>,
-    /// Map of the edges' features, `[d_edge, heads · d_output]`.
+    /// Map of the edges' features.
     pub lin_edge: Option<Linear>,
-    /// Attention vector of the edge, `[1, heads, d_output]`.
+    /// Attention vector of the edge, `[1, heads, out_channels]`.
     pub att_edge: Option<Param<Tensor<3>>>,
     /// Map of the node itself, added to the output.
     pub res: Option<Linear>,
@@ -192,118 +160,15 @@ pub struct GatConv {
     pub bias: Option<Param<Tensor<1>>>,
     /// Dropout of attention weights.
     pub dropout: Dropout,
-    /// Widths of source and destination features.
-    pub in_channels: [usize; 2],
-    /// Number of heads.
-    pub heads: usize,
-    /// Width of each head's output.
-    pub channels: usize,
-    /// Whether heads are concatenated.
-    pub concat: bool,
-    /// Slope of the leaky ReLU.
-    pub negative_slope: f64,
-    /// Whether self loops are added.
-    pub add_self_loops: bool,
-    /// Features of the appended self loops.
+    /// What the layer was made from.
     #[module(skip)]
-    pub fill_value: FillValue,
-    /// Which way messages run.
-    #[module(skip)]
-    pub flow: Flow,
+    pub config: GatConvConfig,
 }
 
-/// What [`GatConv`] propagates.
-#[derive(Clone, Debug)]
-pub struct GatConvArgs {
-    /// Transformed features of the senders, `[N, heads, d_output]`.
-    pub x: Tensor<3>,
-    /// What they are weighted by.
-    pub alpha: Alpha,
-}
-
-/// Weights of messages, or what they are made of.
-#[derive(Clone, Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "one is made in a call of a layer"
-)]
-pub enum Alpha {
-    /// Weight of each edge and head, `[E, heads]`.
-    Weights(Tensor<2>),
-    /// Scores whose softmax is taken on the way.
-    Scores {
-        /// Of the senders, `[N, heads]`.
-        src: Tensor<2>,
-        /// Of the receivers, `[n, heads]`.
-        dst: Tensor<2>,
-        /// Of edges and loops.
-        edge: Option<EdgeScores>,
-        /// Loops that the softmax counts.
-        loops: Option<Loops>,
-    },
-}
-
-impl Leaves for GatConvArgs {
-    fn map_leaves(self, name: &str, f: &mut dyn FnMut(String, AnyTensor) -> AnyTensor) -> Self {
-        let leaf = |field| leaf_name(name, field);
-        let x = self.x.map_leaves(&leaf("x"), f);
-        let alpha = match self.alpha {
-            Alpha::Weights(alpha) => Alpha::Weights(alpha.map_leaves(&leaf("alpha"), f)),
-            Alpha::Scores {
-                src,
-                dst,
-                edge,
-                loops,
-            } => Alpha::Scores {
-                src: src.map_leaves(&leaf("alpha_src"), f),
-                dst: dst.map_leaves(&leaf("alpha_dst"), f),
-                edge: edge.map(|EdgeScores { edges, loops }| EdgeScores {
-                    edges: edges.map_leaves(&leaf("alpha_edge"), f),
-                    loops: loops.map_leaves(&leaf("alpha_loop"), f),
-                }),
-                loops,
-            },
-        };
-        Self { x, alpha }
-    }
-}
+/// What senders and receivers add to scores, `[N, H]` and `[n, H]`.
+type Scores = (Tensor<2>, Tensor<2>);
 
 impl GatConv {
-    /// The convolution on a graph without edge features.
-    ///
-    /// # Panics
-    /// If the widths of the features are not those of the layer.
-    pub fn forward(&self, x: impl Into<Nodes>, edges: impl Into<Edges>) -> Tensor<2> {
-        self.forward_with(x, edges, None)
-    }
-
-    /// The convolution with features of edges, `[E, d_edge]`.
-    ///
-    /// # Panics
-    /// If the widths of the features are not those of the layer.
-    pub fn forward_with(
-        &self,
-        x: impl Into<Nodes>,
-        edges: impl Into<Edges>,
-        edge_attr: Option<Tensor<2>>,
-    ) -> Tensor<2> {
-        let scope = scope::layer(self, Self::KIND, "forward");
-        let x = scope.input("x", x.into());
-        let edges = scope.input("edge_index", edges.into());
-        let edge_attr = scope.input("edge_attr", edge_attr);
-        let ends = Endpoints::new(&edges, self.flow);
-        let loops = self.loops(&x, &ends);
-        let (x_j, scores) = self.scores(&x, &ends);
-        let alpha = Alpha::Scores {
-            src: scores.0,
-            dst: scores.1,
-            edge: self.edge_scores(edge_attr, &ends, loops.is_some()),
-            loops,
-        };
-        let out = self.propagate(edges, GatConvArgs { x: x_j, alpha });
-        scope.exit(self.finish(out, self.flow.ends(x).1))
-    }
-
     /// The convolution, and the attention that it paid to each edge.
     ///
     /// # Panics
@@ -312,81 +177,62 @@ impl GatConv {
         &self,
         x: impl Into<Nodes>,
         edges: impl Into<Edges>,
-        edge_attr: Option<Tensor<2>>,
     ) -> (Tensor<2>, Attention) {
-        let scope = scope::layer(self, Self::KIND, "forward");
-        let x = scope.input("x", x.into());
-        let edges = scope.input("edge_index", edges.into());
-        let edge_attr = scope.input("edge_attr", edge_attr);
-        let ends = Endpoints::new(&edges, self.flow);
-        let loops = self.loops(&x, &ends);
-        let (x_j, (src, dst)) = self.scores(&x, &ends);
-        let edge = self.edge_scores(edge_attr, &ends, loops.is_some());
+        answered(self.call(asked(x, edges)))
+    }
+
+    /// Passes messages with weights that show.
+    fn attend_with_attention(
+        &self,
+        x_j: Tensor<3>,
+        (src, dst): Scores,
+        edges: &Edges,
+        loops: Option<Loops>,
+    ) -> (Tensor<2>, Attention) {
+        let ends = Endpoints::of(edges);
+        let edge = self.edge_scores(edges, &ends, loops);
         let (of_edges, of_loops) = edge.map_or((None, None), |edge| (Some(edge.edges), edge.loops));
         let activate = |scores: Tensor<2>, more: Option<Tensor<2>>| {
             let scores = match more {
                 Some(more) => scores + more,
                 None => scores,
             };
-            kiln_ops::leaky_relu(scores, self.negative_slope)
+            kiln_ops::leaky_relu(scores, self.config.negative_slope)
         };
-        let scores = activate(
-            ends.lift_j(src.clone()) + ends.lift_i(dst.clone()),
-            of_edges,
-        );
-        let message = |alpha: &Tensor<2>| GatConvArgs {
-            x: x_j,
-            alpha: Alpha::Weights(self.dropout.forward(alpha.clone())),
+        let sums = ends.lift_j(src.clone()) + ends.lift_i(dst.clone());
+        let scores = activate(sums, of_edges);
+        let of_loops = |looped: &LoopedEdges| activate(looped.lift_loops(src) + dst, of_loops);
+        let propagate = |edges: &Edges, alpha| {
+            let (x, loops) = (x_j, None);
+            self.propagate(edges, AttentionPropagated { x, alpha, loops })
         };
-        let (out, attention) = if let Some(loops) = loops {
-            let looped = LoopedEdges::new(&ends, loops);
-            let of_loops = activate(looped.lift_loops(src) + dst, of_loops);
-            let alpha = looped.softmax(scores, of_loops);
-            let list = looped.ends().edges().clone();
-            let out = looped.receivers(self.propagate(list, message(&alpha)));
-            (out, Attention::with_loops(&edges, &looped, &alpha))
-        } else {
-            let alpha = ends.softmax(scores);
-            let out = self.propagate(edges.clone(), message(&alpha));
-            (out, Attention { edges, alpha })
-        };
-        let out = self.finish(out, self.flow.ends(x).1);
-        scope.exit((out, attention))
+        with_attention(edges, scores, loops, &self.dropout, of_loops, propagate)
     }
 
-    /// The loops that are added, if any are: without senders there is nobody to have one.
-    fn loops(&self, x: &Nodes, ends: &Endpoints) -> Option<Loops> {
-        let (senders, receivers) = (ends.num_senders(), ends.num_receivers());
-        (self.add_self_loops && senders > 0).then(|| {
-            if x.is_pair() {
-                Loops::Below(senders.min(receivers))
-            } else {
-                Loops::Every
-            }
-        })
-    }
-
-    /// Transformed features of the senders, `[N, H, C]`, and what senders and receivers add to scores, `[N, H]`
-    /// and `[n, H]`. Attention vectors are multiplied into the maps first, unless the features are wider.
-    fn scores(&self, x: &Nodes, ends: &Endpoints) -> (Tensor<3>, (Tensor<2>, Tensor<2>)) {
-        let (x_j, x_i) = self.flow.ends(x.clone());
+    /// Transformed features of the senders, `[N, H, C]`, and scores. Attention vectors are multiplied into
+    /// the maps first, unless the features are wider.
+    fn scores(
+        &self,
+        is_pair: bool,
+        x_j: Tensor<2>,
+        x_i: Option<Tensor<2>>,
+        ends: &Endpoints,
+    ) -> (Tensor<3>, Scores) {
         let (lin_j, lin_i) = self.maps();
-        let (heads, channels) = (self.heads, self.channels);
-        let mapped = self.by_heads(lin_j, x_j.clone());
-        if self.lin.is_some() && !x.is_pair() && self.in_channels[0] > heads * channels {
+        let heads = self.config.heads;
+        let mapped = by_heads(lin_j, x_j.clone(), heads);
+        if self.lin.is_some() && !is_pair && lin_j.in_channels() > lin_j.out_channels() {
             let scores = |att: &Param<Tensor<3>>| heads_dot(mapped.clone(), att.val());
             let scores = (scores(&self.att_src), scores(&self.att_dst));
             return (mapped, scores);
         }
-        let map = |lin: &Linear, att: &Param<Tensor<3>>| {
-            let weight = lin.weight.val();
-            let [d_input, _] = weight.dims();
-            heads_dot(weight.reshape([d_input, heads, channels]), att.val())
-        };
-        let (map_j, map_i) = (map(lin_j, &self.att_src), map(lin_i, &self.att_dst));
+        let (map_j, map_i) = (
+            self.scores_map(lin_j, &self.att_src),
+            self.scores_map(lin_i, &self.att_dst),
+        );
         let options = (&x_j.device(), x_j.dtype());
         let scores = match x_i {
-            _ if !x.is_pair() => {
+            _ if !is_pair => {
                 let scores = linear(x_j, Tensor::cat(vec![map_j, map_i], 1), None);
                 let part = |first| scores.clone().narrow(1, first, heads);
                 (part(0), part(heads))
@@ -400,31 +246,12 @@ impl GatConv {
         (mapped, scores)
     }
 
-    /// Heads concatenated or averaged, the residual and the bias.
-    fn finish(&self, out: Tensor<2>, x_i: Option<Tensor<2>>) -> Tensor<2> {
-        let out = if self.concat {
-            out
-        } else {
-            let num_nodes = out.dims()[0];
-            out.reshape([num_nodes, self.heads, self.channels])
-                .mean_dim(1)
-                .squeeze_dim(1)
-        };
-        let out = match (&self.res, x_i) {
-            (Some(res), Some(x_i)) => out + res.transform(x_i),
-            _ => out,
-        };
-        match &self.bias {
-            Some(bias) => add_bias(out, bias.val()),
-            None => out,
-        }
-    }
-
-    /// Transformed features, `[N, H, C]`.
-    fn by_heads(&self, lin: &Linear, x: Tensor<2>) -> Tensor<3> {
-        let num_nodes = x.dims()[0];
-        lin.transform(x)
-            .reshape([num_nodes, self.heads, self.channels])
+    /// The map from features to scores: the attention vector times the linear map, `[in, H]`.
+    fn scores_map(&self, lin: &Linear, att: &Param<Tensor<3>>) -> Tensor<2> {
+        let (heads, channels) = (self.config.heads, self.config.out_channels);
+        let weight = lin.weight.val();
+        let weight = weight.reshape([lin.in_channels(), heads, channels]);
+        heads_dot(weight, att.val())
     }
 
     /// The maps of senders and receivers.
@@ -436,165 +263,110 @@ impl GatConv {
         }
     }
 
-    /// What edges with features and their loops add to scores. `a_edge · W_e e`: the attention vector is
-    /// multiplied into the map first, so that the edges' transformed features, `[E, H · C]`, are never made.
+    /// What edges with features and their loops add to scores, `a_edge · W_e e`, without the edges'
+    /// transformed features, `[E, H · C]`.
     fn edge_scores(
         &self,
-        edge_attr: Option<Tensor<2>>,
+        edges: &Edges,
         ends: &Endpoints,
-        has_loops: bool,
+        loops: Option<Loops>,
     ) -> Option<EdgeScores> {
         let (lin, att) = (self.lin_edge.as_ref()?, self.att_edge.as_ref()?);
-        let mut edge_attr = edge_attr?;
-        if has_loops {
+        let mut edge_attr = edges.attr()?;
+        if loops.is_some() {
             edge_attr = ends.without_loops(edge_attr);
         }
-        let weight = lin.weight.val();
-        let [d_edge, _] = weight.dims();
-        let weight = weight.reshape([d_edge, self.heads, self.channels]);
-        let map = heads_dot(weight, att.val());
-        let loops = has_loops.then(|| {
-            let loop_attr = self.loop_attr(edge_attr.clone(), ends);
-            matmul(loop_attr, map.clone())
+        let map = self.scores_map(lin, att);
+        let loops = loops.map(|_| {
+            let of_loops = self.config.fill_value.of_loops(edge_attr.clone(), ends);
+            matmul(of_loops, map.clone())
         });
         Some(EdgeScores {
             edges: matmul(edge_attr, map),
             loops,
         })
     }
+}
 
-    /// Features of the appended loops, `[n, d_edge]`.
-    fn loop_attr(&self, edge_attr: Tensor<2>, ends: &Endpoints) -> Tensor<2> {
-        let num_loops = ends.num_receivers();
-        let [_, d_edge] = edge_attr.dims();
-        let options = (&edge_attr.device(), edge_attr.dtype());
-        match &self.fill_value {
-            FillValue::Constant(value) => Tensor::full([num_loops, d_edge], *value, options),
-            FillValue::Row(row) => {
-                assert!(
-                    row.len() == d_edge,
-                    "expected a fill value of width {d_edge}, got {}",
-                    row.len()
-                );
-                Tensor::<1>::from_data(row.as_slice(), options)
-                    .unsqueeze_dim::<2>(0)
-                    .expand(Shape::new([num_loops, d_edge]))
-            }
-            FillValue::Incoming(reduce) => {
-                // Loops that were there go to a row of their own, which is cut off.
-                let last = i64::try_from(num_loops).unwrap_or(i64::MAX);
-                let index = ends.receiver().mask_fill(ends.is_loop(), last);
-                let all = kiln_ops::scatter(edge_attr, index, num_loops + 1, *reduce);
-                all.slice([0..num_loops, 0..d_edge])
-            }
-        }
+impl Layer for GatConv {
+    const NAME: &'static str = "GATConv";
+    const HISTORY: &'static [Change] = &[Change::shared("2.5", ["lin_src", "lin_dst"], "lin")];
+
+    type Config = GatConvConfig;
+    type Args = AttentionArgs;
+    type Output = AttentionOutput;
+
+    fn signatures(&self) -> Signatures {
+        let [d_src, d_dst] = self.config.in_channels.both();
+        let edge_dim = self
+            .config
+            .edge_dim
+            .map_or_else(|| Dim::from("D"), Dim::from);
+        Signatures::conv(d_src, d_dst)
+            .edge_attr(edge_dim)
+            .size()
+            .choice("return_attention_weights")
+    }
+
+    fn compute(&self, args: AttentionArgs) -> AttentionOutput {
+        let ConvArgs { x, edges } = args.conv;
+        let ends = Endpoints::of(&edges);
+        let is_pair = x.is_pair();
+        let loops = loops(self.config.add_self_loops, is_pair, &ends);
+        let (x_j, x_i) = edges.ends(x);
+        let (x, scores) = self.scores(is_pair, x_j, x_i.clone(), &ends);
+        let (out, attention) = if args.return_attention_weights {
+            let (out, attention) = self.attend_with_attention(x, scores, &edges, loops);
+            (out, Some(attention))
+        } else {
+            let alpha = Alpha::Scores {
+                src: scores.0,
+                dst: scores.1,
+                edge: self.edge_scores(&edges, &ends, loops),
+            };
+            (
+                self.propagate(&edges, AttentionPropagated { x, alpha, loops }),
+                None,
+            )
+        };
+        let mean_of = (!self.config.concat).then_some(self.config.heads);
+        let bias = self.bias.as_ref().map(Param::val);
+        let x = finish(out, mean_of, self.res.as_ref().zip(x_i), bias);
+        AttentionOutput { x, attention }
     }
 }
 
 impl MessagePassing for GatConv {
-    type Args = GatConvArgs;
+    type Propagated = AttentionPropagated;
 
-    const KIND: &'static str = "GATConv";
-    const RECORD: &'static str = "GATConvPropagate";
-
-    fn message(&self, args: &GatConvArgs, _ends: &Endpoints) -> Message {
+    fn message(&self, args: &AttentionPropagated, _ends: &Endpoints) -> Message {
         let x = args.x.clone();
         match args.alpha.clone() {
             Alpha::Weights(weight) => Message::Heads { x, weight },
-            Alpha::Scores {
-                src,
-                dst,
-                edge,
-                loops,
-            } => Message::Attention {
+            Alpha::Scores { src, dst, edge } => Message::Attention {
                 x,
                 score_src: src,
                 score_dst: dst,
                 score_edge: edge,
                 options: AttentionOptions {
-                    negative_slope: self.negative_slope,
-                    loops,
+                    negative_slope: self.config.negative_slope,
+                    loops: args.loops,
                     dropout: self.dropout.probability(),
                     seed: None,
                 },
             },
+            Alpha::Joint(_) => unreachable!("scores of this layer are sums of both ends'"),
         }
-    }
-
-    fn aggregation(&self) -> Aggregation {
-        Reduce::Sum.into()
-    }
-
-    fn flow(&self) -> Flow {
-        self.flow
-    }
-}
-
-/// As in PyG: `(x, edges)` without attention and with it, first for one node set, then for a pair.
-const VARIANTS: [(GraphForm, bool); 8] = {
-    let [coo, csr, pair_coo, pair_csr] = GraphForm::ALL;
-    [
-        (coo, false),
-        (csr, false),
-        (coo, true),
-        (csr, true),
-        (pair_coo, false),
-        (pair_csr, false),
-        (pair_coo, true),
-        (pair_csr, true),
-    ]
-};
-
-impl Overloads for GatConv {
-    fn overloads(&self) -> Vec<Overload<Self>> {
-        let [d_src, d_dst] = self.in_channels;
-        let d_edge = self
-            .lin_edge
-            .as_ref()
-            .map_or_else(|| Dim::from("D"), |lin| lin.weight.dims()[0].into());
-        VARIANTS
-            .into_iter()
-            .enumerate()
-            // Two widths leave no single node set to call the layer with.
-            .filter(|(_, (form, _))| form.pair || d_src == d_dst)
-            .map(|(i, (form, with_attention))| {
-                let signature = Signature::new()
-                    .with("x", form.x(d_src, d_dst))
-                    .with("edge_index", form.edges())
-                    .with("edge_attr", edge_attr(d_edge.clone()))
-                    .with("size", form.size());
-                let name = format!("forward__{i}");
-                if with_attention {
-                    let signature = signature.with("return_attention_weights", Type::Flag);
-                    Overload::new(name, signature, |conv: &Self, args| {
-                        let mut args = Arguments::new(args);
-                        let (x, edges) = (args.nodes(), args.edges());
-                        let (out, attention) =
-                            conv.forward_with_attention(x, edges, args.optional());
-                        Value::Tuple(vec![value(out), attention.into_value()])
-                    })
-                } else {
-                    Overload::new(name, signature, |conv: &Self, args| {
-                        let mut args = Arguments::new(args);
-                        let (x, edges) = (args.nodes(), args.edges());
-                        value(conv.forward_with(x, edges, args.optional()))
-                    })
-                }
-            })
-            .collect()
-    }
-
-    fn kind(&self) -> &'static str {
-        Self::KIND
     }
 }
 
 #[cfg(test)]
 mod tests {
     use burn::tensor::{TensorData, Tolerance};
-    use kiln_core::EdgeIndex;
+    use kiln_core::{EdgeForm, EdgeIndex};
 
     use super::*;
+    use crate::conv::Conv;
 
     /// Attention vectors of zero make all scores equal, so the output is the mean.
     fn mean(config: &GatConvConfig, device: &Device) -> GatConv {
@@ -602,7 +374,8 @@ mod tests {
         conv.att_src = conv.att_src.map(|att| att.zeros_like());
         conv.att_dst = conv.att_dst.map(|att| att.zeros_like());
         conv.lin = conv.lin.map(|mut lin| {
-            lin.weight = lin.weight.map(|weight| weight.ones_like());
+            let weight = lin.weight.clone();
+            lin.weight = weight.map(|weight| weight.ones_like());
             lin
         });
         conv
@@ -619,13 +392,13 @@ mod tests {
     #[test]
     fn equal_scores_give_the_mean() {
         let device = Device::flex();
-        let conv = mean(&GatConvConfig::new(1, 1), &device);
+        let conv = mean(&GatConvConfig::new(1.into(), 1), &device);
         let edges = EdgeIndex::from_arrays(&[1, 0, 2], &[0, 0, 0], 3, 3, &device).unwrap();
         let x = Tensor::<2>::from_floats([[3.0], [6.0], [9.0]], &device);
-        let (out, attention) = conv.forward_with_attention(x.clone(), &edges, None);
+        let (out, attention) = conv.forward_with_attention(x.clone(), &edges);
         assert_close(out, [[6.0], [6.0], [9.0]]);
 
-        let Edges::Coo(used) = attention.edges else {
+        let EdgeForm::Coo(used) = attention.edges.form() else {
             panic!("expected an edge index")
         };
         let used = used.tensor().into_data();
@@ -635,9 +408,9 @@ mod tests {
         assert_close(attention.alpha, [[third], [third], [third], [1.0], [1.0]]);
 
         let (adjacency, _) = kiln_ops::to_adjacency(&edges, None);
-        let (out, attention) = conv.forward_with_attention(x, &adjacency, None);
+        let (out, attention) = conv.forward_with_attention(x, &adjacency);
         assert_close(out, [[6.0], [6.0], [9.0]]);
-        let Edges::Csr(used) = attention.edges else {
+        let EdgeForm::Csr(used) = attention.edges.form() else {
             panic!("expected an adjacency")
         };
         let rowptr: Vec<i64> = used.rowptr().into_data().iter().collect();
@@ -648,17 +421,17 @@ mod tests {
         );
     }
 
-    /// Destinations 1 and 2 have no source of their number, and 2 has no edge at all.
+    /// Targets 1 and 2 have no source of their number, and 2 has no edge at all.
     #[test]
     fn bipartite_nodes_without_a_partner_get_no_loop() {
         let device = Device::flex();
-        let conv = mean(&GatConvConfig::new(1, 1), &device);
+        let conv = mean(&GatConvConfig::new(1.into(), 1), &device);
         let edges = EdgeIndex::from_arrays(&[0], &[1], 1, 3, &device).unwrap();
         let pair = (
             Tensor::<2>::full([1, 1], 5.0, &device),
             Tensor::<2>::zeros([3, 1], &device),
         );
-        let (out, attention) = conv.forward_with_attention(pair, &edges, None);
+        let (out, attention) = conv.forward_with_attention(pair, &edges);
         assert_eq!(out.into_data().as_slice::<f32>().unwrap(), [5.0, 5.0, 0.0]);
         assert_eq!(attention.alpha.dims(), [2, 1]);
     }
@@ -666,7 +439,7 @@ mod tests {
     #[test]
     fn without_edges_a_node_sees_itself() {
         let device = Device::flex();
-        let conv = mean(&GatConvConfig::new(1, 2).with_heads(2), &device);
+        let conv = mean(&GatConvConfig::new(1.into(), 2).with_heads(2), &device);
         let edges = EdgeIndex::from_arrays(&[], &[], 1, 1, &device).unwrap();
         let out = conv.forward(Tensor::<2>::full([1, 1], 3.0, &device), &edges);
         assert_eq!(out.into_data().as_slice::<f32>().unwrap(), [3.0; 4]);

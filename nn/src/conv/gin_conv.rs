@@ -1,30 +1,17 @@
 //! The graph isomorphism network: a neural network applied to a node plus the sum of its neighbours.
-//!
-//! ```text
-//! x_i' = h( (1 + ε) · x_i + Σ_{j ∈ N(i)} x_j )
-//! ```
 
-use burn::{
-    config::Config,
-    module::{Module, ModuleDisplay, Param},
-    tensor::{Device, Tensor},
-};
-use kiln_core::{
-    Edges, Nodes, leaves,
-    signature::{Dim, Overload, Overloads, Signature},
-};
-use kiln_ops::{Reduce, scope};
+use burn::module::ModuleDisplay;
 
-use crate::{
-    aggr::Aggregation,
-    message_passing::{Endpoints, Flow, Message, MessagePassing},
-    overload::{Arguments, GraphForm, value},
-    sequential::NodeTransform,
-};
+use super::prelude::*;
+use crate::sequential::{NodeTransform, Sequential, relu_network};
 
 /// Configuration of a [`GinConv`].
 #[derive(Config, Debug)]
 pub struct GinConvConfig {
+    /// Widths of the network that [`init`](LayerConfig::init) makes: linear layers with ReLU between them.
+    /// PyG has a module here; [`init_with`](Self::init_with) takes one.
+    #[config(default = "Vec::new()")]
+    pub nn: Vec<usize>,
     /// Initial value of ε.
     #[config(default = 0.0)]
     pub eps: f64,
@@ -33,22 +20,38 @@ pub struct GinConvConfig {
     pub train_eps: bool,
     /// How the neighbours are combined.
     #[config(default = "Reduce::Sum.into()")]
-    pub aggr: Aggregation,
-    /// Which way messages run.
-    #[config(default = "Flow::SourceToTarget")]
-    pub flow: Flow,
+    pub aggr: AggrConfig,
 }
 
 impl GinConvConfig {
     /// Creates the layer around the network `nn`.
-    pub fn init<M: NodeTransform + ModuleDisplay>(&self, nn: M, device: &Device) -> GinConv<M> {
+    pub fn init_with<M: NodeTransform>(&self, nn: M, device: &Device) -> GinConv<M> {
         let eps = Param::from_tensor(Tensor::full([1], self.eps, device));
         GinConv {
             nn,
             eps: eps.set_require_grad(self.train_eps),
-            aggr: self.aggr.clone(),
-            flow: self.flow,
+            aggr_module: self.aggr.init(device),
+            config: self.clone(),
         }
+    }
+}
+
+impl LayerConfig for GinConvConfig {
+    type Layer = GinConv;
+
+    const REQUIRED: &'static [&'static str] = &["nn"];
+
+    fn blank() -> Self {
+        Self::new()
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        let got = format!("{:?}", self.nn);
+        ConfigError::unless(self.nn.len() >= 2, "nn", "at least two widths", got)
+    }
+
+    fn make(&self, device: &Device) -> GinConv {
+        self.init_with(relu_network(&self.nn, device), device)
     }
 }
 
@@ -64,7 +67,7 @@ impl GinConvConfig {
 ///
 /// Source: Xu, Hu, Leskovec, Jegelka, How Powerful are Graph Neural Networks?, 2019,
 /// arXiv:1810.00826. Matches `torch_geometric.nn.GINConv` (2.8). Departs: with messages from
-/// target to source, a pair's destinations send and its sources receive.
+/// target to source, a pair's targets send and its sources receive.
 ///
 /// # Shapes
 /// x: `[N, F]`, or a pair `([N, F], [M, F])` whose second entry may be absent (its term is left out
@@ -75,117 +78,86 @@ impl GinConvConfig {
 ///
 /// # Examples
 /// ```
-/// use burn::{nn::{LinearConfig, Relu}, tensor::{Device, Tensor}};
+/// use burn::{nn::Relu, tensor::{Device, Tensor}};
 /// use kiln_core::EdgeIndex;
-/// use kiln_nn::conv::GinConvConfig;
+/// use kiln_nn::{LinearConfig, prelude::*};
 ///
 /// let device = Device::flex();
 /// let (first, last) = (LinearConfig::new(3, 8), LinearConfig::new(8, 4));
 /// let nn = (first.init(&device), Relu::new(), last.init(&device));
-/// let conv = GinConvConfig::new().init(nn, &device);
+/// let conv = GinConvConfig::new().init_with(nn, &device);
 /// let edges = EdgeIndex::from_arrays(&[0, 1], &[1, 0], 2, 2, &device).unwrap();
 /// assert_eq!(conv.forward(Tensor::<2>::ones([2, 3], &device), &edges).dims(), [2, 4]);
 /// ```
 #[derive(Module, Debug)]
-pub struct GinConv<M: Module> {
+pub struct GinConv<M: Module = Sequential> {
     /// The network `h`.
     pub nn: M,
     /// ε, `[1]`.
     pub eps: Param<Tensor<1>>,
     /// How the neighbours are combined.
+    pub aggr_module: Aggregation,
+    /// What the layer was made from.
     #[module(skip)]
-    pub aggr: Aggregation,
-    /// Which way messages run.
-    #[module(skip)]
-    pub flow: Flow,
+    pub config: GinConvConfig,
 }
 
-impl<M: NodeTransform + ModuleDisplay> GinConv<M> {
-    /// The convolution.
-    ///
-    /// # Panics
-    /// If the width of the features is not that of the network, or those of a pair differ.
-    pub fn forward(&self, x: impl Into<Nodes>, edges: impl Into<Edges>) -> Tensor<2> {
-        let scope = scope::layer(self, Self::KIND, "forward");
-        let x = scope.input("x", x.into());
-        let edges = scope.input("edge_index", edges.into());
+impl<M: NodeTransform + ModuleDisplay> Layer for GinConv<M> {
+    const NAME: &'static str = "GINConv";
 
+    type Config = GinConvConfig;
+    type Args = ConvArgs;
+    type Output = Tensor<2>;
+
+    fn signatures(&self) -> Signatures {
+        let width = self
+            .nn
+            .in_channels()
+            .map_or_else(|| Dim::from("F"), Dim::from);
+        Signatures::conv(width.clone(), width).size()
+    }
+
+    fn compute(&self, ConvArgs { x, edges }: ConvArgs) -> Tensor<2> {
         let own = self.eps.val() + 1.0;
-        let is_sum = self.aggr == Reduce::Sum.into();
-        let out = if !x.is_pair() && is_sum {
+        let is_pair = x.is_pair();
+        let (x, x_i) = edges.ends(x);
+        let out = if !is_pair && self.aggr_module.reduce() == Some(Reduce::Sum) {
             // Neighbours and the node itself in one walk.
-            let args = GinConvArgs {
-                x: x.src,
-                own: Some(own),
-            };
-            self.propagate(edges, args)
+            let own = Some(own);
+            self.propagate(&edges, GinPropagated { x, own })
         } else {
-            let (x_j, x_i) = self.flow.ends(x);
-            let out = self.propagate(edges, GinConvArgs { x: x_j, own: None });
+            let out = self.propagate(&edges, GinPropagated { x, own: None });
             match x_i {
                 Some(x_i) => out + x_i * own.unsqueeze_dim(1),
                 None => out,
             }
         };
-        scope.exit(self.nn.transform(out))
+        self.nn.transform(out)
     }
 }
 
 /// What [`GinConv`] propagates.
 #[derive(Clone, Debug)]
-pub struct GinConvArgs {
-    /// Features of the senders, `[N, F]`.
-    pub x: Tensor<2>,
-    /// Weight of a node's own row, `[1]`, if it is added to the sum.
-    pub own: Option<Tensor<1>>,
+pub struct GinPropagated {
+    x: Tensor<2>,
+    own: Option<Tensor<1>>,
 }
 
-leaves!(GinConvArgs { x, own });
+leaves!(GinPropagated { x, own });
 
 impl<M: NodeTransform + ModuleDisplay> MessagePassing for GinConv<M> {
-    type Args = GinConvArgs;
+    type Propagated = GinPropagated;
 
-    const KIND: &'static str = "GINConv";
-    const RECORD: &'static str = "GINConvPropagate";
-
-    fn message(&self, args: &GinConvArgs, _ends: &Endpoints) -> Message {
+    fn message(&self, args: &GinPropagated, _ends: &Endpoints) -> Message {
         let x = args.x.clone();
         match args.own.clone() {
             Some(weight) => Message::WithSelf { x, weight },
-            None => Message::Source(x),
+            None => Message::source(x),
         }
     }
 
     fn aggregation(&self) -> Aggregation {
-        self.aggr.clone()
-    }
-
-    fn flow(&self) -> Flow {
-        self.flow
-    }
-}
-
-impl<M: NodeTransform + ModuleDisplay> Overloads for GinConv<M> {
-    fn overloads(&self) -> Vec<Overload<Self>> {
-        let width = self.nn.d_input().map_or_else(|| Dim::from("F"), Dim::from);
-        GraphForm::ALL
-            .into_iter()
-            .enumerate()
-            .map(|(i, form)| {
-                let signature = Signature::new()
-                    .with("x", form.x(width.clone(), width.clone()))
-                    .with("edge_index", form.edges())
-                    .with("size", form.size());
-                Overload::new(format!("forward__{i}"), signature, |conv: &Self, args| {
-                    let mut args = Arguments::new(args);
-                    value(conv.forward(args.nodes(), args.edges()))
-                })
-            })
-            .collect()
-    }
-
-    fn kind(&self) -> &'static str {
-        Self::KIND
+        self.aggr_module.clone()
     }
 }
 
@@ -195,14 +167,14 @@ mod tests {
     use kiln_core::EdgeIndex;
 
     use super::*;
-    use crate::store::StateDict;
+    use crate::{conv::Conv, store::StateDict};
 
     #[test]
     fn sum_of_neighbours_plus_itself() {
         let device = Device::flex();
         let conv = GinConvConfig::new()
             .with_eps(0.5)
-            .init(Relu::new(), &device);
+            .init_with(Relu::new(), &device);
         let edges = EdgeIndex::from_arrays(&[1, 2, 0], &[0, 0, 2], 3, 3, &device).unwrap();
         let x = Tensor::<2>::from_floats([[2.0], [4.0], [-8.0]], &device);
         // 3 + (4 - 8) and 6 and -12 + 2, rectified.
@@ -215,7 +187,7 @@ mod tests {
         let device = Device::flex();
         let linear = |d_input, d_output| LinearConfig::new(d_input, d_output).init(&device);
         let nn = (linear(3, 4), Relu::new(), linear(4, 2));
-        let conv = GinConvConfig::new().init(nn, &device);
+        let conv = GinConvConfig::new().init_with(nn, &device);
         let state = StateDict::of(&conv).unwrap();
         let names: Vec<_> = state.tensors.keys().map(String::as_str).collect();
         assert_eq!(
@@ -237,7 +209,7 @@ mod tests {
         let edges = EdgeIndex::from_arrays(&[1], &[0], 2, 2, &device).unwrap();
         for train_eps in [false, true] {
             let config = GinConvConfig::new().with_train_eps(train_eps);
-            let conv = config.init(Relu::new(), &device);
+            let conv = config.init_with(Relu::new(), &device);
             let x = Tensor::<2>::ones([2, 1], &device).require_grad();
             let out = conv.forward(x, &edges);
             let gradients = out.sum().backward();

@@ -1,25 +1,57 @@
-//! Graph convolutions, one file a layer.
+//! Convolutions: layers that take node features and edges and return node features.
 //!
-//! | layer | PyG | edge weights | edge features | bipartite |
-//! |---|---|---|---|---|
-//! | [`GcnConv`] | `GCNConv` | yes | | |
-//! | [`SageConv`] | `SAGEConv` | | | yes |
-//! | [`GatConv`] | `GATConv` | | yes | yes |
-//! | [`GinConv`] | `GINConv` | | | yes |
-//!
-//! Fields of a layer carry the names of PyG's `state_dict`. Every layer takes its edges as an edge
-//! index (COO) or as an adjacency (CSR by destination), has the signatures of its typed forward
-//! variants in [`Overloads`](kiln_core::Overloads), and never reads tensor values or branches on
-//! them, so that its forward pass can be recorded.
+//! Every layer says in its documentation which paper it is from, which class of PyG it matches, and where
+//! it departs.
 
 mod attention;
 mod gat_conv;
+mod gatv2_conv;
 mod gcn_conv;
 mod gin_conv;
+mod graph_conv;
+mod prelude;
 mod sage_conv;
 
-pub use attention::Attention;
-pub use gat_conv::{FillValue, GatConv, GatConvArgs, GatConvConfig};
-pub use gcn_conv::{GcnConv, GcnConvArgs, GcnConvConfig, GcnNorm};
-pub use gin_conv::{GinConv, GinConvConfig};
-pub use sage_conv::{SageConv, SageConvConfig};
+use burn::tensor::Tensor;
+use kiln_core::{ConvArgs, Edges, Nodes};
+use kiln_ops::Layer;
+
+pub use self::{
+    attention::{Alpha, Attention, AttentionArgs, AttentionOutput, FillValue},
+    gat_conv::{GatConv, GatConvConfig},
+    gatv2_conv::{Gatv2Conv, Gatv2ConvConfig},
+    gcn_conv::{GcnConv, GcnConvConfig},
+    gin_conv::{GinConv, GinConvConfig},
+    graph_conv::{GraphConv, GraphConvConfig},
+    sage_conv::{SageConv, SageConvConfig},
+};
+
+/// A layer that takes nodes and edges and returns nodes: what every convolution is.
+///
+/// What edges carry, weights or features, is part of them: `edges.with_weight(weight)`. A layer takes what
+/// its documentation names.
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use kiln_core::{EdgeIndex, Edges};
+/// use kiln_nn::prelude::*;
+///
+/// let device = Device::flex();
+/// let edges = EdgeIndex::from_arrays(&[0, 1], &[1, 0], 2, 2, &device).unwrap();
+/// let conv = GcnConvConfig::new(3, 4).init(&device);
+/// let x = Tensor::<2>::ones([2, 3], &device);
+/// let weighted = Edges::from(&edges).with_weight(Tensor::ones([2], &device));
+/// let (out, same) = (conv.forward(x.clone(), &edges), conv.forward(x, &weighted));
+/// assert_eq!(out.into_data(), same.into_data());
+/// ```
+pub trait Conv: Layer<Args: From<ConvArgs>, Output: Into<Tensor<2>>> {
+    /// The convolution.
+    ///
+    /// # Panics
+    /// If features do not have the widths of the layer.
+    fn forward(&self, x: impl Into<Nodes>, edges: impl Into<Edges>) -> Tensor<2> {
+        self.call(ConvArgs::from((x, edges))).into()
+    }
+}
+
+impl<L> Conv for L where L: Layer<Args: From<ConvArgs>, Output: Into<Tensor<2>>> {}

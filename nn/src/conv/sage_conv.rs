@@ -1,28 +1,7 @@
 //! GraphSAGE: a linear map of the aggregated neighbours plus one of the node itself.
-//!
-//! ```text
-//! x_i' = W_l · ⊕_{j ∈ N(i)} x_j + b + W_r · x_i
-//! ```
 
-use burn::{
-    config::Config,
-    module::{Module, Param},
-    nn::Linear,
-    tensor::{Device, Tensor},
-};
-use kiln_core::{
-    Edges, Nodes,
-    signature::{Overload, Overloads, Signature},
-};
-use kiln_ops::{Reduce, add_bias, linear, linear_add, linear_sum, scope};
-
-use crate::{
-    aggr::Aggregation,
-    init,
-    message_passing::{Endpoints, Flow, Message, MessagePassing},
-    overload::{Arguments, GraphForm, value},
-    sequential::NodeTransform,
-};
+use super::prelude::*;
+use crate::utils::unit_rows;
 
 /// Configuration of a [`SageConv`].
 #[expect(
@@ -31,16 +10,13 @@ use crate::{
 )]
 #[derive(Config, Debug)]
 pub struct SageConvConfig {
-    /// Width of the source nodes' features (PyG: `in_channels`, or its first entry).
-    pub d_input: usize,
-    /// Width of the output features (PyG: `out_channels`).
-    pub d_output: usize,
-    /// Width of the destination nodes' features, if it differs (PyG: second entry of `in_channels`).
-    #[config(default = "None")]
-    pub d_dst: Option<usize>,
+    /// Width of the features, or of those of sources and targets.
+    pub in_channels: Channels,
+    /// Width of the output features.
+    pub out_channels: usize,
     /// How the neighbours are combined.
     #[config(default = "Reduce::Mean.into()")]
-    pub aggr: Aggregation,
+    pub aggr: AggrConfig,
     /// Whether to scale each row of the output to Euclidean norm 1.
     #[config(default = false)]
     pub normalize: bool,
@@ -53,28 +29,27 @@ pub struct SageConvConfig {
     /// Whether to add a learned bias.
     #[config(default = true)]
     pub bias: bool,
-    /// Which way messages run.
-    #[config(default = "Flow::SourceToTarget")]
-    pub flow: Flow,
 }
 
-impl SageConvConfig {
-    /// Creates the layer.
-    pub fn init(&self, device: &Device) -> SageConv {
-        let (d_src, d_output) = (self.d_input, self.d_output);
-        let d_dst = self.d_dst.unwrap_or(d_src);
+impl LayerConfig for SageConvConfig {
+    type Layer = SageConv;
+
+    fn blank() -> Self {
+        Self::new(0.into(), 0)
+    }
+
+    fn make(&self, device: &Device) -> SageConv {
+        let [d_src, d_dst] = self.in_channels.both();
+        let aggr_module = self.aggr.init(device);
+        let linear =
+            |d_in, d_out, bias| LinearConfig::new(d_in, d_out).with_bias(bias).init(device);
+        let d_out = self.out_channels;
         SageConv {
-            lin: self
-                .project
-                .then(|| init::linear(d_src, d_src, true, device)),
-            lin_l: init::linear(self.aggr.width(d_src), d_output, self.bias, device),
-            lin_r: self
-                .root_weight
-                .then(|| init::linear(d_dst, d_output, false, device)),
-            in_channels: [d_src, d_dst],
-            normalize: self.normalize,
-            aggr: self.aggr.clone(),
-            flow: self.flow,
+            lin: self.project.then(|| linear(d_src, d_src, true)),
+            lin_l: linear(aggr_module.width(d_src), d_out, self.bias),
+            lin_r: self.root_weight.then(|| linear(d_dst, d_out, false)),
+            aggr_module,
+            config: self.clone(),
         }
     }
 }
@@ -86,14 +61,13 @@ impl SageConvConfig {
 /// ```
 ///
 /// Source: Hamilton, Ying, Leskovec, Inductive Representation Learning on Large Graphs, 2017,
-/// arXiv:1706.02216. Matches `torch_geometric.nn.SAGEConv` (2.8) for the aggregations `sum`,
-/// `mean`, `max`, `min`, `mul` and lists of them. Departs: the LSTM aggregation is missing. With
-/// messages from target to source, a pair's destinations send and its sources receive (PyG picks
-/// the wrong rows there).
+/// arXiv:1706.02216. Matches `torch_geometric.nn.SAGEConv` (2.8) for the aggregations that
+/// [`AggrConfig`] has. Departs: with messages from target to source, a pair's targets send and its sources
+/// receive (PyG picks the wrong rows there).
 ///
 /// # Shapes
-/// x: `[N, d_input]`, or a pair `([N, d_input], [M, d_dst])` whose second entry may be absent (its
-/// term is left out then) · edges: `E` from `N` to `M` nodes · output: `[M, d_output]`
+/// x: `[N, in]`, or a pair `([N, in_src], [M, in_dst])` whose second entry may be absent (its term is left
+/// out then) · edges: `E` from `N` to `M` nodes · output: `[M, out_channels]`
 ///
 /// # Numerics
 /// A node without neighbours aggregates zeros (ones for `mul`). Values of an adjacency have no effect.
@@ -102,125 +76,72 @@ impl SageConvConfig {
 /// ```
 /// use burn::tensor::{Device, Tensor};
 /// use kiln_core::EdgeIndex;
-/// use kiln_nn::conv::SageConvConfig;
+/// use kiln_nn::prelude::*;
 ///
 /// let device = Device::flex();
 /// let edges = EdgeIndex::from_arrays(&[0, 1, 2], &[0, 0, 1], 3, 2, &device).unwrap();
-/// let conv = SageConvConfig::new(3, 4).init(&device);
-/// let pair = (Tensor::ones([3, 3], &device), Tensor::ones([2, 3], &device));
+/// let conv = SageConvConfig::new(3.into(), 4).init(&device);
+/// let pair = (Tensor::<2>::ones([3, 3], &device), Tensor::<2>::ones([2, 3], &device));
 /// assert_eq!(conv.forward(pair, &edges).dims(), [2, 4]);
 /// ```
 #[derive(Module, Debug)]
 pub struct SageConv {
-    /// Projection of the senders, `[d_input, d_input]` with bias.
+    /// Map of the neighbours' features before they are combined.
     pub lin: Option<Linear>,
-    /// Map of the aggregate, `[k · d_input, d_output]` for `k` aggregations.
+    /// Map of the aggregate.
     pub lin_l: Linear,
-    /// Map of the node itself, `[d_dst, d_output]`.
+    /// Map of the node itself.
     pub lin_r: Option<Linear>,
-    /// Widths of source and destination features.
-    pub in_channels: [usize; 2],
-    /// Whether rows are scaled to norm 1.
-    pub normalize: bool,
     /// How the neighbours are combined.
+    pub aggr_module: Aggregation,
+    /// What the layer was made from.
     #[module(skip)]
-    pub aggr: Aggregation,
-    /// Which way messages run.
-    #[module(skip)]
-    pub flow: Flow,
+    pub config: SageConvConfig,
 }
 
-impl SageConv {
-    /// The convolution.
-    ///
-    /// # Panics
-    /// If the widths of the features are not those of the layer.
-    pub fn forward(&self, x: impl Into<Nodes>, edges: impl Into<Edges>) -> Tensor<2> {
-        let scope = scope::layer(self, Self::KIND, "forward");
-        let x = scope.input("x", x.into());
-        let edges = scope.input("edge_index", edges.into());
+impl Layer for SageConv {
+    const NAME: &'static str = "SAGEConv";
 
-        let (x_j, x_i) = self.flow.ends(x);
+    type Config = SageConvConfig;
+    type Args = ConvArgs;
+    type Output = Tensor<2>;
+
+    fn signatures(&self) -> Signatures {
+        let [d_src, d_dst] = self.config.in_channels.both();
+        // Nobody reads the targets' features where the node itself has no part.
+        let d_dst = if self.config.root_weight || d_src == d_dst {
+            Dim::from(d_dst)
+        } else {
+            Dim::from("F")
+        };
+        Signatures::conv(d_src, d_dst).size()
+    }
+
+    fn compute(&self, ConvArgs { x, edges }: ConvArgs) -> Tensor<2> {
+        let (x_j, x_i) = edges.ends(x);
         let x_j = match &self.lin {
-            Some(lin) => lin.transform_relu(x_j),
+            Some(lin) => lin.forward_relu(x_j),
             None => x_j,
         };
-        let own = self.lin_r.as_ref().zip(x_i);
-        let own = own.map(|(lin_r, x_i)| (x_i, lin_r.weight.val()));
-        let weight = self.lin_l.weight.val();
-        let bias = self.lin_l.bias.as_ref().map(Param::val);
-        let [d_input, d_output] = weight.dims();
-        let out = if d_output < d_input && self.aggr.is_linear() {
-            // The aggregate of maps is the map of the aggregate, so messages are as wide as the narrower.
-            let aggregated = self.propagate(edges, linear(x_j, weight, None));
-            let out = match own {
-                Some((x_i, lin_r)) => linear_add(x_i, lin_r, aggregated),
-                None => aggregated,
-            };
-            match bias {
-                Some(bias) => add_bias(out, bias),
-                None => out,
-            }
+        let map = Map::from(&self.lin_l).with_root(self.lin_r.as_ref(), x_i);
+        let out = self.propagate_map(&edges, x_j, map);
+        if self.config.normalize {
+            unit_rows(out)
         } else {
-            let aggregated = self.propagate(edges, x_j);
-            match own {
-                Some((x_i, lin_r)) => linear_sum([aggregated, x_i], [weight, lin_r], bias),
-                None => linear(aggregated, weight, bias),
-            }
-        };
-        scope.exit(if self.normalize { unit_rows(out) } else { out })
+            out
+        }
     }
-}
-
-/// Scales each row to Euclidean norm 1; rows shorter than 1e-12 are divided by 1e-12.
-fn unit_rows(x: Tensor<2>) -> Tensor<2> {
-    // The bound stands inside the root, so that the gradient of a zero row is zero and not NaN.
-    let norm = (x.clone() * x.clone()).sum_dim(1).clamp_min(1e-24).sqrt();
-    x / norm
 }
 
 impl MessagePassing for SageConv {
-    type Args = Tensor<2>;
-
-    const KIND: &'static str = "SAGEConv";
-    const RECORD: &'static str = "SAGEConvPropagate";
+    type Propagated = Tensor<2>;
 
     fn message(&self, x: &Tensor<2>, _ends: &Endpoints) -> Message {
-        Message::Source(x.clone())
+        Message::source(x.clone())
     }
 
     fn aggregation(&self) -> Aggregation {
-        self.aggr.clone()
-    }
-
-    fn flow(&self) -> Flow {
-        self.flow
-    }
-}
-
-impl Overloads for SageConv {
-    fn overloads(&self) -> Vec<Overload<Self>> {
-        let [d_src, d_dst] = self.in_channels;
-        GraphForm::ALL
-            .into_iter()
-            .enumerate()
-            // Two widths leave no single node set to call the layer with.
-            .filter(|(_, form)| form.pair || d_src == d_dst || self.lin_r.is_none())
-            .map(|(i, form)| {
-                let signature = Signature::new()
-                    .with("x", form.x(d_src, d_dst))
-                    .with("edge_index", form.edges())
-                    .with("size", form.size());
-                Overload::new(format!("forward__{i}"), signature, |conv: &Self, args| {
-                    let mut args = Arguments::new(args);
-                    value(conv.forward(args.nodes(), args.edges()))
-                })
-            })
-            .collect()
-    }
-
-    fn kind(&self) -> &'static str {
-        Self::KIND
+        self.aggr_module.clone()
     }
 }
 
@@ -230,27 +151,27 @@ mod tests {
     use kiln_core::EdgeIndex;
 
     use super::*;
+    use crate::conv::Conv;
 
     /// Node 0 hears 1 and 2, node 1 hears nobody.
     #[test]
     fn mean_of_neighbours_plus_itself() {
         let device = Device::flex();
-        let mut conv = SageConvConfig::new(1, 1).with_bias(false).init(&device);
-        conv.lin_l.weight = conv
-            .lin_l
-            .weight
-            .map(|_| Tensor::from_floats([[10.0]], &device));
-        conv.lin_r = conv.lin_r.map(|mut lin| {
-            lin.weight = lin.weight.map(|_| Tensor::from_floats([[1.0]], &device));
-            lin
-        });
+        let config = SageConvConfig::new(1.into(), 1).with_bias(false);
+        let mut conv = config.init(&device);
+        let fill = |lin: &mut Linear, value: f32| {
+            let weight = lin.weight.clone();
+            lin.weight = weight.map(|_| Tensor::from_floats([[value]], &device));
+        };
+        fill(&mut conv.lin_l, 10.0);
+        fill(conv.lin_r.as_mut().unwrap(), 1.0);
         let edges = EdgeIndex::from_arrays(&[1, 2], &[0, 0], 3, 3, &device).unwrap();
         let x = Tensor::<2>::from_floats([[1.0], [2.0], [4.0]], &device);
         let expected = TensorData::from([[31.0_f32], [2.0], [4.0]]);
         let out = conv.forward(x.clone(), &edges).into_data();
         out.assert_approx_eq::<f32>(&expected, Tolerance::default());
 
-        // Without features of the destinations their term is missing.
+        // Without features of the targets their term is missing.
         let expected = TensorData::from([[30.0_f32], [0.0], [0.0]]);
         let out = conv.forward((x, None), &edges).into_data();
         out.assert_approx_eq::<f32>(&expected, Tolerance::default());
@@ -263,9 +184,9 @@ mod tests {
         let [x_j, x_i] =
             [4, 3].map(|rows| Tensor::<2>::random([rows, 5], Distribution::Default, &device));
         for reduce in [Reduce::Mean, Reduce::Sum, Reduce::Max] {
-            let config = SageConvConfig::new(5, 2).with_aggr(reduce.into());
+            let config = SageConvConfig::new(5.into(), 2).with_aggr(reduce.into());
             let conv = config.init(&device);
-            let aggregated = conv.propagate(Edges::from(&edges), x_j.clone());
+            let aggregated = conv.propagate(&Edges::from(&edges), x_j.clone());
             let lin_r = conv.lin_r.clone().unwrap();
             for x_i in [Some(x_i.clone()), None] {
                 let mut expected = conv.lin_l.forward(aggregated.clone());
@@ -276,18 +197,5 @@ mod tests {
                 out.assert_approx_eq::<f32>(&expected.into_data(), Tolerance::default());
             }
         }
-    }
-
-    #[test]
-    fn zero_rows_stay_zero_and_keep_a_finite_gradient() {
-        let device = Device::flex().autodiff();
-        let x = Tensor::<2>::from_floats([[3.0, 4.0], [0.0, 0.0]], &device).require_grad();
-        let out = unit_rows(x.clone());
-        let gradients = out.clone().sum().backward();
-        let expected = TensorData::from([[0.6_f32, 0.8], [0.0, 0.0]]);
-        out.into_data()
-            .assert_approx_eq::<f32>(&expected, Tolerance::default());
-        let gradient = x.grad(&gradients).unwrap().into_data();
-        assert!(gradient.iter::<f32>().all(f32::is_finite));
     }
 }

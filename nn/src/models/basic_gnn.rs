@@ -9,32 +9,29 @@
 
 use burn::{
     module::{Module, ModuleDisplay},
-    nn::Linear,
     tensor::{Device, Tensor},
 };
-use kiln_core::{
-    Edges,
-    signature::{Overload, Overloads, Signature},
-};
-use kiln_ops::scope;
+use kiln_core::{ConvArgs, Signatures};
+use kiln_ops::Layer;
+use serde::{Deserialize, Serialize};
 
 use super::{jumping_knowledge::JumpingKnowledge, mlp::normalize_activate};
 use crate::{
     activation::Activation,
+    config::{ConfigError, LayerConfig, check_dropout},
+    conv::Conv,
     dropout::Dropout,
-    init,
-    norm::{BatchNorm, BatchNormConfig},
-    overload::{Arguments, GraphForm, edge_attr, edge_weight, nodes, value},
-    sequential::NodeTransform,
+    linear::{Linear, LinearConfig},
+    norm::{BatchNorm, BatchNormConfig, Norm},
 };
 
 /// What a model asks of one of its convolutions.
 #[derive(Clone, Copy, Debug)]
 pub struct LayerSpec {
     /// Width of the input features.
-    pub d_input: usize,
+    pub in_channels: usize,
     /// Width of the output features.
-    pub d_output: usize,
+    pub out_channels: usize,
     /// Whether this convolution makes the model's output.
     pub is_output: bool,
     /// The model's dropout probability.
@@ -43,49 +40,33 @@ pub struct LayerSpec {
     pub act: Option<Activation>,
     /// Whether the model's activation comes before normalisation.
     pub act_first: bool,
-    /// Whether the model normalises.
-    pub batch_norm: bool,
-}
-
-/// What each edge carries; a convolution takes what it supports.
-#[derive(Clone, Debug, Default)]
-pub struct EdgeInputs {
-    /// One weight an edge, `[E]`.
-    pub weight: Option<Tensor<1>>,
-    /// Features of the edges, `[E, D]`.
-    pub attr: Option<Tensor<2>>,
+    /// The model's normalisation.
+    pub norm: Option<Norm>,
 }
 
 /// A convolution that a [`BasicGnn`] can be made of.
-pub trait BasicConv: Module + ModuleDisplay {
-    /// The options of the convolution.
-    type Options: Clone + core::fmt::Debug;
-
+pub trait BasicConv: Conv<Config: LayerConfig + Clone + core::fmt::Debug> + ModuleDisplay {
     /// Name of the model made of it, such as `GCN`.
     const MODEL: &'static str;
 
-    /// Options with their default values.
-    fn default_options() -> Self::Options;
+    /// The configuration of one layer of a model.
+    fn layer_config(options: &Self::Config, layer: &LayerSpec) -> Self::Config;
 
     /// Creates one layer of a model.
-    fn init_layer(options: &Self::Options, layer: &LayerSpec, device: &Device) -> Self;
+    fn init_layer(options: &Self::Config, layer: &LayerSpec, device: &Device) -> Self;
 
-    /// Applies the convolution.
-    fn convolve(&self, x: Tensor<2>, edges: &Edges, inputs: &EdgeInputs) -> Tensor<2>;
-
-    /// Whether edges may have weights.
-    fn takes_edge_weight() -> bool {
-        false
-    }
-
-    /// Width of the edges' features, if the convolution uses them.
-    fn d_edge(&self) -> Option<usize> {
-        None
+    /// Whether a model can be made of layers with these options.
+    ///
+    /// # Errors
+    /// If one of its layers could not work with them.
+    fn check_layer(options: &Self::Config, layer: &LayerSpec) -> Result<(), ConfigError> {
+        Self::layer_config(options, layer).check()
     }
 }
 
 /// Configuration of a [`BasicGnn`].
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(bound = "")]
 pub struct BasicGnnConfig<C: BasicConv> {
     /// Width of the input features.
     pub in_channels: usize,
@@ -101,12 +82,12 @@ pub struct BasicGnnConfig<C: BasicConv> {
     pub act: Option<Activation>,
     /// Whether the activation comes before the normalisation.
     pub act_first: bool,
-    /// Whether hidden features are batch-normalised.
-    pub batch_norm: bool,
+    /// Normalisation of hidden features, if any.
+    pub norm: Option<Norm>,
     /// How the layers' outputs are combined; without it the last convolution makes the output.
     pub jk: Option<JumpingKnowledge>,
-    /// Options of the convolutions.
-    pub conv: C::Options,
+    /// Options of the convolutions; the model sets their widths.
+    pub conv: C::Config,
 }
 
 impl<C: BasicConv> BasicGnnConfig<C> {
@@ -120,9 +101,9 @@ impl<C: BasicConv> BasicGnnConfig<C> {
             dropout: 0.0,
             act: Some(Activation::Relu),
             act_first: false,
-            batch_norm: false,
+            norm: None,
             jk: None,
-            conv: C::default_options(),
+            conv: C::Config::blank(),
         }
     }
 
@@ -151,8 +132,8 @@ impl<C: BasicConv> BasicGnnConfig<C> {
     }
 
     /// Normalises hidden features.
-    pub fn with_batch_norm(mut self, batch_norm: bool) -> Self {
-        self.batch_norm = batch_norm;
+    pub fn with_norm(mut self, norm: Option<Norm>) -> Self {
+        self.norm = norm;
         self
     }
 
@@ -164,49 +145,67 @@ impl<C: BasicConv> BasicGnnConfig<C> {
 
     /// Sets the options of the convolutions. Where they are a layer's configuration, the widths in
     /// it have no effect: the model sets them.
-    pub fn with_conv(mut self, conv: C::Options) -> Self {
+    pub fn with_conv(mut self, conv: C::Config) -> Self {
         self.conv = conv;
         self
     }
 
-    /// Creates the model.
-    ///
-    /// # Panics
-    /// If there is no layer, or the dropout probability is not in `[0, 1)`.
-    pub fn init(&self, device: &Device) -> BasicGnn<C> {
-        assert!(self.num_layers > 0, "expected at least one layer");
+    /// What the model asks of its convolutions.
+    fn layers(&self) -> impl Iterator<Item = LayerSpec> {
         let hidden = self.hidden_channels;
         let out_channels = self.out_channels.unwrap_or(hidden);
-        let convs = (0..self.num_layers).map(|i| {
+        (0..self.num_layers).map(move |i| {
             let is_last = i + 1 == self.num_layers;
             let is_output = is_last && self.jk.is_none() && self.out_channels.is_some();
-            let layer = LayerSpec {
-                d_input: if i == 0 { self.in_channels } else { hidden },
-                d_output: if is_output { out_channels } else { hidden },
+            LayerSpec {
+                in_channels: if i == 0 { self.in_channels } else { hidden },
+                out_channels: if is_output { out_channels } else { hidden },
                 is_output,
                 dropout: self.dropout,
                 act: self.act,
                 act_first: self.act_first,
-                batch_norm: self.batch_norm,
-            };
-            C::init_layer(&self.conv, &layer, device)
-        });
+                norm: self.norm,
+            }
+        })
+    }
+}
+
+impl<C: BasicConv> LayerConfig for BasicGnnConfig<C> {
+    type Layer = BasicGnn<C>;
+
+    const REQUIRED: &'static [&'static str] = &["in_channels", "hidden_channels", "num_layers"];
+    const NEUTRAL: &'static [(&'static str, &'static str)] = C::Config::NEUTRAL;
+
+    fn blank() -> Self {
+        Self::new(0, 0, 0)
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        check_dropout(self.dropout)?;
+        ConfigError::unless(self.num_layers > 0, "num_layers", "at least one layer", "0")?;
+        self.layers()
+            .try_for_each(|layer| C::check_layer(&self.conv, &layer))
+    }
+
+    fn make(&self, device: &Device) -> BasicGnn<C> {
+        let hidden = self.hidden_channels;
+        let convs = self
+            .layers()
+            .map(|layer| C::init_layer(&self.conv, &layer, device));
         let num_norms = self.num_layers - usize::from(self.jk.is_none());
         let norms = (0..num_norms).map(|_| {
-            self.batch_norm
-                .then(|| BatchNormConfig::new(hidden).init(device))
+            self.norm
+                .map(|Norm::BatchNorm| BatchNormConfig::new(hidden).init(device))
         });
+        let lin = |jk: JumpingKnowledge| {
+            let width = jk.width(hidden, self.num_layers);
+            let out_channels = self.out_channels.unwrap_or(hidden);
+            LinearConfig::new(width, out_channels).init(device)
+        };
         BasicGnn {
             convs: convs.collect(),
             norms: norms.collect(),
-            lin: self.jk.map(|jk| {
-                init::linear(
-                    jk.width(hidden, self.num_layers),
-                    out_channels,
-                    true,
-                    device,
-                )
-            }),
+            lin: self.jk.map(lin),
             dropout: Dropout::new(self.dropout),
             in_channels: self.in_channels,
             act_first: self.act_first,
@@ -222,7 +221,8 @@ impl<C: BasicConv> BasicGnnConfig<C> {
 /// normalisation, and jumping knowledge has no LSTM.
 ///
 /// # Shapes
-/// x: `[N, in_channels]` · edges: `E` among `N` nodes · output: `[N, out_channels]`
+/// x: `[N, in_channels]` · edges: `E` among `N` nodes, with the weights or features that `C` takes ·
+/// output: `[N, out_channels]`
 #[derive(Module, Debug)]
 pub struct BasicGnn<C: Module> {
     /// The convolutions.
@@ -245,36 +245,25 @@ pub struct BasicGnn<C: Module> {
     pub jk: Option<JumpingKnowledge>,
 }
 
-impl<C: BasicConv> BasicGnn<C> {
-    /// Applies the model.
-    ///
-    /// # Panics
-    /// If the width of the features is not the model's.
-    pub fn forward(&self, x: Tensor<2>, edges: impl Into<Edges>) -> Tensor<2> {
-        self.forward_with(x, edges, EdgeInputs::default())
+impl<C: BasicConv> Layer for BasicGnn<C> {
+    const NAME: &'static str = C::MODEL;
+
+    type Config = BasicGnnConfig<C>;
+    type Args = ConvArgs;
+    type Output = Tensor<2>;
+
+    /// One node set, and of what edges carry that which the convolution takes.
+    fn signatures(&self) -> Signatures {
+        let of_conv = self.convs[0].signatures();
+        let is_carried = |name: &str| ["edge_weight", "edge_attr"].contains(&name);
+        Signatures::conv_of_one_set(self.in_channels).with_those_of(of_conv, is_carried)
     }
 
-    /// Applies the model with weights or features of edges, as far as its convolution takes them.
-    ///
-    /// # Panics
-    /// If the width of the features is not the model's.
-    pub fn forward_with(
-        &self,
-        x: Tensor<2>,
-        edges: impl Into<Edges>,
-        inputs: EdgeInputs,
-    ) -> Tensor<2> {
-        let scope = scope::layer(self, C::MODEL, "forward");
-        let mut x = scope.input("x", x);
-        let edges = scope.input("edge_index", edges.into());
-        let inputs = EdgeInputs {
-            weight: scope.input("edge_weight", inputs.weight),
-            attr: scope.input("edge_attr", inputs.attr),
-        };
-
+    fn compute(&self, ConvArgs { x, edges }: ConvArgs) -> Tensor<2> {
+        let (mut x, _) = x.floats();
         let mut outputs = Vec::new();
         for (i, conv) in self.convs.iter().enumerate() {
-            x = conv.convolve(x, &edges, &inputs);
+            x = conv.forward(x, &edges);
             if let Some(norm) = self.norms.get(i) {
                 x = normalize_activate(x, norm.as_ref(), self.act, self.act_first);
                 x = self.dropout.forward(x);
@@ -286,43 +275,9 @@ impl<C: BasicConv> BasicGnn<C> {
         if let Some(jk) = self.jk {
             x = jk.combine(outputs);
         }
-        if let Some(lin) = &self.lin {
-            x = lin.transform(x);
+        match &self.lin {
+            Some(lin) => lin.forward(x),
+            None => x,
         }
-        scope.exit(x)
-    }
-}
-
-impl<C: BasicConv> Overloads for BasicGnn<C> {
-    fn overloads(&self) -> Vec<Overload<Self>> {
-        let [coo, ..] = GraphForm::ALL;
-        let mut signature = Signature::new()
-            .with("x", nodes(self.in_channels))
-            .with("edge_index", coo.edges());
-        let takes_weight = C::takes_edge_weight();
-        if takes_weight {
-            signature = signature.with("edge_weight", edge_weight());
-        }
-        let d_edge = self.convs[0].d_edge();
-        if let Some(d_edge) = d_edge {
-            signature = signature.with("edge_attr", edge_attr(d_edge));
-        }
-        vec![Overload::new(
-            "forward",
-            signature,
-            move |model: &Self, args| {
-                let mut args = Arguments::new(args);
-                let (x, edges) = (args.tensor(), args.edges());
-                let inputs = EdgeInputs {
-                    weight: if takes_weight { args.optional() } else { None },
-                    attr: d_edge.and_then(|_| args.optional()),
-                };
-                value(model.forward_with(x, edges, inputs))
-            },
-        )]
-    }
-
-    fn kind(&self) -> &'static str {
-        C::MODEL
     }
 }

@@ -1,10 +1,12 @@
 //! The GAT model: a stack of [`GatConv`].
 
-use burn::tensor::{Device, Tensor};
-use kiln_core::Edges;
+use burn::tensor::Device;
 
-use super::basic_gnn::{BasicConv, BasicGnn, BasicGnnConfig, EdgeInputs, LayerSpec};
-use crate::conv::{GatConv, GatConvConfig};
+use super::basic_gnn::{BasicConv, BasicGnn, BasicGnnConfig, LayerSpec};
+use crate::{
+    config::{ConfigError, LayerConfig},
+    conv::{GatConv, GatConvConfig},
+};
 
 /// A graph attention network. Matches `torch_geometric.nn.GAT`: heads share the width of a layer if
 /// they are concatenated, and the convolution that makes the output averages them. The model's
@@ -17,39 +19,29 @@ pub type Gat = BasicGnn<GatConv>;
 pub type GatConfig = BasicGnnConfig<GatConv>;
 
 impl BasicConv for GatConv {
-    type Options = GatConvConfig;
-
     const MODEL: &'static str = "GAT";
 
-    fn default_options() -> GatConvConfig {
-        GatConvConfig::new(0, 0)
-    }
-
-    /// # Panics
-    /// If heads are concatenated and do not divide the width.
-    fn init_layer(options: &GatConvConfig, layer: &LayerSpec, device: &Device) -> Self {
-        let (heads, width) = (options.heads, layer.d_output);
+    fn layer_config(options: &GatConvConfig, layer: &LayerSpec) -> GatConvConfig {
+        let (heads, width) = (options.heads, layer.out_channels);
         let concat = options.concat && !layer.is_output;
-        assert!(
-            !concat || width.is_multiple_of(heads),
-            "expected a width that {heads} heads divide, got {width}"
-        );
-        let config = GatConvConfig {
-            d_input: layer.d_input,
-            d_output: if concat { width / heads } else { width },
-            d_dst: None,
+        GatConvConfig {
+            in_channels: layer.in_channels.into(),
+            out_channels: if concat { width / heads.max(1) } else { width },
             concat,
             dropout: layer.dropout,
             ..options.clone()
-        };
-        config.init(device)
+        }
     }
 
-    fn convolve(&self, x: Tensor<2>, edges: &Edges, inputs: &EdgeInputs) -> Tensor<2> {
-        self.forward_with(x, edges, inputs.attr.clone())
+    fn init_layer(options: &GatConvConfig, layer: &LayerSpec, device: &Device) -> Self {
+        Self::layer_config(options, layer).init(device)
     }
 
-    fn d_edge(&self) -> Option<usize> {
-        self.lin_edge.as_ref().map(|lin| lin.weight.dims()[0])
+    fn check_layer(options: &GatConvConfig, layer: &LayerSpec) -> Result<(), ConfigError> {
+        let config = Self::layer_config(options, layer);
+        config.check()?;
+        let divides = !config.concat || layer.out_channels.is_multiple_of(config.heads);
+        let expected = "a divisor of `hidden_channels`";
+        ConfigError::unless(divides, "heads", expected, config.heads.to_string())
     }
 }

@@ -1,10 +1,12 @@
 //! The GCN model: a stack of [`GcnConv`].
 
-use burn::tensor::{Device, Tensor};
-use kiln_core::Edges;
+use burn::tensor::Device;
 
-use super::basic_gnn::{BasicConv, BasicGnn, BasicGnnConfig, EdgeInputs, LayerSpec};
-use crate::conv::{GcnConv, GcnConvConfig};
+use super::basic_gnn::{BasicConv, BasicGnn, BasicGnnConfig, LayerSpec};
+use crate::{
+    config::LayerConfig,
+    conv::{GcnConv, GcnConvConfig},
+};
 
 /// A graph convolutional network. Matches `torch_geometric.nn.GCN`.
 ///
@@ -14,12 +16,12 @@ use crate::conv::{GcnConv, GcnConvConfig};
 /// ```
 /// use burn::tensor::{Device, Tensor};
 /// use kiln_core::EdgeIndex;
-/// use kiln_nn::models::GcnConfig;
+/// use kiln_nn::{models::GcnConfig, prelude::*};
 ///
 /// let device = Device::flex();
 /// let model = GcnConfig::new(3, 16, 2).with_out_channels(5).init(&device);
 /// let edges = EdgeIndex::from_arrays(&[0, 1], &[1, 0], 2, 2, &device).unwrap();
-/// assert_eq!(model.forward(Tensor::ones([2, 3], &device), &edges).dims(), [2, 5]);
+/// assert_eq!(model.forward(Tensor::<2>::ones([2, 3], &device), &edges).dims(), [2, 5]);
 /// ```
 pub type Gcn = BasicGnn<GcnConv>;
 
@@ -27,28 +29,17 @@ pub type Gcn = BasicGnn<GcnConv>;
 pub type GcnConfig = BasicGnnConfig<GcnConv>;
 
 impl BasicConv for GcnConv {
-    type Options = GcnConvConfig;
-
     const MODEL: &'static str = "GCN";
 
-    fn default_options() -> GcnConvConfig {
-        GcnConvConfig::new(0, 0)
+    fn layer_config(options: &GcnConvConfig, layer: &LayerSpec) -> GcnConvConfig {
+        GcnConvConfig {
+            in_channels: layer.in_channels,
+            out_channels: layer.out_channels,
+            ..options.clone()
+        }
     }
 
     fn init_layer(options: &GcnConvConfig, layer: &LayerSpec, device: &Device) -> Self {
-        let config = GcnConvConfig {
-            d_input: layer.d_input,
-            d_output: layer.d_output,
-            ..options.clone()
-        };
-        config.init(device)
-    }
-
-    fn convolve(&self, x: Tensor<2>, edges: &Edges, inputs: &EdgeInputs) -> Tensor<2> {
-        self.forward_weighted(x, edges, inputs.weight.clone())
-    }
-
-    fn takes_edge_weight() -> bool {
-        true
+        Self::layer_config(options, layer).init(device)
     }
 }

@@ -1,13 +1,15 @@
 //! The GIN model: a stack of [`GinConv`] around two-layer perceptrons.
 
-use burn::tensor::{Device, Tensor};
-use kiln_core::Edges;
+use burn::tensor::Device;
 
 use super::{
-    basic_gnn::{BasicConv, BasicGnn, BasicGnnConfig, EdgeInputs, LayerSpec},
+    basic_gnn::{BasicConv, BasicGnn, BasicGnnConfig, LayerSpec},
     mlp::{Mlp, MlpConfig},
 };
-use crate::conv::{GinConv, GinConvConfig};
+use crate::{
+    config::{ConfigError, LayerConfig},
+    conv::{GinConv, GinConvConfig},
+};
 
 /// A graph isomorphism network. Matches `torch_geometric.nn.GIN`: each convolution wraps an [`Mlp`]
 /// of two layers that normalises and activates as the model does.
@@ -19,23 +21,23 @@ pub type Gin = BasicGnn<GinConv<Mlp>>;
 pub type GinConfig = BasicGnnConfig<GinConv<Mlp>>;
 
 impl BasicConv for GinConv<Mlp> {
-    type Options = GinConvConfig;
-
     const MODEL: &'static str = "GIN";
 
-    fn default_options() -> GinConvConfig {
-        GinConvConfig::new()
+    fn layer_config(options: &GinConvConfig, _layer: &LayerSpec) -> GinConvConfig {
+        options.clone()
     }
 
     fn init_layer(options: &GinConvConfig, layer: &LayerSpec, device: &Device) -> Self {
-        let mlp = MlpConfig::new(vec![layer.d_input, layer.d_output, layer.d_output])
+        let (d_input, d_output) = (layer.in_channels, layer.out_channels);
+        let mlp = MlpConfig::new(vec![d_input, d_output, d_output])
             .with_act(layer.act)
             .with_act_first(layer.act_first)
-            .with_batch_norm(layer.batch_norm);
-        options.init(mlp.init(device), device)
+            .with_norm(layer.norm);
+        options.init_with(mlp.init(device), device)
     }
 
-    fn convolve(&self, x: Tensor<2>, edges: &Edges, _inputs: &EdgeInputs) -> Tensor<2> {
-        self.forward(x, edges)
+    /// The model makes the networks.
+    fn check_layer(_options: &GinConvConfig, _layer: &LayerSpec) -> Result<(), ConfigError> {
+        Ok(())
     }
 }

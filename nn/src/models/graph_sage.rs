@@ -1,10 +1,12 @@
 //! The GraphSAGE model: a stack of [`SageConv`].
 
-use burn::tensor::{Device, Tensor};
-use kiln_core::Edges;
+use burn::tensor::Device;
 
-use super::basic_gnn::{BasicConv, BasicGnn, BasicGnnConfig, EdgeInputs, LayerSpec};
-use crate::conv::{SageConv, SageConvConfig};
+use super::basic_gnn::{BasicConv, BasicGnn, BasicGnnConfig, LayerSpec};
+use crate::{
+    config::LayerConfig,
+    conv::{SageConv, SageConvConfig},
+};
 
 /// A GraphSAGE network. Matches `torch_geometric.nn.GraphSAGE`.
 ///
@@ -15,25 +17,17 @@ pub type GraphSage = BasicGnn<SageConv>;
 pub type GraphSageConfig = BasicGnnConfig<SageConv>;
 
 impl BasicConv for SageConv {
-    type Options = SageConvConfig;
-
     const MODEL: &'static str = "GraphSAGE";
 
-    fn default_options() -> SageConvConfig {
-        SageConvConfig::new(0, 0)
+    fn layer_config(options: &SageConvConfig, layer: &LayerSpec) -> SageConvConfig {
+        SageConvConfig {
+            in_channels: layer.in_channels.into(),
+            out_channels: layer.out_channels,
+            ..options.clone()
+        }
     }
 
     fn init_layer(options: &SageConvConfig, layer: &LayerSpec, device: &Device) -> Self {
-        let config = SageConvConfig {
-            d_input: layer.d_input,
-            d_output: layer.d_output,
-            d_dst: None,
-            ..options.clone()
-        };
-        config.init(device)
-    }
-
-    fn convolve(&self, x: Tensor<2>, edges: &Edges, _inputs: &EdgeInputs) -> Tensor<2> {
-        self.forward(x, edges)
+        Self::layer_config(options, layer).init(device)
     }
 }

@@ -1,17 +1,17 @@
 //! Jumping knowledge: using the outputs of all layers, not only of the last.
 
-use core::str::FromStr;
-
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+
+use crate::by_name::by_name;
 
 /// How the outputs of the layers are combined before a model's final linear layer.
 ///
 /// Source: Xu et al., Representation Learning on Graphs with Jumping Knowledge Networks, 2018,
 /// arXiv:1806.03536. Matches `torch_geometric.nn.JumpingKnowledge` for `cat` and `max`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(try_from = "String", into = "&'static str")]
 pub enum JumpingKnowledge {
     /// Only the last layer's output.
     Last,
@@ -47,6 +47,15 @@ impl JumpingKnowledge {
     }
 }
 
+by_name!(
+    JumpingKnowledge,
+    UnknownJumpingKnowledge {
+        Last: "last",
+        Cat: "cat",
+        Max: "max",
+    }
+);
+
 /// The larger element of each two, as PyTorch's maximum along an axis has it, gradients included: NaN is larger
 /// than any number, and of equal ones the first is taken.
 fn larger(x: Tensor<2>, y: Tensor<2>) -> Tensor<2> {
@@ -61,19 +70,4 @@ fn larger(x: Tensor<2>, y: Tensor<2>) -> Tensor<2> {
 pub struct UnknownJumpingKnowledge {
     /// The name.
     pub name: String,
-}
-
-impl FromStr for JumpingKnowledge {
-    type Err = UnknownJumpingKnowledge;
-
-    fn from_str(name: &str) -> Result<Self, Self::Err> {
-        match name {
-            "last" => Ok(Self::Last),
-            "cat" => Ok(Self::Cat),
-            "max" => Ok(Self::Max),
-            _ => Err(UnknownJumpingKnowledge {
-                name: name.to_owned(),
-            }),
-        }
-    }
 }

@@ -3,30 +3,37 @@
 use burn::{
     config::Config,
     module::Module,
-    nn::Linear,
     tensor::{Device, Tensor},
 };
-use kiln_core::signature::{Overload, Overloads, Signature};
-use kiln_ops::scope;
+use kiln_core::{Signatures, signature::Type};
+use kiln_ops::Layer;
 
 use crate::{
     activation::Activation,
+    config::{ConfigError, LayerConfig, check_dropout},
     dropout::Dropout,
-    init,
-    norm::{BatchNorm, BatchNormConfig},
-    overload::{Arguments, nodes, value},
-    sequential::NodeTransform,
+    linear::{Linear, LinearConfig},
+    norm::{BatchNorm, BatchNormConfig, Norm},
 };
 
-/// Configuration of an [`Mlp`].
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "independent options, as PyG has them"
-)]
+/// Configuration of an [`Mlp`]: the widths of all layers, or those of input, hidden layers and output with
+/// the number of layers.
 #[derive(Config, Debug)]
 pub struct MlpConfig {
-    /// Widths of the input, of each hidden layer and of the output (PyG: `channel_list`).
-    pub channels: Vec<usize>,
+    /// Widths of the input, of each hidden layer and of the output.
+    pub channel_list: Vec<usize>,
+    /// Width of the input; with it `channel_list` has no effect.
+    #[config(default = "None")]
+    pub in_channels: Option<usize>,
+    /// Width of hidden layers.
+    #[config(default = "None")]
+    pub hidden_channels: Option<usize>,
+    /// Width of the output.
+    #[config(default = "None")]
+    pub out_channels: Option<usize>,
+    /// Number of linear layers.
+    #[config(default = "None")]
+    pub num_layers: Option<usize>,
     /// Probability with which hidden features are dropped while training.
     #[config(default = 0.0)]
     pub dropout: f64,
@@ -36,9 +43,9 @@ pub struct MlpConfig {
     /// Whether the activation comes before the normalisation.
     #[config(default = false)]
     pub act_first: bool,
-    /// Whether hidden features are batch-normalised (PyG: `norm`).
-    #[config(default = true)]
-    pub batch_norm: bool,
+    /// Normalisation of hidden features, if any.
+    #[config(default = "Some(Norm::BatchNorm)")]
+    pub norm: Option<Norm>,
     /// Whether the last layer is only linear; otherwise it too gets normalisation, activation and
     /// dropout.
     #[config(default = true)]
@@ -49,31 +56,63 @@ pub struct MlpConfig {
 }
 
 impl MlpConfig {
-    /// Creates the network.
-    ///
-    /// # Panics
-    /// If there are fewer than two widths.
-    pub fn init(&self, device: &Device) -> Mlp {
-        assert!(
-            self.channels.len() >= 2,
-            "expected the widths of input and output, got {} widths",
-            self.channels.len()
-        );
-        let lins = self
-            .channels
-            .windows(2)
-            .map(|d| init::linear(d[0], d[1], self.bias, device));
-        let last = self.channels.len() - usize::from(self.plain_last);
-        let norms = self.channels[1..last].iter().map(|width| {
-            self.batch_norm
-                .then(|| BatchNormConfig::new(*width).init(device))
+    /// Widths of the input, of each hidden layer and of the output.
+    fn channels(&self) -> Result<Vec<usize>, ConfigError> {
+        let Some(in_channels) = self.in_channels else {
+            let (list, enough) = (&self.channel_list, self.channel_list.len() >= 2);
+            let expected = "at least two widths, or `in_channels`";
+            ConfigError::unless(enough, "channel_list", expected, format!("{list:?}"))?;
+            return Ok(list.clone());
+        };
+        let given = |name, expected, value: Option<usize>| {
+            value.filter(|&value| value > 0).ok_or_else(|| ConfigError {
+                name,
+                expected,
+                got: value.map_or("none".to_owned(), |value| value.to_string()),
+            })
+        };
+        let width = "a width beside `in_channels`";
+        let num_layers = given("num_layers", "at least one layer", self.num_layers)?;
+        let mut channels = vec![in_channels];
+        if num_layers > 1 {
+            let hidden = given("hidden_channels", width, self.hidden_channels)?;
+            channels.resize(num_layers, hidden);
+        }
+        channels.push(given("out_channels", width, self.out_channels)?);
+        Ok(channels)
+    }
+}
+
+impl LayerConfig for MlpConfig {
+    type Layer = Mlp;
+
+    const REQUIRED: &'static [&'static str] = &[];
+
+    fn blank() -> Self {
+        Self::new(Vec::new())
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        check_dropout(self.dropout)?;
+        self.channels().map(drop)
+    }
+
+    fn make(&self, device: &Device) -> Mlp {
+        let channels = self.channels().unwrap_or_default();
+        let lins = channels.windows(2).map(|d| {
+            let config = LinearConfig::new(d[0], d[1]);
+            config.with_bias(self.bias).init(device)
+        });
+        let last = channels.len().saturating_sub(usize::from(self.plain_last));
+        let norms = channels[1..last].iter().map(|&width| {
+            self.norm
+                .map(|Norm::BatchNorm| BatchNormConfig::new(width).init(device))
         });
         Mlp {
             lins: lins.collect(),
             norms: norms.collect(),
             dropout: Dropout::new(self.dropout),
-            act: self.act,
-            act_first: self.act_first,
+            config: self.clone(),
         }
     }
 }
@@ -84,7 +123,7 @@ impl MlpConfig {
 /// for all layers.
 ///
 /// # Shapes
-/// x: `[N, channels[0]]` · output: `[N, channels[last]]`
+/// x: `[N, channels[0]]` · output: `[N, channels[last]]`, where `channels` are the widths of all layers
 #[derive(Module, Debug)]
 pub struct Mlp {
     /// The linear layers.
@@ -93,38 +132,49 @@ pub struct Mlp {
     pub norms: Vec<Option<BatchNorm>>,
     /// Dropout behind each of those layers.
     pub dropout: Dropout,
-    /// The activation function.
+    /// What the network was made from.
     #[module(skip)]
-    pub act: Option<Activation>,
-    /// Whether the activation comes before the normalisation.
-    pub act_first: bool,
+    pub config: MlpConfig,
 }
 
 impl Mlp {
-    const KIND: &'static str = "MLP";
-
     /// Applies the network.
     ///
     /// # Panics
     /// If the width of the features is not that of the first layer.
     pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        let scope = scope::layer(self, Self::KIND, "forward");
-        let x = scope.input("x", x);
+        self.call(x)
+    }
+}
+
+impl Layer for Mlp {
+    const NAME: &'static str = "MLP";
+
+    type Config = MlpConfig;
+    type Args = Tensor<2>;
+    type Output = Tensor<2>;
+
+    fn signatures(&self) -> Signatures {
+        let width = self.lins[0].in_channels();
+        Signatures::new().with("x", Type::float(["N".into(), width.into()]))
+    }
+
+    fn compute(&self, x: Tensor<2>) -> Tensor<2> {
+        let MlpConfig { act, act_first, .. } = self.config;
         let hidden = self.lins.iter().zip(&self.norms);
         let x = hidden.fold(x, |x, (lin, norm)| {
-            let x = if norm.is_none() && self.act == Some(Activation::Relu) {
-                lin.transform_relu(x)
+            let x = if norm.is_none() && act == Some(Activation::Relu) {
+                lin.forward_relu(x)
             } else {
-                normalize_activate(lin.transform(x), norm.as_ref(), self.act, self.act_first)
+                normalize_activate(lin.forward(x), norm.as_ref(), act, act_first)
             };
             self.dropout.forward(x)
         });
         // A plain last layer has no normalisation, so the fold has left it out.
-        let out = match self.lins.get(self.norms.len()) {
-            Some(last) => last.transform(x),
+        match self.lins.get(self.norms.len()) {
+            Some(last) => last.forward(x),
             None => x,
-        };
-        scope.exit(out)
+        }
     }
 }
 
@@ -147,19 +197,5 @@ pub(super) fn normalize_activate(
         normalize(activate(x))
     } else {
         activate(normalize(x))
-    }
-}
-
-impl Overloads for Mlp {
-    fn overloads(&self) -> Vec<Overload<Self>> {
-        let d_input = self.lins[0].weight.dims()[0];
-        let signature = Signature::new().with("x", nodes(d_input));
-        vec![Overload::new("forward", signature, |mlp: &Self, args| {
-            value(mlp.forward(Arguments::new(args).tensor()))
-        })]
-    }
-
-    fn kind(&self) -> &'static str {
-        Self::KIND
     }
 }

@@ -11,7 +11,7 @@ mod graph_sage;
 mod jumping_knowledge;
 mod mlp;
 
-pub use basic_gnn::{BasicConv, BasicGnn, BasicGnnConfig, EdgeInputs, LayerSpec};
+pub use basic_gnn::{BasicConv, BasicGnn, BasicGnnConfig, LayerSpec};
 pub use gat::{Gat, GatConfig};
 pub use gcn::{Gcn, GcnConfig};
 pub use gin::{Gin, GinConfig};

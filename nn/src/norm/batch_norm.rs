@@ -6,28 +6,49 @@ use burn::{
     nn,
     tensor::{DType, Device, Tensor},
 };
+use kiln_core::{Signatures, signature::Type};
+use kiln_ops::Layer;
+
+use crate::config::{ConfigError, LayerConfig};
 
 /// Configuration of a [`BatchNorm`].
 #[derive(Config, Debug)]
 pub struct BatchNormConfig {
-    /// Number of features (PyG: `in_channels`).
-    pub num_features: usize,
-    /// Added to the variance (PyG: `eps`).
+    /// Number of features.
+    pub in_channels: usize,
+    /// Added to the variance.
     #[config(default = 1e-5)]
-    pub epsilon: f64,
+    pub eps: f64,
     /// Weight of the newest batch in the running statistics.
     #[config(default = 0.1)]
     pub momentum: f64,
 }
 
-impl BatchNormConfig {
-    /// Creates the layer.
-    ///
-    /// # Panics
-    /// If there are no features, `epsilon` is not positive, or `momentum` is not in `[0, 1]`.
-    pub fn init(&self, device: &Device) -> BatchNorm {
-        let config = nn::BatchNormConfig::new(self.num_features)
-            .with_epsilon(self.epsilon)
+impl LayerConfig for BatchNormConfig {
+    type Layer = BatchNorm;
+
+    const REQUIRED: &'static [&'static str] = &["in_channels"];
+    const NEUTRAL: &'static [(&'static str, &'static str)] = &[
+        ("affine", "true"),
+        ("track_running_stats", "true"),
+        ("allow_single_element", "false"),
+    ];
+
+    fn blank() -> Self {
+        Self::new(1)
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        let (eps, momentum) = (self.eps, self.momentum);
+        ConfigError::unless(self.in_channels > 0, "in_channels", "at least one", "0")?;
+        ConfigError::unless(eps > 0.0, "eps", "a positive number", eps.to_string())?;
+        let ok = (0.0..=1.0).contains(&momentum);
+        ConfigError::unless(ok, "momentum", "a number in [0, 1]", momentum.to_string())
+    }
+
+    fn make(&self, device: &Device) -> BatchNorm {
+        let config = nn::BatchNormConfig::new(self.in_channels)
+            .with_epsilon(self.eps)
             .with_momentum(self.momentum);
         BatchNorm {
             module: config.init(device),
@@ -59,6 +80,23 @@ impl BatchNorm {
     /// # Panics
     /// If the number of features is not the layer's.
     pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        self.call(x)
+    }
+}
+
+impl Layer for BatchNorm {
+    const NAME: &'static str = "BatchNorm";
+
+    type Config = BatchNormConfig;
+    type Args = Tensor<2>;
+    type Output = Tensor<2>;
+
+    fn signatures(&self) -> Signatures {
+        let [width] = self.module.gamma.dims();
+        Signatures::new().with("x", Type::float(["N".into(), width.into()]))
+    }
+
+    fn compute(&self, x: Tensor<2>) -> Tensor<2> {
         batch_norm(&self.module, x)
     }
 }

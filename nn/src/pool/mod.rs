@@ -1,13 +1,15 @@
-//! Readout: one row for each graph of a batch.
+//! Readout: one row per group, such as the graphs of a batch.
 //!
-//! `batch` gives the graph of each node, `[N]`, as [`kiln_core::Batch`] has it; without it all nodes
-//! belong to one graph. The number of graphs is an argument, so no data is read and graphs without
-//! nodes keep their row: zeros.
+//! [`Groups`] say which group each row belongs to: `Groups::from(&batch)`, or
+//! [`Groups::one`] for a single graph. They are sorted once; keep them for a batch.
 
-use burn::tensor::{Int, Tensor};
+use burn::tensor::Tensor;
+use kiln_core::Groups;
 use kiln_ops::Reduce;
 
-/// Adds up the rows of each graph.
+use crate::aggr::Aggregation;
+
+/// Adds up the rows of each group.
 ///
 /// ```text
 /// r_g = Σ_{n in g} x_n
@@ -16,19 +18,27 @@ use kiln_ops::Reduce;
 /// Matches `torch_geometric.nn.global_add_pool`.
 ///
 /// # Shapes
-/// x: `[N, F]` · batch: `[N]` int · output: `[num_graphs, F]`, or `[1, F]` without `batch`
-pub fn global_add_pool(
-    x: Tensor<2>,
-    batch: Option<Tensor<1, Int>>,
-    num_graphs: usize,
-) -> Tensor<2> {
-    match batch {
-        Some(batch) => kiln_ops::scatter(x, batch, num_graphs, Reduce::Sum),
-        None => kiln_ops::column_sum(x),
-    }
+/// x: `[N, F]` · output: `[groups, F]`, zeros for a group without rows
+///
+/// # Panics
+/// If there is not one row for each row of the groups.
+///
+/// # Examples
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use kiln_core::Groups;
+///
+/// let device = Device::flex();
+/// let groups = Groups::from_array(&[0, 0, 1], 2, &device).unwrap();
+/// let x = Tensor::<2>::from_floats([[1.0], [2.0], [5.0]], &device);
+/// let out = kiln_nn::pool::global_add_pool(x, &groups).into_data();
+/// assert_eq!(out.as_slice::<f32>().unwrap(), [3.0, 5.0]);
+/// ```
+pub fn global_add_pool(x: Tensor<2>, groups: &Groups) -> Tensor<2> {
+    Aggregation::from(Reduce::Sum).aggregate(x, groups)
 }
 
-/// Averages the rows of each graph.
+/// Averages the rows of each group.
 ///
 /// ```text
 /// r_g = 1/|g| Σ_{n in g} x_n
@@ -37,19 +47,15 @@ pub fn global_add_pool(
 /// Matches `torch_geometric.nn.global_mean_pool`.
 ///
 /// # Shapes
-/// x: `[N, F]` · batch: `[N]` int · output: `[num_graphs, F]`, or `[1, F]` without `batch`
-pub fn global_mean_pool(
-    x: Tensor<2>,
-    batch: Option<Tensor<1, Int>>,
-    num_graphs: usize,
-) -> Tensor<2> {
-    match batch {
-        Some(batch) => kiln_ops::scatter(x, batch, num_graphs, Reduce::Mean),
-        None => kiln_ops::column_mean(x),
-    }
+/// x: `[N, F]` · output: `[groups, F]`, zeros for a group without rows
+///
+/// # Panics
+/// If there is not one row for each row of the groups.
+pub fn global_mean_pool(x: Tensor<2>, groups: &Groups) -> Tensor<2> {
+    Aggregation::from(Reduce::Mean).aggregate(x, groups)
 }
 
-/// Takes each feature's largest value in each graph.
+/// Takes each feature's largest value in each group.
 ///
 /// ```text
 /// r_g = max_{n in g} x_n
@@ -58,14 +64,10 @@ pub fn global_mean_pool(
 /// Matches `torch_geometric.nn.global_max_pool`.
 ///
 /// # Shapes
-/// x: `[N, F]` · batch: `[N]` int · output: `[num_graphs, F]`, or `[1, F]` without `batch`
-pub fn global_max_pool(
-    x: Tensor<2>,
-    batch: Option<Tensor<1, Int>>,
-    num_graphs: usize,
-) -> Tensor<2> {
-    match batch {
-        Some(batch) => kiln_ops::scatter(x, batch, num_graphs, Reduce::Max),
-        None => x.max_dim(0),
-    }
+/// x: `[N, F]` · output: `[groups, F]`, zeros for a group without rows
+///
+/// # Panics
+/// If there is not one row for each row of the groups.
+pub fn global_max_pool(x: Tensor<2>, groups: &Groups) -> Tensor<2> {
+    Aggregation::from(Reduce::Max).aggregate(x, groups)
 }

@@ -4,8 +4,10 @@
 //! PyG gives them (linear weights as `[out, in]`, scale and shift of norms as `weight` and `bias`).
 //! Reading is strict: every tensor of the module must be in the file with the right shape, and every
 //! tensor of the file must belong to the module. Two things are forgiven: the counter
-//! `num_batches_tracked` of batch normalisation, which only PyTorch uses (0 is written), and the
-//! names that GATConv had before PyG 2.5, `lin_src.weight` and `lin_dst.weight` for one shared map.
+//! `num_batches_tracked` of batch normalisation, which only PyTorch uses (0 is written), and names and
+//! layouts of earlier releases of PyG, as the layers' [`HISTORY`](kiln_ops::Layer::HISTORY) has them.
+
+mod history;
 
 mod archive;
 
@@ -140,6 +142,7 @@ impl StateDict {
             }
             tensors.insert(name, data(tensor)?);
         }
+        history::tie(module, &mut tensors);
         Ok(Self { tensors })
     }
 
@@ -206,7 +209,7 @@ impl StateDict {
             .collect();
         let mut tensors = self.tensors;
         tensors.retain(|name, _| !is_counter(name) || expected.contains_key(name));
-        join_shared_maps(&mut tensors, &expected);
+        history::upgrade(&module, &mut tensors, &expected);
         compare(&tensors, &expected)?;
 
         let mut adapter: Box<dyn ModuleAdapter> = Box::new(PyTorchToBurnAdapter);
@@ -256,34 +259,6 @@ fn all_tensors<S: ModuleStore>(mut store: S) -> Result<BTreeMap<String, TensorDa
             Err(error) => Err(format!("{name}: {error}")),
         })
         .collect()
-}
-
-/// GATConv before PyG 2.5 stored one shared map under two names.
-fn join_shared_maps(
-    tensors: &mut BTreeMap<String, TensorData>,
-    expected: &BTreeMap<String, Vec<usize>>,
-) {
-    for name in expected
-        .keys()
-        .filter(|name| !tensors.contains_key(*name))
-        .cloned()
-        .collect::<Vec<_>>()
-    {
-        let Some(prefix) = name.strip_suffix("lin.weight") else {
-            continue;
-        };
-        let (src, dst) = (
-            format!("{prefix}lin_src.weight"),
-            format!("{prefix}lin_dst.weight"),
-        );
-        let known = [&src, &dst].iter().any(|name| expected.contains_key(*name));
-        if !known && tensors.contains_key(&src) && tensors.get(&src) == tensors.get(&dst) {
-            tensors.remove(&dst);
-            if let Some(shared) = tensors.remove(&src) {
-                tensors.insert(name, shared);
-            }
-        }
-    }
 }
 
 fn compare(

@@ -5,7 +5,8 @@
     python generate.py --output DIR             write somewhere else, for instance to compare
     python generate.py --check-state-dicts DIR  do state dicts written by Kiln work in PyG?
 
-Each file holds one case: a layer, model or pooling function with its arguments, on one graph.
+Each file holds one case: a layer, model or pooling function with its arguments, on one graph. The cases
+are in `cases`, one module per layer.
 
     param.<key>                    state_dict entry: PyG's names and layouts
     in.x                           node features [N, F], or, for a pair,
@@ -38,296 +39,23 @@ import argparse
 import json
 import sys
 import warnings
-import zlib
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch_geometric
+from cases import GRAPHS, SEED, all_cases
+from cases.common import F_EDGE, F_IN
+from cases.pool import BATCHES, POOLS
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
-from torch_geometric.nn import models, pool
-from torch_geometric.nn.conv import GATConv, GCNConv, GINConv, SAGEConv
+from torch_geometric import nn
 
 HERE = Path(__file__).resolve().parent
-SEED = 20250
-
-LAYERS = {"GCNConv": GCNConv, "SAGEConv": SAGEConv, "GINConv": GINConv, "GATConv": GATConv}
-MODELS = {name: getattr(models, name) for name in ("GCN", "GraphSAGE", "GIN", "GAT")}
-POOLS = {
-    f"global_{aggr}_pool": getattr(pool, f"global_{aggr}_pool") for aggr in ("add", "mean", "max")
-}
-
-F_IN, F_DST, F_OUT, HIDDEN, F_EDGE = 8, 5, 6, 7, 4
 
 # The case whose state_dict is also stored as PyTorch and plain safetensors files.
 STATE_DICT_CASE = "SAGEConv-edge_index-plain-default"
 STATE_DICT_STEM = "sage_state_dict"
-
-
-# Graphs ------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Graph:
-    """`src` and `dst` of each edge, in the order in which they are passed to PyG."""
-
-    num_src: int
-    num_dst: int
-    src: tuple = ()
-    dst: tuple = ()
-
-    @property
-    def num_edges(self):
-        return len(self.src)
-
-
-def ring_with_chords(num_nodes=12, num_chords=14):
-    """A connected graph without self loops or duplicates, its edges shuffled."""
-    rng = np.random.default_rng([SEED, num_nodes])
-    edges = {(i, (i + 1) % num_nodes) for i in range(num_nodes)}
-    while len(edges) < num_nodes + num_chords:
-        src, dst = (int(i) for i in rng.integers(num_nodes, size=2))
-        if src != dst:
-            edges.add((src, dst))
-    src, dst = rng.permutation(sorted(edges)).T.tolist()
-    return Graph(num_nodes, num_nodes, tuple(src), tuple(dst))
-
-
-# fmt: off
-GRAPHS = {
-    "plain": ring_with_chords(),
-    # Self loops at 2, 5 and 8 (one each, so that it is clear whose weight survives); 5 has nothing
-    # else, 8 has nothing else coming in; 4 -> 0 and 7 -> 3 are duplicated, 4 -> 0 three times;
-    # 9 has no incoming edge, 10 no outgoing one, 11 and 6 no edge at all.
-    "loops": Graph(
-        12, 12,
-        (4, 0, 2, 7, 9, 4, 1, 5, 3, 7, 8, 0, 4, 2, 8, 1, 9, 3),
-        (0, 1, 2, 3, 1, 0, 4, 5, 10, 3, 8, 7, 0, 1, 10, 2, 7, 2),
-    ),
-    "empty": Graph(12, 12),
-    # More sources than targets, and the reverse. Ids that are equal on both sides, such as 2 -> 2,
-    # are different nodes, yet GATConv takes them for self loops. 3 -> 1 is duplicated; some sources
-    # and some targets have no edge.
-    "bipartite": Graph(
-        12, 7,
-        (3, 11, 2, 0, 9, 3, 5, 10, 6, 7, 1, 9, 4, 11, 2),
-        (1, 0, 2, 4, 2, 1, 5, 4, 0, 5, 1, 0, 4, 2, 1),
-    ),
-    "bipartite_rev": Graph(
-        7, 12,
-        (1, 0, 2, 4, 2, 1, 5, 4, 0, 5, 1, 0, 4, 2, 1),
-        (3, 11, 2, 0, 9, 3, 5, 10, 6, 7, 1, 9, 4, 11, 2),
-    ),
-    "bipartite_empty": Graph(9, 6),
-}
-# fmt: on
-
-
-# Cases -------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Case:
-    conv: str
-    variant: str
-    graph: str
-    config: str
-    kwargs: dict
-    # What the inputs are besides features and edges: "edge_weight", "edge_attr", "value" (of the
-    # adjacency), "no_dst" (x_dst is None) and "positive" (features well away from zero).
-    inputs: frozenset = field(default=frozenset())
-
-    @property
-    def name(self):
-        return f"{self.conv}-{self.variant}-{self.graph}-{self.config}"
-
-    @property
-    def is_pair(self):
-        return self.variant.startswith("pair_")
-
-    @property
-    def is_adj(self):
-        return "adj" in self.variant
-
-    @property
-    def wants_attention(self):
-        return self.variant.endswith("_attention")
-
-    def rng(self, purpose):
-        return np.random.default_rng([SEED, zlib.crc32(f"{self.name}/{purpose}".encode())])
-
-
-def layer_cases(conv, variant, base, configs):
-    """The default configuration on every graph and the others on the richest one.
-
-    A config is `(name, kwargs, *inputs)`; its kwargs are added to those of `base`.
-    """
-    pair = variant.startswith("pair_")
-    if pair:
-        graphs, richest = ("bipartite", "bipartite_rev", "bipartite_empty"), "bipartite"
-    else:
-        graphs, richest = ("plain", "loops", "empty"), "loops"
-    for graph in graphs:
-        yield Case(conv, variant, graph, "default", base)
-        if pair:
-            yield Case(conv, variant, graph, "no_dst", base, frozenset({"no_dst"}))
-    for name, kwargs, *inputs in configs:
-        yield Case(conv, variant, richest, name, base | kwargs, frozenset(inputs))
-
-
-def gcn_cases():
-    base = {"in_channels": F_IN, "out_channels": F_OUT}
-    no_norm = {"normalize": False, "add_self_loops": False}
-    shared = [
-        ("improved", {"improved": True}),
-        ("no_self_loops", {"add_self_loops": False}),
-        ("no_normalize", no_norm),
-        ("no_bias", {"bias": False}),
-        ("cached", {"cached": True}),
-    ]
-    # The weights of an adjacency are its values. Without any, `improved` has an effect only there:
-    # with an edge index PyG drops the fill value of self loops and takes all weights as one.
-    for variant, weight in (("edge_index", "edge_weight"), ("adj", "value")):
-        weighted = [
-            (weight, {}, weight),
-            (f"improved-{weight}", {"improved": True}, weight),
-            (f"no_self_loops-{weight}", {"add_self_loops": False}, weight),
-            (f"no_normalize-{weight}", no_norm, weight),
-        ]
-        yield from layer_cases("GCNConv", variant, base, shared + weighted)
-    flow = {"flow": "target_to_source"}
-    reverse = [("reverse", flow), ("reverse-edge_weight", flow, "edge_weight")]
-    for name, kwargs, *inputs in reverse:
-        yield Case("GCNConv", "edge_index", "loops", name, base | kwargs, frozenset(inputs))
-
-
-def sage_cases():
-    configs = [
-        ("sum", {"aggr": "sum"}),
-        ("max", {"aggr": "max"}),
-        ("min", {"aggr": "min"}),
-        ("mul", {"aggr": "mul"}, "positive"),
-        ("mean_max", {"aggr": ["mean", "max"]}),
-        ("normalize", {"normalize": True}),
-        ("no_root", {"root_weight": False}),
-        ("project", {"project": True}),
-        ("no_bias", {"bias": False}),
-    ]
-    for variant in ("edge_index", "adj", "pair_edge_index", "pair_adj"):
-        pair, extra = variant.startswith("pair_"), []
-        if pair:
-            extra.append(("shared_width", {"in_channels": F_IN}))
-        if variant.endswith("adj"):
-            extra.append(("value", {}, "value"))  # values are dropped
-        base = {"in_channels": [F_IN, F_DST] if pair else F_IN, "out_channels": F_OUT}
-        yield from layer_cases("SAGEConv", variant, base, configs + extra)
-
-
-def gin_cases():
-    configs = [
-        ("eps", {"eps": 0.3}),
-        ("train_eps", {"eps": 0.3, "train_eps": True}),
-        ("max", {"aggr": "max"}),
-        ("mean", {"aggr": "mean"}),
-    ]
-    for variant in ("edge_index", "adj", "pair_edge_index", "pair_adj"):
-        extra = [("value", {}, "value")] if variant.endswith("adj") else []
-        yield from layer_cases("GINConv", variant, {"nn": [F_IN, HIDDEN, F_OUT]}, configs + extra)
-
-
-def gat_cases():
-    heads = {"heads": 3}
-    edges = {"edge_dim": F_EDGE}
-    plain = [
-        ("heads", heads),
-        ("no_concat", heads | {"concat": False}),
-        ("negative_slope", {"negative_slope": 0.1}),
-        ("dropout", {"dropout": 0.6}),
-        ("no_self_loops", heads | {"add_self_loops": False}),
-        ("no_bias", {"bias": False}),
-        ("no_concat-no_bias", heads | {"concat": False, "bias": False}),
-        ("residual", heads | {"residual": True}),
-        ("no_concat-residual", heads | {"concat": False, "residual": True}),
-        ("edge_dim-no_self_loops", heads | edges | {"add_self_loops": False}, "edge_attr"),
-    ]
-    with_loops = [
-        ("edge_dim", heads | edges, "edge_attr"),
-        ("fill_add", edges | {"fill_value": "add"}, "edge_attr"),
-        ("fill_max", edges | {"fill_value": "max"}, "edge_attr"),
-        ("fill_number", edges | {"fill_value": 0.5}, "edge_attr"),
-        ("fill_tensor", edges | {"fill_value": [0.25, -0.5, 1.0, 0.75]}, "edge_attr"),
-    ]
-    for variant in ("edge_index", "adj", "pair_edge_index", "pair_adj"):
-        pair, adj = variant.startswith("pair_"), variant.endswith("adj")
-        base = {"in_channels": [F_IN, F_DST] if pair else F_IN, "out_channels": F_OUT}
-        configs = plain + ([("value", {}, "value")] if adj else with_loops)
-        if pair:
-            configs = configs + [
-                ("shared", {"in_channels": F_IN}),
-                ("no_dst-heads", heads, "no_dst"),
-                ("no_dst-residual", heads | {"residual": True}, "no_dst"),
-            ]
-        else:
-            configs = configs + [("separate", {"in_channels": [F_IN, F_IN]})]
-        yield from layer_cases("GATConv", variant, base, configs)
-
-        variant += "_attention"
-        chosen = ("heads", "no_self_loops", "edge_dim", "edge_dim-no_self_loops")
-        configs = [config for config in configs if config[0] in chosen]
-        yield from layer_cases("GATConv", variant, base, configs)
-        if pair:
-            yield Case("GATConv", variant, "bipartite_rev", "heads", base | heads)
-        if pair and not adj:
-            # PyG cannot reduce edge features into those of the self loops ("mean", "add", "max")
-            # where targets outnumber sources: it indexes min(size) rows by target.
-            fill = base | heads | edges | {"fill_value": 0.5}
-            yield Case(
-                "GATConv", variant, "bipartite_rev", "fill_number", fill, frozenset({"edge_attr"})
-            )
-
-
-def model_cases():
-    def case(conv, graph, config, layers, *inputs, **kwargs):
-        base = {
-            "in_channels": F_IN,
-            "hidden_channels": 8,
-            "num_layers": layers,
-            "out_channels": F_OUT,
-        }
-        return Case(conv, "edge_index", graph, config, base | kwargs, frozenset(inputs))
-
-    for conv, extra in (("GCN", {}), ("GraphSAGE", {}), ("GIN", {}), ("GAT", {"heads": 2})):
-        for graph in ("plain", "loops"):
-            yield case(conv, graph, "default", 2, **extra)
-        yield case(conv, "loops", "norm-elu", 3, norm="BatchNorm", act="elu", dropout=0.5, **extra)
-        yield case(conv, "loops", "norm-jk_cat", 3, norm="BatchNorm", jk="cat", **extra)
-        yield case(conv, "loops", "jk_max", 3, jk="max", **extra)
-        yield case(conv, "loops", "jk_last", 2, jk="last", act="elu", **extra)
-    yield case("GCN", "loops", "edge_weight", 2, "edge_weight")
-    yield case("GraphSAGE", "loops", "aggr_max", 2, aggr="max")
-    yield case("GIN", "loops", "train_eps", 2, train_eps=True)
-    yield case("GAT", "loops", "edge_dim", 2, "edge_attr", heads=2, edge_dim=F_EDGE)
-
-
-# Graph of each node and number of graphs; in the second, the last graph is empty too.
-BATCHES = {
-    "empty_middle": ([0, 0, 0, 1, 3, 3, 3, 3, 4, 4, 4, 4], 5),
-    "empty_last": ([0, 0, 1, 1, 1, 1, 1, 3, 3, 3, 3, 3], 6),
-    "one": (None, 1),
-}
-
-
-def pool_cases():
-    for conv in POOLS:
-        for graph in BATCHES:
-            yield Case(conv, "batch", graph, "default", {})
-
-
-def all_cases():
-    for cases in (gcn_cases, sage_cases, gin_cases, gat_cases, model_cases, pool_cases):
-        yield from cases()
 
 
 # Inputs and parameters ---------------------------------------------------------------------------
@@ -359,6 +87,8 @@ def make_inputs(case):
     else:
         inputs["x"] = features("x", graph.num_src, width_src)
 
+    if case.variant == "nodes":
+        return inputs
     src = torch.tensor(graph.src, dtype=torch.int64)
     dst = torch.tensor(graph.dst, dtype=torch.int64)
     if case.is_adj:
@@ -392,7 +122,7 @@ def build(case):
         kwargs["in_channels"] = tuple(kwargs["in_channels"])
     if isinstance(kwargs.get("fill_value"), list):
         kwargs["fill_value"] = torch.tensor(kwargs["fill_value"])
-    return (LAYERS | MODELS)[case.conv](**kwargs).eval()
+    return getattr(nn, case.conv)(**kwargs).eval()
 
 
 def randomize(module, case):
@@ -417,7 +147,8 @@ def compile_layers():
     It does so for the first instance of a class. Were that one without a fused path, as one with
     aggr="mul" is, later ones could not use theirs.
     """
-    for name, layer in LAYERS.items():
+    for name in {case.conv for case in all_cases() if case.conv.endswith("Conv")}:
+        layer = getattr(nn, name)
         layer(torch.nn.Identity()) if name == "GINConv" else layer(1, 1)
 
 
@@ -427,6 +158,8 @@ def compile_layers():
 def forward(module, case, inputs, size):
     """Calls PyG in the variant of the case; returns `out.*` in order."""
     args = {name: inputs[name] for name in ("edge_weight", "edge_attr") if name in inputs}
+    if case.variant == "nodes":
+        return [module(inputs["x"])]
     if case.is_adj:
         from torch_sparse import SparseTensor
 
@@ -442,7 +175,7 @@ def forward(module, case, inputs, size):
         edges = inputs["edge_index"]
     if case.is_pair:
         x = (inputs["x_src"], inputs.get("x_dst"))
-        if not case.is_adj:
+        if not case.is_adj and case.conv != "GATv2Conv":  # the one without the argument
             args["size"] = tuple(size)
     else:
         x = inputs["x"]
@@ -481,7 +214,7 @@ def record_pool(case):
     inputs = {"x": normal(case.rng("x"), 12, F_IN)}
     if batch is not None:
         inputs["batch"] = torch.tensor(batch)
-    function = POOLS[case.conv]
+    function = getattr(nn, case.conv)
     outputs, grads = differentiate(
         case, inputs, lambda leaves: [function(leaves["x"], leaves.get("batch"), size)]
     )

@@ -5,7 +5,8 @@
     python nonfinite.py --output FILE   write somewhere else, for instance to compare
 
 Each case is a layer, model or pooling function on a small graph, run several times: in each run one
-element of one input is not finite. Tensors are named as in `generate.py`, below the name of the case:
+element of one input is not finite. The cases are those of `nonfinite` in the modules of `cases`. Tensors
+are named as in `generate.py`, below the name of the case:
 
     <case>/param.<key>     state_dict entry
     <case>/in.<name>       the inputs before an element is replaced
@@ -30,97 +31,17 @@ import torch
 from safetensors.torch import save_file
 
 import generate
-from generate import Case, Graph
+from cases import nonfinite_cases
+from cases.common import SMALL_EDGE, SMALL_IN
 
 HERE = Path(__file__).resolve().parent
-F_IN, F_OUT, F_EDGE = 3, 2, 2
-
-# fmt: off
-# Node 0 is ordinary. 1 -> 2 is there twice; 2 has a loop besides; 3 has no incoming edge, 4 no outgoing
-# one; 5 has nothing but its loop; 6 has no edge.
-GRAPH = Graph(7, 7, (0, 1, 2, 1, 3, 0, 5, 3, 1), (1, 2, 2, 2, 0, 4, 5, 4, 0))
-# Node 3 is only a source, 4 has no edge as a source; 2 -> 2 is no loop but in GATConv; destination 1
-# has no edge.
-PAIR = Graph(5, 4, (0, 2, 3, 1, 0, 2), (0, 2, 3, 0, 2, 3))
-# fmt: on
-generate.GRAPHS |= {"nonfinite": GRAPH, "nonfinite_pair": PAIR}
-generate.F_EDGE = F_EDGE
+generate.F_EDGE = SMALL_EDGE
 BATCH = ([0, 0, 2, 2, 2, 3, 3], 5)
 
 NAN, INF = math.nan, math.inf
 # Elements to be replaced, by input: rows, and with what.
 EDGES = {"nonfinite": (0, 2, 3, 6), "nonfinite_pair": (0, 1, 5)}
 ROWS = {"x": range(7), "x_src": (0, 2, 3, 4), "x_dst": (0, 1, 2, 3)}
-
-
-def layers():
-    wide = {"in_channels": F_IN, "out_channels": F_OUT}
-    pair = wide | {"in_channels": [F_IN, F_IN]}
-
-    def case(conv, variant, config, kwargs, *inputs):
-        graph = "nonfinite_pair" if variant.startswith("pair_") else "nonfinite"
-        return Case(conv, variant, graph, config, kwargs, frozenset(inputs))
-
-    no_loops = {"add_self_loops": False}
-    no_norm = no_loops | {"normalize": False}
-    for variant, weight in (("edge_index", "edge_weight"), ("adj", "value")):
-        yield case("GCNConv", variant, "default", wide)
-        yield case("GCNConv", variant, "no_self_loops", wide | no_loops)
-        yield case("GCNConv", variant, "no_normalize", wide | no_norm)
-        yield case("GCNConv", variant, weight, wide, weight)
-        yield case("GCNConv", variant, f"no_self_loops-{weight}", wide | no_loops, weight)
-        yield case("GCNConv", variant, f"no_normalize-{weight}", wide | no_norm, weight)
-    yield case("GCNConv", "edge_index", "improved", wide | {"improved": True}, "edge_weight")
-    yield case("GCNConv", "edge_index", "reverse", wide | {"flow": "target_to_source"})
-    yield case("GCNConv", "edge_index", "widening", {"in_channels": 2, "out_channels": 3})
-
-    sage = {"in_channels": F_IN, "out_channels": F_IN}
-    for aggr in ("mean", "sum", "max", "min", "mul"):
-        yield case("SAGEConv", "edge_index", aggr, sage | {"aggr": aggr})
-    yield case("SAGEConv", "edge_index", "normalize", sage | {"normalize": True})
-    yield case("SAGEConv", "edge_index", "project", sage | {"project": True})
-    yield case("SAGEConv", "edge_index", "narrowing", sage | {"out_channels": F_OUT})
-    yield case("SAGEConv", "adj", "mean", sage)
-    yield case("SAGEConv", "adj", "value", sage, "value")
-    sage = sage | {"in_channels": [F_IN, F_IN]}
-    yield case("SAGEConv", "pair_edge_index", "mean", sage)
-    yield case("SAGEConv", "pair_edge_index", "max", sage | {"aggr": "max"})
-    yield case("SAGEConv", "pair_adj", "mean", sage)
-
-    widths = {"nn": [F_IN, 4, F_OUT]}
-    for aggr in ("add", "mean", "max"):
-        yield case("GINConv", "edge_index", aggr, widths | {"aggr": aggr, "train_eps": True})
-    yield case("GINConv", "adj", "add", widths)
-    yield case("GINConv", "pair_edge_index", "add", widths)
-
-    heads = {"heads": 2}
-    edges = heads | {"edge_dim": F_EDGE}
-    for variant in ("edge_index", "adj", "edge_index_attention"):
-        yield case("GATConv", variant, "default", wide | heads)
-        yield case("GATConv", variant, "no_self_loops", wide | heads | no_loops)
-    yield case("GATConv", "edge_index", "no_concat", wide | heads | {"concat": False})
-    yield case("GATConv", "edge_index", "residual", wide | {"residual": True})
-    yield case("GATConv", "edge_index", "reverse", wide | {"flow": "target_to_source"})
-    yield case("GATConv", "edge_index", "separate", pair)
-    yield case("GATConv", "edge_index", "edge_dim", wide | edges, "edge_attr")
-    yield case("GATConv", "edge_index", "fill_add", wide | edges | {"fill_value": "add"}, "edge_attr")
-    yield case("GATConv", "edge_index", "fill_max", wide | edges | {"fill_value": "max"}, "edge_attr")
-    yield case("GATConv", "edge_index", "fill_number", wide | edges | {"fill_value": 0.5}, "edge_attr")
-    yield case("GATConv", "edge_index", "edge_dim-no_loops", wide | edges | no_loops, "edge_attr")
-    yield case("GATConv", "edge_index_attention", "edge_dim", wide | edges, "edge_attr")
-    for variant in ("pair_edge_index", "pair_adj"):
-        yield case("GATConv", variant, "default", pair)
-        yield case("GATConv", variant, "no_self_loops", pair | no_loops)
-    yield case("GATConv", "pair_edge_index", "no_dst", pair, "no_dst")
-
-    base = {"in_channels": F_IN, "hidden_channels": F_IN, "num_layers": 2, "out_channels": F_IN}
-    for conv in ("GCN", "GraphSAGE", "GIN", "GAT"):
-        yield case(conv, "edge_index", "default", base)
-        norm = base | {"norm": "BatchNorm", "jk": "max", "dropout": 0.5}
-        yield case(conv, "edge_index", "norm-jk_max", norm)
-    yield case("GCN", "edge_index", "edge_weight", base, "edge_weight")
-    for conv in generate.POOLS:
-        yield case(conv, "batch", "default", {})
 
 
 def runs(case, inputs):
@@ -160,13 +81,13 @@ def record(case):
     """Description and tensors of a case."""
     is_pool = case.conv in generate.POOLS
     if is_pool:
-        inputs = {"x": generate.normal(case.rng("x"), 7, F_IN), "batch": torch.tensor(BATCH[0])}
+        inputs = {"x": generate.normal(case.rng("x"), 7, SMALL_IN), "batch": torch.tensor(BATCH[0])}
         size, module = BATCH[1], None
     else:
         graph = generate.GRAPHS[case.graph]
         size = [graph.num_src, graph.num_dst]
         filled = case if "nn" not in case.kwargs else replace(
-            case, kwargs=case.kwargs | {"in_channels": F_IN}
+            case, kwargs=case.kwargs | {"in_channels": SMALL_IN}
         )
         inputs = generate.make_inputs(filled)
         module = generate.build(case)
@@ -178,7 +99,7 @@ def record(case):
 
     def forward(leaves):
         if is_pool:
-            return [generate.POOLS[case.conv](leaves["x"], leaves["batch"], size)]
+            return [getattr(generate.nn, case.conv)(leaves["x"], leaves["batch"], size)]
         return generate.forward(module, case, leaves, size)
 
     replaced, stacks = list(runs(case, inputs)), {}
@@ -210,7 +131,7 @@ def record(case):
 
 def write(path):
     described, tensors = {}, {}
-    for case in layers():
+    for case in nonfinite_cases():
         described[case.name], recorded = record(case)
         tensors |= {f"{case.name}/{key}": generate.stored(value) for key, value in recorded.items()}
     save_file(tensors, path, {"cases": json.dumps(described)})

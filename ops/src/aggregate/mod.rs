@@ -13,7 +13,7 @@ use burn::backend::{
     Dispatch, DispatchTensor, Shape, get_or_init_device_settings, tensor::FloatTensor,
 };
 use burn::tensor::{FloatDType, Int, Tensor};
-use kiln_core::{Csr, Edges, Flow};
+use kiln_core::{Csr, EdgeForm, Flow};
 
 use crate::{
     Endpoints, GraphOps, Reduce, arange, backend::CsrTensors, degree, scope, spmm, spmm_csr,
@@ -67,7 +67,7 @@ pub fn aggregate(
         let csrs = csrs(ends, &x);
         return Tensor::from_dispatch(walk(x.into_dispatch(), weight, csrs, reduce));
     }
-    if let (Edges::Csr(adjacency), Flow::SourceToTarget) = (ends.edges(), ends.flow()) {
+    if let (EdgeForm::Csr(adjacency), Flow::SourceToTarget) = (ends.edges().form(), ends.flow()) {
         spmm_csr(x, adjacency.rowptr(), adjacency.col(), weight, reduce)
     } else {
         let (src, dst) = (ends.sender(), ends.receiver());

@@ -7,15 +7,15 @@ pub(crate) mod flex;
 
 use burn::backend::{Dispatch, TensorMetadata as _, tensor::IntTensor};
 use burn::tensor::{DType, Device, Int, Tensor, TensorData, try_read_sync};
-use kiln_core::{Csr, Edges, HUB, Walk};
+use kiln_core::{Csr, EdgeForm, Edges, HUB, Walk};
 
 use crate::{CsrTensors, GraphOps, arange, ptr_to_index};
 
 /// Sorts edges for a walk.
 pub(crate) fn sorted(edges: &Edges, walk: Walk) -> Csr {
     let (num_src, num_dst) = (edges.num_src(), edges.num_dst());
-    let (ptr, col, edge) = match (edges, walk) {
-        (Edges::Csr(adjacency), Walk::ByDestination) => (
+    let (ptr, col, edge) = match (edges.form(), walk) {
+        (EdgeForm::Csr(adjacency), Walk::ByDestination) => (
             narrow(within(adjacency.rowptr(), adjacency.num_edges() + 1)),
             narrow(within(adjacency.col(), num_src)),
             numbers(adjacency.num_edges(), &adjacency.device()),
@@ -41,16 +41,16 @@ pub(crate) fn sorted(edges: &Edges, walk: Walk) -> Csr {
 }
 
 fn sources(edges: &Edges) -> Tensor<1, Int> {
-    match edges {
-        Edges::Coo(edges) => edges.src(),
-        Edges::Csr(adjacency) => adjacency.col(),
+    match edges.form() {
+        EdgeForm::Coo(edges) => edges.src(),
+        EdgeForm::Csr(adjacency) => adjacency.col(),
     }
 }
 
 fn destinations(edges: &Edges) -> Tensor<1, Int> {
-    match edges {
-        Edges::Coo(edges) => edges.dst(),
-        Edges::Csr(adjacency) => ptr_to_index(adjacency.rowptr(), adjacency.num_edges()),
+    match edges.form() {
+        EdgeForm::Coo(edges) => edges.dst(),
+        EdgeForm::Csr(adjacency) => ptr_to_index(adjacency.rowptr(), adjacency.num_edges()),
     }
 }
 

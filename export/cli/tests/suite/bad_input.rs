@@ -385,8 +385,8 @@ fn a_missing_tensor() {
         GCN,
         |graph| drop(graph.remove("edge_index")),
         &[
-            "there is no tensor `edge_index`; it has x f32[12, 8], y i64[1]",
-            "hint: `forward(x: f32",
+            "it has x f32[12, 8], y i64[1]",
+            "forward__0 lacks edge_index",
         ],
     );
     run_fails(

@@ -143,7 +143,7 @@ fn inspect_shows_signatures_layers_and_weights() {
         .stdout;
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(json["kind"], "GCN");
-    assert_eq!(json["methods"][0]["name"], "forward");
+    assert_eq!(json["methods"][0]["name"], "forward__0");
     assert_eq!(json["methods"][0]["inputs"][2]["name"], "edge_weight");
     assert_eq!(json["methods"][0]["inputs"][2]["optional"], true);
     assert_eq!(json["weights"].as_array().unwrap().len(), 4);

@@ -1,0 +1,144 @@
+//! Linear maps of node features.
+
+use core::ops::{Deref, DerefMut};
+
+use burn::{
+    config::Config,
+    module::{Content, Param},
+    module::{Devices, Module, ModuleDisplay, ModuleDisplayDefault, ModuleMapper, ModuleVisitor},
+    nn,
+    tensor::{Device, Tensor},
+};
+use serde::{Deserialize, Serialize};
+
+use crate::transparent::transparent_module;
+
+/// How the weights of a [`Linear`] are drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WeightInitializer {
+    /// Uniform in `±√(6 / (in + out))`.
+    Glorot,
+    /// Uniform in `±1 / √in`, as PyTorch's linear layers are.
+    #[default]
+    KaimingUniform,
+}
+
+/// Configuration of a [`Linear`].
+#[derive(Config, Debug)]
+pub struct LinearConfig {
+    /// Width of the input.
+    pub in_channels: usize,
+    /// Width of the output.
+    pub out_channels: usize,
+    /// Whether to add a learned bias.
+    #[config(default = true)]
+    pub bias: bool,
+    /// How the weights are drawn.
+    #[config(default = "WeightInitializer::KaimingUniform")]
+    pub weight_initializer: WeightInitializer,
+}
+
+impl LinearConfig {
+    /// A map without bias and with Glorot's weights: the form in which most convolutions transform
+    /// features.
+    pub fn glorot(in_channels: usize, out_channels: usize) -> Self {
+        Self::new(in_channels, out_channels)
+            .with_bias(false)
+            .with_weight_initializer(WeightInitializer::Glorot)
+    }
+
+    /// Creates the layer.
+    pub fn init(&self, device: &Device) -> Linear {
+        let config =
+            nn::LinearConfig::new(self.in_channels, self.out_channels).with_bias(self.bias);
+        let config = match self.weight_initializer {
+            WeightInitializer::Glorot => {
+                config.with_initializer(nn::Initializer::XavierUniform { gain: 1.0 })
+            }
+            WeightInitializer::KaimingUniform => config,
+        };
+        Linear(config.init(device))
+    }
+}
+
+/// Burn's linear layer with a forward pass that suits many nodes.
+///
+/// ```text
+/// x' = x W + b
+/// ```
+///
+/// Results are those of Burn's `forward`; [`kiln_ops::linear`] says what differs. Parameters have the names
+/// of Burn's layer, which [`Deref`] gives.
+///
+/// # Shapes
+/// x: `[N, in]` · weight: `[in, out]` · bias: `[out]` · output: `[N, out]`
+#[derive(Clone, Debug)]
+pub struct Linear(nn::Linear);
+
+transparent_module!(Linear { Self });
+
+impl Linear {
+    /// Width of the input.
+    pub fn in_channels(&self) -> usize {
+        self.weight.dims()[0]
+    }
+
+    /// Width of the output.
+    pub fn out_channels(&self) -> usize {
+        self.weight.dims()[1]
+    }
+
+    /// The values of the bias.
+    pub fn bias_val(&self) -> Option<Tensor<1>> {
+        self.bias.as_ref().map(Param::val)
+    }
+
+    /// Applies the map.
+    ///
+    /// # Panics
+    /// If the width of the features is not that of the map.
+    pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        kiln_ops::linear(x, self.weight.val(), self.bias_val())
+    }
+
+    /// Applies the map and ReLU at once.
+    ///
+    /// # Panics
+    /// If the width of the features is not that of the map.
+    pub fn forward_relu(&self, x: Tensor<2>) -> Tensor<2> {
+        kiln_ops::linear_relu(x, self.weight.val(), self.bias_val())
+    }
+
+    /// Applies the map and adds a term at once. `term: [N, out]`
+    ///
+    /// # Panics
+    /// If the shapes disagree.
+    pub fn forward_add(&self, x: Tensor<2>, term: Tensor<2>) -> Tensor<2> {
+        let out = kiln_ops::linear_add(x, self.weight.val(), term);
+        match self.bias_val() {
+            Some(bias) => kiln_ops::add_bias(out, bias),
+            None => out,
+        }
+    }
+}
+
+impl From<nn::Linear> for Linear {
+    fn from(linear: nn::Linear) -> Self {
+        Self(linear)
+    }
+}
+
+impl Deref for Linear {
+    type Target = nn::Linear;
+
+    fn deref(&self) -> &nn::Linear {
+        &self.0
+    }
+}
+
+impl DerefMut for Linear {
+    fn deref_mut(&mut self) -> &mut nn::Linear {
+        &mut self.0
+    }
+}

@@ -1,0 +1,58 @@
+//! Modules that only wrap another.
+
+/// Implements `Module` for a wrapper of one module, or of one of several: unlike with `derive(Module)`,
+/// parameters have the names that they have in the module inside. Behind a constructor stand names for
+/// what it holds beside the module.
+macro_rules! transparent_module {
+    ($name:ident { $($variant:path $(, $more:ident)*);+ $(;)? }) => {
+        impl Module for $name {
+            fn collect_devices(&self, devices: Devices) -> Devices {
+                match self { $($variant(module, ..) => module.collect_devices(devices),)+ }
+            }
+
+            fn fork(self, device: &Device) -> Self {
+                match self { $($variant(module $(, $more)*) => $variant(module.fork(device) $(, $more)*),)+ }
+            }
+
+            fn to_device(self, device: &Device) -> Self {
+                match self { $($variant(module $(, $more)*) => $variant(module.to_device(device) $(, $more)*),)+ }
+            }
+
+            fn visit<V: ModuleVisitor>(&self, visitor: &mut V) {
+                match self { $($variant(module, ..) => module.visit(visitor),)+ }
+            }
+
+            fn map<M: ModuleMapper>(self, mapper: &mut M) -> Self {
+                match self { $($variant(module $(, $more)*) => $variant(module.map(mapper) $(, $more)*),)+ }
+            }
+
+            fn valid(&self) -> Self {
+                match self { $($variant(module $(, $more)*) => $variant(module.valid() $(, $more.clone())*),)+ }
+            }
+
+            fn train(self) -> Self {
+                match self { $($variant(module $(, $more)*) => $variant(module.train() $(, $more)*),)+ }
+            }
+
+            fn materialize(self) -> Self {
+                match self { $($variant(module $(, $more)*) => $variant(module.materialize() $(, $more)*),)+ }
+            }
+        }
+
+        impl ModuleDisplayDefault for $name {
+            fn content(&self, content: Content) -> Option<Content> {
+                match self { $($variant(module, ..) => module.content(content),)+ }
+            }
+        }
+
+        impl ModuleDisplay for $name {}
+
+        impl core::fmt::Display for $name {
+            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                match self { $($variant(module, ..) => core::fmt::Display::fmt(module, f),)+ }
+            }
+        }
+    };
+}
+
+pub(crate) use transparent_module;

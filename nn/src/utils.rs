@@ -1,0 +1,187 @@
+//! What layers share: normalised edges, self loops, softmax by receiver.
+
+use burn::tensor::Tensor;
+use kiln_core::{AnyTensor, Edges, Leaves, leaf_name};
+use kiln_ops::{Endpoints, Reduce};
+pub use kiln_ops::{
+    graph::{add_remaining_self_loops, add_self_loops, contains_self_loops, remove_self_loops},
+    segment_softmax as softmax,
+};
+
+use crate::message_passing::Message;
+
+/// How [`gcn_norm`] weighs edges.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GcnNormOptions {
+    /// Whether each node gets a loop.
+    pub add_self_loops: bool,
+    /// Whether loops weigh 2 instead of 1. As in PyG this has no effect on an edge index without weights.
+    pub improved: bool,
+}
+
+/// What [`gcn_norm`] found for a graph.
+#[derive(Clone, Debug)]
+pub struct GcnNorm(Coefficients);
+
+/// What messages are multiplied with.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "two tensors, made once for a call"
+)]
+#[derive(Clone, Debug)]
+enum Coefficients {
+    /// Of edges with weights: one coefficient per edge, `[E]`, and if loops are added one per node, `[N]`.
+    Edges {
+        weight: Option<Tensor<1>>,
+        self_loop: Option<Tensor<1>>,
+    },
+    /// Of edges without: one over the root of each node's degree, `[N]`, and the weight of loops.
+    Nodes {
+        scale: Tensor<1>,
+        self_loop: Option<f64>,
+    },
+}
+
+impl GcnNorm {
+    /// Coefficients that are the edges' own weights, if they have any.
+    pub fn weights(edges: &Edges) -> Self {
+        Self(Coefficients::Edges {
+            weight: edges.weight(),
+            self_loop: None,
+        })
+    }
+
+    /// The rows of the senders times the coefficients. `x: [N, F]`
+    pub fn message(self, x: Tensor<2>) -> Message {
+        match self.0 {
+            Coefficients::Edges {
+                weight: Some(weight),
+                self_loop: Some(self_loop),
+            } => Message::WithLoops {
+                x,
+                weight,
+                self_loop,
+            },
+            Coefficients::Edges { weight, .. } => Message::Weighted { x, weight },
+            Coefficients::Nodes { scale, self_loop } => Message::Normalized {
+                x,
+                scale,
+                self_loop,
+            },
+        }
+    }
+}
+
+/// Leaves: `edge_weight` and `self_loop`, or `scale`.
+impl Leaves for GcnNorm {
+    fn map_leaves(self, name: &str, f: &mut dyn FnMut(String, AnyTensor) -> AnyTensor) -> Self {
+        let leaf = |field| leaf_name(name, field);
+        Self(match self.0 {
+            Coefficients::Edges { weight, self_loop } => Coefficients::Edges {
+                weight: weight.map_leaves(&leaf("edge_weight"), f),
+                self_loop: self_loop.map_leaves(&leaf("self_loop"), f),
+            },
+            Coefficients::Nodes { scale, self_loop } => Coefficients::Nodes {
+                scale: scale.map_leaves(&leaf("scale"), f),
+                self_loop,
+            },
+        })
+    }
+}
+
+/// Symmetric normalisation of a graph's edges by degree, for messages of the type and on the device of
+/// `like`. Matches `torch_geometric.nn.conv.gcn_conv.gcn_norm`.
+///
+/// ```text
+/// e_ji / √(d_j d_i)        d_i = Σ_j e_ji, with the loop of i if there are loops
+/// ```
+///
+/// # Self loops
+/// Loops that are there already give way to one loop per node, which is not put into the edge list: the
+/// edges keep their number and order. In an edge index the weight of a loop that is there (the last one's,
+/// if there are several) becomes that of the node's loop, and in an adjacency it is replaced by the fill
+/// value. That is PyG's behaviour for `Tensor` and `SparseTensor` respectively.
+///
+/// # Numerics
+/// A node of degree zero has coefficient zero.
+///
+/// # Panics
+/// If the graph is bipartite.
+pub fn gcn_norm<const D: usize>(
+    edges: &Edges,
+    options: GcnNormOptions,
+    like: &Tensor<D>,
+) -> GcnNorm {
+    let num_nodes = edges.num_src();
+    assert!(
+        num_nodes == edges.num_dst(),
+        "expected a graph of one node set, got {num_nodes} sources and {} targets",
+        edges.num_dst()
+    );
+    let fill = if options.improved { 2.0 } else { 1.0 };
+    let ends = Endpoints::of(edges.bare());
+    let Some(given) = edges.weight() else {
+        let fill = if edges.is_csr() { fill } else { 1.0 };
+        let self_loop = options.add_self_loops.then_some(fill);
+        let scale = ends.inverse_sqrt_degree(self_loop, like);
+        return GcnNorm(Coefficients::Nodes { scale, self_loop });
+    };
+    let on = (&like.device(), like.dtype());
+    let (weight, self_loop) = if options.add_self_loops {
+        let self_loop = if edges.is_csr() {
+            Tensor::full([num_nodes], fill, on)
+        } else {
+            // Nodes without a loop point at the entry behind the last edge.
+            let position = kiln_ops::self_loop_position(ends.src(), ends.dst(), num_nodes);
+            let fill = Tensor::full([1], fill, on);
+            kiln_ops::gather(Tensor::cat(vec![given.clone(), fill], 0), position)
+        };
+        (given.mask_fill(ends.is_loop(), 0.0), Some(self_loop))
+    } else {
+        (given, None)
+    };
+    let degree = ends.collect(weight.clone(), Reduce::Sum);
+    let degree = match &self_loop {
+        Some(self_loop) => degree + self_loop.clone(),
+        None => degree,
+    };
+    let isolated = degree.clone().equal_elem(0.0);
+    let scale = degree
+        .mask_fill(isolated.clone(), 1.0)
+        .sqrt()
+        .recip()
+        .mask_fill(isolated, 0.0);
+    let weight = ends.lift_j(scale.clone()) * weight * ends.lift_i(scale.clone());
+    GcnNorm(Coefficients::Edges {
+        weight: Some(weight),
+        self_loop: self_loop.map(|self_loop| scale.clone() * self_loop * scale),
+    })
+}
+
+/// Scales each row to Euclidean norm 1; rows shorter than 1e-12 are divided by 1e-12. Matches
+/// `torch.nn.functional.normalize` along the last axis.
+pub(crate) fn unit_rows(x: Tensor<2>) -> Tensor<2> {
+    // The bound stands inside the root, so that the gradient of a zero row is zero and not NaN.
+    let norm = (x.clone() * x.clone()).sum_dim(1).clamp_min(1e-24).sqrt();
+    x / norm
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::{Device, TensorData, Tolerance};
+
+    use super::*;
+
+    #[test]
+    fn zero_rows_stay_zero_and_keep_a_finite_gradient() {
+        let device = Device::flex().autodiff();
+        let x = Tensor::<2>::from_floats([[3.0, 4.0], [0.0, 0.0]], &device).require_grad();
+        let out = unit_rows(x.clone());
+        let gradients = out.clone().sum().backward();
+        let expected = TensorData::from([[0.6_f32, 0.8], [0.0, 0.0]]);
+        out.into_data()
+            .assert_approx_eq::<f32>(&expected, Tolerance::default());
+        let gradient = x.grad(&gradients).unwrap().into_data();
+        assert!(gradient.iter::<f32>().all(f32::is_finite));
+    }
+}
