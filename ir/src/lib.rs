@@ -38,7 +38,10 @@ pub use model::Model;
 #[doc(inline)]
 pub use native::NativeError;
 #[doc(inline)]
-pub use op::{Binary, Float, Op, Reduce, Reduction, Scalar, Unary};
+pub use op::{
+    Binary, DenseOp, ElementwiseOp, Float, GraphOp, Op, Reduce, ReduceOp, Reduction, Scalar,
+    ShapeOp, Unary,
+};
 #[doc(inline)]
 pub use program::{
     Arguments, Case, ElemType, Function, FunctionId, Method, Module, ModuleId, Node, Param,

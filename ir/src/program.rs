@@ -16,7 +16,11 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{leaf::FlatType, op::Op, size::Size};
+use crate::{
+    leaf::FlatType,
+    op::{Op, attribute::words},
+    size::Size,
+};
 
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
@@ -73,19 +77,11 @@ impl ElemType {
             Self::Bool => 1,
         }
     }
-
-    /// The name in the text form: `f32`, `i64`, `bool`, ...
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::F32 => "f32",
-            Self::F64 => "f64",
-            Self::F16 => "f16",
-            Self::BF16 => "bf16",
-            Self::I64 => "i64",
-            Self::Bool => "bool",
-        }
-    }
 }
+
+words!(ElemType {
+    F32 "f32", F64 "f64", F16 "f16", BF16 "bf16", I64 "i64", Bool "bool",
+});
 
 impl fmt::Display for ElemType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -239,7 +235,7 @@ pub enum Arguments {
 }
 
 /// A straight-line function over flat values.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Function {
     /// Name, unique within its module: `forward`, `forward_1`, `propagate`, ...
     pub name: String,
@@ -270,7 +266,7 @@ impl Function {
 }
 
 /// One operation of a function.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Node {
     /// What it does, with its attributes.
     pub op: Op,
@@ -284,7 +280,7 @@ pub struct Node {
 ///
 /// Everything here is plain data that may be wrong; [`validate`](crate::validate()) turns it into a
 /// [`Valid`](crate::Valid) program, which executor and writers demand.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Default)]
 pub struct Program {
     /// Symbolic sizes.
     pub symbols: Vec<Symbol>,

@@ -7,7 +7,9 @@ use std::{collections::BTreeMap, fs, path::Path};
 
 use burn::tensor::{Device, Tensor};
 use kiln_core::AnyTensor;
-use kiln_ir::{Model, Op, Program, Session, Valid, Weights, parse, pass, validate};
+use kiln_ir::{
+    ElementwiseOp, GraphOp, Model, Op, Program, Session, Valid, Weights, parse, pass, validate,
+};
 
 use crate::{
     files::files,
@@ -45,14 +47,9 @@ fn ops(program: &Program) -> impl Iterator<Item = &Op> {
 }
 
 /// Names of the operations that have parts.
-fn with_parts(program: &Program) -> Vec<&'static str> {
-    let name = |op: &Op| match op {
-        Op::EdgeAttention { .. } => Some("edge_attention"),
-        Op::SpmmNormalized { .. } => Some("spmm_normalized"),
-        Op::SpmmWithLoops => Some("spmm_with_loops"),
-        _ => None,
-    };
-    ops(program).filter_map(name).collect()
+fn with_parts(program: &Program) -> Vec<String> {
+    let with_parts = ops(program).filter(|op| op.effects().is_fused);
+    with_parts.map(|op| op.name().into_owned()).collect()
 }
 
 /// A model with weights that are neither alike nor large.
@@ -127,6 +124,10 @@ fn operations_with_parts_are_lowered() {
         assert!(with_parts(&lowered(program)).is_empty(), "{name}");
     }
     assert!(programs.is_empty(), "{:?}", programs.keys());
+    for spec in Op::specs().filter(|spec| spec.effects.is_fused) {
+        let is_it = |(_, names): &(&str, &[&str])| names.contains(&spec.name);
+        assert!(FUSED.iter().any(is_it), "{}", spec.name);
+    }
 }
 
 /// A model with the same weights in a file of the first version, if there is one.
@@ -261,8 +262,8 @@ fn dropout_is_for_training() {
     let parts = lowered(program.clone());
     let dropouts = |program: &Valid| -> Vec<f64> {
         let probability = |op: &Op| match op {
-            Op::Dropout(probability) => Some(probability.0),
-            Op::EdgeAttention { dropout, .. } => Some(dropout.0),
+            Op::Elementwise(ElementwiseOp::Dropout { prob: probability }) => Some(probability.0),
+            Op::Graph(GraphOp::EdgeAttention { dropout, .. }) => Some(dropout.0),
             _ => None,
         };
         ops(program).filter_map(probability).collect()

@@ -1,9 +1,14 @@
 //! `parse(print(program)) == program`, for programs with every operation and attribute, valid or not.
 
 use kiln_ir::{
-    Arguments, Binary, Case, ElemType, Float, Function, FunctionId, Method, Module, ModuleId, Node,
-    Op, Param, Program, Reduce, Reduction, Scalar, Size, Symbol, SymbolId, TensorType, Type, Unary,
-    ValueId, ValueType, Weight, WeightId, WeightRole, parse, print,
+    Arguments, Case, ElemType, Float, Function, FunctionId, Method, Module, ModuleId, Node, Op,
+    Param, Program, Scalar, Size, Symbol, SymbolId, TensorType, Type, ValueId, ValueType, Weight,
+    WeightId, WeightRole,
+    op::{
+        Spec,
+        attribute::{Kind, Value},
+    },
+    parse, print,
 };
 use proptest::{collection::vec, option, prelude::*, sample::select};
 
@@ -103,75 +108,38 @@ fn ty() -> impl Strategy<Value = Type> {
     })
 }
 
+/// A value of an attribute that holds such values.
+fn value(kind: Kind) -> BoxedStrategy<Value> {
+    let integer = any::<u32>;
+    match kind {
+        Kind::Word(words) => select(words).prop_map(Value::Word).boxed(),
+        Kind::Bool => any::<bool>().prop_map(Value::Bool).boxed(),
+        Kind::Integer => integer().prop_map(Value::Integer).boxed(),
+        Kind::Integers => vec(integer(), 0..3).prop_map(Value::Integers).boxed(),
+        Kind::Float => float().prop_map(Value::Float).boxed(),
+        Kind::OptionalFloat => option::of(float()).prop_map(Value::OptionalFloat).boxed(),
+        Kind::Scalar => scalar().prop_map(Value::Scalar).boxed(),
+        Kind::OptionalScalar => option::of(scalar()).prop_map(Value::OptionalScalar).boxed(),
+        Kind::Size => size().prop_map(Value::Size).boxed(),
+        Kind::Sizes => sizes().prop_map(Value::Sizes).boxed(),
+        Kind::Ranges => vec((size(), size()), 0..3).prop_map(Value::Ranges).boxed(),
+    }
+}
+
+/// An operation of a declaration.
+fn declared(spec: &'static Spec) -> impl Strategy<Value = Op> {
+    let kinds = spec.attributes.iter().map(|attribute| attribute.kind);
+    let values: Vec<_> = kinds.map(value).collect();
+    values.prop_map(move |values| Op::new(spec, &values).expect("values of these kinds"))
+}
+
 fn op() -> impl Strategy<Value = Op> {
-    let reduce = || select(Reduce::ALL.to_vec());
-    let axes = || vec(any::<u32>(), 0..3);
-    let dim = any::<u32>;
+    let specs: Vec<_> = Op::specs().collect();
     prop_oneof![
-        (0..WEIGHTS).prop_map(|id| Op::Weight(WeightId(id))),
-        (0_u32..2).prop_map(|id| Op::Call(FunctionId(id))),
-        symbol().prop_map(Op::Symbol),
-        (scalar(), elem(), sizes()).prop_map(|(value, elem, dims)| Op::Full { value, elem, dims }),
-        (size(), size()).prop_map(|(start, end)| Op::Arange { start, end }),
-        select(Unary::ALL.to_vec()).prop_map(Op::Unary),
-        select(Binary::ALL.to_vec()).prop_map(Op::Binary),
-        (select(Binary::ALL.to_vec()), scalar()).prop_map(|(op, rhs)| Op::BinaryScalar(op, rhs)),
-        float().prop_map(Op::LeakyRelu),
-        (option::of(scalar()), option::of(scalar())).prop_map(|(min, max)| Op::Clamp { min, max }),
-        elem().prop_map(Op::Cast),
-        select(vec![
-            Op::MaskWhere,
-            Op::Matmul,
-            Op::Linear,
-            Op::Gather,
-            Op::SpmmWithLoops,
-            Op::Nonzero
-        ]),
-        scalar().prop_map(Op::MaskFill),
-        float().prop_map(Op::Dropout),
-        sizes().prop_map(Op::Reshape),
-        axes().prop_map(Op::Permute),
-        sizes().prop_map(Op::Expand),
-        vec((size(), size()), 0..3).prop_map(Op::Slice),
-        select(vec![
-            Op::Cat as fn(u32) -> Op,
-            Op::Select,
-            Op::GatherElements,
-            Op::ArgMax
-        ])
-        .prop_flat_map(move |op| dim().prop_map(op)),
-        select(vec![Op::Softmax as fn(u32) -> Op, Op::LogSoftmax])
-            .prop_flat_map(move |op| dim().prop_map(op)),
-        (dim(), size()).prop_map(|(dim, times)| Op::RepeatDim { dim, times }),
-        (select(Reduction::ALL.to_vec()), axes()).prop_map(|(op, axes)| Op::Reduce(op, axes)),
-        float().prop_map(|epsilon| Op::LayerNorm { epsilon }),
-        (float(), option::of(float()))
-            .prop_map(|(epsilon, momentum)| Op::BatchNorm { epsilon, momentum }),
-        (reduce(), size()).prop_map(|(reduce, size)| Op::Scatter { reduce, size }),
-        reduce().prop_map(Op::SegmentReduce),
-        size().prop_map(|size| Op::SegmentSoftmax { size }),
-        (reduce(), size()).prop_map(|(reduce, size)| Op::Spmm { reduce, size }),
-        reduce().prop_map(|reduce| Op::SpmmCsr { reduce }),
-        (size(), elem()).prop_map(|(size, elem)| Op::Degree { size, elem }),
-        size().prop_map(|entries| Op::PtrToIndex { entries }),
-        size().prop_map(|size| Op::CooToCsr { size }),
-        size().prop_map(|size| Op::SelfLoopPosition { size }),
-        (float(), any::<bool>(), float(), size()).prop_map(|(slope, self_loops, dropout, size)| {
-            Op::EdgeAttention {
-                slope,
-                self_loops,
-                dropout,
-                size,
-            }
-        }),
-        option::of(float()).prop_map(|self_loop| Op::SpmmNormalized { self_loop }),
-        (option::of(float()), size(), elem()).prop_map(|(self_loop, size, elem)| {
-            Op::InverseSqrtDegree {
-                self_loop,
-                size,
-                elem,
-            }
-        }),
+        1 => (0..WEIGHTS).prop_map(|id| Op::Weight(WeightId(id))),
+        1 => (0_u32..2).prop_map(|id| Op::Call(FunctionId(id))),
+        1 => symbol().prop_map(Op::Symbol),
+        20 => select(specs).prop_flat_map(declared),
     ]
 }
 

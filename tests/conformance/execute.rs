@@ -13,7 +13,7 @@ use std::{
 use kiln::{
     burn::tensor::{Device, TensorData},
     core::{AnyTensor, backend, signature::Type},
-    ir::{self, Model, Op, Session, record::Recorder},
+    ir::{self, GraphOp, Model, Op, Session, record::Recorder},
     nn::Overloads,
 };
 
@@ -197,8 +197,18 @@ fn prepared_programs_equal_single_runs() {
 
 #[test]
 fn recorded_message_passing_runs_in_one_operation() {
-    let fused = |op: &Op| matches!(op, Op::EdgeAttention { .. } | Op::SpmmNormalized { .. });
-    let in_parts = |op: &Op| matches!(op, Op::Spmm { .. } | Op::SegmentSoftmax { .. });
+    let fused = |op: &Op| {
+        matches!(
+            op,
+            Op::Graph(GraphOp::EdgeAttention { .. } | GraphOp::SpmmNormalized { .. })
+        )
+    };
+    let in_parts = |op: &Op| {
+        matches!(
+            op,
+            Op::Graph(GraphOp::Spmm { .. } | GraphOp::SegmentSoftmax { .. })
+        )
+    };
     let mut count = 0;
     for fixture in case::fixtures() {
         let is_one = fixture.name.ends_with("-edge_index-loops-default");

@@ -13,7 +13,7 @@ use kiln::{
         tensor::{Bool, Device, Int, Tensor, TensorData, activation::gelu},
     },
     core::AnyTensor,
-    ir::{Model, Op, RecordError, Recorder, Session, tensor},
+    ir::{DenseOp, ElementwiseOp, Model, Op, RecordError, Recorder, Session, tensor},
 };
 
 use crate::call;
@@ -317,7 +317,9 @@ fn batch_norms_know_their_momentum() {
             .flat_map(|function| &function.nodes);
         nodes
             .filter_map(|node| match node.op {
-                Op::BatchNorm { momentum, .. } => Some(momentum.map(|momentum| momentum.0)),
+                Op::Dense(DenseOp::BatchNorm { momentum, .. }) => {
+                    Some(momentum.map(|momentum| momentum.0))
+                }
                 _ => None,
             })
             .collect()
@@ -414,6 +416,6 @@ fn training_that_a_program_cannot_say_is_refused() {
     assert!(
         nodes
             .into_iter()
-            .all(|node| !matches!(node.op, Op::Unary(_)))
+            .all(|node| !matches!(node.op, Op::Elementwise(ElementwiseOp::Unary { .. })))
     );
 }

@@ -10,7 +10,10 @@
 
 use std::collections::BTreeSet;
 
-use kiln::ir::{FunctionId, Node, Op, Program, Size, ValueId, ValueType};
+use kiln::ir::{
+    ElementwiseOp, FunctionId, GraphOp, Node, Op, Program, ShapeOp, Size, TensorType, ValueId,
+    ValueType, op::IndexRule,
+};
 
 /// Deepest nesting of calls that is followed.
 const MAX_DEPTH: usize = 128;
@@ -25,16 +28,7 @@ pub(crate) struct Bound {
     /// First element behind it.
     pub(crate) end: Size,
     /// What the values are.
-    pub(crate) rule: Rule,
-}
-
-/// A condition on values.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Rule {
-    /// At least zero and below the size.
-    Below(Size),
-    /// Starts with zero, never decreases, ends with the size: a row pointer.
-    Pointer(Size),
+    pub(crate) rule: IndexRule,
 }
 
 /// A contiguous part of an input, and whether the value still holds it in its order.
@@ -118,20 +112,18 @@ impl Analysis<'_> {
                     .cloned()
                     .unwrap_or_default()
             };
-            let dims = |position: usize| -> &[Size] {
-                let id = node.inputs.get(position);
-                match id.and_then(|id| function.values.get(id.index())) {
-                    Some(ValueType::Tensor(ty)) => &ty.dims,
-                    _ => &[],
-                }
+            let types = |id: &ValueId| match function.values.get(id.index()) {
+                Some(ValueType::Tensor(ty)) => Some(ty),
+                _ => None,
             };
-            self.bound(node, &of, &dims);
+            let operands: Vec<&TensorType> = node.inputs.iter().filter_map(types).collect();
+            self.bound(node, &of, &operands);
             let results = match &node.op {
                 Op::Call(callee) => {
                     let arguments = (0..node.inputs.len()).map(of).collect();
                     self.call(*callee, arguments)
                 }
-                op => follow(op, node.inputs.len(), &of, &dims),
+                op => follow(op, &of, &operands),
             };
             for (&id, origin) in node.outputs.iter().zip(results) {
                 set(&mut origins, id, origin);
@@ -153,52 +145,8 @@ impl Analysis<'_> {
     }
 
     /// Notes what a node asks of its inputs.
-    fn bound<'s>(
-        &mut self,
-        node: &Node,
-        of: &dyn Fn(usize) -> Origin,
-        dims: &dyn Fn(usize) -> &'s [Size],
-    ) {
-        let axis = |position: usize, axis: u32| {
-            dims(position)
-                .get(usize::try_from(axis).unwrap_or(usize::MAX))
-                .cloned()
-        };
-        let below = |size: Option<Size>| size.map(Rule::Below);
-        let pointer = |size: Option<Size>| size.map(Rule::Pointer);
-        let rules: Vec<(usize, Option<Rule>)> = match &node.op {
-            Op::Select(dim) | Op::GatherElements(dim) => vec![(1, below(axis(0, *dim)))],
-            Op::Gather => vec![(1, below(axis(0, 0)))],
-            Op::Scatter { reduce: _, size } | Op::SegmentSoftmax { size } => {
-                vec![(1, below(Some(size.clone())))]
-            }
-            Op::SegmentReduce(_) => vec![(1, pointer(axis(0, 0)))],
-            Op::Spmm { reduce: _, size } => {
-                vec![(1, below(axis(0, 0))), (2, below(Some(size.clone())))]
-            }
-            Op::SpmmNormalized { self_loop: _ } | Op::SpmmWithLoops => {
-                vec![(1, below(axis(0, 0))), (2, below(axis(0, 0)))]
-            }
-            Op::EdgeAttention {
-                slope: _,
-                self_loops: _,
-                dropout: _,
-                size,
-            } => vec![(1, below(axis(0, 0))), (2, below(Some(size.clone())))],
-            Op::SpmmCsr { reduce: _ } => vec![(1, pointer(axis(2, 0))), (2, below(axis(0, 0)))],
-            Op::Degree { size, elem: _ } | Op::CooToCsr { size } => {
-                vec![(0, below(Some(size.clone())))]
-            }
-            Op::InverseSqrtDegree {
-                self_loop: _,
-                size,
-                elem: _,
-            } => vec![(1, below(Some(size.clone())))],
-            Op::PtrToIndex { entries } => vec![(0, pointer(Some(entries.clone())))],
-            _ => Vec::new(),
-        };
-        for (position, rule) in rules {
-            let Some(rule) = rule else { continue };
+    fn bound(&mut self, node: &Node, of: &dyn Fn(usize) -> Origin, operands: &[&TensorType]) {
+        for (position, rule) in node.op.index_rules(operands) {
             for Part {
                 input,
                 start,
@@ -206,7 +154,7 @@ impl Analysis<'_> {
                 is_ordered,
             } in of(position).parts
             {
-                if matches!(rule, Rule::Pointer(_)) && !is_ordered {
+                if matches!(rule, IndexRule::Pointer(_)) && !is_ordered {
                     continue;
                 }
                 let bound = Bound {
@@ -230,12 +178,7 @@ fn set(origins: &mut [Origin], id: ValueId, origin: Origin) {
 }
 
 /// The origins of an operation's results.
-fn follow<'s>(
-    op: &Op,
-    inputs: usize,
-    of: &dyn Fn(usize) -> Origin,
-    dims: &dyn Fn(usize) -> &'s [Size],
-) -> Vec<Origin> {
+fn follow(op: &Op, of: &dyn Fn(usize) -> Origin, operands: &[&TensorType]) -> Vec<Origin> {
     let unordered = |origin: Origin| Origin {
         parts: origin
             .parts
@@ -248,13 +191,17 @@ fn follow<'s>(
         is_permutation: false,
     };
     match op {
-        Op::Reshape(_) | Op::Cast(_) => vec![Origin {
-            is_permutation: false,
-            ..of(0)
-        }],
-        Op::Permute(_) | Op::Expand(_) | Op::RepeatDim { .. } => vec![unordered(of(0))],
-        Op::Cat(_) => {
-            let parts = (0..inputs)
+        Op::Shape(ShapeOp::Reshape { .. }) | Op::Elementwise(ElementwiseOp::Cast { .. }) => {
+            vec![Origin {
+                is_permutation: false,
+                ..of(0)
+            }]
+        }
+        Op::Shape(ShapeOp::Permute { .. } | ShapeOp::Expand { .. } | ShapeOp::RepeatDim { .. }) => {
+            vec![unordered(of(0))]
+        }
+        Op::Shape(ShapeOp::Cat { .. }) => {
+            let parts = (0..operands.len())
                 .flat_map(|input| unordered(of(input)).parts)
                 .collect();
             vec![Origin {
@@ -262,10 +209,19 @@ fn follow<'s>(
                 is_permutation: false,
             }]
         }
-        Op::Slice(ranges) => vec![slice(&of(0), ranges, dims(0)).unwrap_or_default()],
+        Op::Shape(ShapeOp::Slice { ranges }) => vec![
+            operands
+                .first()
+                .and_then(|x| slice(&of(0), ranges, &x.dims))
+                .unwrap_or_default(),
+        ],
         // Rows in the order of a permutation are the same rows.
-        Op::Gather | Op::Select(0) if of(1).is_permutation => vec![unordered(of(0))],
-        Op::CooToCsr { size: _ } => {
+        Op::Graph(GraphOp::Gather) | Op::Shape(ShapeOp::Select { dim: 0 })
+            if of(1).is_permutation =>
+        {
+            vec![unordered(of(0))]
+        }
+        Op::Graph(GraphOp::CooToCsr { size: _ }) => {
             vec![
                 Origin::default(),
                 Origin {
@@ -321,7 +277,7 @@ pub(crate) fn violation(
     let start = position(&bound.start)?;
     let part = values.get(start..position(&bound.end)?)?;
     match &bound.rule {
-        Rule::Below(size) => {
+        IndexRule::Below(size) => {
             let size = value_of(size)?;
             let offset = part.iter().position(|&value| value < 0 || value >= size)?;
             let expected = if size == 0 {
@@ -335,7 +291,7 @@ pub(crate) fn violation(
                 expected,
             })
         }
-        Rule::Pointer(size) => {
+        IndexRule::Pointer(size) => {
             let size = value_of(size)?;
             let mut last = 0;
             for (offset, &got) in part.iter().enumerate() {
@@ -447,7 +403,7 @@ fn @forward(x %0: f32[$N, 4], edge_index %1: i64[2, $E]) -> (%9) {{
 "
             ));
             let rules: Vec<_> = bounds.iter().map(|bound| &bound.rule).collect();
-            let [Rule::Below(src), Rule::Below(dst)] = rules[..] else {
+            let [IndexRule::Below(src), IndexRule::Below(dst)] = rules[..] else {
                 panic!("{operation}: {rules:?}");
             };
             assert_eq!(src, dst, "{operation}");
@@ -489,7 +445,7 @@ fn @forward(x %0: f32[$N, 4], edge_index %1: i64[2, $E]) -> (%9) {{
             input: 0,
             start: 0.into(),
             end: 4.into(),
-            rule: Rule::Pointer(5.into()),
+            rule: IndexRule::Pointer(5.into()),
         };
         let position = |values: &[i64]| {
             violation(&bound, values, &Size::as_fixed).map(|violation| violation.position)

@@ -176,17 +176,22 @@ impl Body<'_> {
         value
     }
 
-    pub(crate) fn op(&mut self, op: Op, inputs: &[ValueId], ty: &TensorType) -> ValueId {
+    pub(crate) fn op(&mut self, op: impl Into<Op>, inputs: &[ValueId], ty: &TensorType) -> ValueId {
         self.ops(op, inputs, std::slice::from_ref(ty))[0]
     }
 
-    pub(crate) fn ops(&mut self, op: Op, inputs: &[ValueId], types: &[TensorType]) -> Vec<ValueId> {
+    pub(crate) fn ops(
+        &mut self,
+        op: impl Into<Op>,
+        inputs: &[ValueId],
+        types: &[TensorType],
+    ) -> Vec<ValueId> {
         let outputs: Vec<ValueId> = types
             .iter()
             .map(|ty| self.value(ValueType::Tensor(ty.clone())))
             .collect();
         self.function.nodes.push(Node {
-            op,
+            op: op.into(),
             inputs: inputs.to_vec(),
             outputs: outputs.clone(),
         });

@@ -14,20 +14,23 @@ use super::{
     shape::{broadcast, expand},
 };
 use crate::{
-    op::{Binary, Float, Op, Scalar, Unary},
+    op::{Binary, ElementwiseOp, Float, Scalar, Unary},
     program::ElemType,
 };
 
 pub(super) fn eval(
     eval: &Eval<'_>,
     site: Site<'_>,
+    op: &ElementwiseOp,
     operands: Vec<Operand>,
 ) -> Result<DispatchTensor, ExecError> {
     let mut operands = operands.into_iter();
     let mut next = || operands.next().expect(VALIDATED);
-    Ok(match site.op() {
-        Op::Full { value, elem, dims } => full(eval, site, value, *elem, eval.shape(dims)?)?,
-        Op::Arange { start, end } => {
+    Ok(match op {
+        ElementwiseOp::Full { value, elem, dims } => {
+            full(eval, site, value, *elem, eval.shape(dims)?)?
+        }
+        ElementwiseOp::Arange { start, end } => {
             let (first, last) = (eval.int("the start", start)?, eval.int("the end", end)?);
             if last < first {
                 return Err(eval.attribute("the end", end, format!("{last}, before {first}")));
@@ -40,25 +43,27 @@ pub(super) fn eval(
             let dtype = eval.int_dtype(site, bounds)?;
             Dispatch::int_arange(first..last, eval.device(), dtype)
         }
-        Op::Unary(op) => unary(*op, next()),
-        Op::Binary(op) => {
+        ElementwiseOp::Unary { function } => unary(*function, next()),
+        ElementwiseOp::Binary { function } => {
             let ((a, elem), (b, _)) = (next(), next());
-            binary(eval, site, *op, Kind::of(elem), a, b)?
+            binary(eval, site, *function, Kind::of(elem), a, b)?
         }
-        Op::BinaryScalar(op, scalar) => {
+        ElementwiseOp::BinaryScalar { function, rhs } => {
             let (x, elem) = next();
-            binary_scalar(eval, site, *op, elem, x, scalar)?
+            binary_scalar(eval, site, *function, elem, x, rhs)?
         }
-        Op::LeakyRelu(Float(slope)) => Dispatch::leaky_relu(next().0, BurnScalar::Float(*slope)),
-        Op::Clamp { min, max } => {
+        ElementwiseOp::LeakyRelu {
+            slope: Float(slope),
+        } => Dispatch::leaky_relu(next().0, BurnScalar::Float(*slope)),
+        ElementwiseOp::Clamp { min, max } => {
             let (x, elem) = next();
             clamp(eval, x, elem, min.as_ref(), max.as_ref())?
         }
-        Op::Cast(to) => {
+        ElementwiseOp::Cast { elem } => {
             let (x, from) = next();
-            cast(eval, x, Kind::of(from), *to)
+            cast(eval, x, Kind::of(from), *elem)
         }
-        Op::MaskWhere => {
+        ElementwiseOp::MaskWhere => {
             let ((x, elem), (mask, _), (value, _)) = (next(), next(), next());
             let shape = broadcast(&broadcast(&x.shape(), &mask.shape()), &value.shape());
             let x = expand(x, Kind::of(elem), &shape);
@@ -70,20 +75,21 @@ pub(super) fn eval(
                 Kind::Bool => Dispatch::bool_mask_where(x, mask, value),
             }
         }
-        Op::MaskFill(scalar) => {
+        ElementwiseOp::MaskFill { value } => {
             let ((x, elem), (mask, _)) = (next(), next());
-            let scalar = eval.scalar(scalar, elem)?;
+            let value = eval.scalar(value, elem)?;
             let shape = broadcast(&x.shape(), &mask.shape());
             let x = expand(x, Kind::of(elem), &shape);
             let mask = expand(mask, Kind::Bool, &shape);
             match Kind::of(elem) {
-                Kind::Float => Dispatch::float_mask_fill(x, mask, scalar),
-                Kind::Int => Dispatch::int_mask_fill(x, mask, scalar),
-                Kind::Bool => Dispatch::bool_mask_fill(x, mask, scalar),
+                Kind::Float => Dispatch::float_mask_fill(x, mask, value),
+                Kind::Int => Dispatch::int_mask_fill(x, mask, value),
+                Kind::Bool => Dispatch::bool_mask_fill(x, mask, value),
             }
         }
-        Op::Dropout(Float(prob)) => kiln_ops::dispatch::dropout(next().0, *prob),
-        op => unreachable!("not an elementwise operation: {op:?}"),
+        ElementwiseOp::Dropout { prob: Float(prob) } => {
+            kiln_ops::dispatch::dropout(next().0, *prob)
+        }
     })
 }
 

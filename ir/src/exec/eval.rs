@@ -14,7 +14,7 @@ use super::{
     integers::{Bounds, Width},
 };
 use crate::{
-    op::{Float, Op, Scalar},
+    op::{Class, Float, Op, Scalar},
     program::{ElemType, Function, Node, Program, SymbolId, TensorType, ValueId, ValueType},
     size::Size,
     text::Words,
@@ -36,20 +36,36 @@ impl<'a> Site<'a> {
         &self.node.outputs
     }
 
-    /// The operands that are tensors, and their kinds.
-    pub(super) fn operands(self) -> impl Iterator<Item = (ValueId, Kind)> + Clone + 'a {
-        let kind = move |&id: &ValueId| match self.function.values.get(id.index())? {
-            ValueType::Tensor(ty) => Some((id, Kind::of(ty.elem))),
-            ValueType::Int(_) => None,
+    /// The operands that are tensors.
+    pub(super) fn operands(self) -> impl Iterator<Item = SiteOperand> + Clone + 'a {
+        let spec = self.op().spec();
+        let operand = move |(position, &id): (usize, &ValueId)| {
+            let ValueType::Tensor(ty) = self.function.values.get(id.index())? else {
+                return None;
+            };
+            let operand = spec.and_then(|spec| spec.operand(position));
+            Some(SiteOperand {
+                id,
+                kind: Kind::of(ty.elem),
+                is_position: operand.is_some_and(|operand| operand.class == Class::Int),
+            })
         };
-        self.node.inputs.iter().filter_map(kind)
+        self.node.inputs.iter().enumerate().filter_map(operand)
     }
 
     /// The operands that are tensors of integers.
-    pub(super) fn integers(self) -> impl Iterator<Item = ValueId> + Clone + 'a {
-        let integers = self.operands().filter(|(_, kind)| *kind == Kind::Int);
-        integers.map(|(id, _)| id)
+    pub(super) fn integers(self) -> impl Iterator<Item = SiteOperand> + Clone + 'a {
+        self.operands().filter(|operand| operand.kind == Kind::Int)
     }
+}
+
+/// An operand of a node.
+#[derive(Clone, Copy)]
+pub(super) struct SiteOperand {
+    pub(super) id: ValueId,
+    pub(super) kind: Kind,
+    /// Whether it must be integers, which say where, and not what.
+    pub(super) is_position: bool,
 }
 
 /// What operations need besides their operands.

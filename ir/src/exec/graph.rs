@@ -20,7 +20,7 @@ use super::{
     eval::{Eval, Site, float_dtype},
 };
 use crate::{
-    op::{Float, Op},
+    op::{Float, GraphOp},
     program::ValueId,
 };
 
@@ -63,6 +63,7 @@ pub(super) fn eval(
     eval: &Eval<'_>,
     graphs: &mut Graphs,
     site: Site<'_>,
+    op: &GraphOp,
     operands: Vec<Operand>,
 ) -> Result<Vec<DispatchTensor>, ExecError> {
     let mut operands = operands.into_iter().map(|(tensor, _)| tensor);
@@ -70,39 +71,45 @@ pub(super) fn eval(
     let mut next = || operands.next().expect(VALIDATED);
     let destinations = |size| eval.size("the number of destinations", size);
     let ids = &site.node.inputs;
-    let one = match site.op() {
-        Op::Gather => dispatch::gather(x, next()),
-        Op::Scatter { reduce, size } => dispatch::scatter(x, next(), destinations(size)?, *reduce),
-        Op::SegmentReduce(reduce) => dispatch::segment_reduce(x, next(), *reduce),
-        Op::SegmentSoftmax { size } => dispatch::segment_softmax(x, next(), destinations(size)?),
-        Op::Spmm { reduce, size } if *reduce != Reduce::Mul => {
+    let one = match op {
+        GraphOp::Gather => dispatch::gather(x, next()),
+        GraphOp::Scatter { reduce, size } => {
+            dispatch::scatter(x, next(), destinations(size)?, *reduce)
+        }
+        GraphOp::SegmentReduce { reduce } => dispatch::segment_reduce(x, next(), *reduce),
+        GraphOp::SegmentSoftmax { size } => {
+            dispatch::segment_softmax(x, next(), destinations(size)?)
+        }
+        GraphOp::Spmm { reduce, size } if *reduce != Reduce::Mul => {
             let (src, dst) = (next(), next());
             let sizes = [x.shape()[0], destinations(size)?];
             let ends = graphs.ends([ids[1], ids[2]], sizes, src, dst);
             let weight = operands.next().map(Tensor::from_dispatch);
             aggregate(Tensor::from_dispatch(x), weight, ends, *reduce).into_dispatch()
         }
-        Op::Spmm { reduce, size } => {
+        GraphOp::Spmm { reduce, size } => {
             let (src, dst) = (next(), next());
             dispatch::spmm(x, src, dst, operands.next(), destinations(size)?, *reduce)
         }
-        Op::SpmmCsr { reduce } => {
+        GraphOp::SpmmCsr { reduce } => {
             let (rowptr, col) = (next(), next());
             dispatch::spmm_csr(x, rowptr, col, operands.next(), *reduce)
         }
-        Op::Degree { size, elem } => dispatch::degree(x, destinations(size)?, float_dtype(*elem)),
-        Op::PtrToIndex { entries } => {
+        GraphOp::Degree { size, elem } => {
+            dispatch::degree(x, destinations(size)?, float_dtype(*elem))
+        }
+        GraphOp::PtrToIndex { entries } => {
             dispatch::ptr_to_index(x, eval.size("the number of entries", entries)?)
         }
-        Op::CooToCsr { size } => {
+        GraphOp::CooToCsr { size } => {
             let (pointers, order) = dispatch::coo_to_csr(x, eval.size("the number of rows", size)?);
             return Ok(vec![pointers, order]);
         }
-        Op::Nonzero => dispatch::nonzero(x),
-        Op::SelfLoopPosition { size } => {
+        GraphOp::Nonzero => dispatch::nonzero(x),
+        GraphOp::SelfLoopPosition { size } => {
             dispatch::self_loop_position(x, next(), eval.size("the number of nodes", size)?)
         }
-        Op::EdgeAttention {
+        GraphOp::EdgeAttention {
             slope: Float(negative_slope),
             self_loops,
             dropout: Float(probability),
@@ -121,7 +128,7 @@ pub(super) fn eval(
             };
             edge_attention(x, score_src, score_dst, ends, options).into_dispatch()
         }
-        Op::SpmmNormalized { self_loop } => {
+        GraphOp::SpmmNormalized { self_loop } => {
             let (src, dst) = (next(), next());
             let scale = Tensor::from_dispatch(next());
             let nodes = x.shape()[0];
@@ -129,7 +136,7 @@ pub(super) fn eval(
             let self_loop = self_loop.map(|Float(weight)| weight);
             aggregate_normalized(Tensor::from_dispatch(x), scale, ends, self_loop).into_dispatch()
         }
-        Op::SpmmWithLoops => {
+        GraphOp::SpmmWithLoops => {
             let (src, dst) = (next(), next());
             let [weight, self_loop] = [next(), next()].map(Tensor::from_dispatch);
             let nodes = x.shape()[0];
@@ -137,7 +144,7 @@ pub(super) fn eval(
             let x = Tensor::from_dispatch(x);
             aggregate_with_loops(x, weight, self_loop, ends).into_dispatch()
         }
-        Op::InverseSqrtDegree {
+        GraphOp::InverseSqrtDegree {
             self_loop,
             size,
             elem,
@@ -149,7 +156,6 @@ pub(super) fn eval(
             let self_loop = self_loop.map(|Float(weight)| weight);
             ends.inverse_sqrt_degree(self_loop, &like).into_dispatch()
         }
-        op => unreachable!("not an operation on graphs: {op:?}"),
     };
     Ok(vec![one])
 }

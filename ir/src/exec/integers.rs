@@ -24,7 +24,7 @@ use super::{
     eval::{Eval, Site},
 };
 use crate::{
-    op::{Binary, Op, Reduction, Scalar, Unary},
+    op::{Binary, ElementwiseOp, Op, ReduceOp, Reduction, Scalar, Unary},
     program::{ElemType, ValueId},
 };
 
@@ -165,114 +165,9 @@ fn widen(tensor: DispatchTensor) -> DispatchTensor {
     }
 }
 
-/// What an operation asks of its integers.
-enum Need<'a> {
-    /// 64 bits: the result may be beyond 32.
-    Wide,
-    /// The same type for all, which must have these scalars.
-    Alike(Vec<&'a Scalar>),
-    /// Nothing.
-    Any,
-}
-
-#[deny(clippy::wildcard_enum_match_arm)]
-fn need(op: &Op) -> Need<'_> {
-    match op {
-        Op::Unary(unary) => match unary {
-            // The least integer of 32 bits has no counterpart.
-            Unary::Neg | Unary::Abs => Need::Wide,
-            Unary::Sign
-            | Unary::Exp
-            | Unary::Log
-            | Unary::Log1p
-            | Unary::Sqrt
-            | Unary::Recip
-            | Unary::Erf
-            | Unary::Sin
-            | Unary::Cos
-            | Unary::Tan
-            | Unary::Tanh
-            | Unary::Sigmoid
-            | Unary::LogSigmoid
-            | Unary::Relu
-            | Unary::Gelu
-            | Unary::Floor
-            | Unary::Ceil
-            | Unary::Round
-            | Unary::Not => Need::Any,
-        },
-        Op::Binary(binary) if computes(*binary) => Need::Wide,
-        Op::BinaryScalar(binary, _) if computes(*binary) => Need::Wide,
-        Op::BinaryScalar(_, scalar) | Op::MaskFill(scalar) => Need::Alike(vec![scalar]),
-        Op::Clamp { min, max } => Need::Alike(min.iter().chain(max).collect()),
-        Op::Reduce(Reduction::Sum | Reduction::Prod, _) => Need::Wide,
-        Op::Binary(_)
-        | Op::MaskWhere
-        | Op::Cat(_)
-        | Op::Spmm { .. }
-        | Op::SpmmCsr { .. }
-        | Op::SelfLoopPosition { .. }
-        | Op::EdgeAttention { .. }
-        | Op::SpmmNormalized { .. }
-        | Op::SpmmWithLoops
-        | Op::InverseSqrtDegree { .. } => Need::Alike(Vec::new()),
-        Op::Weight(_)
-        | Op::Call(_)
-        | Op::Symbol(_)
-        | Op::Full { .. }
-        | Op::Arange { .. }
-        | Op::LeakyRelu(_)
-        | Op::Cast(_)
-        | Op::Dropout(_)
-        | Op::Reshape(_)
-        | Op::Permute(_)
-        | Op::Expand(_)
-        | Op::Slice(_)
-        | Op::RepeatDim { .. }
-        | Op::Select(_)
-        | Op::GatherElements(_)
-        | Op::Reduce(
-            Reduction::Mean | Reduction::Max | Reduction::Min | Reduction::Any | Reduction::All,
-            _,
-        )
-        | Op::ArgMax(_)
-        | Op::Softmax(_)
-        | Op::LogSoftmax(_)
-        | Op::Matmul
-        | Op::Linear
-        | Op::LayerNorm { .. }
-        | Op::BatchNorm { .. }
-        | Op::Gather
-        | Op::Scatter { .. }
-        | Op::SegmentReduce(_)
-        | Op::SegmentSoftmax { .. }
-        | Op::Degree { .. }
-        | Op::PtrToIndex { .. }
-        | Op::CooToCsr { .. }
-        | Op::Nonzero => Need::Any,
-    }
-}
-
-/// Whether the results of an operation may be greater than its operands.
-#[deny(clippy::wildcard_enum_match_arm)]
-fn computes(binary: Binary) -> bool {
-    match binary {
-        Binary::Add | Binary::Sub | Binary::Mul | Binary::Div | Binary::Rem | Binary::Pow => true,
-        Binary::Equal
-        | Binary::NotEqual
-        | Binary::Greater
-        | Binary::GreaterEqual
-        | Binary::Lower
-        | Binary::LowerEqual
-        | Binary::And
-        | Binary::Or
-        | Binary::Xor => false,
-    }
-}
-
 /// Whether an operation makes its integers 64 bits wide, whatever they are.
 pub(super) fn widens(op: &Op) -> bool {
-    matches!(need(op), Need::Wide)
+    op.effects().widens.holds(op.word())
 }
 
 /// Least and greatest integers of values, as far as they are known, on devices that have 32 bits.
@@ -289,29 +184,28 @@ pub(super) fn prepare(
 ) -> Result<(), ExecError> {
     match eval.width {
         Width::Wide => {
-            let need = need(site.op());
-            if matches!(need, Need::Any) {
-                return Ok(());
-            }
-            let integers = site.integers();
-            let has = |dtype: DType| {
-                let mut tensors = integers
-                    .clone()
-                    .filter_map(|id| values[id.index()].as_ref());
-                tensors.any(|tensor| tensor.dtype() == dtype)
-            };
-            if !has(DType::I32) {
-                return Ok(());
-            }
-            let widens = match need {
-                Need::Wide => true,
-                Need::Any => false,
-                Need::Alike(scalars) => has(DType::I64) || !are_narrow(eval, &scalars)?,
-            };
-            if widens {
-                for id in integers {
-                    let value = &mut values[id.index()];
-                    *value = value.take().map(widen);
+            // Positions have a type of their own: kernels read those of either width.
+            for are_positions in [false, true] {
+                let integers = site
+                    .integers()
+                    .filter(|one| one.is_position == are_positions);
+                let has = |dtype: DType| {
+                    let mut tensors = integers
+                        .clone()
+                        .filter_map(|one| values[one.id.index()].as_ref());
+                    tensors.any(|tensor| tensor.dtype() == dtype)
+                };
+                if !has(DType::I32) {
+                    continue;
+                }
+                let widens = widens(site.op())
+                    || has(DType::I64)
+                    || !are_positions && !are_narrow(eval, &site.op().scalars())?;
+                if widens {
+                    for one in integers {
+                        let value = &mut values[one.id.index()];
+                        *value = value.take().map(widen);
+                    }
                 }
             }
             Ok(())
@@ -357,46 +251,39 @@ fn results(
     values: &[Option<DispatchTensor>],
 ) -> Result<Option<[i128; 2]>, ExecError> {
     match site.op() {
-        Op::Full {
+        Op::Elementwise(ElementwiseOp::Full {
             value,
             elem: ElemType::I64,
             ..
-        } => Ok(eval.integer(value)?.map(|value| [value.into(); 2])),
-        Op::Arange { start, end } => {
+        }) => Ok(eval.integer(value)?.map(|value| [value.into(); 2])),
+        Op::Elementwise(ElementwiseOp::Arange { start, end }) => {
             let [start, end] = [eval.int("the start", start)?, eval.int("the end", end)?];
             let last = i128::from(end) - 1;
             Ok((last >= start.into()).then_some([start.into(), last]))
         }
-        Op::Cast(ElemType::I64) => Ok(float_extremes(site, values)),
+        Op::Elementwise(ElementwiseOp::Cast {
+            elem: ElemType::I64,
+        }) => Ok(float_extremes(site, values)),
         op => {
-            let Some(id) = site.integers().next() else {
+            let Some(first) = site.integers().next() else {
                 return Ok(None);
             };
-            match need(op) {
-                Need::Any => return Ok(None),
-                Need::Alike(scalars) => {
-                    for scalar in scalars {
-                        narrow_scalar(eval, site, scalar)?;
-                    }
-                    return Ok(None);
-                }
-                Need::Wide => {}
+            let mut scalars = Vec::new();
+            for scalar in op.scalars() {
+                scalars.extend(narrow_scalar(eval, site, scalar)?);
             }
-            let Some(tensor) = &values[id.index()] else {
+            let (true, Some(tensor)) = (widens(op), &values[first.id.index()]) else {
                 return Ok(None);
             };
             let mut operands = Vec::with_capacity(2);
-            for id in site.integers() {
-                match eval.bounds.of(id, values) {
+            for one in site.integers() {
+                match eval.bounds.of(one.id, values) {
                     Some(bounds) => operands.push(bounds),
                     // There are no elements, or all elements are NaN.
                     None => return Ok(None),
                 }
             }
-            if let Op::BinaryScalar(_, scalar) = op {
-                let value = narrow_scalar(eval, site, scalar)?;
-                operands.extend(value.map(|value| [value.into(); 2]));
-            }
+            operands.extend(scalars.into_iter().map(|scalar| [scalar.into(); 2]));
             Ok(Some(computed(op, &operands, &tensor.shape())))
         }
     }
@@ -448,9 +335,9 @@ impl Bounds {
     reason = "saturates far beyond 32 bits"
 )]
 fn float_extremes(site: Site<'_>, values: &[Option<DispatchTensor>]) -> Option<[i128; 2]> {
-    let (id, kind) = site.operands().next()?;
-    let tensor = values.get(id.index())?.as_ref()?;
-    if kind != Kind::Float || tensor.shape().num_elements() == 0 {
+    let first = site.operands().next()?;
+    let tensor = values.get(first.id.index())?.as_ref()?;
+    if first.kind != Kind::Float || tensor.shape().num_elements() == 0 {
         return None;
     }
     let read = |tensor| {
@@ -474,14 +361,45 @@ fn computed(op: &Op, operands: &[[i128; 2]], shape: &Shape) -> [i128; 2] {
         sizes.fold(1, |count, size| count.saturating_mul(size as i128))
     };
     match (op, operands) {
-        (Op::Unary(Unary::Neg), &[[low, high]]) => [-high, -low],
-        (Op::Unary(Unary::Abs), &[x]) => [0, largest(x)],
-        (Op::Reduce(Reduction::Sum, axes), &[[low, high]]) => {
+        (
+            Op::Elementwise(ElementwiseOp::Unary {
+                function: Unary::Neg,
+            }),
+            &[[low, high]],
+        ) => [-high, -low],
+        (
+            Op::Elementwise(ElementwiseOp::Unary {
+                function: Unary::Abs,
+            }),
+            &[x],
+        ) => [0, largest(x)],
+        (
+            Op::Reduce(ReduceOp::Reduce {
+                reduction: Reduction::Sum,
+                axes,
+            }),
+            &[[low, high]],
+        ) => {
             let count = count(axes);
             [low.saturating_mul(count), high.saturating_mul(count)]
         }
-        (Op::Reduce(Reduction::Prod, axes), &[x]) => within(power(largest(x), count(axes))),
-        (Op::Binary(binary) | Op::BinaryScalar(binary, _), &[a, b]) => {
+        (
+            Op::Reduce(ReduceOp::Reduce {
+                reduction: Reduction::Prod,
+                axes,
+            }),
+            &[x],
+        ) => within(power(largest(x), count(axes))),
+        (
+            Op::Elementwise(
+                ElementwiseOp::Binary { function: binary }
+                | ElementwiseOp::BinaryScalar {
+                    function: binary,
+                    rhs: _,
+                },
+            ),
+            &[a, b],
+        ) => {
             let ([a_low, a_high], [b_low, b_high]) = (a, b);
             match binary {
                 Binary::Add => [a_low + b_low, a_high + b_high],

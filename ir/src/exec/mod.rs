@@ -1,23 +1,24 @@
 //! The executor: runs the methods of a model on any Burn device.
 //!
-//! A [`Session`] prepares once: it inlines calls, merges common nodes, drops dead nodes, and uploads each weight that is left. A run binds the symbols from the inputs, evaluates
-//! the sizes, and executes node by node; a value is freed after its last use.
+//! A [`Session`] prepares once: it inlines calls, merges common nodes, drops dead nodes, and uploads
+//! each weight that is left. A run binds the symbols from the inputs, evaluates the sizes, and executes
+//! node by node; a value is freed after its last use.
 //!
 //! Operations run on Burn's run-time backend without ranks in types. What each does is in one file a
-//! family: elementwise, shape, reduce, linear, graph. Floats keep the program's element type, and so do
+//! family: elementwise, shape, reduce, dense, graph. Floats keep the program's element type, and so do
 //! integers on devices that have theirs; `integers.rs` has the details. Booleans have the device's type.
 //!
 //! Many runs with inputs of the same shapes are for [`Prepared`]: it does what depends on the graph
 //! alone once, and has the device repeat the rest.
 
 mod arithmetic;
+mod dense;
 mod elementwise;
 mod error;
 mod eval;
 mod graph;
 mod inputs;
 mod integers;
-mod linear;
 mod plan;
 mod prepared;
 mod reduce;
@@ -220,8 +221,8 @@ impl Session {
             }
             let outputs = self.node(eval, graphs, site, operands)?;
             for (output, tensor) in node.outputs.iter().zip(outputs) {
-                if let (Op::Nonzero, Some(ValueType::Tensor(ty))) =
-                    (&node.op, function.values.get(output.index()))
+                if node.op.effects().makes_size
+                    && let Some(ValueType::Tensor(ty)) = function.values.get(output.index())
                 {
                     eval.bind(ty, &tensor);
                 }
@@ -239,9 +240,8 @@ impl Session {
         site: Site<'_>,
         operands: Vec<Operand>,
     ) -> Result<Vec<DispatchTensor>, ExecError> {
-        let op = site.op();
         let one = |tensor| Ok(vec![tensor]);
-        match op {
+        match site.op() {
             Op::Weight(id) => {
                 if let Some(Some(tensor)) = self.weights.get(id.index()) {
                     return one(tensor.clone());
@@ -251,46 +251,11 @@ impl Session {
             }
             // Integers have no tensors; sizes are evaluated where they are used. Calls are inlined.
             Op::Symbol(_) | Op::Call(_) => Ok(Vec::new()),
-            Op::Full { .. }
-            | Op::Arange { .. }
-            | Op::Unary(_)
-            | Op::Binary(_)
-            | Op::BinaryScalar(..)
-            | Op::LeakyRelu(_)
-            | Op::Clamp { .. }
-            | Op::Cast(_)
-            | Op::MaskWhere
-            | Op::MaskFill(_)
-            | Op::Dropout(_) => one(elementwise::eval(eval, site, operands)?),
-            Op::Reshape(_)
-            | Op::Permute(_)
-            | Op::Expand(_)
-            | Op::Slice(_)
-            | Op::Cat(_)
-            | Op::RepeatDim { .. }
-            | Op::Select(_)
-            | Op::GatherElements(_) => one(shape::eval(eval, site, operands)?),
-            Op::Reduce(..) | Op::ArgMax(_) | Op::Softmax(_) | Op::LogSoftmax(_) => {
-                one(reduce::eval(eval, site, operands)?)
-            }
-            Op::Matmul | Op::Linear | Op::LayerNorm { .. } | Op::BatchNorm { .. } => {
-                one(linear::eval(op, operands))
-            }
-            Op::Gather
-            | Op::Scatter { .. }
-            | Op::SegmentReduce(_)
-            | Op::SegmentSoftmax { .. }
-            | Op::Spmm { .. }
-            | Op::SpmmCsr { .. }
-            | Op::Degree { .. }
-            | Op::PtrToIndex { .. }
-            | Op::CooToCsr { .. }
-            | Op::Nonzero
-            | Op::SelfLoopPosition { .. }
-            | Op::EdgeAttention { .. }
-            | Op::SpmmNormalized { .. }
-            | Op::SpmmWithLoops
-            | Op::InverseSqrtDegree { .. } => graph::eval(eval, graphs, site, operands),
+            Op::Elementwise(op) => one(elementwise::eval(eval, site, op, operands)?),
+            Op::Shape(op) => one(shape::eval(eval, op, operands)?),
+            Op::Reduce(op) => one(reduce::eval(eval, site, op, operands)?),
+            Op::Dense(op) => one(dense::eval(op, operands)),
+            Op::Graph(op) => graph::eval(eval, graphs, site, op, operands),
         }
     }
 }

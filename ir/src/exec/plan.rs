@@ -1,14 +1,13 @@
 //! What a prepared call does once, and what each run does.
 //!
 //! Inputs of integers and size parameters are the graph. A node is executed by each run if another
-//! input reaches it, also by way of a size that depends on values, or if it is random; and once if only
-//! the graph and weights reach it.
+//! input reaches it, also by way of a size that depends on values, or if it is random; and once if
+//! only the graph and weights reach it.
 
 use std::collections::HashSet;
 
 use super::{Kind, integers};
 use crate::{
-    op::{Binary, Op, Reduce},
     program::{ElemType, Function, Node, SymbolId, ValueId, ValueType},
     size::Size,
 };
@@ -52,10 +51,10 @@ impl Plan {
             }
             each_run.push(number);
             is_replayable &= !reads_back(function, node, &varies);
-            if let Op::Nonzero = node.op {
+            if node.op.effects().makes_size {
                 bound.extend(node.outputs.iter().filter_map(|&id| length(function, id)));
             }
-            let may_be_view = reached(&is_view) && !makes_memory(&node.op);
+            let may_be_view = reached(&is_view) && !node.op.effects().is_fresh;
             for output in &node.outputs {
                 varies[output.index()] = true;
                 is_view[output.index()] = may_be_view;
@@ -149,49 +148,73 @@ fn is_scalar(function: &Function, id: ValueId) -> bool {
 
 /// Whether a node that each run executes needs values on the host.
 fn reads_back(function: &Function, node: &Node, varies: &[bool]) -> bool {
+    let (effects, word) = (node.op.effects(), node.op.word());
     let is_integer = |id: &ValueId| match function.values.get(id.index()) {
         Some(ValueType::Tensor(ty)) => ty.elem == ElemType::I64,
         Some(ValueType::Int(_)) | None => false,
     };
-    // Where the ends of edges are that are sorted. Those of products are sorted in the kernel.
-    let ends = match node.op {
-        // How many there are.
-        Op::Nonzero => return true,
-        // Whether there is a divisor of 0, and how large exponents are.
-        Op::Binary(Binary::Div | Binary::Rem | Binary::Pow) => {
-            return node.inputs.iter().any(is_integer);
-        }
-        Op::Spmm { reduce, .. } if reduce != Reduce::Mul => 1..3,
-        Op::EdgeAttention { .. } | Op::SpmmNormalized { .. } | Op::SpmmWithLoops => 1..3,
-        Op::InverseSqrtDegree { .. } => 0..2,
-        _ => return false,
+    // Edges are sorted again where their ends are others.
+    let is_sorted = |position| {
+        let operand = node.op.spec().and_then(|spec| spec.operand(position));
+        operand.is_some_and(|operand| operand.is_sorted.holds(word))
     };
-    let ends = node.inputs.get(ends).unwrap_or_default();
-    ends.iter().any(|id| varies[id.index()])
+    let mut operands = node.inputs.iter().enumerate();
+    effects.reads_back.holds(word)
+        || effects.reads_integers.holds(word) && node.inputs.iter().any(is_integer)
+        || operands.any(|(position, id)| is_sorted(position) && varies[id.index()])
 }
 
-/// Whether the result of an operation is certainly not the memory of an input that is used elsewhere.
-fn makes_memory(op: &Op) -> bool {
-    matches!(
-        op,
-        Op::Unary(_)
-            | Op::Binary(_)
-            | Op::LeakyRelu(_)
-            | Op::Softmax(_)
-            | Op::LogSoftmax(_)
-            | Op::Matmul
-            | Op::Linear
-            | Op::LayerNorm { .. }
-            | Op::BatchNorm { .. }
-            | Op::Gather
-            | Op::Scatter { .. }
-            | Op::SegmentReduce(_)
-            | Op::SegmentSoftmax { .. }
-            | Op::Spmm { .. }
-            | Op::SpmmCsr { .. }
-            | Op::EdgeAttention { .. }
-            | Op::SpmmNormalized { .. }
-            | Op::SpmmWithLoops
-            | Op::InverseSqrtDegree { .. }
-    )
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::parse;
+
+    /// Whether a device can repeat a function of floats `x`, of booleans and of edges made of
+    /// floats.
+    fn is_replayable(node: &str, result: &str) -> bool {
+        let program = parse(&format!(
+            "kiln 1
+            symbols $E, $K
+            module @ = Net {{
+            }}
+            fn @forward(x %0: f32[$E], mask %1: bool[$E], index %2: i64[$E], e %3: f32[$E]) -> (%6) {{
+              %4: i64[$E] = cast{{elem=i64}}(%3)
+              %5: f32[$E, 1] = reshape{{dims=[$E, 1]}}(%0)
+              %6: {result} = {node}
+            }}"
+        ));
+        Plan::new(&program.expect("a program").functions[0]).is_replayable
+    }
+
+    #[test]
+    fn what_reads_back_or_is_a_view_is_not_repeated() {
+        for (node, result, expected) in [
+            ("relu(%0)", "f32[$E]", true),
+            ("reshape{dims=[$E]}(%0)", "f32[$E]", false),
+            ("nonzero(%1)", "i64[$K]", false),
+            ("div(%0, %0)", "f32[$E]", true),
+            ("div(%4, %4)", "i64[$E]", false),
+            ("add(%4, %4)", "i64[$E]", true),
+            // Edges that runs do not change.
+            ("spmm{reduce=sum, size=$E}(%5, %2, %2)", "f32[$E, 1]", true),
+            ("spmm{reduce=sum, size=$E}(%5, %4, %2)", "f32[$E, 1]", false),
+            ("spmm{reduce=max, size=$E}(%5, %2, %4)", "f32[$E, 1]", false),
+            // Its kernel sorts edges on the device.
+            ("spmm{reduce=mul, size=$E}(%5, %4, %4)", "f32[$E, 1]", true),
+            (
+                "spmm_normalized{self_loop=none}(%5, %4, %2, %0)",
+                "f32[$E, 1]",
+                false,
+            ),
+            ("spmm_with_loops(%5, %2, %4, %0, %0)", "f32[$E, 1]", false),
+            (
+                "inverse_sqrt_degree{self_loop=none, size=$E, elem=f32}(%2, %4)",
+                "f32[$E]",
+                false,
+            ),
+            ("scatter{reduce=sum, size=$E}(%0, %4)", "f32[$E]", true),
+        ] {
+            assert_eq!(is_replayable(node, result), expected, "{node}");
+        }
+    }
 }

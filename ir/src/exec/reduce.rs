@@ -13,7 +13,7 @@ use super::{
     eval::{Eval, Site},
     shape::axis,
 };
-use crate::op::{Op, Reduction};
+use crate::op::{ReduceOp, Reduction};
 
 /// Entries of an axis from which sums are added up in stages. Burn adds up an axis one entry after
 /// the other, and the sum of many does not hold the last bits of one.
@@ -22,6 +22,7 @@ const MANY: usize = 1 << 12;
 pub(super) fn eval(
     eval: &Eval<'_>,
     site: Site<'_>,
+    op: &ReduceOp,
     operands: Vec<Operand>,
 ) -> Result<DispatchTensor, ExecError> {
     let (x, elem) = operands.into_iter().next().expect(VALIDATED);
@@ -34,15 +35,15 @@ pub(super) fn eval(
         let got = format!("none along axis {dim}");
         Err(eval.undefined(site, "at least one element", got))
     };
-    Ok(match site.op() {
-        Op::Reduce(reduction, axes) => {
+    Ok(match op {
+        ReduceOp::Reduce { reduction, axes } => {
             if matches!(reduction, Reduction::Max | Reduction::Min) {
                 axes.iter().try_for_each(|&dim| selects(dim, &x))?;
             }
             axes.iter()
                 .fold(x, |x, &dim| along(*reduction, kind, x, axis(dim)))
         }
-        Op::ArgMax(dim) => {
+        ReduceOp::ArgMax { dim } => {
             selects(*dim, &x)?;
             match kind {
                 Kind::Int | Kind::Bool => Dispatch::int_argmax(x, axis(*dim)),
@@ -53,10 +54,11 @@ pub(super) fn eval(
                 }
             }
         }
-        Op::Softmax(_) | Op::LogSoftmax(_) if x.shape().num_elements() == 0 => x,
-        Op::Softmax(dim) => Dispatch::softmax(x, axis(*dim)),
-        Op::LogSoftmax(dim) => Dispatch::log_softmax(x, axis(*dim)),
-        op => unreachable!("not a reduction: {op:?}"),
+        ReduceOp::Softmax { .. } | ReduceOp::LogSoftmax { .. } if x.shape().num_elements() == 0 => {
+            x
+        }
+        ReduceOp::Softmax { dim } => Dispatch::softmax(x, axis(*dim)),
+        ReduceOp::LogSoftmax { dim } => Dispatch::log_softmax(x, axis(*dim)),
     })
 }
 

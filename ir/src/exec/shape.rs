@@ -8,27 +8,20 @@ use burn::{
     tensor::{IntDType, Shape, Slice},
 };
 
-use super::{
-    ExecError, Kind, Operand, VALIDATED,
-    eval::{Eval, Site},
-};
-use crate::{op::Op, size::Size};
+use super::{ExecError, Kind, Operand, VALIDATED, eval::Eval};
+use crate::{op::ShapeOp, size::Size};
 
 pub(super) fn eval(
     eval: &Eval<'_>,
-    site: Site<'_>,
+    op: &ShapeOp,
     operands: Vec<Operand>,
 ) -> Result<DispatchTensor, ExecError> {
-    let op = site.op();
-    if let Op::Cat(dim) = op {
-        return Ok(cat(axis(*dim), operands));
-    }
     let mut operands = operands.into_iter();
     let (x, elem) = operands.next().expect(VALIDATED);
     let kind = Kind::of(elem);
     let mut index = || operands.next().expect(VALIDATED).0;
     Ok(match op {
-        Op::Reshape(dims) => {
+        ShapeOp::Reshape { dims } => {
             let shape = eval.shape(dims)?;
             match kind {
                 Kind::Float => Dispatch::float_reshape(x, shape),
@@ -36,7 +29,7 @@ pub(super) fn eval(
                 Kind::Bool => Dispatch::bool_reshape(x, shape),
             }
         }
-        Op::Permute(axes) => {
+        ShapeOp::Permute { axes } => {
             let axes: Vec<usize> = axes.iter().map(|&dim| axis(dim)).collect();
             match kind {
                 Kind::Float => Dispatch::float_permute(x, &axes),
@@ -44,8 +37,8 @@ pub(super) fn eval(
                 Kind::Bool => Dispatch::bool_permute(x, &axes),
             }
         }
-        Op::Expand(dims) => expand(x, kind, &eval.shape(dims)?),
-        Op::Slice(ranges) => {
+        ShapeOp::Expand { dims } => expand(x, kind, &eval.shape(dims)?),
+        ShapeOp::Slice { ranges } => {
             let slices = slices(eval, ranges, &x.shape())?;
             match kind {
                 Kind::Float => Dispatch::float_slice(x, &slices),
@@ -53,7 +46,11 @@ pub(super) fn eval(
                 Kind::Bool => Dispatch::bool_slice(x, &slices),
             }
         }
-        Op::RepeatDim { dim, times } => {
+        ShapeOp::Cat { dim } => {
+            let tensors = [x].into_iter().chain(operands.map(|(tensor, _)| tensor));
+            cat(axis(*dim), kind, tensors.collect())
+        }
+        ShapeOp::RepeatDim { dim, times } => {
             let (dim, times) = (axis(*dim), eval.size("the number of times", times)?);
             match kind {
                 Kind::Float => Dispatch::float_repeat_dim(x, dim, times),
@@ -61,17 +58,16 @@ pub(super) fn eval(
                 Kind::Bool => Dispatch::bool_repeat_dim(x, dim, times),
             }
         }
-        Op::Select(dim) => match kind {
+        ShapeOp::Select { dim } => match kind {
             Kind::Float => Dispatch::float_select(x, axis(*dim), index()),
             Kind::Int => Dispatch::int_select(x, axis(*dim), index()),
             Kind::Bool => as_int(eval, x, |x| Dispatch::int_select(x, axis(*dim), index())),
         },
-        Op::GatherElements(dim) => match kind {
+        ShapeOp::GatherElements { dim } => match kind {
             Kind::Float => Dispatch::float_gather(axis(*dim), x, index()),
             Kind::Int => Dispatch::int_gather(axis(*dim), x, index()),
             Kind::Bool => as_int(eval, x, |x| Dispatch::int_gather(axis(*dim), x, index())),
         },
-        _ => unreachable!("not an operation on shapes: {op:?}"),
     })
 }
 
@@ -112,11 +108,7 @@ pub(super) fn broadcast(a: &Shape, b: &Shape) -> Shape {
     Shape::from(sizes.collect::<Vec<usize>>())
 }
 
-fn cat(dim: usize, operands: Vec<Operand>) -> DispatchTensor {
-    let kind = operands
-        .first()
-        .map_or(Kind::Float, |(_, elem)| Kind::of(*elem));
-    let tensors = operands.into_iter().map(|(tensor, _)| tensor).collect();
+fn cat(dim: usize, kind: Kind, tensors: Vec<DispatchTensor>) -> DispatchTensor {
     match kind {
         Kind::Float => Dispatch::float_cat(tensors, dim),
         Kind::Int => Dispatch::int_cat(tensors, dim),

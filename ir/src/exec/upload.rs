@@ -12,7 +12,7 @@ use burn::{
 
 use super::{ExecError, Kind, eval::float_dtype, integers::Width};
 use crate::{
-    op::Op,
+    op::{DenseOp, Op},
     program::{Program, ValueId},
     weights::{WeightData, Weights},
 };
@@ -30,7 +30,7 @@ pub(super) fn weights(
     let functions = cases.filter_map(|case| program.functions.get(case.function.index()));
     for function in functions {
         let of_products: HashSet<ValueId> = (function.nodes.iter())
-            .filter(|node| matches!(node.op, Op::Linear))
+            .filter(|node| matches!(node.op, Op::Dense(DenseOp::Linear)))
             .map(|node| node.inputs[1])
             .collect();
         for node in &function.nodes {

@@ -6,8 +6,8 @@
 )]
 
 mod error;
+mod positional;
 mod read;
-mod v1;
 mod write;
 
 use safetensors::Dtype;

@@ -16,7 +16,8 @@ use serde::de::{
 
 use super::{
     FORMAT, FORMAT_KEY, MAX_PROGRAM_BYTES, NativeError, PROGRAM, VERSION, VERSION_KEY, checksum,
-    checksum_key, elem, v1,
+    checksum_key, elem,
+    positional::{self, V1, V2, Version},
 };
 use crate::{model::Model, program::Program, validate::validate, weights::Weights};
 
@@ -67,8 +68,8 @@ fn map(path: &Path) -> Result<Arc<Mmap>, NativeError> {
     let io = |action| move |source| NativeError::Io { action, source };
     let file = File::open(path).map_err(io("open"))?;
     // SAFETY: the map is only read. Should another process shorten or change the file meanwhile,
-    // reads see other bytes or the process gets a signal, as documented at `Model::load`; Kiln itself
-    // never changes a file in place.
+    // reads see other bytes or the process gets a signal, as documented at `Model::load`; Kiln
+    // itself never changes a file in place.
     let map = unsafe { Mmap::map(&file) }.map_err(io("map"))?;
     Ok(Arc::new(map))
 }
@@ -144,11 +145,8 @@ impl<'a> Contents<'a> {
             });
         }
         let (program, rest) = match version {
-            1 => {
-                let (program, rest) = decode::<v1::Program>(rest)?;
-                (program.try_into().map_err(DecodeError::Other)?, rest)
-            }
-            _ => decode::<Program>(rest)?,
+            1 => positional::<V1>(rest)?,
+            _ => positional::<V2>(rest)?,
         };
         match rest.len() {
             0 => Ok(program),
@@ -181,6 +179,12 @@ impl<'a> Contents<'a> {
             got,
         })
     }
+}
+
+/// The program that the bytes begin with, and those behind it.
+fn positional<V: Version>(bytes: &[u8]) -> Result<(Program, &[u8]), DecodeError> {
+    let (program, rest) = decode::<positional::Program<V>>(bytes)?;
+    Ok((program.try_into().map_err(DecodeError::Other)?, rest))
 }
 
 /// What the bytes begin with, and those behind it. Memory is limited in proportion to the length.

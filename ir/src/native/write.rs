@@ -1,4 +1,5 @@
-//! The writer. It lays the header out itself, because the library's own order of metadata is random.
+//! The writer. It lays the header out itself, because the library's own order of metadata is
+//! random.
 
 use std::{
     collections::BTreeMap,

@@ -24,7 +24,7 @@ fn merge(function: &Function) -> Function {
     let mut rebuild = Rebuild::new(function);
     let mut seen: HashMap<(&Op, Vec<ValueId>), Vec<ValueId>> = HashMap::new();
     for node in &function.nodes {
-        if matches!(node.op, Op::Nonzero | Op::Call(_)) || node.op.is_random() {
+        if !node.op.is_pure() {
             rebuild.copy(function, node);
             continue;
         }

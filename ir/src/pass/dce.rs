@@ -87,9 +87,9 @@ fn shows(function: &Function, node: &Node) -> bool {
 
 /// Data-dependent symbols that a node binds.
 fn binds(program: &Valid, function: &Function, node: &Node) -> Vec<SymbolId> {
-    match node.op {
-        Op::Call(callee) => program.binds(callee).to_vec(),
-        Op::Nonzero => {
+    match &node.op {
+        Op::Call(callee) => program.binds(*callee).to_vec(),
+        op if op.effects().makes_size => {
             let types = node
                 .outputs
                 .iter()

@@ -12,7 +12,7 @@
 use std::collections::HashMap;
 
 use crate::{
-    op::{Binary, Op},
+    op::{Binary, DenseOp, ElementwiseOp, Op, ShapeOp},
     program::{Function, Node, Program, TensorType, ValueId, ValueType},
     validate::Valid,
 };
@@ -51,15 +51,17 @@ fn rewrite(function: &mut Function) {
 
 /// `matmul(x, wᵀ)` as a linear layer.
 fn product(node: &Node, definitions: &HashMap<ValueId, Node>) -> Option<(Op, Vec<ValueId>)> {
-    let (Op::Matmul, [x, right]) = (&node.op, node.inputs.as_slice()) else {
+    let (Op::Dense(DenseOp::Matmul), [x, right]) = (&node.op, node.inputs.as_slice()) else {
         return None;
     };
     match definitions.get(right)? {
         Node {
-            op: Op::Permute(axes),
+            op: Op::Shape(ShapeOp::Permute { axes }),
             inputs,
             ..
-        } if axes.as_slice() == [1, 0] => Some((Op::Linear, vec![*x, *inputs.first()?])),
+        } if axes.as_slice() == [1, 0] => {
+            Some((DenseOp::Linear.into(), vec![*x, *inputs.first()?]))
+        }
         _ => None,
     }
 }
@@ -71,15 +73,23 @@ fn sum(
     types: &[ValueType],
     uses: &HashMap<ValueId, usize>,
 ) -> Option<(Op, Vec<ValueId>)> {
-    let (Op::Binary(Binary::Add), [y, added]) = (&node.op, node.inputs.as_slice()) else {
+    let (
+        Op::Elementwise(ElementwiseOp::Binary {
+            function: Binary::Add,
+        }),
+        [y, added],
+    ) = (&node.op, node.inputs.as_slice())
+    else {
         return None;
     };
     let linear = definitions.get(y)?;
-    let (Op::Linear, [x, weight]) = (&linear.op, linear.inputs.as_slice()) else {
+    let (Op::Dense(DenseOp::Linear), [x, weight]) = (&linear.op, linear.inputs.as_slice()) else {
         return None;
     };
     let reshape = definitions.get(added)?;
-    let (Op::Reshape(_), [bias]) = (&reshape.op, reshape.inputs.as_slice()) else {
+    let (Op::Shape(ShapeOp::Reshape { dims: _ }), [bias]) =
+        (&reshape.op, reshape.inputs.as_slice())
+    else {
         return None;
     };
     let tensor = |value: &ValueId| -> Option<&TensorType> {
@@ -97,5 +107,5 @@ fn sum(
     let is_row = tensor(added)?.dims.last() == Some(size);
     let keeps_shape = tensor(y)? == tensor(node.outputs.first()?)?;
     let is_bias = size == outputs && is_row && keeps_shape && uses.get(y) == Some(&1);
-    is_bias.then(|| (Op::Linear, vec![*x, *weight, *bias]))
+    is_bias.then(|| (DenseOp::Linear.into(), vec![*x, *weight, *bias]))
 }

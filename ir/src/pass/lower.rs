@@ -7,7 +7,7 @@
 
 use super::rebuild::Rebuild;
 use crate::{
-    op::{Binary, Float, Op, Reduce, Scalar},
+    op::{Binary, ElementwiseOp, Float, GraphOp, Op, Reduce, Scalar, ShapeOp},
     program::{Program, ValueId, ValueType},
     size::Size,
     validate::{Valid, types_of},
@@ -43,19 +43,19 @@ impl Parts<'_> {
     /// The result of the parts of an operation, if it has parts.
     fn of(&mut self, op: &Op, inputs: &[ValueId]) -> Option<ValueId> {
         match (op, inputs) {
-            (Op::SpmmNormalized { self_loop }, &[x, src, dst, scale]) => {
+            (Op::Graph(GraphOp::SpmmNormalized { self_loop }), &[x, src, dst, scale]) => {
                 self.normalized(x, [src, dst], scale, *self_loop)
             }
-            (Op::SpmmWithLoops, &[x, src, dst, weight, self_loop]) => {
+            (Op::Graph(GraphOp::SpmmWithLoops), &[x, src, dst, weight, self_loop]) => {
                 self.with_loops(x, [src, dst], weight, self_loop)
             }
             (
-                Op::EdgeAttention {
+                Op::Graph(GraphOp::EdgeAttention {
                     slope,
                     self_loops,
                     dropout,
                     size,
-                },
+                }),
                 &[x, src, dst, score_src, score_dst],
             ) => {
                 let (ends, of_nodes) = ([src, dst], [score_src, score_dst]);
@@ -84,16 +84,19 @@ impl Parts<'_> {
         self_loop: Option<Float>,
     ) -> Option<ValueId> {
         let [src, dst] = ends;
-        let [of_src, of_dst] = [src, dst].map(|end| self.op(Op::Gather, &[scale, end]));
-        let weight = self.op(Op::Binary(Binary::Mul), &[of_src?, of_dst?])?;
+        let [of_src, of_dst] = [src, dst].map(|end| self.op(GraphOp::Gather, &[scale, end]));
+        let weight = self.op(Binary::Mul, &[of_src?, of_dst?])?;
         if let Some(factor) = self_loop {
-            let square = self.op(Op::Binary(Binary::Mul), &[scale, scale])?;
-            let factor = Op::BinaryScalar(Binary::Mul, Scalar::Float(factor));
+            let square = self.op(Binary::Mul, &[scale, scale])?;
+            let factor = ElementwiseOp::BinaryScalar {
+                function: Binary::Mul,
+                rhs: Scalar::Float(factor),
+            };
             let own = self.op(factor, &[square])?;
             return self.with_loops(x, ends, weight, own);
         }
         let [nodes, _] = self.dims(x)?;
-        let product = Op::Spmm {
+        let product = GraphOp::Spmm {
             reduce: Reduce::Sum,
             size: nodes,
         };
@@ -109,19 +112,21 @@ impl Parts<'_> {
         self_loop: ValueId,
     ) -> Option<ValueId> {
         let [nodes, _] = self.dims(x)?;
-        let is_loop = self.op(Op::Binary(Binary::Equal), &[src, dst])?;
+        let is_loop = self.op(Binary::Equal, &[src, dst])?;
         let weight = self.cleared(weight, is_loop)?;
         let dst = self.sent(dst, is_loop, &nodes)?;
-        let product = Op::Spmm {
+        let product = GraphOp::Spmm {
             reduce: Reduce::Sum,
             size: plus_one(&nodes)?,
         };
         let sums = self.op(product, &[x, src, dst, weight])?;
         let sums = self.first_rows(sums, &nodes)?;
-        let column = Op::Reshape(vec![nodes, Size::fixed(1)]);
+        let column = ShapeOp::Reshape {
+            dims: vec![nodes, Size::fixed(1)],
+        };
         let column = self.op(column, &[self_loop])?;
-        let own = self.op(Op::Binary(Binary::Mul), &[x, column])?;
-        self.op(Op::Binary(Binary::Add), &[sums, own])
+        let own = self.op(Binary::Mul, &[x, column])?;
+        self.op(Binary::Add, &[sums, own])
     }
 
     /// `leaky_relu(score_src[src] + score_dst[dst])`
@@ -131,10 +136,10 @@ impl Parts<'_> {
         of_nodes: [ValueId; 2],
         slope: Float,
     ) -> Option<ValueId> {
-        let mut parts = [0, 1].map(|at| self.op(Op::Gather, &[of_nodes[at], ends[at]]));
+        let mut parts = [0, 1].map(|at| self.op(GraphOp::Gather, &[of_nodes[at], ends[at]]));
         let sum = [parts[0].take()?, parts[1].take()?];
-        let sum = self.op(Op::Binary(Binary::Add), &sum)?;
-        self.op(Op::LeakyRelu(slope), &[sum])
+        let sum = self.op(Binary::Add, &sum)?;
+        self.op(ElementwiseOp::LeakyRelu { slope }, &[sum])
     }
 
     /// The loops of receivers below `size`: their scores, senders and receivers.
@@ -145,24 +150,27 @@ impl Parts<'_> {
         size: &Size,
     ) -> Option<[ValueId; 3]> {
         let [senders, _] = self.dims(score_src)?;
-        let all = Op::Arange {
+        let all = ElementwiseOp::Arange {
             start: Size::fixed(0),
             end: size.clone(),
         };
         let node = self.op(all, &[])?;
         if senders == *size {
-            let sum = self.op(Op::Binary(Binary::Add), &[score_src, score_dst])?;
-            let own = self.op(Op::LeakyRelu(slope), &[sum])?;
+            let sum = self.op(Binary::Add, &[score_src, score_dst])?;
+            let own = self.op(ElementwiseOp::LeakyRelu { slope }, &[sum])?;
             return Some([own, node, node]);
         }
         // Between two node sets, a receiver that is no sender has none.
         let bound = Scalar::Int(senders);
-        let alone = Op::BinaryScalar(Binary::GreaterEqual, bound);
+        let alone = ElementwiseOp::BinaryScalar {
+            function: Binary::GreaterEqual,
+            rhs: bound,
+        };
         let alone = self.op(alone, &[node])?;
         let sender = self.sent(node, alone, &Size::fixed(0))?;
-        let of_sender = self.op(Op::Gather, &[score_src, sender])?;
-        let sum = self.op(Op::Binary(Binary::Add), &[of_sender, score_dst])?;
-        let own = self.op(Op::LeakyRelu(slope), &[sum])?;
+        let of_sender = self.op(GraphOp::Gather, &[score_src, sender])?;
+        let sum = self.op(Binary::Add, &[of_sender, score_dst])?;
+        let own = self.op(ElementwiseOp::LeakyRelu { slope }, &[sum])?;
         let own = self.cleared(own, alone)?;
         let receiver = self.sent(node, alone, size)?;
         Some([own, sender, receiver])
@@ -176,12 +184,12 @@ impl Parts<'_> {
         [own, sender, receiver]: [ValueId; 3],
         size: &Size,
     ) -> Option<(ValueId, [ValueId; 2])> {
-        let is_loop = self.op(Op::Binary(Binary::Equal), &[src, dst])?;
+        let is_loop = self.op(Binary::Equal, &[src, dst])?;
         let scores = self.cleared(scores, is_loop)?;
         let dst = self.sent(dst, is_loop, size)?;
-        let scores = self.op(Op::Cat(0), &[scores, own])?;
-        let src = self.op(Op::Cat(0), &[src, sender])?;
-        let dst = self.op(Op::Cat(0), &[dst, receiver])?;
+        let scores = self.op(ShapeOp::Cat { dim: 0 }, &[scores, own])?;
+        let src = self.op(ShapeOp::Cat { dim: 0 }, &[src, sender])?;
+        let dst = self.op(ShapeOp::Cat { dim: 0 }, &[dst, receiver])?;
         Some((scores, [src, dst]))
     }
 
@@ -194,17 +202,19 @@ impl Parts<'_> {
         dropout: Float,
         size: &Size,
     ) -> Option<ValueId> {
-        let softmax = Op::SegmentSoftmax { size: size.clone() };
+        let softmax = GraphOp::SegmentSoftmax { size: size.clone() };
         let mut alpha = self.op(softmax, &[scores, dst])?;
         if dropout.0 > 0.0 {
-            alpha = self.op(Op::Dropout(dropout), &[alpha])?;
+            alpha = self.op(ElementwiseOp::Dropout { prob: dropout }, &[alpha])?;
         }
         let [edges, heads] = self.dims(alpha)?;
-        let of_heads = Op::Reshape(vec![edges, heads, Size::fixed(1)]);
+        let of_heads = ShapeOp::Reshape {
+            dims: vec![edges, heads, Size::fixed(1)],
+        };
         let of_heads = self.op(of_heads, &[alpha])?;
-        let rows = self.op(Op::Gather, &[x, src])?;
-        let messages = self.op(Op::Binary(Binary::Mul), &[rows, of_heads])?;
-        let sum = Op::Scatter {
+        let rows = self.op(GraphOp::Gather, &[x, src])?;
+        let messages = self.op(Binary::Mul, &[rows, of_heads])?;
+        let sum = GraphOp::Scatter {
             reduce: Reduce::Sum,
             size: size.clone(),
         };
@@ -220,15 +230,25 @@ impl Parts<'_> {
         {
             let mut column = vec![Size::fixed(1); dims.len()];
             column[0] = count.clone();
-            mask = self.op(Op::Reshape(column), &[mask])?;
-            mask = self.op(Op::Expand(dims), &[mask])?;
+            mask = self.op(ShapeOp::Reshape { dims: column }, &[mask])?;
+            mask = self.op(ShapeOp::Expand { dims }, &[mask])?;
         }
-        self.op(Op::MaskFill(Scalar::Float(Float(0.0))), &[x, mask])
+        self.op(
+            ElementwiseOp::MaskFill {
+                value: Scalar::Float(Float(0.0)),
+            },
+            &[x, mask],
+        )
     }
 
     /// Ends of edges, with another node where `rows` marks them.
     fn sent(&mut self, ends: ValueId, rows: ValueId, to: &Size) -> Option<ValueId> {
-        self.op(Op::MaskFill(Scalar::Int(to.clone())), &[ends, rows])
+        self.op(
+            ElementwiseOp::MaskFill {
+                value: Scalar::Int(to.clone()),
+            },
+            &[ends, rows],
+        )
     }
 
     /// The rows below `size`.
@@ -236,11 +256,17 @@ impl Parts<'_> {
         let mut dims = self.types(x)?;
         *dims.first_mut()? = size.clone();
         let ranges = dims.into_iter().map(|end| (Size::fixed(0), end));
-        self.op(Op::Slice(ranges.collect()), &[x])
+        self.op(
+            ShapeOp::Slice {
+                ranges: ranges.collect(),
+            },
+            &[x],
+        )
     }
 
     /// Adds an operation with one result.
-    fn op(&mut self, op: Op, inputs: &[ValueId]) -> Option<ValueId> {
+    fn op(&mut self, op: impl Into<Op>, inputs: &[ValueId]) -> Option<ValueId> {
+        let op = op.into();
         let types = types_of(self.program, &op, &self.rebuild.types(inputs)?)?;
         let types = types.into_iter().map(ValueType::Tensor);
         self.rebuild

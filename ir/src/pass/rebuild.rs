@@ -56,7 +56,7 @@ impl Rebuild {
     /// Adds a node on new values; gives its outputs.
     pub(super) fn push(
         &mut self,
-        op: Op,
+        op: impl Into<Op>,
         inputs: Vec<ValueId>,
         types: impl IntoIterator<Item = ValueType>,
     ) -> Vec<ValueId> {
@@ -69,7 +69,7 @@ impl Rebuild {
             self.function.values.push(ty);
         }
         self.function.nodes.push(Node {
-            op,
+            op: op.into(),
             inputs,
             outputs: outputs.clone(),
         });

@@ -14,7 +14,7 @@ use super::{
     tree::Tree,
 };
 use crate::{
-    op::Op,
+    op::{DenseOp, ElementwiseOp, Op, ShapeOp},
     program::{
         Arguments, ElemType, Function, FunctionId, ModuleId, Node, Program, SymbolId, TensorType,
         ValueId, ValueType, WeightId,
@@ -79,10 +79,15 @@ impl Frame {
         id
     }
 
-    fn node(&mut self, op: Op, inputs: Vec<ValueId>, types: Vec<ValueType>) -> Vec<ValueId> {
+    fn node(
+        &mut self,
+        op: impl Into<Op>,
+        inputs: Vec<ValueId>,
+        types: Vec<ValueType>,
+    ) -> Vec<ValueId> {
         let outputs: Vec<ValueId> = types.into_iter().map(|ty| self.value(ty)).collect();
         self.nodes.push(Node {
-            op,
+            op: op.into(),
             inputs,
             outputs: outputs.clone(),
         });
@@ -308,7 +313,7 @@ impl<'a> Builder<'a> {
             values.push(self.resolve(current, input)?);
         }
         let frame = self.frames.last_mut()?;
-        let is_transpose = |op: &Op| matches!(op, Op::Permute(axes) if axes.as_slice() == [1, 0]);
+        let is_transpose = |op: &Op| matches!(op, Op::Shape(ShapeOp::Permute { axes }) if axes.as_slice() == [1, 0]);
         if is_transpose(&op)
             && let [value] = values.as_slice()
             && let Some(before) = frame.nodes.iter().find(|node| node.outputs.contains(value))
@@ -356,13 +361,13 @@ impl<'a> Builder<'a> {
             if transposed {
                 dims.reverse();
                 *frame
-                    .node(Op::Permute(vec![1, 0]), vec![value], ty(dims))
+                    .node(ShapeOp::Permute { axes: vec![1, 0] }, vec![value], ty(dims))
                     .first()?
             } else {
                 value
             }
         } else if let Some(end) = self.aranges.get(&tensor) {
-            let op = Op::Arange {
+            let op = ElementwiseOp::Arange {
                 start: Size::fixed(0),
                 end: end.clone(),
             };
@@ -418,7 +423,7 @@ impl<'a> Builder<'a> {
             for output in &node.outputs {
                 used.extend(dims_of(output).iter().flat_map(Size::symbols));
                 let defined = dims_of(output).iter().filter_map(Size::as_symbol);
-                if matches!(node.op, Op::Nonzero | Op::Call(_)) {
+                if matches!(node.op, Op::Call(_)) || node.op.effects().makes_size {
                     shown.extend(defined.filter(|symbol| self.fresh.contains(symbol)));
                 }
             }
@@ -520,10 +525,12 @@ fn kept_layout(steps: &[MergedStep]) -> HashSet<usize> {
             continue;
         };
         match (op, inputs.as_slice(), outputs.as_slice()) {
-            (Op::Linear, [_, weight, ..], _) => {
+            (Op::Dense(DenseOp::Linear), [_, weight, ..], _) => {
                 maps.insert(*weight);
             }
-            (Op::Permute(axes), [matrix], [out]) if axes.as_slice() == [1, 0] => {
+            (Op::Shape(ShapeOp::Permute { axes }), [matrix], [out])
+                if axes.as_slice() == [1, 0] =>
+            {
                 transposed.push((*matrix, out.number));
             }
             _ => {}

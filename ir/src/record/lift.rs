@@ -14,10 +14,13 @@ use burn::{
     },
     tensor::DType,
 };
-use kiln_ops::wire::GraphOp;
+use kiln_ops::wire::GraphOp as WireOp;
 
 use crate::{
-    op::{Binary, Float, Op, Reduction, Scalar, Unary},
+    op::{
+        Binary, DenseOp, ElementwiseOp, Float, GraphOp, Op, ReduceOp, Reduction, Scalar, ShapeOp,
+        Unary,
+    },
     program::ElemType,
     size::Size,
 };
@@ -138,16 +141,28 @@ impl Lifter {
 
     fn base(&mut self, op: &Base) -> Option<()> {
         match op {
-            Base::Reshape(d) => self.push(Op::Reshape(sizes(&d.out)), &[&d.input], &d.out),
-            Base::Expand(d) => self.push(Op::Expand(sizes(&d.out)), &[&d.input], &d.out),
+            Base::Reshape(d) => self.push(
+                ShapeOp::Reshape {
+                    dims: sizes(&d.out),
+                },
+                &[&d.input],
+                &d.out,
+            ),
+            Base::Expand(d) => self.push(
+                ShapeOp::Expand {
+                    dims: sizes(&d.out),
+                },
+                &[&d.input],
+                &d.out,
+            ),
             Base::SwapDims(d) => {
                 let mut axes: Vec<u32> = (0..axis(d.input.shape.num_dims())?).collect();
                 axes.swap(d.dim1, d.dim2);
-                self.push(Op::Permute(axes), &[&d.input], &d.out)
+                self.push(ShapeOp::Permute { axes }, &[&d.input], &d.out)
             }
             Base::Permute(d) => {
                 let axes = d.axes.iter().map(|&a| axis(a)).collect::<Option<_>>()?;
-                self.push(Op::Permute(axes), &[&d.input], &d.out)
+                self.push(ShapeOp::Permute { axes }, &[&d.input], &d.out)
             }
             Base::Slice(d) => {
                 let mut ranges = Vec::new();
@@ -161,26 +176,36 @@ impl Lifter {
                         None => (number(0), number(length)),
                     });
                 }
-                self.push(Op::Slice(ranges), &[&d.tensor], &d.out)
+                self.push(ShapeOp::Slice { ranges }, &[&d.tensor], &d.out)
             }
-            Base::Select(d) => {
-                self.push(Op::Select(axis(d.dim)?), &[&d.tensor, &d.indices], &d.out)
-            }
-            Base::Gather(d) => self.push(
-                Op::GatherElements(axis(d.dim)?),
+            Base::Select(d) => self.push(
+                ShapeOp::Select { dim: axis(d.dim)? },
                 &[&d.tensor, &d.indices],
                 &d.out,
             ),
-            Base::MaskWhere(d) => self.push(Op::MaskWhere, &[&d.tensor, &d.mask, &d.value], &d.out),
-            Base::MaskFill(d) => {
-                self.push(Op::MaskFill(scalar(d.value)), &[&d.tensor, &d.mask], &d.out)
-            }
+            Base::Gather(d) => self.push(
+                ShapeOp::GatherElements { dim: axis(d.dim)? },
+                &[&d.tensor, &d.indices],
+                &d.out,
+            ),
+            Base::MaskWhere(d) => self.push(
+                ElementwiseOp::MaskWhere,
+                &[&d.tensor, &d.mask, &d.value],
+                &d.out,
+            ),
+            Base::MaskFill(d) => self.push(
+                ElementwiseOp::MaskFill {
+                    value: scalar(d.value),
+                },
+                &[&d.tensor, &d.mask],
+                &d.out,
+            ),
             Base::Cat(d) => {
                 let inputs: Vec<&TensorIr> = d.tensors.iter().collect();
-                self.push(Op::Cat(axis(d.dim)?), &inputs, &d.out)
+                self.push(ShapeOp::Cat { dim: axis(d.dim)? }, &inputs, &d.out)
             }
             Base::RepeatDim(d) => self.push(
-                Op::RepeatDim {
+                ShapeOp::RepeatDim {
                     dim: axis(d.dim)?,
                     times: number(d.times),
                 },
@@ -191,7 +216,13 @@ impl Lifter {
             Base::NotEqual(d) => self.binary(Binary::NotEqual, d),
             Base::EqualElem(d) => self.with_scalar(Binary::Equal, d),
             Base::NotEqualElem(d) => self.with_scalar(Binary::NotEqual, d),
-            Base::Cast(d) => self.push(Op::Cast(elem(d.out.dtype)?), &[&d.input], &d.out),
+            Base::Cast(d) => self.push(
+                ElementwiseOp::Cast {
+                    elem: elem(d.out.dtype)?,
+                },
+                &[&d.input],
+                &d.out,
+            ),
             Base::Zeros(d) => self.full(&d.out, 0.0),
             Base::Ones(d) => self.full(&d.out, 1.0),
             Base::All(d) => self.reduce_all(Reduction::All, d),
@@ -235,7 +266,7 @@ impl Lifter {
             Numeric::Neg(d) => self.unary(Unary::Neg, d),
             Numeric::Sign(d) => self.unary(Unary::Sign, d),
             Numeric::Full(d) => {
-                let op = Op::Full {
+                let op = ElementwiseOp::Full {
                     value: scalar(d.value),
                     elem: elem(d.out.dtype)?,
                     dims: sizes(&d.out),
@@ -254,18 +285,27 @@ impl Lifter {
             Numeric::MinDim(d) => self.reduce_dim(Reduction::Min, d),
             Numeric::SumDims(d) => {
                 let axes = d.axes.iter().map(|&a| axis(a)).collect::<Option<_>>()?;
-                self.push(Op::Reduce(Reduction::Sum, axes), &[&d.input], &d.out)
+                self.push(
+                    ReduceOp::Reduce {
+                        reduction: Reduction::Sum,
+                        axes,
+                    },
+                    &[&d.input],
+                    &d.out,
+                )
             }
-            Numeric::ArgMax(d) => self.push(Op::ArgMax(axis(d.axis)?), &[&d.input], &d.out),
+            Numeric::ArgMax(d) => {
+                self.push(ReduceOp::ArgMax { dim: axis(d.axis)? }, &[&d.input], &d.out)
+            }
             Numeric::Clamp(d) => {
-                let op = Op::Clamp {
+                let op = ElementwiseOp::Clamp {
                     min: Some(scalar(d.min)),
                     max: Some(scalar(d.max)),
                 };
                 self.push(op, &[&d.tensor], &d.out)
             }
             Numeric::ClampMin(d) => self.push(
-                Op::Clamp {
+                ElementwiseOp::Clamp {
                     min: Some(scalar(d.rhs)),
                     max: None,
                 },
@@ -273,7 +313,7 @@ impl Lifter {
                 &d.out,
             ),
             Numeric::ClampMax(d) => self.push(
-                Op::Clamp {
+                ElementwiseOp::Clamp {
                     min: None,
                     max: Some(scalar(d.rhs)),
                 },
@@ -317,8 +357,14 @@ impl Lifter {
             FloatOp::Recip(d) => self.unary(Unary::Recip, d),
             FloatOp::PowfScalar(d) => self.with_scalar(Binary::Pow, d),
             FloatOp::Powf(d) => self.binary(Binary::Pow, d),
-            FloatOp::IntoInt(d) => self.push(Op::Cast(elem(d.out.dtype)?), &[&d.input], &d.out),
-            FloatOp::Matmul(d) => self.push(Op::Matmul, &[&d.lhs, &d.rhs], &d.out),
+            FloatOp::IntoInt(d) => self.push(
+                ElementwiseOp::Cast {
+                    elem: elem(d.out.dtype)?,
+                },
+                &[&d.input],
+                &d.out,
+            ),
+            FloatOp::Matmul(d) => self.push(DenseOp::Matmul, &[&d.lhs, &d.rhs], &d.out),
             FloatOp::Cosh(_)
             | FloatOp::Sinh(_)
             | FloatOp::ArcCos(_)
@@ -342,17 +388,27 @@ impl Lifter {
 
     fn int(&mut self, op: &IntOp) -> Option<()> {
         match op {
-            IntOp::IntoFloat(d) => self.push(Op::Cast(elem(d.out.dtype)?), &[&d.input], &d.out),
-            IntOp::Matmul(d) => self.push(Op::Matmul, &[&d.lhs, &d.rhs], &d.out),
+            IntOp::IntoFloat(d) => self.push(
+                ElementwiseOp::Cast {
+                    elem: elem(d.out.dtype)?,
+                },
+                &[&d.input],
+                &d.out,
+            ),
+            IntOp::Matmul(d) => self.push(DenseOp::Matmul, &[&d.lhs, &d.rhs], &d.out),
             _ => None,
         }
     }
 
     fn bool(&mut self, op: &BoolOp) -> Option<()> {
         match op {
-            BoolOp::IntoFloat(d) | BoolOp::IntoInt(d) => {
-                self.push(Op::Cast(elem(d.out.dtype)?), &[&d.input], &d.out)
-            }
+            BoolOp::IntoFloat(d) | BoolOp::IntoInt(d) => self.push(
+                ElementwiseOp::Cast {
+                    elem: elem(d.out.dtype)?,
+                },
+                &[&d.input],
+                &d.out,
+            ),
             BoolOp::Not(d) => self.unary(Unary::Not, d),
             BoolOp::And(d) => self.binary(Binary::And, d),
             BoolOp::Or(d) => self.binary(Binary::Or, d),
@@ -372,7 +428,7 @@ impl Lifter {
                 let transposed = weight.number;
                 let source = self.numbering.get(d.weight.id);
                 self.raws.push(Raw {
-                    op: Op::Permute(vec![1, 0]),
+                    op: ShapeOp::Permute { axes: vec![1, 0] }.into(),
                     inputs: vec![source],
                     outputs: vec![weight],
                 });
@@ -382,7 +438,7 @@ impl Lifter {
                 }
                 let outputs = vec![self.output(&d.out)?];
                 self.raws.push(Raw {
-                    op: Op::Linear,
+                    op: DenseOp::Linear.into(),
                     inputs,
                     outputs,
                 });
@@ -392,12 +448,12 @@ impl Lifter {
                 let mut inputs = vec![&d.input, &d.gamma];
                 inputs.extend(&d.beta);
                 let epsilon = Float(d.epsilon.elem::<f64>());
-                self.push(Op::LayerNorm { epsilon }, &inputs, &d.out)
+                self.push(DenseOp::LayerNorm { epsilon }, &inputs, &d.out)
             }
             ModuleOp::BatchNorm(d) => {
                 let epsilon = Float(d.epsilon.elem::<f64>());
                 let inputs = [&d.x, &d.gamma, &d.beta, &d.mean, &d.variance];
-                let op = Op::BatchNorm {
+                let op = DenseOp::BatchNorm {
                     epsilon,
                     momentum: None,
                 };
@@ -422,18 +478,24 @@ impl Lifter {
                 );
                 let (flat_number, chosen_number) = (flat.number, chosen.number);
                 self.raws.push(Raw {
-                    op: Op::Reshape(vec![Size::fixed(rows)]),
+                    op: ShapeOp::Reshape {
+                        dims: vec![Size::fixed(rows)],
+                    }
+                    .into(),
                     inputs: vec![indices],
                     outputs: vec![flat],
                 });
                 self.raws.push(Raw {
-                    op: Op::Select(0),
+                    op: ShapeOp::Select { dim: 0 }.into(),
                     inputs: vec![weights, flat_number],
                     outputs: vec![chosen],
                 });
                 let outputs = vec![self.output(&d.out)?];
                 self.raws.push(Raw {
-                    op: Op::Reshape(sizes(&d.out)),
+                    op: ShapeOp::Reshape {
+                        dims: sizes(&d.out),
+                    }
+                    .into(),
                     inputs: vec![chosen_number],
                     outputs,
                 });
@@ -449,13 +511,23 @@ impl Lifter {
             Activation::Gelu(d) => self.unary(Unary::Gelu, d),
             Activation::Sigmoid(d) => self.unary(Unary::Sigmoid, d),
             Activation::LogSigmoid(d) => self.unary(Unary::LogSigmoid, d),
-            Activation::LeakyRelu(d) => {
-                self.push(Op::LeakyRelu(Float(d.rhs.elem::<f64>())), &[&d.lhs], &d.out)
-            }
-            Activation::Softmax(d) => self.push(Op::Softmax(axis(d.axis)?), &[&d.input], &d.out),
-            Activation::LogSoftmax(d) => {
-                self.push(Op::LogSoftmax(axis(d.axis)?), &[&d.input], &d.out)
-            }
+            Activation::LeakyRelu(d) => self.push(
+                ElementwiseOp::LeakyRelu {
+                    slope: Float(d.rhs.elem::<f64>()),
+                },
+                &[&d.lhs],
+                &d.out,
+            ),
+            Activation::Softmax(d) => self.push(
+                ReduceOp::Softmax { dim: axis(d.axis)? },
+                &[&d.input],
+                &d.out,
+            ),
+            Activation::LogSoftmax(d) => self.push(
+                ReduceOp::LogSoftmax { dim: axis(d.axis)? },
+                &[&d.input],
+                &d.out,
+            ),
             Activation::PRelu(_)
             | Activation::HardSigmoid(_)
             | Activation::Softmin(_)
@@ -468,55 +540,67 @@ impl Lifter {
 
     fn graph(&mut self, desc: &burn::backend::ir::CustomOpIr) -> Option<()> {
         let out = desc.outputs.first()?;
-        let op = match GraphOp::decode(desc).ok()? {
-            GraphOp::Gather => Op::Gather,
-            GraphOp::Scatter { size, reduce } => Op::Scatter {
+        let op: Op = match WireOp::decode(desc).ok()? {
+            WireOp::Gather => GraphOp::Gather.into(),
+            WireOp::Scatter { size, reduce } => GraphOp::Scatter {
                 reduce,
                 size: number(size),
-            },
-            GraphOp::SegmentReduce { reduce } => Op::SegmentReduce(reduce),
-            GraphOp::SegmentSoftmax { size } => Op::SegmentSoftmax { size: number(size) },
-            GraphOp::Spmm { size, reduce } => Op::Spmm {
+            }
+            .into(),
+            WireOp::SegmentReduce { reduce } => GraphOp::SegmentReduce { reduce }.into(),
+            WireOp::SegmentSoftmax { size } => {
+                GraphOp::SegmentSoftmax { size: number(size) }.into()
+            }
+            WireOp::Spmm { size, reduce } => GraphOp::Spmm {
                 reduce,
                 size: number(size),
-            },
-            GraphOp::SpmmCsr { reduce } => Op::SpmmCsr { reduce },
-            GraphOp::Degree { size } => Op::Degree {
+            }
+            .into(),
+            WireOp::SpmmCsr { reduce } => GraphOp::SpmmCsr { reduce }.into(),
+            WireOp::Degree { size } => GraphOp::Degree {
                 size: number(size),
                 elem: elem(out.dtype)?,
-            },
-            GraphOp::CooToCsr { size } => Op::CooToCsr { size: number(size) },
-            GraphOp::PtrToIndex { entries } => Op::PtrToIndex {
+            }
+            .into(),
+            WireOp::CooToCsr { size } => GraphOp::CooToCsr { size: number(size) }.into(),
+            WireOp::PtrToIndex { entries } => GraphOp::PtrToIndex {
                 entries: number(entries),
-            },
-            GraphOp::Nonzero { .. } => Op::Nonzero,
-            GraphOp::SelfLoopPosition { size } => Op::SelfLoopPosition { size: number(size) },
-            GraphOp::Arange { start, end } => Op::Arange {
+            }
+            .into(),
+            WireOp::Nonzero { .. } => GraphOp::Nonzero.into(),
+            WireOp::SelfLoopPosition { size } => {
+                GraphOp::SelfLoopPosition { size: number(size) }.into()
+            }
+            WireOp::Arange { start, end } => ElementwiseOp::Arange {
                 start: number(start),
                 end: number(end),
-            },
-            GraphOp::Dropout { prob } => Op::Dropout(Float(prob)),
-            GraphOp::SpmmNormalized { self_loop } => Op::SpmmNormalized {
+            }
+            .into(),
+            WireOp::Dropout { prob } => ElementwiseOp::Dropout { prob: Float(prob) }.into(),
+            WireOp::SpmmNormalized { self_loop } => GraphOp::SpmmNormalized {
                 self_loop: self_loop.map(Float),
-            },
-            GraphOp::SpmmWithLoops => Op::SpmmWithLoops,
-            GraphOp::InverseSqrtDegree { size, self_loop } => Op::InverseSqrtDegree {
+            }
+            .into(),
+            WireOp::SpmmWithLoops => GraphOp::SpmmWithLoops.into(),
+            WireOp::InverseSqrtDegree { size, self_loop } => GraphOp::InverseSqrtDegree {
                 self_loop: self_loop.map(Float),
                 size: number(size),
                 elem: elem(out.dtype)?,
-            },
-            GraphOp::EdgeAttention {
+            }
+            .into(),
+            WireOp::EdgeAttention {
                 size,
                 self_loops,
                 negative_slope,
                 dropout,
-            } => Op::EdgeAttention {
+            } => GraphOp::EdgeAttention {
                 slope: Float(negative_slope),
                 self_loops,
                 dropout: Float(dropout),
                 size: number(size),
-            },
-            GraphOp::EdgeDot | GraphOp::MatchSum => return None,
+            }
+            .into(),
+            WireOp::EdgeDot | WireOp::MatchSum => return None,
         };
         let inputs = desc
             .inputs
@@ -537,19 +621,33 @@ impl Lifter {
     }
 
     fn unary(&mut self, op: Unary, d: &UnaryOpIr) -> Option<()> {
-        self.push(Op::Unary(op), &[&d.input], &d.out)
+        self.push(op, &[&d.input], &d.out)
     }
 
     fn binary(&mut self, op: Binary, d: &BinaryOpIr) -> Option<()> {
-        self.push(Op::Binary(op), &[&d.lhs, &d.rhs], &d.out)
+        self.push(op, &[&d.lhs, &d.rhs], &d.out)
     }
 
     fn with_scalar(&mut self, op: Binary, d: &ScalarOpIr) -> Option<()> {
-        self.push(Op::BinaryScalar(op, scalar(d.rhs)), &[&d.lhs], &d.out)
+        self.push(
+            ElementwiseOp::BinaryScalar {
+                function: op,
+                rhs: scalar(d.rhs),
+            },
+            &[&d.lhs],
+            &d.out,
+        )
     }
 
     fn reduce_dim(&mut self, op: Reduction, d: &ReduceDimOpIr) -> Option<()> {
-        self.push(Op::Reduce(op, vec![axis(d.axis)?]), &[&d.input], &d.out)
+        self.push(
+            ReduceOp::Reduce {
+                reduction: op,
+                axes: vec![axis(d.axis)?],
+            },
+            &[&d.input],
+            &d.out,
+        )
     }
 
     /// Burn reduces everything to shape `[1]`; the IR keeps the axes, so a reshape follows.
@@ -564,13 +662,20 @@ impl Lifter {
         let axes = (0..axis(rank)?).collect();
         let input = self.numbering.get(d.input.id);
         self.raws.push(Raw {
-            op: Op::Reduce(op, axes),
+            op: ReduceOp::Reduce {
+                reduction: op,
+                axes,
+            }
+            .into(),
             inputs: vec![input],
             outputs: vec![kept],
         });
         let outputs = vec![self.output(&d.out)?];
         self.raws.push(Raw {
-            op: Op::Reshape(sizes(&d.out)),
+            op: ShapeOp::Reshape {
+                dims: sizes(&d.out),
+            }
+            .into(),
             inputs: vec![kept_number],
             outputs,
         });
@@ -585,7 +690,7 @@ impl Lifter {
             _ => Scalar::Float(Float(value)),
         };
         self.push(
-            Op::Full {
+            ElementwiseOp::Full {
                 value,
                 elem,
                 dims: sizes(out),
@@ -595,14 +700,14 @@ impl Lifter {
         )
     }
 
-    fn push(&mut self, op: Op, inputs: &[&TensorIr], out: &TensorIr) -> Option<()> {
+    fn push(&mut self, op: impl Into<Op>, inputs: &[&TensorIr], out: &TensorIr) -> Option<()> {
         let inputs = inputs
             .iter()
             .map(|tensor| self.numbering.get(tensor.id))
             .collect();
         let outputs = vec![self.output(out)?];
         self.raws.push(Raw {
-            op,
+            op: op.into(),
             inputs,
             outputs,
         });

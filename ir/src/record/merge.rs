@@ -12,7 +12,7 @@ use super::{
     witness::Witnesses,
 };
 use crate::{
-    op::{Float, Op},
+    op::{Attribute, Float, Op, attribute::Value},
     program::{ElemType, Program, SymbolId, TensorType},
     size::Size,
     validate::infer,
@@ -364,7 +364,9 @@ impl Merger<'_> {
         let inputs = inputs.ok_or_else(|| unproven("a tensor of unknown origin".to_owned()))?;
         let mut types = infer(self.context.program, op, &inputs)
             .map_err(|problem| unproven(problem.to_string()))?;
-        if let (Op::Nonzero, [ty]) = (op, types.as_mut_slice()) {
+        if op.effects().makes_size
+            && let [ty] = types.as_mut_slice()
+        {
             let symbol = fresh.next();
             let symbol =
                 symbol.ok_or_else(|| unproven("a size that nothing announced".to_owned()))?;
@@ -434,25 +436,31 @@ fn fixed(dim: usize) -> Size {
 
 /// Which size of an operation's attributes stands at a position.
 fn attribute(op: &Op, slot: usize) -> String {
-    match op {
-        Op::Slice(_) => {
-            let end = if slot.is_multiple_of(2) {
-                "start"
-            } else {
-                "end"
-            };
-            format!("the {end} of axis {}", slot / 2)
-        }
-        Op::Reshape(_) | Op::Expand(_) => format!("axis {slot}"),
-        Op::Full { dims, .. } => {
-            let scalars = op.sizes().len().saturating_sub(dims.len());
-            match slot.checked_sub(scalars) {
-                Some(axis) => format!("axis {axis}"),
-                None => "the value".to_owned(),
+    let of = |(attribute, value): (&Attribute, Value)| -> Vec<String> {
+        let itself = format!("the attribute `{}`", attribute.name);
+        match value {
+            Value::Size(_) => vec![itself],
+            Value::Scalar(scalar) | Value::OptionalScalar(Some(scalar)) => {
+                scalar.as_size().map(|_| itself).into_iter().collect()
             }
+            Value::Sizes(sizes) => (0..sizes.len())
+                .map(|axis| format!("axis {axis}"))
+                .collect(),
+            Value::Ranges(ranges) => {
+                let ends = |axis| ["start", "end"].map(|end| format!("the {end} of axis {axis}"));
+                (0..ranges.len()).flat_map(ends).collect()
+            }
+            Value::Word(_)
+            | Value::Bool(_)
+            | Value::Integer(_)
+            | Value::Integers(_)
+            | Value::Float(_)
+            | Value::OptionalFloat(_)
+            | Value::OptionalScalar(None) => Vec::new(),
         }
-        _ => "an attribute".to_owned(),
-    }
+    };
+    let mut all = op.attributes().into_iter().flat_map(of);
+    all.nth(slot).unwrap_or_default()
 }
 
 fn describe(step: Option<&Step>) -> String {
@@ -499,9 +507,6 @@ fn observed(seen: &[i64]) -> String {
 
 /// The operation's name for messages.
 pub(super) fn name(op: &Op) -> String {
-    format!("{op:?}")
-        .split(['(', ' ', '{'])
-        .next()
-        .unwrap_or_default()
-        .to_owned()
+    op.spec()
+        .map_or_else(|| op.name().into_owned(), |spec| spec.variant.to_owned())
 }

@@ -1,10 +1,10 @@
 //! Training and inference: one program for both.
 //!
-//! Dropout, also that inside attention, and batch normalisation are what knows both modes. A forward pass is recorded
-//! with the flags of its modules as in training: Kiln's dropout is then an operation, and the momentum
-//! of a batch normalisation is read from how Burn prints the module, since no parameter shows it. A
-//! recording with the flags off tells whether this is all that training changes, and what Burn's own
-//! modules do in training alone, where no recording sees it, is refused.
+//! Dropout, also that inside attention, and batch normalisation are what knows both modes. A forward
+//! pass is recorded with the flags of its modules as in training: Kiln's dropout is then an operation,
+//! and the momentum of a batch normalisation is read from how Burn prints the module, since no parameter
+//! shows it. A recording with the flags off tells whether this is all that training changes, and what
+//! Burn's own modules do in training alone, where no recording sees it, is refused.
 
 use std::collections::{HashMap, HashSet};
 
@@ -16,7 +16,7 @@ use super::{
     capture::{Recording, Step},
     lift::Raw,
 };
-use crate::op::{Float, Op};
+use crate::op::{DenseOp, ElementwiseOp, Float, GraphOp, Op};
 
 /// How the module that is recorded behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,7 +63,8 @@ impl Training {
     pub(super) fn know_momenta(&self, recording: &mut Recording) {
         for step in &mut recording.steps {
             if let Step::Op(Raw { op, inputs, .. }) = step
-                && let (Op::BatchNorm { momentum, .. }, Some(scale)) = (op, inputs.get(1))
+                && let (Op::Dense(DenseOp::BatchNorm { momentum, .. }), Some(scale)) =
+                    (op, inputs.get(1))
                 && let Some(scale) = recording.params.get(scale)
             {
                 let found = self.momenta.get(&scale.id.to_string());
@@ -250,7 +251,7 @@ impl Plain {
                 }
                 Step::Begin { .. } | Step::End => {}
                 Step::Op(raw) => {
-                    if let (Op::Dropout(_), [from], [to]) =
+                    if let (Op::Elementwise(ElementwiseOp::Dropout { prob: _ }), [from], [to]) =
                         (&raw.op, raw.inputs.as_slice(), raw.outputs.as_slice())
                     {
                         if let Some(tensor) = known.get(from).cloned() {
@@ -263,8 +264,8 @@ impl Plain {
                     }
                     let mut op = raw.op.clone();
                     match &mut op {
-                        Op::BatchNorm { momentum, .. } => *momentum = None,
-                        Op::EdgeAttention { dropout, .. } => *dropout = Float(0.0),
+                        Op::Dense(DenseOp::BatchNorm { momentum, .. }) => *momentum = None,
+                        Op::Graph(GraphOp::EdgeAttention { dropout, .. }) => *dropout = Float(0.0),
                         _ => {}
                     }
                     let inputs = raw

@@ -1,166 +1,76 @@
 //! Operations with their attributes: the other side of `print_op`.
 
-use kiln_ops::Reduce;
-
 use super::{
     ParseErrorKind,
     lex::Token,
     parse::{Parsed, Parser},
 };
 use crate::{
-    op::{Binary, Float, Op, Reduction, Scalar, Unary},
+    op::{
+        Float, Op, Scalar,
+        attribute::{Kind, Value},
+    },
     size::{FLOOR_DIV, MIN, Size},
 };
 
 impl Parser<'_> {
-    /// An operation other than `weight` and `call`, without its operands.
+    /// An operation other than `weight`, `symbol` and `call`, without its operands.
     pub(super) fn op(&mut self) -> Parsed<Op> {
         let Token::Word(name) = self.peek() else {
             return Err(self.unexpected("an operation"));
         };
         let start = self.token();
         self.advance();
-        let unary = Unary::ALL.iter().find(|one| one.name() == name);
-        let binary = Binary::ALL.iter().find(|one| one.name() == name);
-        let scalar = name.strip_suffix("_scalar");
-        let scalar = Binary::ALL.iter().find(|one| Some(one.name()) == scalar);
-        let reduction = name.strip_prefix("reduce_");
-        let reduction = Reduction::ALL
-            .iter()
-            .find(|one| Some(one.name()) == reduction);
-        let op = match name.as_str() {
-            "full" => Op::Full {
-                value: self.first("value", Self::scalar)?,
-                elem: self.next("elem", Self::elem)?,
-                dims: self.next("dims", |parser| parser.brackets(Self::size))?,
-            },
-            "arange" => Op::Arange {
-                start: self.first("start", Self::size)?,
-                end: self.next("end", Self::size)?,
-            },
-            "leaky_relu" => Op::LeakyRelu(self.first("slope", Self::float)?),
-            "clamp" => Op::Clamp {
-                min: self.first("min", Self::bound)?,
-                max: self.next("max", Self::bound)?,
-            },
-            "cast" => Op::Cast(self.first("elem", Self::elem)?),
-            "mask_where" => return Ok(Op::MaskWhere),
-            "mask_fill" => Op::MaskFill(self.first("value", Self::scalar)?),
-            "dropout" => Op::Dropout(self.first("prob", Self::float)?),
-            "reshape" => Op::Reshape(self.first("dims", |parser| parser.brackets(Self::size))?),
-            "permute" => Op::Permute(self.first("axes", |parser| parser.brackets(Self::axis))?),
-            "expand" => Op::Expand(self.first("dims", |parser| parser.brackets(Self::size))?),
-            "slice" => Op::Slice(self.first("ranges", |parser| parser.brackets(Self::range))?),
-            "cat" => Op::Cat(self.first("dim", Self::axis)?),
-            "repeat_dim" => Op::RepeatDim {
-                dim: self.first("dim", Self::axis)?,
-                times: self.next("times", Self::size)?,
-            },
-            "select" => Op::Select(self.first("dim", Self::axis)?),
-            "gather_elements" => Op::GatherElements(self.first("dim", Self::axis)?),
-            "arg_max" => Op::ArgMax(self.first("dim", Self::axis)?),
-            "softmax" => Op::Softmax(self.first("dim", Self::axis)?),
-            "log_softmax" => Op::LogSoftmax(self.first("dim", Self::axis)?),
-            "matmul" => return Ok(Op::Matmul),
-            "linear" => return Ok(Op::Linear),
-            "layer_norm" => Op::LayerNorm {
-                epsilon: self.first("epsilon", Self::float)?,
-            },
-            "batch_norm" => Op::BatchNorm {
-                epsilon: self.first("epsilon", Self::float)?,
-                momentum: self.next("momentum", Self::optional_float)?,
-            },
-            "gather" => return Ok(Op::Gather),
-            "scatter" => Op::Scatter {
-                reduce: self.first("reduce", Self::reduce)?,
-                size: self.next("size", Self::size)?,
-            },
-            "segment_reduce" => Op::SegmentReduce(self.first("reduce", Self::reduce)?),
-            "segment_softmax" => Op::SegmentSoftmax {
-                size: self.first("size", Self::size)?,
-            },
-            "spmm" => Op::Spmm {
-                reduce: self.first("reduce", Self::reduce)?,
-                size: self.next("size", Self::size)?,
-            },
-            "spmm_csr" => Op::SpmmCsr {
-                reduce: self.first("reduce", Self::reduce)?,
-            },
-            "degree" => Op::Degree {
-                size: self.first("size", Self::size)?,
-                elem: self.next("elem", Self::elem)?,
-            },
-            "ptr_to_index" => Op::PtrToIndex {
-                entries: self.first("entries", Self::size)?,
-            },
-            "coo_to_csr" => Op::CooToCsr {
-                size: self.first("size", Self::size)?,
-            },
-            "nonzero" => return Ok(Op::Nonzero),
-            "self_loop_position" => Op::SelfLoopPosition {
-                size: self.first("size", Self::size)?,
-            },
-            "spmm_with_loops" => return Ok(Op::SpmmWithLoops),
-            "edge_attention" => Op::EdgeAttention {
-                slope: self.first("slope", Self::float)?,
-                self_loops: self.next("self_loops", Self::bool)?,
-                dropout: self.next("dropout", Self::float)?,
-                size: self.next("size", Self::size)?,
-            },
-            "spmm_normalized" => Op::SpmmNormalized {
-                self_loop: self.first("self_loop", Self::optional_float)?,
-            },
-            "inverse_sqrt_degree" => Op::InverseSqrtDegree {
-                self_loop: self.first("self_loop", Self::optional_float)?,
-                size: self.next("size", Self::size)?,
-                elem: self.next("elem", Self::elem)?,
-            },
-            _ => match (unary, binary, scalar, reduction) {
-                (Some(unary), ..) => return Ok(Op::Unary(*unary)),
-                (_, Some(binary), ..) => return Ok(Op::Binary(*binary)),
-                (_, _, Some(scalar), _) => {
-                    Op::BinaryScalar(*scalar, self.first("rhs", Self::scalar)?)
-                }
-                (_, _, _, Some(reduction)) => {
-                    let axes = self.first("axes", |parser| parser.brackets(Self::axis))?;
-                    Op::Reduce(*reduction, axes)
-                }
-                (None, None, None, None) => {
-                    let name = name.clone();
-                    return Err(start.error(ParseErrorKind::Unknown {
-                        what: "operation",
-                        name,
-                    }));
-                }
-            },
+        let Some((spec, word)) = Op::find(name) else {
+            return Err(start.error(ParseErrorKind::Unknown {
+                what: "operation",
+                name: name.clone(),
+            }));
         };
-        self.mark('}')?;
-        Ok(op)
+        let mut values: Vec<Value> = word.map(Value::Word).into_iter().collect();
+        for (position, attribute) in spec.named_attributes().iter().enumerate() {
+            self.mark(if position == 0 { '{' } else { ',' })?;
+            self.keyword(attribute.name)?;
+            self.mark('=')?;
+            values.push(self.attribute(attribute.kind)?);
+        }
+        if !spec.named_attributes().is_empty() {
+            self.mark('}')?;
+        }
+        // Each value is of the kind that was asked for.
+        Op::new(spec, &values).ok_or_else(|| self.unexpected("other attributes"))
     }
 
-    /// The first attribute: `{name=value`.
-    fn first<T>(&mut self, name: &str, value: impl FnOnce(&mut Self) -> Parsed<T>) -> Parsed<T> {
-        self.mark('{')?;
-        self.attribute(name, value)
+    /// The value of an attribute.
+    fn attribute(&mut self, kind: Kind) -> Parsed<Value> {
+        Ok(match kind {
+            Kind::Word(words) => Value::Word(self.word_of(words)?),
+            Kind::Bool => Value::Bool(self.bool()?),
+            Kind::Integer => Value::Integer(self.integer()?),
+            Kind::Integers => Value::Integers(self.brackets(Self::integer)?),
+            Kind::Float => Value::Float(self.float()?),
+            Kind::OptionalFloat => Value::OptionalFloat(self.optional(Self::float)?),
+            Kind::Scalar => Value::Scalar(self.scalar()?),
+            Kind::OptionalScalar => Value::OptionalScalar(self.optional(Self::scalar)?),
+            Kind::Size => Value::Size(self.size()?),
+            Kind::Sizes => Value::Sizes(self.brackets(Self::size)?),
+            Kind::Ranges => Value::Ranges(self.brackets(Self::range)?),
+        })
     }
 
-    /// A further attribute: `, name=value`.
-    fn next<T>(&mut self, name: &str, value: impl FnOnce(&mut Self) -> Parsed<T>) -> Parsed<T> {
-        self.mark(',')?;
-        self.attribute(name, value)
+    fn word_of(&mut self, words: &'static [&'static str]) -> Parsed<&'static str> {
+        self.choice(&Kind::Word(words).to_string(), words, |word| word)
     }
 
-    fn attribute<T>(
-        &mut self,
-        name: &str,
-        value: impl FnOnce(&mut Self) -> Parsed<T>,
-    ) -> Parsed<T> {
-        self.keyword(name)?;
-        self.mark('=')?;
-        value(self)
+    fn optional<T>(&mut self, value: impl FnOnce(&mut Self) -> Parsed<T>) -> Parsed<Option<T>> {
+        if self.eat_word("none") {
+            Ok(None)
+        } else {
+            value(self).map(Some)
+        }
     }
 
-    fn axis(&mut self) -> Parsed<u32> {
+    fn integer(&mut self) -> Parsed<u32> {
         let (value, token) = self.int()?;
         u32::try_from(value).map_err(|_| token.error(ParseErrorKind::Number(value.to_string())))
     }
@@ -174,34 +84,10 @@ impl Parser<'_> {
         Ok((start, self.size()?))
     }
 
-    fn reduce(&mut self) -> Parsed<Reduce> {
-        self.choice(
-            "`sum`, `mean`, `max`, `min` or `mul`",
-            &Reduce::ALL,
-            |one| one.name(),
-        )
-    }
-
-    fn bound(&mut self) -> Parsed<Option<Scalar>> {
-        if self.eat_word("none") {
-            Ok(None)
-        } else {
-            self.scalar().map(Some)
-        }
-    }
-
     fn bool(&mut self) -> Parsed<bool> {
         self.choice("`true` or `false`", &[true, false], |one| {
             if *one { "true" } else { "false" }
         })
-    }
-
-    fn optional_float(&mut self) -> Parsed<Option<Float>> {
-        if self.eat_word("none") {
-            Ok(None)
-        } else {
-            self.float().map(Some)
-        }
     }
 
     fn float(&mut self) -> Parsed<Float> {

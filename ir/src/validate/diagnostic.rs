@@ -191,7 +191,7 @@ pub enum Kind {
     #[error("expected {expected} as {what}, got {got}")]
     Element {
         /// Which operand.
-        what: &'static str,
+        what: String,
         /// Permitted element types.
         expected: String,
         /// Element type found.

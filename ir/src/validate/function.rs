@@ -2,12 +2,9 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use super::{
-    Check, Kind, MAX_INLINED_NODES, Place, Symbols, as_u64, ids,
-    infer::{self, Infer},
-};
+use super::{Check, Kind, MAX_INLINED_NODES, Place, Symbols, as_u64, ids, infer::Infer};
 use crate::{
-    op::Op,
+    op::{Op, Spec},
     program::{ElemType, Function, FunctionId, Node, SymbolId, TensorType, ValueId, ValueType},
     size::Size,
     text::Words,
@@ -147,7 +144,8 @@ impl Check<'_> {
                 Some(ValueType::Int(_)) | None => return vec![(13, Kind::IntValue { value })],
             }
         }
-        let (least, most, results) = infer::arity(&node.op);
+        let (least, most) = node.op.spec().map_or((0, 0), Spec::arity);
+        let results = node.op.spec().map_or(1, |spec| spec.results);
         if inputs.len() < least || inputs.len() > most {
             let expected = match most {
                 usize::MAX => format!("at least {least}"),
@@ -184,7 +182,7 @@ impl Check<'_> {
                 .map(|value| (value, function.values.get(value.index())))
         };
         let words = Words(self.program);
-        if matches!(node.op, Op::Nonzero) {
+        if node.op.effects().makes_size {
             let symbol = declared().find_map(|(_, ty)| data_symbol(ty?));
             return match symbol {
                 Some(_) => Vec::new(),
@@ -339,7 +337,7 @@ impl Check<'_> {
                 }
                 None => Vec::new(),
             },
-            Op::Nonzero => types().flatten().filter_map(data_symbol).collect(),
+            op if op.effects().makes_size => types().flatten().filter_map(data_symbol).collect(),
             _ => Vec::new(),
         };
         for symbol in fresh {

@@ -1,8 +1,8 @@
 //! Functions of a program as methods of their module's class: one statement for each operation.
 
 use kiln_ir::{
-    Arguments, Function, FunctionId, Op, SymbolId, TensorType, ValueId, ValueType, WeightId,
-    WeightRole,
+    Arguments, DenseOp, Function, FunctionId, Op, SymbolId, TensorType, ValueId, ValueType,
+    WeightId, WeightRole,
 };
 
 use super::{
@@ -145,45 +145,45 @@ impl<'a> Writer<'a, '_> {
             let name = body.scope.symbol(*symbol)?;
             return body.define(*output, name);
         }
-        let (expression, label) = match op {
+        let mut labels = Vec::with_capacity(outputs.len());
+        let text = match op {
             Op::Weight(weight) => {
-                let label = match self.context.program.weights.get(weight.index()) {
+                labels.push(match self.context.program.weights.get(weight.index()) {
                     Some(found) if found.role == WeightRole::Constant => "constant".to_owned(),
                     _ => attribute(self.context.program, *weight),
-                };
-                (body.weight(*weight)?, Some(label))
+                });
+                body.weight(*weight)?
             }
-            Op::Call(callee) => (self.call(body, *callee, inputs)?, None),
+            Op::Call(callee) => {
+                labels.resize(outputs.len(), "out".to_owned());
+                self.call(body, *callee, inputs)?
+            }
             _ => {
                 let training = match op {
-                    Op::BatchNorm {
+                    Op::Dense(DenseOp::BatchNorm {
                         momentum: Some(_), ..
-                    } => self.count_batch(body, inputs),
+                    }) => self.count_batch(body, inputs),
                     _ => None,
                 };
                 let operands = Operands {
                     inputs: body.operands(inputs)?,
                     training,
                 };
-                (
-                    ops::expression(&mut body.scope, self.library, op, &operands)?,
-                    None,
-                )
+                let expression = ops::expression(&mut body.scope, self.library, op, &operands)?;
+                let positions = 0..outputs.len();
+                labels.extend(positions.map(|position| expression.name(position, &operands)));
+                expression.text
             }
         };
-        let first = inputs.first().and_then(|value| body.tensor(*value));
-        let mut names = Vec::new();
-        for position in 0..outputs.len() {
-            let label = label
-                .clone()
-                .unwrap_or_else(|| ops::output_name(op, position, first.as_ref()));
-            names.push(body.scope.names.fresh(&label));
-        }
+        let names: Vec<_> = labels
+            .iter()
+            .map(|label| body.scope.names.fresh(label))
+            .collect();
         let targets = match names.as_slice() {
             [name] => name.clone(),
             names => format!("{},", names.join(", ")),
         };
-        body.scope.line(&format!("{targets} = {expression}"));
+        body.scope.line(&format!("{targets} = {text}"));
         for (&value, name) in outputs.iter().zip(names) {
             body.define(value, name)?;
         }
@@ -281,13 +281,6 @@ impl<'a> Body<'a> {
 
     fn name(&self, value: ValueId) -> Option<String> {
         self.values.get(value.index()).cloned().flatten()
-    }
-
-    fn tensor(&self, value: ValueId) -> Option<(String, &'a TensorType)> {
-        match self.function.values.get(value.index())? {
-            ValueType::Tensor(ty) => Some((self.name(value)?, ty)),
-            ValueType::Int(_) => None,
-        }
     }
 
     fn names_of(&self, values: &[ValueId]) -> Result<Vec<String>, Error> {

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use kiln_ir::{Module, ModuleId, Op, Program, WeightId, WeightRole};
+use kiln_ir::{DenseOp, Module, ModuleId, Op, Program, WeightId, WeightRole};
 
 use super::{scope::attribute, types};
 
@@ -113,7 +113,7 @@ pub(super) fn attributes(program: &Program, id: ModuleId, module: &Module) -> At
         .iter()
         .filter(|function| function.module == id)
         .flat_map(|function| &function.nodes)
-        .any(|node| matches!(node.op, Op::Dropout(_)));
+        .any(|node| node.op.effects().random.is_some());
     let normalizes =
         trained_statistics(program).any(|statistics| module.weights.contains(&statistics));
     Attributes {
@@ -126,9 +126,9 @@ pub(super) fn attributes(program: &Program, id: ModuleId, module: &Module) -> At
 fn trained_statistics(program: &Program) -> impl Iterator<Item = WeightId> {
     program.functions.iter().flat_map(|function| {
         function.nodes.iter().filter_map(|node| match node.op {
-            Op::BatchNorm {
+            Op::Dense(DenseOp::BatchNorm {
                 momentum: Some(_), ..
-            } => function.weight_of(*node.inputs.get(3)?),
+            }) => function.weight_of(*node.inputs.get(3)?),
             _ => None,
         })
     })

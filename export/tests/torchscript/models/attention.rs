@@ -1,6 +1,8 @@
 //! Overloads with different results, by hand.
 
-use kiln_ir::{Binary, Float, ModuleId, Op, Reduce, Size, Type};
+use kiln_ir::{
+    Binary, DenseOp, ElementwiseOp, Float, GraphOp, ModuleId, Reduce, ShapeOp, Size, Type,
+};
 
 use super::{EDGES, Matrix, adjacency, edge_index, linear, row};
 use crate::{
@@ -38,7 +40,7 @@ pub(crate) fn attention() -> (Builder, Vec<Call>) {
             let rowptr = body.input("edge_index.rowptr", &adjacency_types[0]);
             let col = body.input("edge_index.col", &adjacency_types[1]);
             let dst = body.op(
-                Op::PtrToIndex { entries: e.clone() },
+                GraphOp::PtrToIndex { entries: e.clone() },
                 &[rowptr],
                 &int(vec![e.clone()]),
             );
@@ -49,17 +51,21 @@ pub(crate) fn attention() -> (Builder, Vec<Call>) {
             (vec![edge_index], src, row(&mut body, edge_index, &e, 1))
         };
         let lin = body.weight(lin);
-        let x = body.op(Op::Linear, &[x, lin], &output);
-        let x_j = body.op(Op::Gather, &[x, src], &scores);
-        let alpha = body.op(Op::LeakyRelu(Float(0.2)), &[x_j], &scores);
+        let x = body.op(DenseOp::Linear, &[x, lin], &output);
+        let x_j = body.op(GraphOp::Gather, &[x, src], &scores);
         let alpha = body.op(
-            Op::SegmentSoftmax { size: n.clone() },
+            ElementwiseOp::LeakyRelu { slope: Float(0.2) },
+            &[x_j],
+            &scores,
+        );
+        let alpha = body.op(
+            GraphOp::SegmentSoftmax { size: n.clone() },
             &[alpha, dst],
             &scores,
         );
-        let message = body.op(Op::Binary(Binary::Mul), &[x_j, alpha], &scores);
+        let message = body.op(Binary::Mul, &[x_j, alpha], &scores);
         let out = body.op(
-            Op::Scatter {
+            GraphOp::Scatter {
                 reduce: Reduce::Sum,
                 size: n.clone(),
             },
@@ -71,7 +77,9 @@ pub(crate) fn attention() -> (Builder, Vec<Call>) {
             outputs.extend(graph);
             outputs.push(if csr {
                 body.op(
-                    Op::Reshape(vec![e.clone()]),
+                    ShapeOp::Reshape {
+                        dims: vec![e.clone()],
+                    },
                     &[alpha],
                     &float(vec![e.clone()]),
                 )

@@ -7,7 +7,7 @@ mod overloads;
 mod selection;
 mod sizes;
 
-use kiln_ir::{ModuleId, Op, Size, ValueId, WeightId, WeightRole};
+use kiln_ir::{ModuleId, ShapeOp, Size, ValueId, WeightId, WeightRole};
 
 pub(crate) use attention::attention;
 pub(crate) use names::names;
@@ -167,10 +167,14 @@ pub(super) fn linear(
 /// Row `row` of an edge index, as the operations that a recording would hold.
 pub(super) fn row(body: &mut Body<'_>, edge_index: ValueId, e: &Size, row: i64) -> ValueId {
     let range = (row.into(), (row + 1).into());
-    let slice = Op::Slice(vec![range, (0.into(), e.clone())]);
+    let slice = ShapeOp::Slice {
+        ranges: vec![range, (0.into(), e.clone())],
+    };
     let slice = body.op(slice, &[edge_index], &int(vec![1.into(), e.clone()]));
     body.op(
-        Op::Reshape(vec![e.clone()]),
+        ShapeOp::Reshape {
+            dims: vec![e.clone()],
+        },
         &[slice],
         &int(vec![e.clone()]),
     )

@@ -1,8 +1,8 @@
 //! A network of two convolutions, by hand.
 
 use kiln_ir::{
-    Binary, ElemType, Float, FunctionId, ModuleId, Op, Reduce, Scalar, Size, SymbolId, Type, Unary,
-    WeightRole,
+    Binary, DenseOp, ElemType, ElementwiseOp, Float, FunctionId, GraphOp, ModuleId, Op, Reduce,
+    Scalar, ShapeOp, Size, SymbolId, Type, Unary, WeightRole,
 };
 
 use super::{EDGES, Matrix, edge_index, linear, row};
@@ -46,7 +46,7 @@ fn conv(
 
     let mut body = builder.function(ones, "forward");
     body.input("edge_index", &edge_index_type);
-    let value = Op::Full {
+    let value = ElementwiseOp::Full {
         value: Scalar::Float(Float(1.0)),
         elem: ElemType::F32,
         dims: vec![e.clone()],
@@ -60,7 +60,7 @@ fn conv(
     let dst = body.input("index", &index);
     body.integer("dim_size", symbols.0);
     let out = body.op(
-        Op::Scatter {
+        GraphOp::Scatter {
             reduce: Reduce::Sum,
             size: n.clone(),
         },
@@ -78,18 +78,20 @@ fn conv(
     let src = row(&mut body, edge_index, &e, 0);
     let dst = row(&mut body, edge_index, &e, 1);
     let gathered = body.op(
-        Op::Gather,
+        GraphOp::Gather,
         &[x, src],
         &float(vec![e.clone(), d_output.into()]),
     );
     let column = float(vec![e.clone(), 1.into()]);
     let column = body.op(
-        Op::Reshape(vec![e.clone(), 1.into()]),
+        ShapeOp::Reshape {
+            dims: vec![e.clone(), 1.into()],
+        },
         &[edge_weight],
         &column,
     );
     let messages = body.op(
-        Op::Binary(Binary::Mul),
+        Binary::Mul,
         &[gathered, column],
         &float(vec![e.clone(), d_output.into()]),
     );
@@ -107,12 +109,18 @@ fn conv(
             body.op(Op::Call(ones), &[edge_index], &edges)
         };
         let lin = body.weight(lin);
-        let x = body.op(Op::Linear, &[x, lin], &hidden);
+        let x = body.op(DenseOp::Linear, &[x, lin], &hidden);
         let x = body.op(Op::Call(propagate), &[x, edge_index, edge_weight], &hidden);
         let bias = body.weight(bias);
         let row = float(vec![1.into(), d_output.into()]);
-        let bias = body.op(Op::Reshape(vec![1.into(), d_output.into()]), &[bias], &row);
-        let x = body.op(Op::Binary(Binary::Add), &[x, bias], &hidden);
+        let bias = body.op(
+            ShapeOp::Reshape {
+                dims: vec![1.into(), d_output.into()],
+            },
+            &[bias],
+            &row,
+        );
+        let x = body.op(Binary::Add, &[x, bias], &hidden);
         body.finish(&[x])
     };
     let plain = forward("forward", false);
@@ -184,7 +192,7 @@ pub(crate) fn network() -> (Builder, Vec<Call>) {
     let x = body.input("input", &hidden);
     let [gamma_, beta_, mean_, var_] = stats.map(|weight| body.weight(weight));
     let x = body.op(
-        Op::BatchNorm {
+        DenseOp::BatchNorm {
             epsilon: Float(1e-5),
             momentum: Some(Float(0.1)),
         },
@@ -206,13 +214,13 @@ pub(crate) fn network() -> (Builder, Vec<Call>) {
         } else {
             (conv1.plain, conv2.plain)
         };
-        let x = body.op(Op::Dropout(Float(0.5)), &[x], &input);
+        let x = body.op(ElementwiseOp::Dropout { prob: Float(0.5) }, &[x], &input);
         let x = body.op(Op::Call(call1), &[&[x], edges.as_slice()].concat(), &hidden);
-        let x = body.op(Op::Unary(Unary::Relu), &[x], &hidden);
+        let x = body.op(Unary::Relu, &[x], &hidden);
         let x = body.op(Op::Call(normalise), &[x], &hidden);
         let x = body.op(Op::Call(call2), &[&[x], edges.as_slice()].concat(), &output);
         let constant = body.weight(constant);
-        let x = body.op(Op::Binary(Binary::Add), &[x, constant], &output);
+        let x = body.op(Binary::Add, &[x, constant], &output);
         body.finish(&[x])
     };
     let plain = forward("forward", false);

@@ -1,6 +1,6 @@
 //! A layer with overloads, by hand.
 
-use kiln_ir::{Binary, ModuleId, Op, Reduce, Size, Type};
+use kiln_ir::{Binary, DenseOp, GraphOp, ModuleId, Reduce, Size, Type};
 
 use super::{EDGES, Matrix, adjacency, edge_index, linear, row};
 use crate::{
@@ -53,7 +53,7 @@ pub(crate) fn overloads() -> (Builder, Vec<Call>) {
                 inputs.push(body.input("edge_index.value", &float(vec![e.clone()])));
             }
             body.op(
-                Op::SpmmCsr {
+                GraphOp::SpmmCsr {
                     reduce: Reduce::Mean,
                 },
                 &inputs,
@@ -67,7 +67,7 @@ pub(crate) fn overloads() -> (Builder, Vec<Call>) {
             let src = row(&mut body, edge_index, &e, 0);
             let dst = row(&mut body, edge_index, &e, 1);
             body.op(
-                Op::Spmm {
+                GraphOp::Spmm {
                     reduce: Reduce::Mean,
                     size: rows.clone(),
                 },
@@ -76,11 +76,11 @@ pub(crate) fn overloads() -> (Builder, Vec<Call>) {
             )
         };
         let weight = body.weight(lin_l);
-        let mut result = body.op(Op::Linear, &[mean, weight], &out(rows));
+        let mut result = body.op(DenseOp::Linear, &[mean, weight], &out(rows));
         if let Some(x_dst) = x_dst {
             let weight = body.weight(lin_r);
-            let own = body.op(Op::Linear, &[x_dst, weight], &out(rows));
-            result = body.op(Op::Binary(Binary::Add), &[result, own], &out(rows));
+            let own = body.op(DenseOp::Linear, &[x_dst, weight], &out(rows));
+            result = body.op(Binary::Add, &[result, own], &out(rows));
         }
         functions.push(body.finish(&[result]));
     }

@@ -1,6 +1,6 @@
 //! Sizes that depend on data, by hand.
 
-use kiln_ir::{Binary, ModuleId, Op, Reduce, Size, Type};
+use kiln_ir::{Binary, ElementwiseOp, GraphOp, ModuleId, Op, Reduce, ShapeOp, Size, Type};
 
 use super::Matrix;
 use crate::{
@@ -22,7 +22,7 @@ pub(crate) fn selection() -> (Builder, Vec<Call>) {
     let mut body = builder.function(numbers, "forward");
     body.integer("count", k_id);
     let out = body.op(
-        Op::Arange {
+        ElementwiseOp::Arange {
             start: 0.into(),
             end: k.clone(),
         },
@@ -39,28 +39,36 @@ pub(crate) fn selection() -> (Builder, Vec<Call>) {
     let dst = body.input("dst", &src_type);
     let all = body.input("all", &all_type);
     let mask = bool(vec![e.clone()]);
-    let mask = body.op(Op::Binary(Binary::NotEqual), &[src, dst], &mask);
-    let position = body.op(Op::Nonzero, &[mask], &index(&k));
-    let kept = body.op(Op::Select(0), &[dst, position], &index(&k));
+    let mask = body.op(Binary::NotEqual, &[src, dst], &mask);
+    let position = body.op(GraphOp::Nonzero, &[mask], &index(&k));
+    let kept = body.op(ShapeOp::Select { dim: 0 }, &[dst, position], &index(&k));
     let count = body.symbol(k_id);
     let number = body.op(Op::Call(numbers), &[count], &index(&k));
     let values = body.op(
-        Op::Slice(vec![(n.clone(), &n + &e)]),
+        ShapeOp::Slice {
+            ranges: vec![(n.clone(), &n + &e)],
+        },
         &[all],
         &float(vec![e.clone()]),
     );
-    let values = body.op(Op::Gather, &[values, position], &float(vec![k.clone()]));
-    let sum = Op::Scatter {
+    let values = body.op(
+        GraphOp::Gather,
+        &[values, position],
+        &float(vec![k.clone()]),
+    );
+    let sum = GraphOp::Scatter {
         reduce: Reduce::Sum,
         size: n.clone(),
     };
     let sum = body.op(sum, &[values, kept], &float(vec![n.clone()]));
     let column = body.op(
-        Op::Reshape(vec![n.clone(), 1.into()]),
+        ShapeOp::Reshape {
+            dims: vec![n.clone(), 1.into()],
+        },
         &[sum],
         &float(vec![n, 1.into()]),
     );
-    let out = body.op(Op::Binary(Binary::Mul), &[x, column], &nodes_type);
+    let out = body.op(Binary::Mul, &[x, column], &nodes_type);
     let function = body.finish(&[out, kept, number]);
     let params = vec![
         ("x", Type::Tensor(nodes_type.clone())),

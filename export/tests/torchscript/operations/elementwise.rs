@@ -2,7 +2,7 @@
 
 use core::f32::consts::{E, LN_2};
 
-use kiln_ir::{Binary, ElemType, Float, Op, Scalar, Unary};
+use kiln_ir::{Binary, ElemType, ElementwiseOp, Float, Scalar, Unary};
 
 use super::{Operations, number};
 use crate::{
@@ -76,14 +76,14 @@ pub(super) fn add(all: &mut Operations) {
         ("round", Unary::Round, [0.5, 1.5, -2.4], [0.0, 2.0, -2.0]),
     ];
     for (name, op, x, out) in unary {
-        all.unary(name, Op::Unary(op), x, out);
+        all.unary(name, op, x, out);
     }
     let mask = bool(vec![e.clone()]);
     let bits = Data::bool(&[4], &[false, true, true, false]);
     let flipped = Data::bool(&[4], &[true, false, false, true]);
     all.add(
         "logical_not",
-        Op::Unary(Unary::Not),
+        Unary::Not,
         vec![(mask.clone(), bits.clone())],
         vec![(mask.clone(), flipped.clone())],
     );
@@ -133,7 +133,7 @@ pub(super) fn add(all: &mut Operations) {
     let ints = || int(vec![n.clone()]);
     all.add(
         "div_int",
-        Op::Binary(Binary::Div),
+        Binary::Div,
         vec![
             (ints(), Data::int(&[3], &[7, -7, 6])),
             (ints(), Data::int(&[3], &[2, 2, 3])),
@@ -159,32 +159,47 @@ pub(super) fn add(all: &mut Operations) {
     ] {
         all.unary(
             name,
-            Op::BinaryScalar(op, number(2.0)),
+            ElementwiseOp::BinaryScalar {
+                function: op,
+                rhs: number(2.0),
+            },
             [1.0, 2.0, 3.0],
             out,
         );
     }
     all.unary(
         "mul_infinity",
-        Op::BinaryScalar(Binary::Mul, number(f64::NEG_INFINITY)),
+        ElementwiseOp::BinaryScalar {
+            function: Binary::Mul,
+            rhs: number(f64::NEG_INFINITY),
+        },
         [1.0, 2.0, 3.0],
         [f32::NEG_INFINITY; 3],
     );
     all.add(
         "mul_size",
-        Op::BinaryScalar(Binary::Mul, Scalar::Int(n.clone())),
+        ElementwiseOp::BinaryScalar {
+            function: Binary::Mul,
+            rhs: Scalar::Int(n.clone()),
+        },
         vec![(ints(), Data::int(&[3], &[1, 2, 3]))],
         vec![(ints(), Data::int(&[3], &[3, 6, 9]))],
     );
     all.add(
         "div_int_scalar",
-        Op::BinaryScalar(Binary::Div, Scalar::Int(2.into())),
+        ElementwiseOp::BinaryScalar {
+            function: Binary::Div,
+            rhs: Scalar::Int(2.into()),
+        },
         vec![(ints(), Data::int(&[3], &[7, -7, 6]))],
         vec![(ints(), Data::int(&[3], &[3, -3, 3]))],
     );
     all.add(
         "lower_scalar",
-        Op::BinaryScalar(Binary::Lower, Scalar::Int(n.clone())),
+        ElementwiseOp::BinaryScalar {
+            function: Binary::Lower,
+            rhs: Scalar::Int(n.clone()),
+        },
         vec![(ints(), Data::int(&[3], &[2, 3, 4]))],
         vec![(
             bool(vec![n.clone()]),
@@ -193,38 +208,50 @@ pub(super) fn add(all: &mut Operations) {
     );
     all.add(
         "equal_true",
-        Op::BinaryScalar(Binary::Equal, Scalar::Bool(true)),
+        ElementwiseOp::BinaryScalar {
+            function: Binary::Equal,
+            rhs: Scalar::Bool(true),
+        },
         vec![(mask.clone(), bits.clone())],
         vec![(mask.clone(), bits.clone())],
     );
     all.add(
         "equal_false",
-        Op::BinaryScalar(Binary::Equal, Scalar::Bool(false)),
+        ElementwiseOp::BinaryScalar {
+            function: Binary::Equal,
+            rhs: Scalar::Bool(false),
+        },
         vec![(mask.clone(), bits.clone())],
         vec![(mask.clone(), flipped.clone())],
     );
     all.add(
         "and_false",
-        Op::BinaryScalar(Binary::And, Scalar::Bool(false)),
+        ElementwiseOp::BinaryScalar {
+            function: Binary::And,
+            rhs: Scalar::Bool(false),
+        },
         vec![(mask.clone(), bits.clone())],
         vec![(mask.clone(), Data::bool(&[4], &[false; 4]))],
     );
     all.add(
         "or_true",
-        Op::BinaryScalar(Binary::Or, Scalar::Bool(true)),
+        ElementwiseOp::BinaryScalar {
+            function: Binary::Or,
+            rhs: Scalar::Bool(true),
+        },
         vec![(mask.clone(), bits.clone())],
         vec![(mask.clone(), Data::bool(&[4], &[true; 4]))],
     );
 
     all.unary(
         "leaky_relu",
-        Op::LeakyRelu(Float(0.25)),
+        ElementwiseOp::LeakyRelu { slope: Float(0.25) },
         [1.0, -2.0, 0.0],
         [1.0, -0.5, 0.0],
     );
     all.unary(
         "clamp",
-        Op::Clamp {
+        ElementwiseOp::Clamp {
             min: Some(number(-1.0)),
             max: Some(number(0.5)),
         },
@@ -233,7 +260,7 @@ pub(super) fn add(all: &mut Operations) {
     );
     all.unary(
         "clamp_min",
-        Op::Clamp {
+        ElementwiseOp::Clamp {
             min: Some(number(0.0)),
             max: None,
         },
@@ -242,19 +269,25 @@ pub(super) fn add(all: &mut Operations) {
     );
     all.add(
         "cast_float",
-        Op::Cast(ElemType::F32),
+        ElementwiseOp::Cast {
+            elem: ElemType::F32,
+        },
         vec![(ints(), Data::int(&[3], &[1, -2, 3]))],
         vec![(float(vec![n.clone()]), Data::float(&[3], &[1.0, -2.0, 3.0]))],
     );
     all.add(
         "cast_int",
-        Op::Cast(ElemType::I64),
+        ElementwiseOp::Cast {
+            elem: ElemType::I64,
+        },
         vec![(mask.clone(), bits.clone())],
         vec![(int(vec![e.clone()]), Data::int(&[4], &[0, 1, 1, 0]))],
     );
     all.add(
         "cast_bool",
-        Op::Cast(ElemType::Bool),
+        ElementwiseOp::Cast {
+            elem: ElemType::Bool,
+        },
         vec![(ints(), Data::int(&[3], &[0, 5, -1]))],
         vec![(
             bool(vec![n.clone()]),
@@ -267,7 +300,7 @@ pub(super) fn add(all: &mut Operations) {
     let m = Data::bool(&[3], &[true, false, true]);
     all.add(
         "mask_where",
-        Op::MaskWhere,
+        ElementwiseOp::MaskWhere,
         vec![
             (at_n.clone(), x.clone()),
             (mask_n.clone(), m.clone()),
@@ -277,13 +310,17 @@ pub(super) fn add(all: &mut Operations) {
     );
     all.add(
         "mask_fill",
-        Op::MaskFill(number(-1.0)),
+        ElementwiseOp::MaskFill {
+            value: number(-1.0),
+        },
         vec![(at_n.clone(), x.clone()), (mask_n.clone(), m.clone())],
         vec![(at_n.clone(), Data::float(&[3], &[-1.0, 2.0, -1.0]))],
     );
     all.add(
         "mask_fill_false",
-        Op::MaskFill(Scalar::Bool(false)),
+        ElementwiseOp::MaskFill {
+            value: Scalar::Bool(false),
+        },
         vec![
             (mask_n.clone(), Data::bool(&[3], &[true; 3])),
             (mask_n.clone(), m.clone()),
@@ -292,7 +329,7 @@ pub(super) fn add(all: &mut Operations) {
     );
     all.unary(
         "dropout",
-        Op::Dropout(Float(0.5)),
+        ElementwiseOp::Dropout { prob: Float(0.5) },
         [1.0, -2.0, 0.0],
         [1.0, -2.0, 0.0],
     );

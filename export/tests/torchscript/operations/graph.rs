@@ -1,6 +1,6 @@
 //! Message passing.
 
-use kiln_ir::{ElemType, Float, Op, Reduce, Size};
+use kiln_ir::{ElemType, Float, GraphOp, Reduce, Size};
 
 use super::Operations;
 use crate::{
@@ -24,7 +24,7 @@ pub(super) fn add(all: &mut Operations) {
     let wide = || float(vec![n.clone(), 2.into()]);
     all.add(
         "gather",
-        Op::Gather,
+        GraphOp::Gather,
         vec![nodes(), (columns.clone(), Data::int(&[4], &[2, 0, 0, 1]))],
         vec![(
             float(vec![e.clone(), 2.into()]),
@@ -69,7 +69,7 @@ pub(super) fn add(all: &mut Operations) {
         let out = Data::float(&[4, 2], &out);
         all.edges(
             scatter,
-            Op::Scatter {
+            GraphOp::Scatter {
                 reduce,
                 size: size.clone(),
             },
@@ -83,7 +83,7 @@ pub(super) fn add(all: &mut Operations) {
         let ptr = (int(vec![&n + &k1]), Data::int(&[5], &[0, 2, 2, 4, 4]));
         all.add(
             segment,
-            Op::SegmentReduce(reduce),
+            GraphOp::SegmentReduce { reduce },
             vec![sorted, ptr],
             vec![(wide(), out)],
         );
@@ -94,7 +94,7 @@ pub(super) fn add(all: &mut Operations) {
     ];
     all.add(
         "scatter_max_empty",
-        Op::Scatter {
+        GraphOp::Scatter {
             reduce: Reduce::Max,
             size: 2.into(),
         },
@@ -106,13 +106,13 @@ pub(super) fn add(all: &mut Operations) {
     );
     all.add(
         "segment_softmax_empty",
-        Op::SegmentSoftmax { size: 2.into() },
+        GraphOp::SegmentSoftmax { size: 2.into() },
         no_edges,
         vec![(float(vec![e.clone(), 2.into()]), Data::float(&[0, 2], &[]))],
     );
     all.add(
         "scatter_vector",
-        Op::Scatter {
+        GraphOp::Scatter {
             reduce: Reduce::Mean,
             size: 3.into(),
         },
@@ -127,7 +127,7 @@ pub(super) fn add(all: &mut Operations) {
     );
     all.add(
         "scatter_heads",
-        Op::Scatter {
+        GraphOp::Scatter {
             reduce: Reduce::Max,
             size: 2.into(),
         },
@@ -146,7 +146,7 @@ pub(super) fn add(all: &mut Operations) {
     let (a, b) = (0.268_941_43, 0.731_058_6);
     all.add(
         "segment_softmax",
-        Op::SegmentSoftmax { size: 3.into() },
+        GraphOp::SegmentSoftmax { size: 3.into() },
         vec![
             (
                 float(vec![e.clone(), 1.into()]),
@@ -219,7 +219,7 @@ pub(super) fn add(all: &mut Operations) {
             Data::float(&[3, 2], &out),
             Data::float(&[3, 2], &out_weighted),
         );
-        let op = Op::Spmm {
+        let op = GraphOp::Spmm {
             reduce,
             size: n.clone(),
         };
@@ -245,20 +245,20 @@ pub(super) fn add(all: &mut Operations) {
         };
         all.add(
             csr,
-            Op::SpmmCsr { reduce },
+            GraphOp::SpmmCsr { reduce },
             vec![nodes(), rowptr(), col()],
             vec![(wide(), out)],
         );
         all.add(
             csr_weighted,
-            Op::SpmmCsr { reduce },
+            GraphOp::SpmmCsr { reduce },
             vec![nodes(), rowptr(), col(), value()],
             vec![(wide(), out_weighted)],
         );
     }
     all.add(
         "degree",
-        Op::Degree {
+        GraphOp::Degree {
             size: 3.into(),
             elem: ElemType::F32,
         },
@@ -267,13 +267,13 @@ pub(super) fn add(all: &mut Operations) {
     );
     all.add(
         "ptr_to_index",
-        Op::PtrToIndex { entries: 4.into() },
+        GraphOp::PtrToIndex { entries: 4.into() },
         vec![(int(vec![&n + &k1]), Data::int(&[4], &[0, 2, 2, 4]))],
         vec![(int(vec![4.into()]), Data::int(&[4], &[0, 0, 2, 2]))],
     );
     all.add(
         "coo_to_csr",
-        Op::CooToCsr { size: 3.into() },
+        GraphOp::CooToCsr { size: 3.into() },
         vec![(columns.clone(), Data::int(&[4], &[2, 0, 2, 0]))],
         vec![
             (int(vec![4.into()]), Data::int(&[4], &[0, 2, 2, 4])),
@@ -282,13 +282,13 @@ pub(super) fn add(all: &mut Operations) {
     );
     all.add(
         "nonzero",
-        Op::Nonzero,
+        GraphOp::Nonzero,
         vec![(mask, bits)],
         vec![(int(vec![k]), Data::int(&[2], &[1, 2]))],
     );
     all.add(
         "self_loop_position",
-        Op::SelfLoopPosition { size: 4.into() },
+        GraphOp::SelfLoopPosition { size: 4.into() },
         vec![src(), dst()],
         vec![(int(vec![4.into()]), Data::int(&[4], &[3, 4, 2, 4]))],
     );
@@ -309,7 +309,7 @@ fn many(all: &mut Operations) {
     let pair = |values: &[f32; 2]| (float(vec![2.into()]), Data::float(&[2], values));
     all.add(
         "scatter_mean_many",
-        Op::Scatter {
+        GraphOp::Scatter {
             reduce: Reduce::Mean,
             size: 2.into(),
         },
@@ -318,7 +318,7 @@ fn many(all: &mut Operations) {
     );
     all.add(
         "inverse_sqrt_degree_many",
-        Op::InverseSqrtDegree {
+        GraphOp::InverseSqrtDegree {
             self_loop: None,
             size: 2.into(),
             elem: ElemType::F32,
@@ -361,7 +361,7 @@ fn looped(all: &mut Operations) {
     ] {
         all.add(
             name,
-            Op::SpmmNormalized { self_loop },
+            GraphOp::SpmmNormalized { self_loop },
             vec![nodes(&x), src(), dst(), scale()],
             vec![nodes(&out)],
         );
@@ -379,7 +379,7 @@ fn looped(all: &mut Operations) {
         let loops = of_nodes(&[1.0, 0.5, 2.0]);
         all.add(
             name,
-            Op::SpmmWithLoops,
+            GraphOp::SpmmWithLoops,
             vec![nodes(&x), src(), dst(), weights, loops],
             vec![nodes(&out)],
         );
@@ -395,7 +395,7 @@ fn looped(all: &mut Operations) {
     ] {
         all.add(
             name,
-            Op::InverseSqrtDegree {
+            GraphOp::InverseSqrtDegree {
                 self_loop,
                 size: 3.into(),
                 elem: ElemType::F32,
@@ -445,7 +445,7 @@ fn looped(all: &mut Operations) {
         ];
         all.add(
             name,
-            Op::EdgeAttention {
+            GraphOp::EdgeAttention {
                 slope: Float(0.2),
                 self_loops,
                 dropout: Float(0.0),

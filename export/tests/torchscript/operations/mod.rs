@@ -4,7 +4,10 @@ mod elementwise;
 mod graph;
 mod shape;
 
-use kiln_ir::{Binary, ElemType, Float, ModuleId, Op, Scalar, Size, TensorType, Type, WeightRole};
+use kiln_ir::{
+    Binary, ElemType, ElementwiseOp, Float, ModuleId, Op, Scalar, Size, TensorType, Type,
+    WeightRole,
+};
 
 use crate::{
     builder::{Builder, bool, float, int},
@@ -28,7 +31,7 @@ impl Operations {
     fn add(
         &mut self,
         name: &'static str,
-        op: Op,
+        op: impl Into<Op>,
         inputs: Vec<(TensorType, Data)>,
         outputs: Vec<(TensorType, Data)>,
     ) {
@@ -40,7 +43,8 @@ impl Operations {
             .map(|((ty, _), name)| body.input(name, ty))
             .collect();
         let types: Vec<TensorType> = outputs.iter().map(|(ty, _)| ty.clone()).collect();
-        let constant = matches!(op, Op::Weight(_) | Op::Full { .. } | Op::Arange { .. });
+        let op = op.into();
+        let constant = op.spec().is_none_or(|spec| spec.operands.is_empty());
         let reads = if constant { &[] } else { values.as_slice() };
         let results = body.ops(op, reads, &types);
         let function = body.finish(&results);
@@ -78,7 +82,7 @@ impl Operations {
     }
 
     /// An elementwise operation on `[N]`.
-    fn unary(&mut self, name: &'static str, op: Op, x: [f32; 3], out: [f32; 3]) {
+    fn unary(&mut self, name: &'static str, op: impl Into<Op>, x: [f32; 3], out: [f32; 3]) {
         let ty = self.n();
         self.add(
             name,
@@ -94,12 +98,7 @@ impl Operations {
             (ty.clone(), Data::float(&[3], &x)),
             (ty.clone(), Data::float(&[3], &y)),
         ];
-        self.add(
-            name,
-            Op::Binary(op),
-            inputs,
-            vec![(ty, Data::float(&[3], &out))],
-        );
+        self.add(name, op, inputs, vec![(ty, Data::float(&[3], &out))]);
     }
 
     fn compare(&mut self, name: &'static str, op: Binary, out: [bool; 3]) {
@@ -108,12 +107,7 @@ impl Operations {
             (ty.clone(), Data::float(&[3], &[1.0, 2.0, 3.0])),
             (ty, Data::float(&[3], &[2.0, 2.0, 2.0])),
         ];
-        self.add(
-            name,
-            Op::Binary(op),
-            inputs,
-            vec![(mask, Data::bool(&[3], &out))],
-        );
+        self.add(name, op, inputs, vec![(mask, Data::bool(&[3], &out))]);
     }
 
     fn logic(&mut self, name: &'static str, op: Binary, out: [bool; 4]) {
@@ -122,16 +116,11 @@ impl Operations {
             (mask.clone(), Data::bool(&[4], &[false, false, true, true])),
             (mask.clone(), Data::bool(&[4], &[false, true, false, true])),
         ];
-        self.add(
-            name,
-            Op::Binary(op),
-            inputs,
-            vec![(mask, Data::bool(&[4], &out))],
-        );
+        self.add(name, op, inputs, vec![(mask, Data::bool(&[4], &out))]);
     }
 
     /// An operation on `[N, 2]` with the values 1, -2, 3, 4, -5, 6.
-    fn matrix(&mut self, name: &'static str, op: Op, ty: TensorType, out: Data) {
+    fn matrix(&mut self, name: &'static str, op: impl Into<Op>, ty: TensorType, out: Data) {
         let x = float(vec![self.n.clone(), 2.into()]);
         self.add(
             name,
@@ -142,7 +131,7 @@ impl Operations {
     }
 
     /// An operation on messages `[E, 2]` with an index `[E]` of 0, 2, 2, 0.
-    fn edges(&mut self, name: &'static str, op: Op, ty: TensorType, out: Data) {
+    fn edges(&mut self, name: &'static str, op: impl Into<Op>, ty: TensorType, out: Data) {
         let x = float(vec![self.e.clone(), 2.into()]);
         let index = int(vec![self.e.clone()]);
         let inputs = vec![
@@ -207,7 +196,7 @@ pub(crate) fn operations() -> Operations {
         vec![(float(vec![3.into()]), Data::float(&[3], &[0.5, 1.5, 2.5]))],
     );
     let ignored = || vec![(int(vec![n.clone()]), Data::int(&[3], &[0, 0, 0]))];
-    let full = |value, elem, dims| Op::Full { value, elem, dims };
+    let full = |value, elem, dims| ElementwiseOp::Full { value, elem, dims };
     all.add(
         "full_float",
         full(number(1.5), ElemType::F32, vec![n.clone(), 2.into()]),
@@ -231,7 +220,7 @@ pub(crate) fn operations() -> Operations {
     );
     all.add(
         "arange",
-        Op::Arange {
+        ElementwiseOp::Arange {
             start: k1.clone(),
             end: &n + &k1,
         },
@@ -248,5 +237,13 @@ pub(crate) fn operations() -> Operations {
 #[test]
 fn every_operation_is_written() {
     let Operations { builder, calls, .. } = operations();
-    write("operations", &builder.model(), &calls, &[]);
+    let model = builder.model();
+    let nodes = model.program.functions.iter().flat_map(|one| &one.nodes);
+    let written: Vec<_> = nodes.map(|node| node.op.name()).collect();
+    for spec in Op::specs().filter(|spec| !spec.effects.is_fused) {
+        let mut names = spec.names().into_iter();
+        let is_written = names.any(|name| written.contains(&name.into()));
+        assert!(is_written, "{} has no case", spec.variant);
+    }
+    write("operations", &model, &calls, &[]);
 }

@@ -2,7 +2,7 @@
 
 use core::f32::consts::LN_2;
 
-use kiln_ir::{Float, Op, Reduction, Size};
+use kiln_ir::{DenseOp, Float, ReduceOp, Reduction, ShapeOp, Size};
 
 use super::Operations;
 use crate::{
@@ -19,45 +19,55 @@ pub(super) fn add(all: &mut Operations) {
     let x = Data::float(&[3], &[1.0, 2.0, 3.0]);
     all.matrix(
         "reshape",
-        Op::Reshape(vec![&n * &2.into()]),
+        ShapeOp::Reshape {
+            dims: vec![&n * &2.into()],
+        },
         float(vec![&n * &2.into()]),
         Data::float(&[6], &[1.0, -2.0, 3.0, 4.0, -5.0, 6.0]),
     );
     all.matrix(
         "permute",
-        Op::Permute(vec![1, 0]),
+        ShapeOp::Permute { axes: vec![1, 0] },
         float(vec![2.into(), n.clone()]),
         Data::float(&[2, 3], &[1.0, 3.0, -5.0, -2.0, 4.0, 6.0]),
     );
     all.matrix(
         "slice",
-        Op::Slice(vec![(1.into(), n.clone()), (0.into(), 2.into())]),
+        ShapeOp::Slice {
+            ranges: vec![(1.into(), n.clone()), (0.into(), 2.into())],
+        },
         float(vec![&n + &(-1).into(), 2.into()]),
         Data::float(&[2, 2], &[3.0, 4.0, -5.0, 6.0]),
     );
     all.matrix(
         "slice_columns",
-        Op::Slice(vec![(0.into(), n.clone()), (1.into(), 2.into())]),
+        ShapeOp::Slice {
+            ranges: vec![(0.into(), n.clone()), (1.into(), 2.into())],
+        },
         float(vec![n.clone(), 1.into()]),
         Data::float(&[3, 1], &[-2.0, 4.0, 6.0]),
     );
     let half = Size::floor_div(&n, &2.into()).unwrap();
     all.matrix(
         "slice_half",
-        Op::Slice(vec![(0.into(), half.clone()), (0.into(), 2.into())]),
+        ShapeOp::Slice {
+            ranges: vec![(0.into(), half.clone()), (0.into(), 2.into())],
+        },
         float(vec![half, 2.into()]),
         Data::float(&[1, 2], &[1.0, -2.0]),
     );
     let at_most_two = Size::min(&n, &2.into());
     all.matrix(
         "slice_at_most",
-        Op::Slice(vec![(0.into(), at_most_two.clone()), (0.into(), 2.into())]),
+        ShapeOp::Slice {
+            ranges: vec![(0.into(), at_most_two.clone()), (0.into(), 2.into())],
+        },
         float(vec![at_most_two, 2.into()]),
         Data::float(&[2, 2], &[1.0, -2.0, 3.0, 4.0]),
     );
     all.matrix(
         "repeat_dim",
-        Op::RepeatDim {
+        ShapeOp::RepeatDim {
             dim: 1,
             times: 2.into(),
         },
@@ -71,7 +81,9 @@ pub(super) fn add(all: &mut Operations) {
     );
     all.add(
         "expand",
-        Op::Expand(vec![n.clone(), &n + &k1]),
+        ShapeOp::Expand {
+            dims: vec![n.clone(), &n + &k1],
+        },
         vec![(
             float(vec![n.clone(), 1.into()]),
             Data::float(&[3, 1], &[1.0, 2.0, 3.0]),
@@ -86,7 +98,7 @@ pub(super) fn add(all: &mut Operations) {
     );
     all.add(
         "cat",
-        Op::Cat(0),
+        ShapeOp::Cat { dim: 0 },
         vec![
             (at_n.clone(), x.clone()),
             (
@@ -108,7 +120,7 @@ pub(super) fn add(all: &mut Operations) {
     let columns = int(vec![e.clone()]);
     all.add(
         "select",
-        Op::Select(1),
+        ShapeOp::Select { dim: 1 },
         vec![nodes(), (columns.clone(), Data::int(&[4], &[1, 0, 0, 1]))],
         vec![(
             float(vec![n.clone(), e.clone()]),
@@ -122,7 +134,7 @@ pub(super) fn add(all: &mut Operations) {
     );
     all.add(
         "gather_elements",
-        Op::GatherElements(1),
+        ShapeOp::GatherElements { dim: 1 },
         vec![
             nodes(),
             (
@@ -140,67 +152,91 @@ pub(super) fn add(all: &mut Operations) {
     let all_one = || float(vec![1.into(), 1.into()]);
     all.matrix(
         "reduce_sum",
-        Op::Reduce(Reduction::Sum, vec![0]),
+        ReduceOp::Reduce {
+            reduction: Reduction::Sum,
+            axes: vec![0],
+        },
         row(),
         Data::float(&[1, 2], &[-1.0, 8.0]),
     );
     all.matrix(
         "reduce_sum_all",
-        Op::Reduce(Reduction::Sum, vec![0, 1]),
+        ReduceOp::Reduce {
+            reduction: Reduction::Sum,
+            axes: vec![0, 1],
+        },
         all_one(),
         Data::float(&[1, 1], &[7.0]),
     );
     all.matrix(
         "reduce_mean",
-        Op::Reduce(Reduction::Mean, vec![1]),
+        ReduceOp::Reduce {
+            reduction: Reduction::Mean,
+            axes: vec![1],
+        },
         float(vec![n.clone(), 1.into()]),
         Data::float(&[3, 1], &[-0.5, 3.5, 0.5]),
     );
     all.matrix(
         "reduce_max",
-        Op::Reduce(Reduction::Max, vec![0]),
+        ReduceOp::Reduce {
+            reduction: Reduction::Max,
+            axes: vec![0],
+        },
         row(),
         Data::float(&[1, 2], &[3.0, 6.0]),
     );
     all.matrix(
         "reduce_min",
-        Op::Reduce(Reduction::Min, vec![0, 1]),
+        ReduceOp::Reduce {
+            reduction: Reduction::Min,
+            axes: vec![0, 1],
+        },
         all_one(),
         Data::float(&[1, 1], &[-5.0]),
     );
     all.matrix(
         "reduce_prod",
-        Op::Reduce(Reduction::Prod, vec![0, 1]),
+        ReduceOp::Reduce {
+            reduction: Reduction::Prod,
+            axes: vec![0, 1],
+        },
         all_one(),
         Data::float(&[1, 1], &[720.0]),
     );
     all.add(
         "reduce_any",
-        Op::Reduce(Reduction::Any, vec![0]),
+        ReduceOp::Reduce {
+            reduction: Reduction::Any,
+            axes: vec![0],
+        },
         vec![(mask.clone(), bits.clone())],
         vec![(bool(vec![1.into()]), Data::bool(&[1], &[true]))],
     );
     all.add(
         "reduce_all",
-        Op::Reduce(Reduction::All, vec![0]),
+        ReduceOp::Reduce {
+            reduction: Reduction::All,
+            axes: vec![0],
+        },
         vec![(mask.clone(), bits.clone())],
         vec![(bool(vec![1.into()]), Data::bool(&[1], &[false]))],
     );
     all.matrix(
         "argmax",
-        Op::ArgMax(1),
+        ReduceOp::ArgMax { dim: 1 },
         int(vec![n.clone(), 1.into()]),
         Data::int(&[3, 1], &[0, 1, 1]),
     );
     all.unary(
         "softmax",
-        Op::Softmax(0),
+        ReduceOp::Softmax { dim: 0 },
         [0.0, 0.0, LN_2],
         [0.25, 0.25, 0.5],
     );
     all.unary(
         "log_softmax",
-        Op::LogSoftmax(0),
+        ReduceOp::LogSoftmax { dim: 0 },
         [0.0, 0.0, LN_2],
         [-1.386_294_4, -1.386_294_4, -LN_2],
     );
@@ -213,7 +249,7 @@ pub(super) fn add(all: &mut Operations) {
     let wide = || float(vec![n.clone(), 2.into()]);
     all.add(
         "matmul",
-        Op::Matmul,
+        DenseOp::Matmul,
         vec![nodes(), square([1.0, 2.0, 3.0, 4.0])],
         vec![(
             wide(),
@@ -222,7 +258,7 @@ pub(super) fn add(all: &mut Operations) {
     );
     all.add(
         "linear",
-        Op::Linear,
+        DenseOp::Linear,
         vec![nodes(), square([1.0, 3.0, 2.0, 4.0])],
         vec![(
             wide(),
@@ -232,7 +268,7 @@ pub(super) fn add(all: &mut Operations) {
     let pair = |values: [f32; 2]| (float(vec![2.into()]), Data::float(&[2], &values));
     all.add(
         "linear_bias",
-        Op::Linear,
+        DenseOp::Linear,
         vec![nodes(), square([1.0, 3.0, 2.0, 4.0]), pair([1.0, -1.0])],
         vec![(
             wide(),
@@ -241,7 +277,7 @@ pub(super) fn add(all: &mut Operations) {
     );
     all.add(
         "layer_norm",
-        Op::LayerNorm {
+        DenseOp::LayerNorm {
             epsilon: Float(0.0),
         },
         vec![nodes(), pair([1.0, 2.0])],
@@ -252,7 +288,7 @@ pub(super) fn add(all: &mut Operations) {
     );
     all.add(
         "layer_norm_bias",
-        Op::LayerNorm {
+        DenseOp::LayerNorm {
             epsilon: Float(0.0),
         },
         vec![nodes(), pair([1.0, 2.0]), pair([0.5, 0.0])],
@@ -263,7 +299,7 @@ pub(super) fn add(all: &mut Operations) {
     );
     all.add(
         "batch_norm",
-        Op::BatchNorm {
+        DenseOp::BatchNorm {
             epsilon: Float(0.0),
             momentum: None,
         },

@@ -2,7 +2,7 @@
 
 use super::{Infer, Problem, one, overflow};
 use crate::{
-    op::{Binary, Float, Scalar, Unary},
+    op::{Binary, ElementwiseOp, Scalar, Unary},
     program::{ElemType, TensorType, WeightId},
     size::Size,
 };
@@ -10,6 +10,28 @@ use crate::{
 type Types = Result<Vec<TensorType>, Problem>;
 
 impl Infer<'_> {
+    pub(super) fn elementwise_op(&self, op: &ElementwiseOp, inputs: &[&TensorType]) -> Types {
+        let same = || Ok(inputs.first().map(|&x| x.clone()).into_iter().collect());
+        match op {
+            ElementwiseOp::Full { value, elem, dims } => self.full(value, *elem, dims),
+            ElementwiseOp::Arange { start, end } => self.arange(start, end),
+            ElementwiseOp::Unary { function } => Self::unary(*function, inputs),
+            ElementwiseOp::Binary { function } => self.binary(*function, inputs),
+            ElementwiseOp::BinaryScalar { function, rhs } => {
+                self.binary_scalar(*function, rhs, inputs)
+            }
+            ElementwiseOp::LeakyRelu { slope: _ } => same(),
+            ElementwiseOp::Clamp { min, max } => self.clamp([min, max], inputs),
+            ElementwiseOp::Cast { elem } => Ok(Self::cast(*elem, inputs)),
+            ElementwiseOp::MaskWhere => self.mask_where(inputs),
+            ElementwiseOp::MaskFill { value } => self.mask_fill(value, inputs),
+            ElementwiseOp::Dropout { prob } => {
+                Self::probability(*prob)?;
+                same()
+            }
+        }
+    }
+
     pub(super) fn weight(&self, id: WeightId) -> Types {
         let Some(weight) = self.0.weights.get(id.index()) else {
             return Ok(Vec::new());
@@ -21,25 +43,23 @@ impl Infer<'_> {
         ))
     }
 
-    pub(super) fn full(&self, value: &Scalar, elem: ElemType, dims: &[Size]) -> Types {
+    fn full(&self, value: &Scalar, elem: ElemType, dims: &[Size]) -> Types {
         self.scalar(value, elem)?;
         self.dims(dims)?;
         Ok(one(elem, dims.to_vec()))
     }
 
-    pub(super) fn arange(&self, start: &Size, end: &Size) -> Types {
+    fn arange(&self, start: &Size, end: &Size) -> Types {
         let length = end.checked_sub(start).ok_or_else(overflow)?;
         self.count("the number of values", &length)?;
         Ok(one(ElemType::I64, vec![length]))
     }
 
-    pub(super) fn unary(unary: Unary, inputs: &[&TensorType]) -> Types {
+    fn unary(unary: Unary, inputs: &[&TensorType]) -> Types {
         for x in inputs {
-            match unary {
-                Unary::Not => Self::exact("x", x, ElemType::Bool)?,
-                Unary::Neg | Unary::Abs | Unary::Sign => {
-                    Self::number("x", x)?;
-                }
+            let (fits, expected) = match unary {
+                Unary::Not => (x.elem == ElemType::Bool, ElemType::Bool.name()),
+                Unary::Neg | Unary::Abs | Unary::Sign => (x.elem != ElemType::Bool, "numbers"),
                 Unary::Exp
                 | Unary::Log
                 | Unary::Log1p
@@ -56,9 +76,10 @@ impl Infer<'_> {
                 | Unary::Gelu
                 | Unary::Floor
                 | Unary::Ceil
-                | Unary::Round => {
-                    Self::float("x", x)?;
-                }
+                | Unary::Round => (x.elem.is_float(), "floats"),
+            };
+            if !fits {
+                return Err(Self::element("x", expected, x.elem));
             }
         }
         Ok(inputs.iter().map(|&x| x.clone()).collect())
@@ -89,60 +110,40 @@ impl Infer<'_> {
         }
     }
 
-    pub(super) fn binary(&self, binary: Binary, inputs: &[&TensorType]) -> Types {
+    fn binary(&self, binary: Binary, inputs: &[&TensorType]) -> Types {
         let &[a, b] = inputs else {
             return Ok(Vec::new());
         };
-        Self::exact("b", b, a.elem)?;
         let elem = Self::binary_elem(binary, a.elem)?;
         Ok(one(elem, self.broadcast("b", a, b)?))
     }
 
-    pub(super) fn binary_scalar(
-        &self,
-        binary: Binary,
-        scalar: &Scalar,
-        inputs: &[&TensorType],
-    ) -> Types {
+    fn binary_scalar(&self, binary: Binary, scalar: &Scalar, inputs: &[&TensorType]) -> Types {
         let &[x] = inputs else { return Ok(Vec::new()) };
         let elem = Self::binary_elem(binary, x.elem)?;
         self.scalar(scalar, x.elem)?;
         Ok(one(elem, x.dims.clone()))
     }
 
-    pub(super) fn clamp(&self, bounds: [&Option<Scalar>; 2], inputs: &[&TensorType]) -> Types {
+    fn clamp(&self, bounds: [&Option<Scalar>; 2], inputs: &[&TensorType]) -> Types {
         let &[x] = inputs else { return Ok(Vec::new()) };
-        Self::number("x", x)?;
         for bound in bounds.into_iter().flatten() {
             self.scalar(bound, x.elem)?;
         }
         Ok(vec![x.clone()])
     }
 
-    pub(super) fn float_to_same(inputs: &[&TensorType]) -> Types {
-        let &[x] = inputs else { return Ok(Vec::new()) };
-        Self::float("x", x)?;
-        Ok(vec![x.clone()])
-    }
-
-    pub(super) fn dropout(prob: Float, inputs: &[&TensorType]) -> Types {
-        Self::probability(prob)?;
-        Self::float_to_same(inputs)
-    }
-
-    pub(super) fn cast(elem: ElemType, inputs: &[&TensorType]) -> Vec<TensorType> {
+    fn cast(elem: ElemType, inputs: &[&TensorType]) -> Vec<TensorType> {
         inputs
             .iter()
             .flat_map(|x| one(elem, x.dims.clone()))
             .collect()
     }
 
-    pub(super) fn mask_where(&self, inputs: &[&TensorType]) -> Types {
+    fn mask_where(&self, inputs: &[&TensorType]) -> Types {
         let &[x, mask, value] = inputs else {
             return Ok(Vec::new());
         };
-        Self::exact("the mask", mask, ElemType::Bool)?;
-        Self::exact("the value", value, x.elem)?;
         let with_mask = TensorType {
             elem: x.elem,
             dims: self.broadcast("the mask", x, mask)?,
@@ -150,11 +151,10 @@ impl Infer<'_> {
         Ok(one(x.elem, self.broadcast("the value", &with_mask, value)?))
     }
 
-    pub(super) fn mask_fill(&self, scalar: &Scalar, inputs: &[&TensorType]) -> Types {
+    fn mask_fill(&self, scalar: &Scalar, inputs: &[&TensorType]) -> Types {
         let &[x, mask] = inputs else {
             return Ok(Vec::new());
         };
-        Self::exact("the mask", mask, ElemType::Bool)?;
         self.scalar(scalar, x.elem)?;
         Ok(one(x.elem, self.broadcast("the mask", x, mask)?))
     }

@@ -2,7 +2,7 @@
 
 use super::{Infer, Problem, one, overflow};
 use crate::{
-    op::Float,
+    op::{Float, GraphOp},
     program::{ElemType, TensorType},
     size::Size,
 };
@@ -10,17 +10,46 @@ use crate::{
 type Types = Result<Vec<TensorType>, Problem>;
 
 impl Infer<'_> {
-    pub(super) fn gather(&self, inputs: &[&TensorType]) -> Types {
+    pub(super) fn graph_op(&self, op: &GraphOp, inputs: &[&TensorType]) -> Types {
+        match op {
+            GraphOp::Gather => self.gather(inputs),
+            GraphOp::Scatter { reduce: _, size } => self.scatter(size, inputs),
+            GraphOp::SegmentReduce { reduce: _ } => self.segment_reduce(inputs),
+            GraphOp::SegmentSoftmax { size } => self.segment_softmax(size, inputs),
+            GraphOp::Spmm { reduce: _, size } => self.spmm(size, inputs),
+            GraphOp::SpmmCsr { reduce: _ } => self.spmm_csr(inputs),
+            GraphOp::Degree { size, elem } => self.degree(size, *elem, inputs),
+            GraphOp::PtrToIndex { entries } => self.ptr_to_index(entries, inputs),
+            GraphOp::CooToCsr { size } => self.coo_to_csr(size, inputs),
+            GraphOp::Nonzero => self.nonzero(inputs),
+            GraphOp::SelfLoopPosition { size } => self.self_loop_position(size, inputs),
+            GraphOp::EdgeAttention {
+                slope: _,
+                self_loops: _,
+                dropout,
+                size,
+            } => self.edge_attention(*dropout, size, inputs),
+            GraphOp::SpmmNormalized { self_loop: _ } => self.spmm_normalized(inputs),
+            GraphOp::SpmmWithLoops => self.spmm_with_loops(inputs),
+            GraphOp::InverseSqrtDegree {
+                self_loop: _,
+                size,
+                elem,
+            } => self.inverse_sqrt_degree(size, *elem, inputs),
+        }
+    }
+
+    fn gather(&self, inputs: &[&TensorType]) -> Types {
         let &[x, index] = inputs else {
             return Ok(Vec::new());
         };
-        let elem = Self::float("x", x)?;
+        let elem = x.elem;
         let edges = self.index("the index", index)?;
         let (_, features) = self.rows("x", x)?;
         Ok(one(elem, rows_of(edges.clone(), features)))
     }
 
-    pub(super) fn scatter(&self, size: &Size, inputs: &[&TensorType]) -> Types {
+    fn scatter(&self, size: &Size, inputs: &[&TensorType]) -> Types {
         let &[x, _] = inputs else {
             return Ok(Vec::new());
         };
@@ -29,7 +58,7 @@ impl Infer<'_> {
         Ok(one(x.elem, rows_of(size.clone(), features)))
     }
 
-    pub(super) fn segment_softmax(&self, size: &Size, inputs: &[&TensorType]) -> Types {
+    fn segment_softmax(&self, size: &Size, inputs: &[&TensorType]) -> Types {
         let &[x, _] = inputs else {
             return Ok(Vec::new());
         };
@@ -41,22 +70,21 @@ impl Infer<'_> {
     /// `(x [E, ..], index [E])`; gives the sizes after `E`.
     fn messages<'t>(&self, inputs: &[&'t TensorType]) -> Result<&'t [Size], Problem> {
         let &[x, index] = inputs else { return Ok(&[]) };
-        Self::float("x", x)?;
         let (edges, features) = self.rows("x", x)?;
         self.entries("the index", index, edges)?;
         Ok(features)
     }
 
-    pub(super) fn segment_reduce(&self, inputs: &[&TensorType]) -> Types {
+    fn segment_reduce(&self, inputs: &[&TensorType]) -> Types {
         let &[x, ptr] = inputs else {
             return Ok(Vec::new());
         };
-        let elem = Self::float("x", x)?;
+        let elem = x.elem;
         let (_, features) = self.rows("x", x)?;
         Ok(one(elem, rows_of(self.segments(ptr)?, features)))
     }
 
-    pub(super) fn spmm(&self, size: &Size, inputs: &[&TensorType]) -> Types {
+    fn spmm(&self, size: &Size, inputs: &[&TensorType]) -> Types {
         let &[x, src, dst, ref weight @ ..] = inputs else {
             return Ok(Vec::new());
         };
@@ -66,11 +94,11 @@ impl Infer<'_> {
         self.entries("the destinations", dst, edges)?;
         weight
             .iter()
-            .try_for_each(|weight| self.edge_weight(weight, x.elem, edges))?;
+            .try_for_each(|weight| self.edge_weight(weight, edges))?;
         Ok(one(x.elem, vec![size.clone(), features.clone()]))
     }
 
-    pub(super) fn spmm_csr(&self, inputs: &[&TensorType]) -> Types {
+    fn spmm_csr(&self, inputs: &[&TensorType]) -> Types {
         let &[x, rowptr, col, ref value @ ..] = inputs else {
             return Ok(Vec::new());
         };
@@ -79,22 +107,17 @@ impl Infer<'_> {
         let edges = self.index("the columns", col)?;
         value
             .iter()
-            .try_for_each(|value| self.edge_weight(value, x.elem, edges))?;
+            .try_for_each(|value| self.edge_weight(value, edges))?;
         Ok(one(x.elem, vec![rows, features.clone()]))
     }
 
-    pub(super) fn edge_attention(
-        &self,
-        dropout: Float,
-        size: &Size,
-        inputs: &[&TensorType],
-    ) -> Types {
+    fn edge_attention(&self, dropout: Float, size: &Size, inputs: &[&TensorType]) -> Types {
         let &[x, src, dst, score_src, score_dst] = inputs else {
             return Ok(Vec::new());
         };
         Self::probability(dropout)?;
         self.count("the number of destinations", size)?;
-        let elem = Self::float("x", x)?;
+        let elem = x.elem;
         let [nodes, heads, channels] = x.dims.as_slice() else {
             return Err(self.shape("x", "rank 3", x));
         };
@@ -104,7 +127,6 @@ impl Infer<'_> {
             ("the sources' scores", score_src, nodes),
             ("the destinations' scores", score_dst, size),
         ] {
-            Self::exact(what, ty, elem)?;
             if ty.dims != [rows.clone(), heads.clone()] {
                 let sizes = self.words().sizes(&[rows.clone(), heads.clone()]);
                 return Err(self.shape(what, format!("shape [{sizes}]"), ty));
@@ -114,7 +136,7 @@ impl Infer<'_> {
         Ok(one(elem, dims))
     }
 
-    pub(super) fn spmm_normalized(&self, inputs: &[&TensorType]) -> Types {
+    fn spmm_normalized(&self, inputs: &[&TensorType]) -> Types {
         let &[x, src, dst, scale] = inputs else {
             return Ok(Vec::new());
         };
@@ -125,14 +147,14 @@ impl Infer<'_> {
         Ok(vec![x.clone()])
     }
 
-    pub(super) fn spmm_with_loops(&self, inputs: &[&TensorType]) -> Types {
+    fn spmm_with_loops(&self, inputs: &[&TensorType]) -> Types {
         let &[x, src, dst, weight, self_loop] = inputs else {
             return Ok(Vec::new());
         };
         self.features(x)?;
         let edges = self.index("the sources", src)?;
         self.entries("the destinations", dst, edges)?;
-        self.edge_weight(weight, x.elem, edges)?;
+        self.edge_weight(weight, edges)?;
         self.of_each_row("the loops", self_loop, x)?;
         Ok(vec![x.clone()])
     }
@@ -145,7 +167,6 @@ impl Infer<'_> {
         x: &TensorType,
     ) -> Result<(), Problem> {
         let (rows, _) = self.rows("x", x)?;
-        Self::exact(what, ty, x.elem)?;
         if ty.dims == [rows.clone()] {
             return Ok(());
         }
@@ -153,12 +174,7 @@ impl Infer<'_> {
         Err(self.shape(what, expected, ty))
     }
 
-    pub(super) fn inverse_sqrt_degree(
-        &self,
-        size: &Size,
-        elem: ElemType,
-        inputs: &[&TensorType],
-    ) -> Types {
+    fn inverse_sqrt_degree(&self, size: &Size, elem: ElemType, inputs: &[&TensorType]) -> Types {
         let &[src, dst] = inputs else {
             return Ok(Vec::new());
         };
@@ -167,7 +183,7 @@ impl Infer<'_> {
         self.degree(size, elem, &[dst])
     }
 
-    pub(super) fn degree(&self, size: &Size, elem: ElemType, inputs: &[&TensorType]) -> Types {
+    fn degree(&self, size: &Size, elem: ElemType, inputs: &[&TensorType]) -> Types {
         let &[index] = inputs else {
             return Ok(Vec::new());
         };
@@ -179,7 +195,7 @@ impl Infer<'_> {
         Ok(one(elem, vec![size.clone()]))
     }
 
-    pub(super) fn ptr_to_index(&self, entries: &Size, inputs: &[&TensorType]) -> Types {
+    fn ptr_to_index(&self, entries: &Size, inputs: &[&TensorType]) -> Types {
         let &[ptr] = inputs else {
             return Ok(Vec::new());
         };
@@ -188,7 +204,7 @@ impl Infer<'_> {
         Ok(one(ElemType::I64, vec![entries.clone()]))
     }
 
-    pub(super) fn coo_to_csr(&self, size: &Size, inputs: &[&TensorType]) -> Types {
+    fn coo_to_csr(&self, size: &Size, inputs: &[&TensorType]) -> Types {
         let &[index] = inputs else {
             return Ok(Vec::new());
         };
@@ -200,18 +216,17 @@ impl Infer<'_> {
         Ok(types)
     }
 
-    pub(super) fn nonzero(&self, inputs: &[&TensorType]) -> Types {
+    fn nonzero(&self, inputs: &[&TensorType]) -> Types {
         let &[mask] = inputs else {
             return Ok(Vec::new());
         };
-        Self::exact("the mask", mask, ElemType::Bool)?;
         match mask.dims.as_slice() {
             [size] => Ok(one(ElemType::I64, vec![size.clone()])),
             _ => Err(self.shape("the mask", "rank 1", mask)),
         }
     }
 
-    pub(super) fn self_loop_position(&self, size: &Size, inputs: &[&TensorType]) -> Types {
+    fn self_loop_position(&self, size: &Size, inputs: &[&TensorType]) -> Types {
         let &[src, dst] = inputs else {
             return Ok(Vec::new());
         };
@@ -223,7 +238,6 @@ impl Infer<'_> {
 
     /// Columns of a float matrix.
     fn features<'t>(&self, x: &'t TensorType) -> Result<&'t Size, Problem> {
-        Self::float("x", x)?;
         match x.dims.as_slice() {
             [_, features] => Ok(features),
             _ => Err(self.shape("x", "rank 2", x)),
@@ -248,8 +262,7 @@ impl Infer<'_> {
         Err(self.shape(what, format!("{} entries", self.words().size(edges)), ty))
     }
 
-    fn edge_weight(&self, ty: &TensorType, elem: ElemType, edges: &Size) -> Result<(), Problem> {
-        Self::exact("the edge weight", ty, elem)?;
+    fn edge_weight(&self, ty: &TensorType, edges: &Size) -> Result<(), Problem> {
         match ty.dims.as_slice() {
             [own] if own == edges => Ok(()),
             _ => {

@@ -1,9 +1,9 @@
-//! Operations that change shapes, and reductions along axes.
+//! Operations that move elements and change shapes.
 
 use super::{Infer, Problem, one, overflow};
 use crate::{
-    op::Reduction,
-    program::{ElemType, TensorType},
+    op::ShapeOp,
+    program::TensorType,
     size::Size,
     validate::{Kind, MAX_RANK},
 };
@@ -11,6 +11,19 @@ use crate::{
 type Types = Result<Vec<TensorType>, Problem>;
 
 impl Infer<'_> {
+    pub(super) fn shape_op(&self, op: &ShapeOp, inputs: &[&TensorType]) -> Types {
+        match op {
+            ShapeOp::Reshape { dims } => self.reshape(dims, inputs),
+            ShapeOp::Permute { axes } => self.permute(axes, inputs),
+            ShapeOp::Expand { dims } => self.expand(dims, inputs),
+            ShapeOp::Slice { ranges } => self.slice(ranges, inputs),
+            ShapeOp::Cat { dim } => self.cat(*dim, inputs),
+            ShapeOp::RepeatDim { dim, times } => self.repeat(*dim, times, inputs),
+            ShapeOp::Select { dim } => self.select(*dim, inputs),
+            ShapeOp::GatherElements { dim } => self.gather_elements(*dim, inputs),
+        }
+    }
+
     /// Sizes in an attribute: at least 0 where they are fixed, and not too many.
     pub(super) fn dims(&self, dims: &[Size]) -> Result<(), Problem> {
         if dims.len() > MAX_RANK {
@@ -24,7 +37,7 @@ impl Infer<'_> {
         dims.iter().try_for_each(|dim| self.count("a size", dim))
     }
 
-    pub(super) fn reshape(&self, dims: &[Size], inputs: &[&TensorType]) -> Types {
+    fn reshape(&self, dims: &[Size], inputs: &[&TensorType]) -> Types {
         let &[x] = inputs else { return Ok(Vec::new()) };
         self.dims(dims)?;
         let product = |dims: &[Size]| {
@@ -52,7 +65,7 @@ impl Infer<'_> {
         Ok(one(x.elem, dims.to_vec()))
     }
 
-    pub(super) fn permute(&self, axes: &[u32], inputs: &[&TensorType]) -> Types {
+    fn permute(&self, axes: &[u32], inputs: &[&TensorType]) -> Types {
         let &[x] = inputs else { return Ok(Vec::new()) };
         Self::distinct(axes)?;
         if axes.len() != x.dims.len() {
@@ -71,7 +84,7 @@ impl Infer<'_> {
         Ok(one(x.elem, dims.collect::<Result<_, _>>()?))
     }
 
-    pub(super) fn expand(&self, dims: &[Size], inputs: &[&TensorType]) -> Types {
+    fn expand(&self, dims: &[Size], inputs: &[&TensorType]) -> Types {
         let &[x] = inputs else { return Ok(Vec::new()) };
         self.dims(dims)?;
         let mut pairs = dims.iter().rev().zip(x.dims.iter().rev());
@@ -87,7 +100,7 @@ impl Infer<'_> {
         Ok(one(x.elem, dims.to_vec()))
     }
 
-    pub(super) fn slice(&self, ranges: &[(Size, Size)], inputs: &[&TensorType]) -> Types {
+    fn slice(&self, ranges: &[(Size, Size)], inputs: &[&TensorType]) -> Types {
         let &[x] = inputs else { return Ok(Vec::new()) };
         if ranges.len() != x.dims.len() {
             let (what, expected) = ("ranges", x.dims.len().to_string());
@@ -119,13 +132,15 @@ impl Infer<'_> {
         Ok(one(x.elem, dims))
     }
 
-    pub(super) fn cat(&self, dim: u32, inputs: &[&TensorType]) -> Types {
+    fn cat(&self, dim: u32, inputs: &[&TensorType]) -> Types {
         let Some((first, rest)) = inputs.split_first() else {
             return Ok(Vec::new());
         };
         let mut sum = self.axis(first, dim)?.clone();
         for ty in rest {
-            Self::exact("a part", ty, first.elem)?;
+            if ty.elem != first.elem {
+                return Err(Self::element("a part", first.elem.name(), ty.elem));
+            }
             let own = self.axis(ty, dim)?;
             if self.with_axis(ty, dim, Size::default())?
                 != self.with_axis(first, dim, Size::default())?
@@ -138,14 +153,14 @@ impl Infer<'_> {
         Ok(one(first.elem, self.with_axis(first, dim, sum)?))
     }
 
-    pub(super) fn repeat(&self, dim: u32, times: &Size, inputs: &[&TensorType]) -> Types {
+    fn repeat(&self, dim: u32, times: &Size, inputs: &[&TensorType]) -> Types {
         let &[x] = inputs else { return Ok(Vec::new()) };
         self.count("the number of times", times)?;
         let size = self.axis(x, dim)?.checked_mul(times).ok_or_else(overflow)?;
         Ok(one(x.elem, self.with_axis(x, dim, size)?))
     }
 
-    pub(super) fn select(&self, dim: u32, inputs: &[&TensorType]) -> Types {
+    fn select(&self, dim: u32, inputs: &[&TensorType]) -> Types {
         let &[x, index] = inputs else {
             return Ok(Vec::new());
         };
@@ -153,11 +168,10 @@ impl Infer<'_> {
         Ok(one(x.elem, self.with_axis(x, dim, count.clone())?))
     }
 
-    pub(super) fn gather_elements(&self, dim: u32, inputs: &[&TensorType]) -> Types {
+    fn gather_elements(&self, dim: u32, inputs: &[&TensorType]) -> Types {
         let &[x, index] = inputs else {
             return Ok(Vec::new());
         };
-        Self::exact("the index", index, ElemType::I64)?;
         let fits = self.with_axis(x, dim, Size::default())?
             == self.with_axis(index, dim, Size::default())?;
         if !fits {
@@ -167,55 +181,8 @@ impl Infer<'_> {
         Ok(one(x.elem, index.dims.clone()))
     }
 
-    pub(super) fn reduce(
-        &self,
-        reduction: Reduction,
-        axes: &[u32],
-        inputs: &[&TensorType],
-    ) -> Types {
-        let &[x] = inputs else { return Ok(Vec::new()) };
-        match reduction {
-            Reduction::Mean => {
-                Self::float("x", x)?;
-            }
-            Reduction::Sum | Reduction::Max | Reduction::Min | Reduction::Prod => {
-                Self::number("x", x)?;
-            }
-            Reduction::Any | Reduction::All => Self::exact("x", x, ElemType::Bool)?,
-        }
-        if axes.is_empty() {
-            let expected = "at least 1".to_owned();
-            return Err(Problem::new(
-                16,
-                Kind::Count {
-                    what: "axes",
-                    expected,
-                    got: 0,
-                },
-            ));
-        }
-        Self::distinct(axes)?;
-        let mut ty = x.clone();
-        for &axis in axes {
-            ty.dims = self.with_axis(&ty, axis, Size::fixed(1))?;
-        }
-        Ok(vec![ty])
-    }
-
-    pub(super) fn arg_max(&self, dim: u32, inputs: &[&TensorType]) -> Types {
-        let &[x] = inputs else { return Ok(Vec::new()) };
-        Self::number("x", x)?;
-        Ok(one(ElemType::I64, self.with_axis(x, dim, Size::fixed(1))?))
-    }
-
-    pub(super) fn softmax(&self, dim: u32, inputs: &[&TensorType]) -> Types {
-        let &[x] = inputs else { return Ok(Vec::new()) };
-        self.axis(x, dim)?;
-        Self::float_to_same(inputs)
-    }
-
     /// Checks that no axis stands twice.
-    fn distinct(axes: &[u32]) -> Result<(), Problem> {
+    pub(super) fn distinct(axes: &[u32]) -> Result<(), Problem> {
         let mut sorted: Vec<u32> = axes.to_vec();
         sorted.sort_unstable();
         let twice = sorted

@@ -9,27 +9,26 @@ use burn::{
 };
 
 use super::{Operand, VALIDATED};
-use crate::op::{Float, Op};
+use crate::op::{DenseOp, Float};
 
-pub(super) fn eval(op: &Op, operands: Vec<Operand>) -> DispatchTensor {
+pub(super) fn eval(op: &DenseOp, operands: Vec<Operand>) -> DispatchTensor {
     let mut operands = operands.into_iter().map(|(tensor, _)| tensor);
     let x = operands.next().expect(VALIDATED);
     let weight = operands.next().expect(VALIDATED);
     let mut next = || operands.next().expect(VALIDATED);
     match op {
-        Op::Matmul => kiln_ops::dispatch::matmul(x, weight),
-        Op::Linear => linear(x, weight, operands.next()),
-        Op::LayerNorm {
+        DenseOp::Matmul => kiln_ops::dispatch::matmul(x, weight),
+        DenseOp::Linear => linear(x, weight, operands.next()),
+        DenseOp::LayerNorm {
             epsilon: Float(epsilon),
         } => Dispatch::layer_norm(x, weight, operands.next(), *epsilon),
-        Op::BatchNorm {
+        DenseOp::BatchNorm {
             epsilon: Float(epsilon),
             momentum: _,
         } => {
             let (bias, mean, variance) = (next(), next(), next());
             Dispatch::batch_norm(x, weight, bias, mean, variance, *epsilon)
         }
-        _ => unreachable!("not a product or normalisation: {op:?}"),
     }
 }
 

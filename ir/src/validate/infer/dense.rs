@@ -1,17 +1,32 @@
 //! Matrix products and normalisations.
 
 use super::{Infer, Problem, one};
-use crate::{op::Float, program::TensorType, size::Size};
+use crate::{
+    op::{DenseOp, Float},
+    program::TensorType,
+    size::Size,
+};
 
 type Types = Result<Vec<TensorType>, Problem>;
 
 impl Infer<'_> {
-    pub(super) fn matmul(&self, inputs: &[&TensorType]) -> Types {
+    pub(super) fn dense_op(&self, op: &DenseOp, inputs: &[&TensorType]) -> Types {
+        match op {
+            DenseOp::Matmul => self.matmul(inputs),
+            DenseOp::Linear => self.linear(inputs),
+            DenseOp::LayerNorm { epsilon } => self.layer_norm(*epsilon, inputs),
+            DenseOp::BatchNorm { epsilon, momentum } => {
+                momentum.map_or(Ok(()), Self::momentum)?;
+                self.batch_norm(*epsilon, inputs)
+            }
+        }
+    }
+
+    fn matmul(&self, inputs: &[&TensorType]) -> Types {
         let &[a, b] = inputs else {
             return Ok(Vec::new());
         };
-        let elem = Self::float("a", a)?;
-        Self::exact("b", b, elem)?;
+        let elem = a.elem;
         let ([batch @ .., rows, inner], [other @ .., depth, columns]) =
             (a.dims.as_slice(), b.dims.as_slice())
         else {
@@ -35,12 +50,10 @@ impl Infer<'_> {
         Ok(one(elem, dims))
     }
 
-    pub(super) fn linear(&self, inputs: &[&TensorType]) -> Types {
-        let (&[x, weight, ref rest @ ..], Some(elem)) = (inputs, inputs.first()) else {
+    fn linear(&self, inputs: &[&TensorType]) -> Types {
+        let &[x, weight, ref rest @ ..] = inputs else {
             return Ok(Vec::new());
         };
-        let elem = Self::float("x", elem)?;
-        Self::exact("the weight", weight, elem)?;
         let Some((features, batch)) = x.dims.split_last() else {
             return Err(self.shape("x", "rank 1 or more", x));
         };
@@ -52,50 +65,41 @@ impl Infer<'_> {
             return Err(self.shape("the weight", expected, weight));
         }
         for bias in rest {
-            self.vector("the bias", bias, elem, outputs)?;
+            self.vector("the bias", bias, outputs)?;
         }
         let mut dims = batch.to_vec();
         dims.push(outputs.clone());
-        Ok(one(elem, dims))
+        Ok(one(x.elem, dims))
     }
 
-    pub(super) fn layer_norm(&self, epsilon: Float, inputs: &[&TensorType]) -> Types {
+    fn layer_norm(&self, epsilon: Float, inputs: &[&TensorType]) -> Types {
         let &[x, ref rest @ ..] = inputs else {
             return Ok(Vec::new());
         };
-        let elem = Self::float("x", x)?;
         Self::epsilon(epsilon)?;
         let Some(features) = x.dims.last() else {
             return Err(self.shape("x", "rank 1 or more", x));
         };
         rest.iter()
-            .try_for_each(|ty| self.vector("weight and bias", ty, elem, features))?;
+            .try_for_each(|ty| self.vector("weight and bias", ty, features))?;
         Ok(vec![x.clone()])
     }
 
-    pub(super) fn batch_norm(&self, epsilon: Float, inputs: &[&TensorType]) -> Types {
+    fn batch_norm(&self, epsilon: Float, inputs: &[&TensorType]) -> Types {
         let &[x, ref rest @ ..] = inputs else {
             return Ok(Vec::new());
         };
-        let elem = Self::float("x", x)?;
         Self::epsilon(epsilon)?;
         let Some(channels) = x.dims.get(1) else {
             return Err(self.shape("x", "rank 2 or more", x));
         };
         rest.iter()
-            .try_for_each(|ty| self.vector("weights and statistics", ty, elem, channels))?;
+            .try_for_each(|ty| self.vector("weights and statistics", ty, channels))?;
         Ok(vec![x.clone()])
     }
 
     /// Checks for a vector of the given size.
-    fn vector(
-        &self,
-        what: &'static str,
-        ty: &TensorType,
-        elem: crate::program::ElemType,
-        size: &Size,
-    ) -> Result<(), Problem> {
-        Self::exact(what, ty, elem)?;
+    fn vector(&self, what: &'static str, ty: &TensorType, size: &Size) -> Result<(), Problem> {
         match ty.dims.as_slice() {
             [own] if own == size => Ok(()),
             _ => Err(self.shape(what, format!("shape [{}]", self.words().size(size)), ty)),

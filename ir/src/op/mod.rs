@@ -1,0 +1,377 @@
+//! The operations of a program.
+//!
+//! An [`Op`] is an operation with its attributes; operands are values of the [`Node`] around it.
+//! Sizes in attributes are symbolic ([`Size`]); their values are known when the operation runs.
+//! Each operation's meaning is that of the Burn or Kiln operation of the same name. All float
+//! operands of an operation have the same element type.
+//!
+//! Operations stand in families, one file each, and each is declared once: the enum, its name in
+//! text and files, its attributes, operands and effects all follow from the declaration (see
+//! [`Spec`]). What is left to say of one is said by matches over its family, without a catch-all
+//! arm: the types of its results (`validate/infer`), its execution (`exec`), its TorchScript.
+//!
+//! [`Node`]: crate::program::Node
+
+#![deny(clippy::wildcard_enum_match_arm)]
+
+pub mod attribute;
+mod dense;
+mod elementwise;
+mod graph;
+mod named;
+mod reduce;
+mod shape;
+mod spec;
+
+use core::hash::{Hash, Hasher};
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    program::{FunctionId, SymbolId, TensorType, WeightId},
+    size::Size,
+};
+
+pub use dense::DenseOp;
+pub use elementwise::ElementwiseOp;
+pub use graph::GraphOp;
+pub use kiln_ops::Reduce;
+pub use named::NamedError;
+pub use reduce::ReduceOp;
+pub use shape::ShapeOp;
+pub use spec::{Attribute, Bound, Class, Count, Effects, Extent, Operand, Spec, When};
+
+use attribute::{AttributeType as _, Value, word_attribute, words};
+use spec::operations;
+
+/// An operation with its attributes.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Op {
+    /// A weight of the program. No operands.
+    Weight(WeightId),
+    /// Calls a function that stands before this one. Operands and results are the callee's.
+    Call(FunctionId),
+    /// The value of a symbol as an integer value (of type [`ValueType::Int`]), to pass it to a
+    /// callee that cannot see it in the sizes of its tensors. No operands.
+    ///
+    /// [`ValueType::Int`]: crate::program::ValueType::Int
+    Symbol(SymbolId),
+    /// Constants, elementwise operations, and those with masks.
+    Elementwise(ElementwiseOp),
+    /// Operations that move elements and change shapes.
+    Shape(ShapeOp),
+    /// Reductions along axes, and normalisation by them.
+    Reduce(ReduceOp),
+    /// Products of matrices, and the layers that neural networks consist of.
+    Dense(DenseOp),
+    /// Message passing.
+    Graph(GraphOp),
+}
+
+/// Answers a question about an operation: by its family, or the last expression for those without.
+macro_rules! by_family {
+    ($op:expr, $inner:ident => $answer:expr, else $other:expr) => {
+        match $op {
+            Op::Elementwise($inner) => $answer,
+            Op::Shape($inner) => $answer,
+            Op::Reduce($inner) => $answer,
+            Op::Dense($inner) => $answer,
+            Op::Graph($inner) => $answer,
+            Op::Weight(_) | Op::Call(_) | Op::Symbol(_) => $other,
+        }
+    };
+}
+
+impl Op {
+    /// The declarations of all operations but `weight`, `call` and `symbol`, family by family.
+    pub fn specs() -> impl Iterator<Item = &'static Spec> {
+        [
+            ElementwiseOp::SPECS,
+            ShapeOp::SPECS,
+            ReduceOp::SPECS,
+            DenseOp::SPECS,
+            GraphOp::SPECS,
+        ]
+        .into_iter()
+        .flatten()
+    }
+
+    /// The declaration; `weight`, `call` and `symbol` have none.
+    pub fn spec(&self) -> Option<&'static Spec> {
+        by_family!(self, op => Some(op.spec()), else None)
+    }
+
+    /// The declaration that an operation of the name has, and the word that the name is made with.
+    pub(crate) fn find(name: &str) -> Option<(&'static Spec, Option<&'static str>)> {
+        let (spec, word) = Self::specs().find_map(|spec| Some((spec, spec.word_of(name)?)))?;
+        Some((spec, (!word.is_empty()).then_some(word)))
+    }
+
+    /// An operation of a declaration; `values` are those of all its attributes, in order. `None` if
+    /// one is of another kind than the attribute.
+    pub fn new(spec: &Spec, values: &[Value]) -> Option<Self> {
+        macro_rules! first_of {
+            ($($family:ident),*) => {
+                $(if let Some(op) = $family::new(spec, values) {
+                    return Some(op.into());
+                })*
+            };
+        }
+        first_of!(ElementwiseOp, ShapeOp, ReduceOp, DenseOp, GraphOp);
+        None
+    }
+
+    /// The attributes and their values in order, without a word that stands in the name.
+    pub fn attributes(&self) -> Vec<(&'static Attribute, Value)> {
+        let Some(spec) = self.spec() else {
+            return Vec::new();
+        };
+        let values = by_family!(self, op => op.values(), else Vec::new());
+        let named = spec.named_attributes();
+        let skipped = values.len().saturating_sub(named.len());
+        named.iter().zip(values.into_iter().skip(skipped)).collect()
+    }
+
+    /// The first word among the attributes: what the name is made with, if it is made with one.
+    pub(crate) fn word(&self) -> Option<&'static str> {
+        by_family!(self, op => op.word(), else None)
+    }
+
+    /// The name in text and files, such as `scatter` or `add_scalar`.
+    pub fn name(&self) -> Cow<'static, str> {
+        match (self, self.spec()) {
+            (Self::Call(_), _) => "call".into(),
+            (Self::Symbol(_), _) => "symbol".into(),
+            (_, Some(spec)) if spec.words().is_empty() => spec.name.into(),
+            (_, Some(spec)) => spec
+                .name
+                .replace('*', self.word().unwrap_or_default())
+                .into(),
+            (_, None) => "weight".into(),
+        }
+    }
+
+    /// Sizes in the attributes, whose values are needed to execute the operation.
+    pub fn sizes(&self) -> Vec<&Size> {
+        by_family!(self, op => op.sizes(), else Vec::new())
+    }
+
+    /// As [`sizes`](Self::sizes), to change them.
+    pub(crate) fn sizes_mut(&mut self) -> Vec<&mut Size> {
+        by_family!(self, op => op.sizes_mut(), else Vec::new())
+    }
+
+    /// Floats in the attributes.
+    pub(crate) fn floats_mut(&mut self) -> Vec<&mut Float> {
+        by_family!(self, op => op.floats_mut(), else Vec::new())
+    }
+
+    /// Attributes that are scalars.
+    pub(crate) fn scalars(&self) -> Vec<&Scalar> {
+        by_family!(self, op => op.scalars(), else Vec::new())
+    }
+
+    /// What it does besides computing its results.
+    pub fn effects(&self) -> &'static Effects {
+        self.spec().map_or(&Effects::NONE, |spec| &spec.effects)
+    }
+
+    /// Whether the result may be another each time while the model is trained.
+    pub fn is_random(&self) -> bool {
+        self.effects().random.is_some_and(|probability| {
+            self.attributes().into_iter().any(|(attribute, value)| {
+                attribute.name == probability && matches!(value, Value::Float(Float(p)) if p > 0.0)
+            })
+        })
+    }
+
+    /// Whether equal operations on equal operands have equal results.
+    pub fn is_pure(&self) -> bool {
+        !matches!(self, Self::Call(_)) && !self.effects().makes_size && !self.is_random()
+    }
+
+    /// What the operands must be whose integers are positions, by the number of the operand, for
+    /// operands of these types.
+    pub fn index_rules(&self, operands: &[&TensorType]) -> Vec<(usize, IndexRule)> {
+        let Some(spec) = self.spec() else {
+            return Vec::new();
+        };
+        let attribute = |name: &str| {
+            let mut all = self.attributes().into_iter();
+            all.find_map(|(one, value)| (one.name == name).then_some(value))
+        };
+        let size = |operand: &str, axis: usize| {
+            let ty = operands.get(spec.position(operand)?)?;
+            ty.dims.get(axis).cloned()
+        };
+        let value = |extent| match extent {
+            Extent::Rows(operand) => size(operand, 0),
+            Extent::Attribute(name) => Size::from_value(attribute(name)?),
+            Extent::Axis(operand, name) => {
+                let axis = u32::from_value(attribute(name)?)?;
+                size(operand, usize::try_from(axis).ok()?)
+            }
+        };
+        let rule = |(position, operand): (usize, &Operand)| {
+            let rule = match operand.bound? {
+                Bound::Below(extent) => IndexRule::Below(value(extent)?),
+                Bound::Pointer(extent) => IndexRule::Pointer(value(extent)?),
+            };
+            Some((position, rule))
+        };
+        spec.operands.iter().enumerate().filter_map(rule).collect()
+    }
+}
+
+impl From<Unary> for Op {
+    fn from(function: Unary) -> Self {
+        ElementwiseOp::Unary { function }.into()
+    }
+}
+
+impl From<Binary> for Op {
+    fn from(function: Binary) -> Self {
+        ElementwiseOp::Binary { function }.into()
+    }
+}
+
+/// What integers must be that are positions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum IndexRule {
+    /// At least zero and below the size.
+    Below(Size),
+    /// Starts with zero, never decreases, ends with the size: a row pointer.
+    Pointer(Size),
+}
+
+/// A number in a program. Floats compare by their bits: `0.0` is not `-0.0`, and a NaN equals
+/// itself.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Float(pub f64);
+
+impl PartialEq for Float {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.to_bits() == other.0.to_bits()
+    }
+}
+
+impl Eq for Float {}
+
+impl Hash for Float {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.to_bits().hash(state);
+    }
+}
+
+/// A scalar operand.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Scalar {
+    /// A float.
+    Float(Float),
+    /// An integer, possibly one that depends on sizes.
+    Int(Size),
+    /// A boolean.
+    Bool(bool),
+}
+
+/// Elementwise functions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names are the mathematical ones")]
+pub enum Unary {
+    Neg,
+    Abs,
+    Sign,
+    Exp,
+    Log,
+    Log1p,
+    Sqrt,
+    Recip,
+    Erf,
+    Sin,
+    Cos,
+    Tan,
+    Tanh,
+    Sigmoid,
+    LogSigmoid,
+    Relu,
+    Gelu,
+    Floor,
+    Ceil,
+    Round,
+    Not,
+}
+
+/// Elementwise functions of two arguments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names are the mathematical ones")]
+pub enum Binary {
+    Add,
+    Sub,
+    Mul,
+    Div,
+    Rem,
+    Pow,
+    Equal,
+    NotEqual,
+    Greater,
+    GreaterEqual,
+    Lower,
+    LowerEqual,
+    And,
+    Or,
+    Xor,
+}
+
+/// Reductions along axes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names are the mathematical ones")]
+pub enum Reduction {
+    Sum,
+    Mean,
+    Max,
+    Min,
+    Prod,
+    Any,
+    All,
+}
+
+impl Scalar {
+    /// The size, if it is an integer.
+    pub fn as_size(&self) -> Option<&Size> {
+        match self {
+            Self::Int(size) => Some(size),
+            Self::Float(_) | Self::Bool(_) => None,
+        }
+    }
+}
+
+words!(Unary {
+    Neg "neg", Abs "abs", Sign "sign", Exp "exp", Log "log", Log1p "log1p", Sqrt "sqrt",
+    Recip "recip", Erf "erf", Sin "sin", Cos "cos", Tan "tan", Tanh "tanh", Sigmoid "sigmoid",
+    LogSigmoid "log_sigmoid", Relu "relu", Gelu "gelu", Floor "floor", Ceil "ceil", Round "round",
+    Not "not",
+});
+
+words!(Binary {
+    Add "add", Sub "sub", Mul "mul", Div "div", Rem "rem", Pow "pow", Equal "equal",
+    NotEqual "not_equal", Greater "greater", GreaterEqual "greater_equal", Lower "lower",
+    LowerEqual "lower_equal", And "and", Or "or", Xor "xor",
+});
+
+words!(Reduction {
+    Sum "sum", Mean "mean", Max "max", Min "min", Prod "prod", Any "any", All "all",
+});
+
+/// Words of all reductions of rows.
+const REDUCES: [&str; Reduce::ALL.len()] = {
+    let mut words = [""; Reduce::ALL.len()];
+    let mut position = 0;
+    while position < words.len() {
+        words[position] = Reduce::ALL[position].name();
+        position += 1;
+    }
+    words
+};
+
+word_attribute!(Reduce, &REDUCES);

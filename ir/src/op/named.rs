@@ -1,0 +1,87 @@
+//! Operations by the names of what they consist of, as files have them.
+
+use super::{
+    Op,
+    attribute::{Kind, Value},
+};
+
+/// Why names and values make no operation.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NamedError {
+    /// No operation has the name.
+    #[error("there is no operation `{operation}`")]
+    Operation {
+        /// The name.
+        operation: String,
+    },
+    /// The operation has no attribute of the name, or it stands twice.
+    #[error("`{operation}` has no attribute `{attribute}`, or has it twice")]
+    Attribute {
+        /// The operation.
+        operation: String,
+        /// The name.
+        attribute: String,
+    },
+    /// An attribute is absent that has no default.
+    #[error("`{operation}` has no value of `{attribute}`")]
+    Missing {
+        /// The operation.
+        operation: String,
+        /// The attribute.
+        attribute: &'static str,
+    },
+    /// The value of an attribute is of another kind.
+    #[error("`{operation}`: expected {expected} as `{attribute}`")]
+    Value {
+        /// The operation.
+        operation: String,
+        /// The attribute.
+        attribute: &'static str,
+        /// What it can hold.
+        expected: Kind,
+    },
+}
+
+impl Op {
+    /// The operation of a name with attributes by their names, in any order; those that are not
+    /// given have their defaults. `value` makes a value of a kind; `None` if what is given is of
+    /// another.
+    pub(crate) fn named<T>(
+        operation: &str,
+        given: Vec<(&str, T)>,
+        mut value: impl FnMut(T, Kind) -> Option<Value>,
+    ) -> Result<Self, NamedError> {
+        let operation = || operation.to_owned();
+        let (spec, word) = Self::find(&operation()).ok_or_else(|| NamedError::Operation {
+            operation: operation(),
+        })?;
+        let named = spec.named_attributes();
+        let mut values: Vec<Option<Value>> = vec![None; named.len()];
+        for (name, given) in given {
+            let mut slots = named.iter().zip(&mut values);
+            let slot = slots.find(|(attribute, slot)| attribute.name == name && slot.is_none());
+            let (attribute, slot) = slot.ok_or_else(|| NamedError::Attribute {
+                operation: operation(),
+                attribute: name.to_owned(),
+            })?;
+            let made = value(given, attribute.kind).ok_or_else(|| NamedError::Value {
+                operation: operation(),
+                attribute: attribute.name,
+                expected: attribute.kind,
+            })?;
+            *slot = Some(made);
+        }
+        let mut all: Vec<Value> = word.map(Value::Word).into_iter().collect();
+        for (attribute, value) in named.iter().zip(values) {
+            let value = value.or_else(|| attribute.default.map(|default| default()));
+            all.push(value.ok_or_else(|| NamedError::Missing {
+                operation: operation(),
+                attribute: attribute.name,
+            })?);
+        }
+        Self::new(spec, &all).ok_or_else(|| NamedError::Operation {
+            operation: operation(),
+        })
+    }
+}
