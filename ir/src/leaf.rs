@@ -1,4 +1,4 @@
-//! The tensors inside structured types: names of leaves, and the flat form of types in files.
+//! The tensors inside structured types, and their names.
 //!
 //! A method takes pairs, optional values and graphs; a function takes flat tensors. The *leaves* of
 //! a method's parameters, in order, connect the two. They have dotted names, which are those that a
@@ -10,8 +10,6 @@
 //! | `x: (f32[$N, 8], f32[$M, 8]?)` | `x.0`, `x.1` (optional) |
 //! | `edge_index: csr(i64[$N + 1], i64[$E], f32[$E])` | `edge_index.rowptr`, `edge_index.col`, `edge_index.value` (optional) |
 //! | `size: size($N, $M)` and `flag` | none |
-
-use serde::{Deserialize, Serialize};
 
 use crate::program::{Method, Param, SymbolId, TensorType, Type};
 
@@ -103,77 +101,5 @@ impl Method {
                 | Type::Tuple(_)
                 | Type::Flag => None,
             })
-    }
-}
-
-/// A type as the list of its parts in preorder.
-#[derive(Serialize, Deserialize)]
-pub(crate) struct FlatType(Vec<Part>);
-
-#[derive(Serialize, Deserialize)]
-enum Part {
-    Tensor(TensorType),
-    Adjacency(Box<[TensorType; 3]>),
-    Optional,
-    Tuple(u32),
-    Size([SymbolId; 2]),
-    Flag,
-}
-
-impl From<Type> for FlatType {
-    fn from(ty: Type) -> Self {
-        fn push(ty: Type, parts: &mut Vec<Part>) {
-            match ty {
-                Type::Tensor(ty) => parts.push(Part::Tensor(ty)),
-                Type::Adjacency(types) => parts.push(Part::Adjacency(types)),
-                Type::Optional(inner) => {
-                    parts.push(Part::Optional);
-                    push(*inner, parts);
-                }
-                Type::Tuple(items) => {
-                    parts.push(Part::Tuple(u32::try_from(items.len()).unwrap_or(u32::MAX)));
-                    for item in items {
-                        push(item, parts);
-                    }
-                }
-                Type::Size(symbols) => parts.push(Part::Size(symbols)),
-                Type::Flag => parts.push(Part::Flag),
-            }
-        }
-        let mut parts = Vec::new();
-        push(ty, &mut parts);
-        Self(parts)
-    }
-}
-
-impl TryFrom<FlatType> for Type {
-    type Error = &'static str;
-
-    fn try_from(flat: FlatType) -> Result<Self, &'static str> {
-        fn take(
-            parts: &mut impl Iterator<Item = Part>,
-            depth: usize,
-        ) -> Result<Type, &'static str> {
-            let below = depth.checked_sub(1).ok_or("a type nests too deep")?;
-            Ok(match parts.next().ok_or("a type ends early")? {
-                Part::Tensor(ty) => Type::Tensor(ty),
-                Part::Adjacency(types) => Type::Adjacency(types),
-                Part::Optional => Type::Optional(Box::new(take(parts, below)?)),
-                Part::Tuple(count) => {
-                    let items = (0..count)
-                        .map(|_| take(parts, below))
-                        .collect::<Result<_, _>>();
-                    Type::Tuple(items?)
-                }
-                Part::Size(symbols) => Type::Size(symbols),
-                Part::Flag => Type::Flag,
-            })
-        }
-        let mut parts = flat.0.into_iter();
-        let ty = take(&mut parts, MAX_TYPE_DEPTH)?;
-        if parts.next().is_some() {
-            return Err("a type has parts after its end");
-        }
-        Ok(ty)
     }
 }

@@ -17,7 +17,6 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    leaf::FlatType,
     op::{Op, attribute::words},
     size::Size,
 };
@@ -46,7 +45,7 @@ id!(/** A symbolic size of the program; prints as `$N`. */ SymbolId);
 /// Element type of a tensor in a program.
 ///
 /// Integers are `I64` as in PyTorch. An executor may hold those that fit in fewer bits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ElemType {
     /// 32-bit float.
     F32,
@@ -90,7 +89,7 @@ impl fmt::Display for ElemType {
 }
 
 /// Type of a tensor value: element type and one symbolic size an axis.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct TensorType {
     /// Element type.
     pub elem: ElemType,
@@ -99,7 +98,7 @@ pub struct TensorType {
 }
 
 /// Type of a value of a function: a tensor or an integer.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum ValueType {
     /// A tensor.
     Tensor(TensorType),
@@ -109,7 +108,7 @@ pub enum ValueType {
 }
 
 /// Whether a weight is trained or only saved.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum WeightRole {
     /// A trainable parameter (`nn.Parameter`).
     Parameter,
@@ -119,8 +118,12 @@ pub enum WeightRole {
     Constant,
 }
 
+words!(WeightRole {
+    Parameter "parameter", Buffer "buffer", Constant "constant",
+});
+
 /// A weight: its name and type. The values live beside the program, in [`Weights`](crate::Weights).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Weight {
     /// `state_dict` key, such as `conv1.lin.weight`; layout as PyTorch has it (`[out, in]`).
     pub name: String,
@@ -133,16 +136,15 @@ pub struct Weight {
 }
 
 /// A symbolic size.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Symbol {
     /// Name, such as `N`; sizes that depend on data are named `K0`, `K1`, ...
     pub name: String,
 }
 
-/// Type of a method's parameter or result. In files it is a flat list, so that reading one never
-/// recurses deeper than [`MAX_TYPE_DEPTH`](crate::leaf::MAX_TYPE_DEPTH).
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(into = "FlatType", try_from = "FlatType")]
+/// Type of a method's parameter or result. Those of a valid program nest at most
+/// [`MAX_TYPE_DEPTH`](crate::leaf::MAX_TYPE_DEPTH) levels.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Type {
     /// A tensor.
     Tensor(TensorType),
@@ -161,7 +163,7 @@ pub enum Type {
 }
 
 /// A named parameter of a method.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Param {
     /// Name.
     pub name: String,
@@ -170,7 +172,7 @@ pub struct Param {
 }
 
 /// One combination of present optional leaves, and the function that serves it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Case {
     /// For each optional tensor leaf of the method's parameters, in order, whether it is present.
     pub present: Vec<bool>,
@@ -180,7 +182,7 @@ pub struct Case {
 }
 
 /// What a user calls: `forward`, or `forward__0`, `forward__1`, ... for an overloaded one.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Method {
     /// Name.
     pub name: String,
@@ -211,7 +213,7 @@ impl Method {
 }
 
 /// A module: a layer, or the whole model.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Module {
     /// Path from the root, such as `convs.0`; the root's is empty.
     pub path: String,
@@ -226,7 +228,7 @@ pub struct Module {
 }
 
 /// How a function takes its arguments.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Arguments {
     /// One by one.
     Plain,
@@ -235,7 +237,7 @@ pub enum Arguments {
 }
 
 /// A straight-line function over flat values.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Function {
     /// Name, unique within its module: `forward`, `forward_1`, `propagate`, ...
     pub name: String,
@@ -266,7 +268,7 @@ impl Function {
 }
 
 /// One operation of a function.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Node {
     /// What it does, with its attributes.
     pub op: Op,
@@ -280,7 +282,7 @@ pub struct Node {
 ///
 /// Everything here is plain data that may be wrong; [`validate`](crate::validate()) turns it into a
 /// [`Valid`](crate::Valid) program, which executor and writers demand.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Program {
     /// Symbolic sizes.
     pub symbols: Vec<Symbol>,

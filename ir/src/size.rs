@@ -1,5 +1,5 @@
-//! Symbolic sizes: polynomials with integer coefficients in the program's symbols, and in minima and
-//! quotients of such polynomials.
+//! Symbolic sizes: polynomials with integer coefficients in the program's symbols, and in minima
+//! and quotients of such polynomials.
 //!
 //! A graph's sizes (`N` nodes, `E` edges) are not known when a model is recorded, so each dimension
 //! of each value is a polynomial in them: `N`, `N + E`, `4*E`, `2*N - 1`. What is no polynomial is
@@ -12,16 +12,17 @@
 //! ```
 //!
 //! Sizes with equal normal forms are equal for all graphs, and that is the only proof the validator
-//! needs. For polynomials the converse holds too; two ways to write a minimum or a quotient may have
-//! different normal forms, and then they count as different.
+//! needs. For polynomials the converse holds too; two ways to write a minimum or a quotient may
+//! have different normal forms, and then they count as different.
 //!
-//! `+` and `*` saturate and never fail: they are for code that builds programs. What reads untrusted
-//! programs uses [`Size::checked_add`], [`Size::checked_sub`] and [`Size::checked_mul`], which refuse
-//! results that leave 64 bits or grow beyond [`MAX_TERMS`].
+//! `+` and `*` saturate and never fail: they are for code that builds programs. What reads
+//! untrusted programs uses [`Size::checked_add`], [`Size::checked_sub`] and [`Size::checked_mul`],
+//! which refuse results that leave 64 bits or grow beyond [`MAX_TERMS`].
 
-use core::ops::{Add, Mul};
-
-use serde::{Deserialize, Serialize};
+use core::{
+    cmp::Ordering,
+    ops::{Add, Mul},
+};
 
 use crate::program::SymbolId;
 
@@ -147,8 +148,7 @@ impl Term {
 
 /// A size: a sum of terms in normal form (terms sorted by their factors, constant first, no two
 /// terms with the same factors, no zero coefficients). Zero is the empty sum.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
-#[serde(into = "flat::FlatSize", try_from = "flat::FlatSize")]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct Size {
     terms: Vec<Term>,
 }
@@ -173,6 +173,15 @@ impl Size {
         }
     }
 
+    /// Which of two sizes is the smaller, if it is the same one for all values of symbols.
+    fn order(a: &Self, b: &Self) -> Option<Ordering> {
+        let difference = |a: &Self, b: &Self| a.checked_sub(b)?.as_fixed();
+        // One of the differences may leave 64 bits.
+        difference(a, b)
+            .map(|difference| difference.cmp(&0))
+            .or_else(|| difference(b, a).map(|difference| 0.cmp(&difference)))
+    }
+
     /// The smaller of two sizes.
     pub fn min(a: &Self, b: &Self) -> Self {
         let is_below = |one: &Self, other: &Self| match one.as_factor() {
@@ -185,12 +194,9 @@ impl Size {
         if is_below(b, a) {
             return b.clone();
         }
-        match a
-            .checked_sub(b)
-            .and_then(|difference| difference.as_fixed())
-        {
-            Some(difference) if difference <= 0 => a.clone(),
-            Some(_) => b.clone(),
+        match Self::order(a, b) {
+            Some(Ordering::Less | Ordering::Equal) => a.clone(),
+            Some(Ordering::Greater) => b.clone(),
             None => {
                 let mut parts = [a.clone(), b.clone()];
                 parts.sort_unstable();
@@ -201,12 +207,9 @@ impl Size {
 
     /// The larger of two sizes: their sum without the smaller.
     pub fn max(a: &Self, b: &Self) -> Self {
-        match a
-            .checked_sub(b)
-            .and_then(|difference| difference.as_fixed())
-        {
-            Some(difference) if difference <= 0 => b.clone(),
-            Some(_) => a.clone(),
+        match Self::order(a, b) {
+            Some(Ordering::Less | Ordering::Equal) => b.clone(),
+            Some(Ordering::Greater) => a.clone(),
             None => &(a + b) + &(&Self::fixed(-1) * &Self::min(a, b)),
         }
     }
@@ -279,8 +282,8 @@ impl Size {
         self.terms.iter().all(is_normal) && self.terms.is_sorted_by(|a, b| a.factors < b.factors)
     }
 
-    /// The text `2*N + N*E - 1`, `min(N, 32)`, `floor_div(N, 2)` with the names that `symbol` gives;
-    /// the constant stands last.
+    /// The text `2*N + N*E - 1`, `min(N, 32)`, `floor_div(N, 2)` with the names that `symbol`
+    /// gives; the constant stands last.
     pub fn text(&self, symbol: &dyn Fn(SymbolId) -> String) -> String {
         let (constant, others): (Vec<_>, Vec<_>) =
             self.terms.iter().partition(|term| term.is_constant());
@@ -396,7 +399,8 @@ impl Size {
         })
     }
 
-    /// The sum; `None` if a coefficient leaves 64 bits or the sum has more than [`MAX_TERMS`] terms.
+    /// The sum; `None` if a coefficient leaves 64 bits or the sum has more than [`MAX_TERMS`]
+    /// terms.
     pub fn checked_add(&self, other: &Self) -> Option<Self> {
         Self::merge(
             self.terms.iter().chain(&other.terms).cloned().collect(),
@@ -484,107 +488,6 @@ impl Mul for &Size {
                 .flat_map(|a| other.terms.iter().map(move |b| product(a, b)))
                 .collect(),
         )
-    }
-}
-
-/// Sizes in files: a flat list, so that reading one never recurses deeper than [`MAX_NESTING`].
-mod flat {
-    use serde::{Deserialize, Serialize};
-
-    use super::{Factor, MAX_NESTING, Size, SymbolId, Term};
-
-    /// A size in preorder.
-    #[derive(Serialize, Deserialize)]
-    pub(super) struct FlatSize(Vec<Part>);
-
-    #[derive(Serialize, Deserialize)]
-    enum Part {
-        /// A size begins: its number of terms.
-        Size(u32),
-        /// A term begins: its coefficient and number of factors.
-        Term(i64, u32),
-        Symbol(SymbolId),
-        /// Two sizes follow.
-        Min,
-        /// Two sizes follow.
-        FloorDiv,
-    }
-
-    fn count(items: usize) -> u32 {
-        u32::try_from(items).unwrap_or(u32::MAX)
-    }
-
-    impl From<Size> for FlatSize {
-        fn from(size: Size) -> Self {
-            fn push(size: Size, parts: &mut Vec<Part>) {
-                parts.push(Part::Size(count(size.terms.len())));
-                for term in size.terms {
-                    parts.push(Part::Term(term.coefficient, count(term.factors.len())));
-                    for factor in term.factors {
-                        let (part, sizes) = match factor {
-                            Factor::Symbol(symbol) => {
-                                parts.push(Part::Symbol(symbol));
-                                continue;
-                            }
-                            Factor::Min(sizes) => (Part::Min, sizes),
-                            Factor::FloorDiv(sizes) => (Part::FloorDiv, sizes),
-                        };
-                        parts.push(part);
-                        sizes.into_iter().for_each(|size| push(size, parts));
-                    }
-                }
-            }
-            let mut parts = Vec::new();
-            push(size, &mut parts);
-            Self(parts)
-        }
-    }
-
-    impl TryFrom<FlatSize> for Size {
-        type Error = &'static str;
-
-        fn try_from(flat: FlatSize) -> Result<Self, &'static str> {
-            let mut parts = flat.0.into_iter();
-            let size = size(&mut parts, MAX_NESTING)?;
-            if parts.next().is_some() {
-                return Err("a size has parts after its end");
-            }
-            Ok(size)
-        }
-    }
-
-    const SHORT: &str = "a size ends early";
-
-    fn size(parts: &mut impl Iterator<Item = Part>, nesting: usize) -> Result<Size, &'static str> {
-        let Some(Part::Size(terms)) = parts.next() else {
-            return Err(SHORT);
-        };
-        let terms = (0..terms).map(|_| {
-            let Some(Part::Term(coefficient, factors)) = parts.next() else {
-                return Err(SHORT);
-            };
-            let factors = (0..factors).map(|_| factor(parts, nesting));
-            Ok(Term {
-                factors: factors.collect::<Result<_, _>>()?,
-                coefficient,
-            })
-        });
-        let terms = terms.collect::<Result<_, _>>()?;
-        Ok(Size { terms })
-    }
-
-    fn factor(
-        parts: &mut impl Iterator<Item = Part>,
-        nesting: usize,
-    ) -> Result<Factor, &'static str> {
-        let make: fn(Box<[Size; 2]>) -> Factor = match parts.next() {
-            Some(Part::Symbol(symbol)) => return Ok(Factor::Symbol(symbol)),
-            Some(Part::Min) => Factor::Min,
-            Some(Part::FloorDiv) => Factor::FloorDiv,
-            Some(Part::Size(_) | Part::Term(..)) | None => return Err(SHORT),
-        };
-        let below = nesting.checked_sub(1).ok_or("a size nests too deep")?;
-        Ok(make(Box::new([size(parts, below)?, size(parts, below)?])))
     }
 }
 
@@ -681,12 +584,20 @@ mod tests {
     }
 
     #[test]
-    fn files_hold_sizes_as_flat_lists() {
-        let config = bincode::config::standard();
-        let size = &Size::min(&(&n() * &e()), &7.into()) + &Size::floor_div(&e(), &n()).unwrap();
-        let bytes = bincode::serde::encode_to_vec(&size, config).unwrap();
-        let (again, _): (Size, usize) = bincode::serde::decode_from_slice(&bytes, config).unwrap();
-        assert_eq!(again, size);
+    fn the_order_of_sizes_does_not_matter() {
+        let least = Size::fixed(i64::MIN);
+        let minus_one = Size::fixed(-1);
+        let below = [&n() + &least, &n() + &minus_one];
+        for [small, large] in [[&least, &minus_one], [&below[0], &below[1]]] {
+            assert_eq!(Size::min(small, large), *small);
+            assert_eq!(Size::min(large, small), *small);
+            assert_eq!(Size::max(small, large), *large);
+            assert_eq!(Size::max(large, small), *large);
+        }
+    }
+
+    #[test]
+    fn a_minimum_with_one_of_its_own_parts_is_itself() {
         let mut deep = n();
         for _ in 0..MAX_NESTING {
             deep = Size::min(&deep, &e());
@@ -696,11 +607,5 @@ mod tests {
             1,
             "the smaller of min(N, E) and E is min(N, E)"
         );
-        for number in 0..=i64::try_from(MAX_NESTING).unwrap() {
-            deep = Size::min(&(&deep * &2.into()), &number.into());
-        }
-        let bytes = bincode::serde::encode_to_vec(&deep, config).unwrap();
-        let read = bincode::serde::decode_from_slice::<Size, _>(&bytes, config);
-        assert!(read.is_err_and(|error| error.to_string().contains("nests too deep")));
     }
 }

@@ -16,3 +16,4 @@ mod round_trip;
 mod support;
 mod version_1;
 mod version_2;
+mod version_3;

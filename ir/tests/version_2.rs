@@ -35,9 +35,8 @@ fn programs_are_those_that_their_texts_say() {
         let model = Model::load(&path).unwrap_or_else(|error| panic!("{name}: {error}"));
         Model::check(&path).unwrap();
         assert_eq!(*model.program, expected, "{name}");
-        let bytes = model.to_bytes().unwrap();
-        assert_eq!(bytes, fs::read(&path).unwrap(), "{name}");
-        assert_eq!(Model::from_bytes(&bytes).unwrap(), model, "{name}");
+        let again = Model::from_bytes(&model.to_bytes().unwrap());
+        assert_eq!(again.unwrap(), model, "{name}");
     }
 }
 

@@ -4,7 +4,11 @@ use std::io;
 
 use safetensors::SafeTensorError;
 
-use crate::{validate::Invalid, weights::WeightsError};
+use crate::{
+    op::{NamedError, attribute::Kind},
+    validate::Invalid,
+    weights::WeightsError,
+};
 
 /// Why a `.kiln` file was not read or written.
 #[derive(Debug, thiserror::Error)]
@@ -89,6 +93,21 @@ pub enum NativeError {
     /// The program cannot be encoded.
     #[error("the program cannot be encoded: {0}")]
     Encode(#[from] bincode::error::EncodeError),
+    /// A part of the program cannot be what it says.
+    #[error("{place} of the program: {problem}")]
+    Malformed {
+        /// The part, such as `function 2, node 17`.
+        place: String,
+        /// What is wrong with it.
+        #[source]
+        problem: Malformed,
+    },
+    /// The program has operations or attributes of the future.
+    #[error("the program needs {}, which this version lacks; a newer Kiln reads it", .names.join(", "))]
+    Requirements {
+        /// Their names: `operation` or `operation.attribute`.
+        names: Vec<String>,
+    },
     /// Bytes follow the program.
     #[error("{bytes} bytes follow the program")]
     Trailing {
@@ -109,4 +128,52 @@ pub enum NativeError {
     /// The weights do not fit the program.
     #[error(transparent)]
     Weights(#[from] WeightsError),
+}
+
+/// What is wrong with a part of a program in a file.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Malformed {
+    /// A table does not have what is referred to.
+    #[error("there is no {what} {number}; there are {count}")]
+    Reference {
+        /// What is referred to.
+        what: &'static str,
+        /// Its number.
+        number: u32,
+        /// Length of the table.
+        count: usize,
+    },
+    /// A word is none of those that can stand there.
+    #[error("expected {expected} as {what}, got {got:?}")]
+    Word {
+        /// What it says.
+        what: &'static str,
+        /// The words that can.
+        expected: Kind,
+        /// The word.
+        got: String,
+    },
+    /// A type or a size nests too deep.
+    #[error("{what} nests more than {limit} deep")]
+    Nesting {
+        /// Which of them.
+        what: &'static str,
+        /// Greatest depth.
+        limit: usize,
+    },
+    /// The list of the parts of a type is not that of a type.
+    #[error("a type {0}")]
+    Type(&'static str),
+    /// Names and sizes are used so often that the program would not fit memory.
+    #[error("names and sizes have {parts} parts in all, and at most {limit} are permitted")]
+    Parts {
+        /// Their parts, each as often as it is used.
+        parts: usize,
+        /// Greatest number.
+        limit: usize,
+    },
+    /// There is no such operation.
+    #[error(transparent)]
+    Operation(#[from] NamedError),
 }

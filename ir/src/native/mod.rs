@@ -5,21 +5,27 @@
     clippy::as_conversions
 )]
 
+mod budget;
+mod decode;
+mod encode;
 mod error;
 mod positional;
 mod read;
+mod schema;
+#[cfg(test)]
+mod tests;
 mod write;
 
 use safetensors::Dtype;
 
 use crate::program::ElemType;
 
-pub use error::NativeError;
+pub use error::{Malformed, NativeError};
 pub(crate) use read::{check, from_bytes, read};
 pub(crate) use write::{to_bytes, write};
 
 /// Version of the format that is written, and the newest that is read; all before it are read too.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// Most bytes of an encoded program.
 pub const MAX_PROGRAM_BYTES: usize = 64 << 20;

@@ -6,19 +6,18 @@
 use core::{fmt, marker::PhantomData};
 
 use serde::{
-    Deserialize, Deserializer, Serialize, Serializer,
+    Deserialize, Deserializer,
     de::{DeserializeOwned, Error, SeqAccess, Visitor},
-    ser::{Error as _, SerializeTuple as _},
 };
 
 use crate::{
     leaf::MAX_TYPE_DEPTH,
     op::{
-        Float, Op, Scalar,
+        Float, NamedError, Op, Scalar,
         attribute::{Kind, Value},
     },
     program::{self, ElemType, FunctionId, ModuleId, SymbolId, ValueId, WeightId, WeightRole},
-    size::{Size, Term},
+    size::{Factor, MAX_NESTING, Size, Term},
 };
 
 /// What is wrong with a program that decodes.
@@ -179,68 +178,6 @@ const BATCH_NORM: &str = "batch_norm";
 /// How many of the operations are in version 1.
 const OPERATIONS_OF_1: usize = 41;
 
-/// An operation as version 2 has it: its number, then its attributes.
-impl Serialize for Op {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let is_it = |(name, attributes): &Operation| match (self.spec(), attributes.first()) {
-            (Some(spec), Some((_, first))) if spec.name == *name && name.contains('*') => self
-                .word()
-                .is_some_and(|word| number_of(word, *first).is_some()),
-            (Some(spec), _) => spec.name == *name,
-            (None, _) => false,
-        };
-        let mut fields = serializer.serialize_tuple(2)?;
-        let numbers = (0..).zip(OPERATIONS);
-        match (
-            self,
-            numbers.clone().find(|(_, operation)| is_it(operation)),
-        ) {
-            (Self::Weight(id), _) => fields.serialize_element(&(0_u32, id))?,
-            (Self::Call(id), _) => fields.serialize_element(&(1_u32, id))?,
-            (Self::Symbol(id), _) => fields.serialize_element(&(2_u32, id))?,
-            (_, Some((number, (name, kinds)))) => {
-                let number: Variant = number;
-                fields.serialize_element(&number.saturating_add(3))?;
-                let word = self.word().filter(|_| name.contains('*')).map(Value::Word);
-                let rest = self.attributes().into_iter().map(|(_, value)| value);
-                for (value, (_, kind)) in word.into_iter().chain(rest).zip(*kinds) {
-                    match &value {
-                        Value::Word(word) => {
-                            fields.serialize_element(&number_of(word, *kind).unwrap_or_default())
-                        }
-                        Value::Bool(value) => fields.serialize_element(value),
-                        Value::Integer(value) => fields.serialize_element(value),
-                        Value::Integers(value) => fields.serialize_element(value),
-                        Value::Float(value) => fields.serialize_element(value),
-                        Value::OptionalFloat(value) => fields.serialize_element(value),
-                        Value::Scalar(value) => fields.serialize_element(value),
-                        Value::OptionalScalar(value) => fields.serialize_element(value),
-                        Value::Size(value) => fields.serialize_element(value),
-                        Value::Sizes(value) => fields.serialize_element(value),
-                        Value::Ranges(value) => fields.serialize_element(value),
-                    }?;
-                }
-            }
-            (_, None) => {
-                let name = self.name();
-                return Err(S::Error::custom(format_args!(
-                    "the version has no `{name}`"
-                )));
-            }
-        }
-        fields.end()
-    }
-}
-
-/// Number of a word, as what is written.
-fn number_of(word: &str, words: Kind) -> Option<Variant> {
-    let Kind::Word(words) = words else {
-        return None;
-    };
-    let position = words.iter().position(|one| *one == word)?;
-    Variant::try_from(position).ok()
-}
-
 /// What differs between the versions.
 pub(super) trait Version {
     /// How a size is written.
@@ -270,7 +207,7 @@ impl Version for V1 {
 }
 
 impl Version for V2 {
-    type Size = Size;
+    type Size = Nested;
 
     fn operation(number: usize) -> Option<Operation> {
         OPERATIONS.get(number).copied()
@@ -298,6 +235,73 @@ impl From<Polynomial> for Size {
     }
 }
 
+/// A size of version 2: the list of its parts in preorder.
+#[derive(Deserialize)]
+#[serde(try_from = "Vec<SizePart>")]
+pub(super) struct Nested(Size);
+
+#[derive(Deserialize)]
+enum SizePart {
+    /// A size begins: its number of terms.
+    Size(u32),
+    /// A term begins: its coefficient and number of factors.
+    Term(i64, u32),
+    Symbol(SymbolId),
+    /// Two sizes follow.
+    Min,
+    /// Two sizes follow.
+    FloorDiv,
+}
+
+impl From<Nested> for Size {
+    fn from(size: Nested) -> Self {
+        size.0
+    }
+}
+
+impl TryFrom<Vec<SizePart>> for Nested {
+    type Error = Problem;
+
+    fn try_from(parts: Vec<SizePart>) -> Result<Self, Problem> {
+        let mut parts = parts.into_iter();
+        let size = size(&mut parts, MAX_NESTING)?;
+        match parts.next() {
+            Some(_) => Err("a size has parts after its end"),
+            None => Ok(Self(size)),
+        }
+    }
+}
+
+const SHORT: &str = "a size ends early";
+
+fn size(parts: &mut impl Iterator<Item = SizePart>, nesting: usize) -> Result<Size, Problem> {
+    let Some(SizePart::Size(terms)) = parts.next() else {
+        return Err(SHORT);
+    };
+    let terms = (0..terms).map(|_| {
+        let Some(SizePart::Term(coefficient, factors)) = parts.next() else {
+            return Err(SHORT);
+        };
+        let factors = (0..factors).map(|_| factor(parts, nesting));
+        Ok(Term {
+            factors: factors.collect::<Result<_, _>>()?,
+            coefficient,
+        })
+    });
+    let terms = terms.collect::<Result<_, _>>()?;
+    Ok(Size::as_read(terms))
+}
+
+fn factor(parts: &mut impl Iterator<Item = SizePart>, nesting: usize) -> Result<Factor, Problem> {
+    let make: fn(Box<[Size; 2]>) -> Factor = match parts.next() {
+        Some(SizePart::Symbol(symbol)) => return Ok(Factor::Symbol(symbol)),
+        Some(SizePart::Min) => Factor::Min,
+        Some(SizePart::FloorDiv) => Factor::FloorDiv,
+        Some(SizePart::Size(_) | SizePart::Term(..)) | None => return Err(SHORT),
+    };
+    let below = nesting.checked_sub(1).ok_or("a size nests too deep")?;
+    Ok(make(Box::new([size(parts, below)?, size(parts, below)?])))
+}
 fn sizes<S: Into<Size>>(sizes: Vec<S>) -> Vec<Size> {
     sizes.into_iter().map(Into::into).collect()
 }
@@ -447,7 +451,8 @@ impl<'de, V: Version> Visitor<'de> for Fields<V> {
                     values.remove(0);
                 }
                 let name = name.replace('*', word);
-                Op::named(&name, values, |value, _| Some(value)).map_err(A::Error::custom)?
+                Op::named(&name, values, |value, _| Ok::<_, NamedError>(Some(value)))
+                    .map_err(A::Error::custom)?
             }
         };
         Ok(Operator(op, PhantomData))

@@ -16,8 +16,9 @@ use serde::de::{
 
 use super::{
     FORMAT, FORMAT_KEY, MAX_PROGRAM_BYTES, NativeError, PROGRAM, VERSION, VERSION_KEY, checksum,
-    checksum_key, elem,
+    checksum_key, decode, elem,
     positional::{self, V1, V2, Version},
+    schema,
 };
 use crate::{model::Model, program::Program, validate::validate, weights::Weights};
 
@@ -136,22 +137,7 @@ impl<'a> Contents<'a> {
             });
         }
         self.verify(PROGRAM, &tensor)?;
-        let (version, rest) = decode::<u32>(bytes)?;
-        if version != self.version {
-            return Err(NativeError::Metadata {
-                key: VERSION_KEY.to_owned(),
-                expected: "the version that the program begins with",
-                got: Some(self.version.to_string()),
-            });
-        }
-        let (program, rest) = match version {
-            1 => positional::<V1>(rest)?,
-            _ => positional::<V2>(rest)?,
-        };
-        match rest.len() {
-            0 => Ok(program),
-            bytes => Err(NativeError::Trailing { bytes }),
-        }
+        program(bytes, self.version)
     }
 
     fn weights(&self) -> impl Iterator<Item = (&str, TensorView<'a>)> {
@@ -181,10 +167,42 @@ impl<'a> Contents<'a> {
     }
 }
 
+/// The program in bytes that must begin with the version.
+pub(super) fn program(bytes: &[u8], expected: u32) -> Result<Program, NativeError> {
+    let (version, rest) = decode::<u32>(bytes)?;
+    if version != expected {
+        return Err(NativeError::Metadata {
+            key: VERSION_KEY.to_owned(),
+            expected: "the version that the program begins with",
+            got: Some(expected.to_string()),
+        });
+    }
+    let (program, rest) = match version {
+        1 => positional::<V1>(rest)?,
+        2 => positional::<V2>(rest)?,
+        _ => named(rest, bytes.len())?,
+    };
+    match rest.len() {
+        0 => Ok(program),
+        bytes => Err(NativeError::Trailing { bytes }),
+    }
+}
+
 /// The program that the bytes begin with, and those behind it.
 fn positional<V: Version>(bytes: &[u8]) -> Result<(Program, &[u8]), DecodeError> {
     let (program, rest) = decode::<positional::Program<V>>(bytes)?;
     Ok((program.try_into().map_err(DecodeError::Other)?, rest))
+}
+
+/// As [`positional`]. `length` is that of the whole program.
+fn named(bytes: &[u8], length: usize) -> Result<(Program, &[u8]), NativeError> {
+    let (requirements, rest) = decode::<schema::Requirements>(bytes)?;
+    let names = decode::unknown(requirements);
+    if !names.is_empty() {
+        return Err(NativeError::Requirements { names });
+    }
+    let (program, rest) = decode::<schema::Program>(rest)?;
+    Ok((decode::program(program, length)?, rest))
 }
 
 /// What the bytes begin with, and those behind it. Memory is limited in proportion to the length.

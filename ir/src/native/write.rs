@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::{
     FORMAT, FORMAT_KEY, MAX_PROGRAM_BYTES, METADATA, NativeError, PROGRAM, VERSION, VERSION_KEY,
-    checksum, checksum_key, dtype,
+    checksum, checksum_key, dtype, encode::Encoded,
 };
 use crate::model::Model;
 
@@ -66,14 +66,20 @@ pub(crate) fn to_bytes(model: &Model) -> Result<Vec<u8>, NativeError> {
 }
 
 fn encode(model: &Model) -> Result<Vec<u8>, NativeError> {
-    let schema = (VERSION, &*model.program);
-    let bytes = bincode::serde::encode_to_vec(schema, bincode::config::standard())?;
+    let encoded = Encoded::new(&model.program);
+    let content = (VERSION, encoded.requirements, encoded.program);
+    let bytes = bincode::serde::encode_to_vec(content, bincode::config::standard())?;
     if bytes.len() > MAX_PROGRAM_BYTES {
         return Err(NativeError::ProgramSize {
             bytes: bytes.len(),
             limit: MAX_PROGRAM_BYTES,
         });
     }
+    let parts = encoded.parts.check(bytes.len());
+    parts.map_err(|problem| NativeError::Malformed {
+        place: "the whole".to_owned(),
+        problem,
+    })?;
     Ok(bytes)
 }
 

@@ -26,7 +26,7 @@ mod spec;
 use core::hash::{Hash, Hasher};
 use std::borrow::Cow;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use crate::{
     program::{FunctionId, SymbolId, TensorType, WeightId},
@@ -247,7 +247,7 @@ pub enum IndexRule {
 
 /// A number in a program. Floats compare by their bits: `0.0` is not `-0.0`, and a NaN equals
 /// itself.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize)]
 pub struct Float(pub f64);
 
 impl PartialEq for Float {
@@ -265,7 +265,7 @@ impl Hash for Float {
 }
 
 /// A scalar operand.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Scalar {
     /// A float.
     Float(Float),
@@ -276,7 +276,7 @@ pub enum Scalar {
 }
 
 /// Elementwise functions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "the names are the mathematical ones")]
 pub enum Unary {
     Neg,
@@ -303,7 +303,7 @@ pub enum Unary {
 }
 
 /// Elementwise functions of two arguments.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "the names are the mathematical ones")]
 pub enum Binary {
     Add,
@@ -324,7 +324,7 @@ pub enum Binary {
 }
 
 /// Reductions along axes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "the names are the mathematical ones")]
 pub enum Reduction {
     Sum,

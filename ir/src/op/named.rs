@@ -15,13 +15,21 @@ pub enum NamedError {
         /// The name.
         operation: String,
     },
-    /// The operation has no attribute of the name, or it stands twice.
-    #[error("`{operation}` has no attribute `{attribute}`, or has it twice")]
+    /// The operation has no attribute of the name.
+    #[error("`{operation}` has no attribute `{attribute}`")]
     Attribute {
         /// The operation.
         operation: String,
         /// The name.
         attribute: String,
+    },
+    /// An attribute stands twice.
+    #[error("`{operation}` has two values of `{attribute}`")]
+    Twice {
+        /// The operation.
+        operation: String,
+        /// The attribute.
+        attribute: &'static str,
     },
     /// An attribute is absent that has no default.
     #[error("`{operation}` has no value of `{attribute}`")]
@@ -47,26 +55,32 @@ impl Op {
     /// The operation of a name with attributes by their names, in any order; those that are not
     /// given have their defaults. `value` makes a value of a kind; `None` if what is given is of
     /// another.
-    pub(crate) fn named<T>(
+    pub(crate) fn named<N: AsRef<str>, T, E: From<NamedError>>(
         operation: &str,
-        given: Vec<(&str, T)>,
-        mut value: impl FnMut(T, Kind) -> Option<Value>,
-    ) -> Result<Self, NamedError> {
-        let operation = || operation.to_owned();
-        let (spec, word) = Self::find(&operation()).ok_or_else(|| NamedError::Operation {
-            operation: operation(),
-        })?;
+        given: Vec<(N, T)>,
+        mut value: impl FnMut(T, Kind) -> Result<Option<Value>, E>,
+    ) -> Result<Self, E> {
+        let of = || operation.to_owned();
+        let unknown = || NamedError::Operation { operation: of() };
+        let (spec, word) = Self::find(operation).ok_or_else(unknown)?;
         let named = spec.named_attributes();
         let mut values: Vec<Option<Value>> = vec![None; named.len()];
         for (name, given) in given {
+            let name = name.as_ref();
             let mut slots = named.iter().zip(&mut values);
-            let slot = slots.find(|(attribute, slot)| attribute.name == name && slot.is_none());
+            let slot = slots.find(|(attribute, _)| attribute.name == name);
             let (attribute, slot) = slot.ok_or_else(|| NamedError::Attribute {
-                operation: operation(),
+                operation: of(),
                 attribute: name.to_owned(),
             })?;
-            let made = value(given, attribute.kind).ok_or_else(|| NamedError::Value {
-                operation: operation(),
+            if slot.is_some() {
+                return Err(E::from(NamedError::Twice {
+                    operation: of(),
+                    attribute: attribute.name,
+                }));
+            }
+            let made = value(given, attribute.kind)?.ok_or_else(|| NamedError::Value {
+                operation: of(),
                 attribute: attribute.name,
                 expected: attribute.kind,
             })?;
@@ -76,12 +90,10 @@ impl Op {
         for (attribute, value) in named.iter().zip(values) {
             let value = value.or_else(|| attribute.default.map(|default| default()));
             all.push(value.ok_or_else(|| NamedError::Missing {
-                operation: operation(),
+                operation: of(),
                 attribute: attribute.name,
             })?);
         }
-        Self::new(spec, &all).ok_or_else(|| NamedError::Operation {
-            operation: operation(),
-        })
+        Ok(Self::new(spec, &all).ok_or_else(unknown)?)
     }
 }

@@ -313,7 +313,10 @@ impl<'a> Builder<'a> {
             values.push(self.resolve(current, input)?);
         }
         let frame = self.frames.last_mut()?;
-        let is_transpose = |op: &Op| matches!(op, Op::Shape(ShapeOp::Permute { axes }) if axes.as_slice() == [1, 0]);
+        let is_transpose = |op: &Op| match op {
+            Op::Shape(ShapeOp::Permute { axes }) => axes.as_slice() == [1, 0],
+            _ => false,
+        };
         if is_transpose(&op)
             && let [value] = values.as_slice()
             && let Some(before) = frame.nodes.iter().find(|node| node.outputs.contains(value))

@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use super::{
     ParseError, ParseErrorKind, TEXT_VERSION,
     lex::{Spanned, Token, lex},
-    print::role,
 };
 use crate::{
     leaf::MAX_TYPE_DEPTH,
@@ -168,14 +167,8 @@ impl<'a> Parser<'a> {
     fn weight(&mut self) -> Parsed<()> {
         let (name, token) = self.at()?;
         self.mark(':')?;
-        let roles = [
-            WeightRole::Parameter,
-            WeightRole::Buffer,
-            WeightRole::Constant,
-        ];
-        let role = self.choice("`parameter`, `buffer` or `constant`", &roles, |&one| {
-            role(one)
-        })?;
+        let expected = "`parameter`, `buffer` or `constant`";
+        let role = self.choice(expected, WeightRole::ALL, |role| role.name())?;
         let elem = self.elem()?;
         let shape = self.brackets(|parser| Ok(parser.int()?.0))?;
         let id = WeightId(next_id(self.program.weights.len()));

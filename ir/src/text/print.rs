@@ -7,9 +7,7 @@ use super::{
     print_op::print_op,
     words::{at, list, word},
 };
-use crate::program::{
-    Arguments, Function, Method, Module, Node, Program, ValueId, ValueType, WeightRole,
-};
+use crate::program::{Arguments, Function, Method, Module, Node, Program, ValueId, ValueType};
 
 /// The text form of a program, valid or not. Of an invalid one it may not parse.
 pub fn print(program: &Program) -> String {
@@ -22,14 +20,6 @@ pub fn print(program: &Program) -> String {
 impl fmt::Display for Program {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write_program(f, self)
-    }
-}
-
-pub(super) fn role(role: WeightRole) -> &'static str {
-    match role {
-        WeightRole::Parameter => "parameter",
-        WeightRole::Buffer => "buffer",
-        WeightRole::Constant => "constant",
     }
 }
 
@@ -54,7 +44,7 @@ fn write_program(out: &mut impl Write, program: &Program) -> fmt::Result {
     }
     for weight in weights {
         let shape = list(&weight.shape, u64::to_string);
-        let (name, role) = (at(&weight.name), role(weight.role));
+        let (name, role) = (at(&weight.name), weight.role.name());
         writeln!(out, "weight {name}: {role} {}[{shape}]", weight.elem)?;
     }
     if !modules.is_empty() {
