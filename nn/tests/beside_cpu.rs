@@ -144,20 +144,25 @@ fn assert_near(what: &str, got: &[f64], expected: &[f64]) {
     }
 }
 
-/// The same as the mean of a loss has: many numbers that are alike.
+/// As many numbers that are alike as the mean of a loss has; of a batch, as many as software drivers run in
+/// one loop.
 #[test]
-fn pools_of_millions_of_nodes() {
-    let (nodes, value) = (1 << 21, 3.85_f32);
+fn pools_of_many_nodes() {
     let device = crate::device();
-    let x = Tensor::<2>::full([nodes, 3], value, &device);
-    let batch = Groups::new(Tensor::zeros([nodes], &device), 1).unwrap();
-    let sum = f64::from(value) * f64::from(1 << 21);
-    for (pool, expected) in [
-        (global_add_pool as fn(_, &_) -> Tensor<2>, sum),
-        (global_mean_pool, f64::from(value)),
-    ] {
-        for groups in [&Groups::one(nodes, &device), &batch] {
-            let out = pool(x.clone(), groups);
+    for (nodes, has_batch) in [(1_u32 << 21, false), (60_000, true)] {
+        let (count, value) = (usize::try_from(nodes).unwrap(), 3.85_f32);
+        let x = Tensor::<2>::full([count, 3], value, &device);
+        let groups = if has_batch {
+            Groups::new(Tensor::zeros([count], &device), 1).unwrap()
+        } else {
+            Groups::one(count, &device)
+        };
+        let sum = f64::from(value) * f64::from(nodes);
+        for (pool, expected) in [
+            (global_add_pool as fn(_, &_) -> Tensor<2>, sum),
+            (global_mean_pool, f64::from(value)),
+        ] {
+            let out = pool(x.clone(), &groups);
             assert_eq!(out.dims(), [1, 3]);
             let got: Vec<f64> = out.into_data().iter::<f64>().collect();
             assert_near("pool", &got, &[expected; 3]);

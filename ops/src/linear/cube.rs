@@ -450,7 +450,8 @@ fn sum_rows_kernel<F: Float, A: Float, O: Float, N: Size>(
     let mut row = ABSOLUTE_POS / width * chunk;
     let end = min(row + chunk, rows);
     let zero = Vector::<A, N>::new(A::new(0.0_f32));
-    let (mut sum, mut total) = (zero, zero);
+    let mut sum = zero;
+    let mut total = zero;
     let mut steps = 0u32;
     while row < end {
         let mut values = Array::<Vector<A, N>>::new(STEP);

@@ -61,60 +61,65 @@ fn reduce_rows_kernel<F: Float, N: Size, P: Int, S: Int>(
     }
     let row = ABSOLUTE_POS / width;
     let feature = ABSOLUTE_POS % width;
+    let is_sum = comptime!(matches!(reduce, Reduce::Sum | Reduce::Mean));
     let mut k = min(usize::cast_from(ptr[row]), entries);
     let end = min(usize::cast_from(ptr[row + 1]), entries);
     let mut result = Vector::<F, N>::new(F::new(0.0_f32));
     if comptime!(reduce == Reduce::Mul) {
         result = Vector::<F, N>::new(F::new(1.0_f32));
     }
+    let mut total = result;
+    let mut totals = result;
     let mut count = 0u32;
-    let (mut total, mut totals) = (result, result);
+    let mut pieces = 0u32;
     while k < end {
-        #[comptime]
-        let entry = match &perm {
-            ComptimeOption::Some(perm) => usize::cast_from(perm[k]),
-            ComptimeOption::None => k,
-        };
-        #[comptime]
-        let from = match &source {
-            ComptimeOption::Some(source) => usize::cast_from(source[entry]),
-            ComptimeOption::None => entry,
-        };
-        if from < sources {
+        let stop = min(k + HUB, end);
+        while k < stop {
             #[comptime]
-            let value = match &weight {
-                ComptimeOption::Some(weight) => {
-                    x[from * width + feature] * Vector::<F, N>::new(weight[entry])
-                }
-                ComptimeOption::None => x[from * width + feature],
+            let entry = match &perm {
+                ComptimeOption::Some(perm) => usize::cast_from(perm[k]),
+                ComptimeOption::None => k,
             };
-            if comptime!(matches!(reduce, Reduce::Sum | Reduce::Mean)) {
-                result += value;
-            } else if comptime!(reduce == Reduce::Mul) {
-                result *= value;
-            } else if count == 0u32 {
-                result = value;
-            } else if comptime!(reduce == Reduce::Max) {
-                result = max_nan(result, value);
-            } else {
-                result = min_nan(result, value);
-            }
-            count += 1u32;
-            if comptime!(matches!(reduce, Reduce::Sum | Reduce::Mean))
-                && count % comptime!(HUB as u32) == 0u32
-            {
-                total += result;
-                result = Vector::<F, N>::new(F::new(0.0_f32));
-                if count % comptime!((HUB * HUB) as u32) == 0u32 {
-                    totals += total;
-                    total = result;
+            #[comptime]
+            let from = match &source {
+                ComptimeOption::Some(source) => usize::cast_from(source[entry]),
+                ComptimeOption::None => entry,
+            };
+            if from < sources {
+                #[comptime]
+                let value = match &weight {
+                    ComptimeOption::Some(weight) => {
+                        x[from * width + feature] * Vector::<F, N>::new(weight[entry])
+                    }
+                    ComptimeOption::None => x[from * width + feature],
+                };
+                if comptime!(is_sum) {
+                    result += value;
+                } else if comptime!(reduce == Reduce::Mul) {
+                    result *= value;
+                } else if count == 0u32 {
+                    result = value;
+                } else if comptime!(reduce == Reduce::Max) {
+                    result = max_nan(result, value);
+                } else {
+                    result = min_nan(result, value);
                 }
+                count += 1u32;
+            }
+            k += 1;
+        }
+        if comptime!(is_sum) {
+            total += result;
+            result = Vector::<F, N>::new(F::new(0.0_f32));
+            pieces += 1u32;
+            if pieces % comptime!(HUB as u32) == 0u32 {
+                totals += total;
+                total = result;
             }
         }
-        k += 1;
     }
-    if comptime!(matches!(reduce, Reduce::Sum | Reduce::Mean)) {
-        result += total + totals;
+    if comptime!(is_sum) {
+        result = total + totals;
     }
     if comptime!(reduce == Reduce::Mean) {
         result /= Vector::<F, N>::new(F::cast_from(max(count, 1u32)));
