@@ -3,13 +3,15 @@
 //! The device is that of `KILN_TEST_BACKEND`. One without integers of 64 bits must say so; what it does
 //! then is tested in the crate.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use burn::tensor::{Bool, DType, Device, Int, Tensor, TensorData};
 use kiln_core::AnyTensor;
 use kiln_ir::{ExecError, Session};
 
 use crate::{
     exec::model,
-    support::{Inputs, device, floats, one},
+    support::{Inputs, backend_name, device, floats, one},
 };
 
 const BIG: i64 = 3_000_000_000;
@@ -630,4 +632,43 @@ fn @forward(x %0: f32[$N], mask %1: bool[$N], at %2: i64[$N]) -> (%4, %6, %7) {
         taken.iter::<bool>().collect::<Vec<_>>(),
         [true, true, false]
     );
+}
+
+/// An index that 32 bits would cut to one in range is out of range, and times beside indices stay.
+#[test]
+fn indices_beyond_32_bits_are_not_cut() {
+    let (device, _guard) = device();
+    let text = "kiln 1
+symbols $N, $E
+module @ = Net {
+  method forward(x: f32[$N, 2], events: i64[2, $E]) -> (f32[$E, 2], i64[$E]) {
+    case () -> @forward
+  }
+}
+fn @forward(x %0: f32[$N, 2], events %1: i64[2, $E]) -> (%6, %7) {
+  %2: i64[1, $E] = slice{ranges=[0..1, 0..$E]}(%1)
+  %3: i64[$E] = reshape{dims=[$E]}(%2)
+  %4: i64[1, $E] = slice{ranges=[1..2, 0..$E]}(%1)
+  %5: i64[$E] = reshape{dims=[$E]}(%4)
+  %6: f32[$E, 2] = gather(%0, %3)
+  %7: i64[$E] = add_scalar{rhs=1}(%5)
+}
+";
+    let session = Session::new(&model(text), &device).unwrap();
+    let run = |events: [[i64; 2]; 2]| {
+        let data = TensorData::from(events);
+        let events = Tensor::<2, Int>::from_data(data, (&device, DType::I64));
+        let inputs = Inputs::from([
+            ("x".to_owned(), floats([2, 2], 0, &device)),
+            ("events".to_owned(), events.into()),
+        ]);
+        session.run("forward", inputs).unwrap().remove(1).1
+    };
+    assert_eq!(values(run([[0, 1], [BIG, -BIG]])), [BIG + 1, 1 - BIG]);
+    if backend_name() == "flex" {
+        for index in [BIG, (1 << 32) + 1, -(1 << 32)] {
+            let run = || run([[0, index], [5, 6]]);
+            assert!(catch_unwind(AssertUnwindSafe(run)).is_err(), "{index}");
+        }
+    }
 }

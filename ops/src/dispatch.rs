@@ -7,8 +7,10 @@
 //! # Panics
 //! Each function panics where shapes disagree, as its twin in the crate root documents.
 
-use burn::backend::{Dispatch, DispatchTensor, TensorMetadata};
-use burn::tensor::FloatDType;
+#[cfg(feature = "flex")]
+use burn::backend::{BackendTensor, DispatchTensorKind};
+use burn::backend::{Dispatch, DispatchTensor, Scalar, TensorMetadata, ops::IntTensorOps as _};
+use burn::tensor::{DType, FloatDType, IntDType};
 
 use crate::{GraphOps, Reduce, check};
 
@@ -121,6 +123,32 @@ pub fn self_loop_position(src: DispatchTensor, dst: DispatchTensor, size: usize)
     check::vector("self_loop_position", "dst", &dst.shape());
     check::length("self_loop_position", "dst", dst.shape()[0], src.shape()[0]);
     <Dispatch as GraphOps>::self_loop_position(src, dst, size)
+}
+
+/// Indices in 32 bits, which are read in half of the time. On GPUs, one that does not fit becomes another
+/// that is out of range; on the CPU, all stay as they are then.
+pub fn narrow(index: DispatchTensor) -> DispatchTensor {
+    if index.dtype() != DType::I64 {
+        return index;
+    }
+    #[cfg(feature = "flex")]
+    if let DispatchTensorKind::Flex(BackendTensor::Int(own)) = &index.kind {
+        let Some(narrow) = crate::rows::flex::narrow(own) else {
+            return index;
+        };
+        return DispatchTensor {
+            kind: DispatchTensorKind::Flex(BackendTensor::Int(narrow)),
+            autodiff: index.autodiff,
+        };
+    }
+    if index.shape().num_elements() == 0 {
+        return Dispatch::int_cast(index, IntDType::I32);
+    }
+    let last = Scalar::Int(i32::MAX.into());
+    Dispatch::int_cast(
+        Dispatch::int_clamp(index, Scalar::Int(-1), last),
+        IntDType::I32,
+    )
 }
 
 /// See [`crate::dropout`].

@@ -562,3 +562,24 @@ fn ids_beyond_32_bits_are_out_of_range() {
         }
     }
 }
+
+/// Edges of either width, where every head is a graph of its own.
+#[test]
+fn heads_of_edges_of_both_widths() {
+    let device = device();
+    let ends = |dtype: DType| {
+        let data = TensorData::from([[0_i64, 1, 2, 1], [1, 1, 0, 2]]);
+        let tensor = Tensor::<2, Int>::from_data(data, (&device, dtype));
+        let edges = EdgeIndex::new_unchecked(tensor, 3, 3);
+        Endpoints::new(edges, Flow::SourceToTarget)
+    };
+    let x = floats(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], [3, 2, 1], &device);
+    let weight = floats(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0], [4, 2], &device);
+    for reduce in [Reduce::Mul, Reduce::Sum] {
+        let sum = |dtype: DType| {
+            let out = kiln_ops::aggregate_heads(x.clone(), weight.clone(), &ends(dtype), reduce);
+            read(out)
+        };
+        assert_eq!(sum(DType::I32), sum(DType::I64), "{reduce:?}");
+    }
+}

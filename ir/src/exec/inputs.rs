@@ -11,7 +11,7 @@ use burn::{
 };
 use kiln_core::AnyTensor;
 
-use super::{ExecError, Kind, Session, eval::float_dtype};
+use super::{ExecError, Kind, Session, eval::float_dtype, indices::are_small};
 use crate::{
     leaf::Leaf,
     program::{Case, ElemType, FunctionId, Method, Program, SymbolId},
@@ -24,6 +24,8 @@ pub(super) struct Call {
     pub(super) function: FunctionId,
     /// Names of the inputs that are tensors, which are the function's first.
     pub(super) names: Vec<String>,
+    /// Whether their integers are indices of 32 bits.
+    pub(super) indices: Vec<bool>,
     /// One an input of the function; `None` for integers.
     pub(super) arguments: Vec<Option<DispatchTensor>>,
     pub(super) symbols: HashMap<SymbolId, i64>,
@@ -111,9 +113,10 @@ pub(super) fn bind(
     }
     let mut names = Vec::with_capacity(present.len());
     let mut arguments = Vec::with_capacity(present.len());
-    for leaf in present {
+    let indices = indices(session, case.function, present.len(), &symbols);
+    for (leaf, is_index) in present.into_iter().zip(&indices) {
         if let Some(tensor) = inputs.remove(&leaf.name) {
-            let tensor = on_device(session, &leaf.name, leaf.ty.elem, tensor)?;
+            let tensor = on_device(session, &leaf.name, leaf.ty.elem, *is_index, tensor)?;
             arguments.push(Some(tensor));
             names.push(leaf.name);
         }
@@ -121,16 +124,38 @@ pub(super) fn bind(
     Ok(Call {
         function: case.function,
         names,
+        indices,
         arguments,
         symbols,
     })
 }
 
-/// An input on the session's device; integers in a type of it.
+/// For each input that is a tensor, whether its integers are indices of 32 bits.
+fn indices(
+    session: &Session,
+    function: FunctionId,
+    count: usize,
+    symbols: &HashMap<SymbolId, i64>,
+) -> Vec<bool> {
+    let evaluate = |size: &Size| size.evaluate(|symbol| symbols.get(&symbol).copied());
+    let is_index = |bounds: &Option<Vec<Size>>| {
+        let bounds = bounds.as_ref();
+        bounds.is_some_and(|bounds| are_small(bounds, evaluate))
+    };
+    let inputs = session.indices.get(function.index());
+    let inputs = inputs.map_or(&[][..], Vec::as_slice).iter().map(is_index);
+    inputs
+        .chain(core::iter::repeat(false))
+        .take(count)
+        .collect()
+}
+
+/// An input on the session's device; integers in a type of it, and indices in 32 bits.
 pub(super) fn on_device(
     session: &Session,
     name: &str,
     elem: ElemType,
+    is_index: bool,
     tensor: AnyTensor,
 ) -> Result<DispatchTensor, ExecError> {
     let device = &session.device;
@@ -138,7 +163,12 @@ pub(super) fn on_device(
     Ok(match Kind::of(elem) {
         Kind::Int => {
             let what = || format!("input \"{name}\" has");
-            return session.width.import(what, tensor, device);
+            let tensor = session.width.import(what, tensor, device)?;
+            if is_index {
+                kiln_ops::dispatch::narrow(tensor)
+            } else {
+                tensor
+            }
         }
         Kind::Float | Kind::Bool if is_there => tensor.into_dispatch(),
         Kind::Float => Dispatch::float_to_device(tensor.into_dispatch(), device.as_dispatch()),

@@ -1,8 +1,9 @@
 //! Integers while a program runs: as wide as the program says, or known to fit.
 //!
-//! A program's integers are `i64`. Where a device computes with 64 bits, tensors of 32 bits stay as they
-//! came as long as they are moved, compared, or read as indices, and kernels read indices of either width.
-//! Before anything else is computed from them, they become 64 bits wide, once for a run.
+//! A program's integers are `i64`. Where a device computes with 64 bits, those that are known to fit may have
+//! 32: inputs that came so, indices (`indices.rs`), and numbers that are made here. They stay so as long as they
+//! are moved, compared, or read as indices, since kernels read indices of either width. Before anything else is
+//! computed from them, they become 64 bits wide, once for a run.
 //!
 //! Other devices (WGSL without `SHADER_INT64`) have 32 bits. There each integer is compared with them
 //! before it becomes one of theirs: inputs, constants, sizes, and what operations compute, by bounds that

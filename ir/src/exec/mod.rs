@@ -17,6 +17,7 @@ mod elementwise;
 mod error;
 mod eval;
 mod graph;
+mod indices;
 mod inputs;
 mod integers;
 mod plan;
@@ -38,6 +39,7 @@ use crate::{
     op::Op,
     pass,
     program::{ElemType, Function, Method, Node, ValueId, ValueType},
+    size::Size,
     validate::Valid,
 };
 
@@ -72,6 +74,8 @@ pub struct Session {
     weights: Vec<Option<DispatchTensor>>,
     device: Device,
     width: Width,
+    /// For each function and each of its inputs, the sizes that its integers are below.
+    indices: Vec<Vec<Option<Vec<Size>>>>,
 }
 
 impl Session {
@@ -87,11 +91,13 @@ impl Session {
     fn with_width(model: &Model, device: &Device, width: Width) -> Result<Self, ExecError> {
         let program = pass::run(model.program.clone(), &pass::EXECUTION)?;
         let weights = upload::weights(&program, &model.weights, device, width)?;
+        let indices = program.functions.iter().map(indices::inputs).collect();
         Ok(Self {
             program,
             weights,
             device: device.clone(),
             width,
+            indices,
         })
     }
 

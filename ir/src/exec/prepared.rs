@@ -89,6 +89,8 @@ pub struct Prepared<'s> {
 struct Input {
     name: String,
     elem: ElemType,
+    /// Whether it has indices of 32 bits.
+    is_index: bool,
     shape: Shape,
     /// Whether it may be another in each run. If not, it is a part of the graph.
     varies: bool,
@@ -135,9 +137,11 @@ impl Session {
         let arguments = call.names.into_iter().zip(&call.arguments);
         let inputs = arguments
             .zip(&function.inputs)
-            .filter_map(|((name, tensor), id)| {
+            .zip(&call.indices)
+            .filter_map(|(((name, tensor), id), &is_index)| {
                 Some(Input {
                     name,
+                    is_index,
                     elem: elem(function, *id)?,
                     shape: tensor.as_ref()?.shape(),
                     varies: plan.varies(*id),
@@ -270,7 +274,8 @@ impl Prepared<'_> {
     ) -> Result<Vec<Option<DispatchTensor>>, ExecError> {
         let import = |(number, tensor): (usize, AnyTensor)| {
             let input = &self.inputs[number];
-            let tensor = inputs::on_device(self.session, &input.name, input.elem, tensor)?;
+            let (name, is_index) = (&input.name, input.is_index);
+            let tensor = inputs::on_device(self.session, name, input.elem, is_index, tensor)?;
             Ok((number, tensor))
         };
         let changed = changed.into_iter().map(import);

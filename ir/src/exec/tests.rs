@@ -305,3 +305,88 @@ fn values_live_until_they_are_read_for_the_last_time() {
     assert!(values.take(twice).is_some());
     assert!(values.tensors[twice.index()].is_none());
 }
+
+/// For each input of a program, the sizes that its integers are below, as text.
+fn bounds(params: &str, lines: &[&str], results: &str) -> Vec<Option<Vec<String>>> {
+    let body = format!("  {}\n", lines.join("\n  "));
+    let inputs = params.split(", ").enumerate().map(|(at, param)| {
+        let (name, ty) = param.split_once(": ").expect("a name and a type");
+        format!("{name} %{at}: {}", ty.replace(';', ", "))
+    });
+    let inputs: Vec<String> = inputs.collect();
+    let (result, outputs) = results.split_once(" = ").expect("a type and values");
+    let text = format!(
+        "kiln 1\nsymbols $N, $E\nmodule @ = Net {{\n  method forward({}) -> {result} {{\n    \
+         case () -> @forward\n  }}\n}}\nfn @forward({}) -> ({outputs}) {{\n{body}}}\n",
+        params.replace(';', ", "),
+        inputs.join(", "),
+    );
+    let program = validate(parse(&text).expect("a program")).expect("a valid program");
+    let words = crate::text::Words(&program);
+    let inputs = super::indices::inputs(&program.functions[0]).into_iter();
+    let text = |bounds: Vec<crate::Size>| {
+        let mut text: Vec<String> = bounds.iter().map(|size| words.size(size)).collect();
+        text.sort();
+        text
+    };
+    inputs.map(|bounds| bounds.map(text)).collect()
+}
+
+#[test]
+fn inputs_that_are_indices_are_found() {
+    let ends = [
+        "%2: i64[1, $E] = slice{ranges=[0..1, 0..$E]}(%1)",
+        "%3: i64[$E] = reshape{dims=[$E]}(%2)",
+        "%4: i64[1, $E] = slice{ranges=[1..2, 0..$E]}(%1)",
+        "%5: i64[$E] = reshape{dims=[$E]}(%4)",
+    ];
+    let params = "x: f32[$N;2], edges: i64[2;$E]";
+    let found =
+        |lines: &[&str], results: &str| bounds(params, &[&ends, lines].concat(), results).remove(1);
+    let of_nodes = Some(vec!["$N".to_owned(), "$N".to_owned()]);
+    let spmm = "%6: f32[$N, 2] = spmm{reduce=sum, size=$N}(%0, %3, %5)";
+    assert_eq!(found(&[spmm], "f32[$N, 2] = %6"), of_nodes);
+    // Keys and comparisons of what is an index elsewhere.
+    let keys = [
+        spmm,
+        "%7: i64[$E] = mul_scalar{rhs=$N}(%3)",
+        "%8: i64[$E] = add(%7, %5)",
+        "%9: bool[$E] = equal(%3, %5)",
+    ];
+    assert_eq!(
+        found(&keys, "(f32[$N, 2], i64[$E], bool[$E]) = %6, %8, %9"),
+        of_nodes
+    );
+    // The second row may have any numbers, such as times.
+    let times = [
+        "%6: f32[$E, 2] = gather(%0, %3)",
+        "%7: i64[$E] = mul_scalar{rhs=2}(%5)",
+    ];
+    assert_eq!(found(&times, "(f32[$E, 2], i64[$E]) = %6, %7"), None);
+    // Nothing is said of numbers of nodes that are no self loop.
+    let loops = [
+        "%6: i64[$N] = self_loop_position{size=$N}(%3, %5)",
+        "%7: i64[$E] = mul_scalar{rhs=2}(%5)",
+    ];
+    assert_eq!(found(&loops, "(i64[$N], i64[$E]) = %6, %7"), None);
+    let of_edges = ["$E", "$E", "$N", "$N"].map(str::to_owned);
+    assert_eq!(found(&loops[..1], "i64[$N] = %6"), Some(of_edges.to_vec()));
+    // A result is what came.
+    assert_eq!(found(&[], "i64[$E] = %3"), None);
+    // Some of the integers leave, and then all are read as indices.
+    let masked = [
+        "%6: bool[$E] = lower(%3, %5)",
+        "%7: i64[$E] = mask_fill{value=0}(%3, %6)",
+        "%8: f32[$E, 2] = gather(%0, %7)",
+    ];
+    assert_eq!(found(&masked, "f32[$E, 2] = %8"), None);
+    let joined = [
+        "%6: i64[$N] = arange{start=0, end=$N}()",
+        "%7: i64[$E + $N] = cat{dim=0}(%3, %6)",
+        "%8: f32[$E + $N, 2] = gather(%0, %7)",
+    ];
+    assert_eq!(
+        found(&joined, "f32[$N + $E, 2] = %8"),
+        Some(vec!["$N".to_owned()])
+    );
+}

@@ -12,8 +12,8 @@ pub(crate) mod flex;
 use burn::backend::{
     Dispatch, DispatchTensor, Shape, get_or_init_device_settings, tensor::FloatTensor,
 };
-use burn::tensor::{FloatDType, Int, Tensor};
-use kiln_core::{Csr, EdgeForm, Flow};
+use burn::tensor::{DType, FloatDType, Int, Tensor};
+use kiln_core::{Csr, EdgeForm, Flow, int_dtype};
 
 use crate::{
     Endpoints, GraphOps, Reduce, arange, backend::CsrTensors, degree, scope, spmm, spmm_csr,
@@ -114,14 +114,28 @@ pub fn aggregate_heads(
         (ends.sender(), ends.receiver())
     } else {
         let head = arange(0..heads, &ends.device()).unsqueeze_dim::<2>(0);
+        let last = num_nodes.max(ends.num_receivers()).saturating_mul(heads);
+        let dtype = int_dtype(ends.sender().dtype(), last);
+        // A recording has one type of integers.
+        let dtype = (!scope::is_recorded(&weight)).then_some(dtype);
+        let head = cast(head, dtype);
         let rows = |node: Tensor<1, Int>| {
-            let first = node.mul_scalar(int(heads)).unsqueeze_dim::<2>(1);
+            let first = cast(node, dtype)
+                .mul_scalar(int(heads))
+                .unsqueeze_dim::<2>(1);
             (first + head.clone()).reshape([num_edges * heads])
         };
         (rows(ends.sender()), rows(ends.receiver()))
     };
     let rows = ends.num_receivers();
     spmm(x, src, dst, Some(weight), rows * heads, reduce).reshape([rows, heads, channels])
+}
+
+fn cast<const D: usize>(ids: Tensor<D, Int>, dtype: Option<DType>) -> Tensor<D, Int> {
+    match dtype {
+        Some(dtype) => ids.cast(dtype),
+        None => ids,
+    }
 }
 
 /// Combines the rows of the senders at each receiver, normalised symmetrically, as graph convolutions

@@ -466,3 +466,17 @@ pub(crate) fn vector<E: burn::tensor::Element>(data: Vec<E>) -> FlexTensor {
     let shape = Shape::new([data.len()]);
     tensor(data, shape)
 }
+
+/// Indices in 32 bits, if all fit.
+#[expect(clippy::cast_possible_truncation, reason = "what is cut is noticed")]
+pub(crate) fn narrow(index: &FlexTensor) -> Option<FlexTensor> {
+    let index = index.to_contiguous();
+    let mut fit = true;
+    let narrow = elements!(index, i64).iter().map(|&id| {
+        let narrow = id as i32;
+        fit &= i64::from(narrow) == id;
+        narrow
+    });
+    let narrow: Vec<i32> = narrow.collect();
+    fit.then(|| tensor(narrow, index.layout().shape().clone()))
+}
