@@ -106,14 +106,14 @@ fn aggregate_kernel<F: Float, A: Float, N: Size>(
         let mut from = Array::<usize>::new(steps);
         let mut by = Array::<usize>::new(steps);
         let mut factor = Array::<A>::new(steps);
-        let mut counts = Array::<u32>::new(steps);
+        let mut stays = Array::<u32>::new(steps);
         #[unroll]
         for step in 0..steps {
             let entry = min(k + step, walk.end - 1);
             let node = usize::cast_from(col[entry]);
             from[step] = node * pitch;
             if comptime!(replaces_loops) {
-                counts[step] = select(node == walk.row, 0u32, 1u32);
+                stays[step] = select(node == walk.row, 0u32, 1u32);
             }
             if comptime!(weight.is_some()) {
                 by[step] = usize::cast_from(edge[entry]) * heads;
@@ -161,7 +161,7 @@ fn aggregate_kernel<F: Float, A: Float, N: Size>(
                     sums[slot] = select(k + step == walk.start, value, min_nan(before, value));
                 } else if comptime!(replaces_loops) {
                     // Left out and not multiplied by 0, which would show where it is not finite.
-                    let any = k + step < walk.end && counts[step] == 1u32;
+                    let any = k + step < walk.end && stays[step] == 1u32;
                     sums[slot] = select(any, before + value, before);
                 } else {
                     sums[slot] = select(k + step < walk.end, before + value, before);

@@ -34,8 +34,8 @@ use cubecl::{cube, prelude::*};
 pub(crate) use gradient::attention_backward;
 pub(super) use gradient::{FACTS, facts};
 use parts::{
-    Options, PARTS, Place, count_entries, find_entry, keep, leaky, merge, no_scores, push,
-    read_seed, write_output,
+    Options, PARTS, Place, count_entries, find_entry, keep, leaky, merge, push, read_seed,
+    write_output,
 };
 
 use super::AttentionAttributes;
@@ -100,7 +100,9 @@ fn attention_kernel<F: Float, A: Float, N: Size>(
     }
     let own = score_dst[row * heads + head];
     let zero = Vector::<A, N>::new(A::new(0.0_f32));
-    let mut softmax = no_scores::<A>();
+    let mut largest = A::min_value();
+    let mut total = A::new(0.0_f32);
+    let mut any = A::new(0.0_f32);
     let count = count_entries(ptr, &walk, loops);
     let mut k = 0;
     while k < count {
@@ -135,7 +137,10 @@ fn attention_kernel<F: Float, A: Float, N: Size>(
                 values[step * slots + slot] = select(counts[step] == 1u32, value, zero);
             }
         }
-        softmax = push::<A>(&mut scores, &counts, softmax, STEP);
+        let softmax = push::<A>(&mut scores, &counts, largest, total, any, STEP);
+        largest = softmax.largest;
+        total = softmax.total;
+        any = softmax.any;
         #[unroll]
         for slot in 0..slots {
             sums[slot] *= Vector::<A, N>::new(softmax.shrink);
@@ -162,7 +167,7 @@ fn attention_kernel<F: Float, A: Float, N: Size>(
         is_piece: number < pieces,
     };
     write_output::<F, A, N>(
-        &sums, &softmax, &place, out, lse, partial, width, heads, lanes, slots,
+        &sums, largest, total, any, &place, out, lse, partial, width, heads, lanes, slots,
     );
 }
 

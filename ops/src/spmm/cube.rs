@@ -168,7 +168,8 @@ fn match_sum_kernel<F: Float, I: Int>(
             let other = b[at];
             if other == own {
                 sum += v[at];
-            } else if own.is_nan() || other.is_nan() {
+            } else if !(own < other || own > other) {
+                // One is not a number.
                 sum += own + other;
             }
         }

@@ -164,36 +164,26 @@ pub(crate) struct Softmax<A: Float> {
     pub(crate) shrink: A,
 }
 
-/// The softmax of no scores.
-#[cube]
-pub(crate) fn no_scores<A: Float>() -> Softmax<A> {
-    let zero = A::new(0.0_f32);
-    Softmax::<A> {
-        largest: A::min_value(),
-        total: zero,
-        any: zero,
-        shrink: zero,
-    }
-}
-
 /// Adds the scores that count to a softmax, and replaces them by weights relative to the largest so far, the
 /// others by 0.
 #[cube]
 pub(crate) fn push<A: Float>(
     scores: &mut Array<A>,
     counts: &Array<u32>,
-    before: Softmax<A>,
+    largest: A,
+    total: A,
+    any: A,
     #[comptime] steps: usize,
 ) -> Softmax<A> {
-    let mut next = before.largest;
-    let mut any = before.any;
+    let mut next = largest;
+    let mut any = any;
     #[unroll]
     for step in 0..steps {
         next = select(counts[step] == 1u32, max(next, scores[step]), next);
         any = select(counts[step] == 1u32, A::new(1.0_f32), any);
     }
-    let shrink = (before.largest - next).exp();
-    let mut sum = before.total * shrink;
+    let shrink = (largest - next).exp();
+    let mut sum = total * shrink;
     #[unroll]
     for step in 0..steps {
         let share = (scores[step] - next).exp();
@@ -275,7 +265,9 @@ pub(crate) fn write_sums<F: Float, A: Float, N: Size>(
 #[cube]
 pub(crate) fn write_output<F: Float, A: Float, N: Size>(
     sums: &Array<Vector<A, N>>,
-    softmax: &Softmax<A>,
+    largest: A,
+    total: A,
+    any: A,
     place: &Place,
     out: &mut Tensor<Vector<F, N>>,
     lse: &mut Tensor<A>,
@@ -287,7 +279,7 @@ pub(crate) fn write_output<F: Float, A: Float, N: Size>(
 ) {
     let features = heads * width * out.vector_size();
     let stride = features + comptime!(PARTS * heads);
-    let sum = divisor::<A>(softmax.total, softmax.any);
+    let sum = divisor::<A>(total, any);
     let by = select(place.is_piece, A::new(1.0_f32), sum);
     let mut results = Array::<Vector<A, N>>::new(slots);
     #[unroll(slots <= 4)]
@@ -300,11 +292,11 @@ pub(crate) fn write_output<F: Float, A: Float, N: Size>(
     if place.first == 0 {
         if place.is_piece {
             let to = place.piece * stride + features + PARTS * place.head;
-            partial[to] = softmax.largest;
-            partial[to + 1] = softmax.total;
-            partial[to + 2] = softmax.any;
+            partial[to] = largest;
+            partial[to + 1] = total;
+            partial[to + 2] = any;
         } else {
-            lse[place.row * heads + place.head] = logarithm::<A>(softmax.largest, sum, softmax.any);
+            lse[place.row * heads + place.head] = logarithm::<A>(largest, sum, any);
         }
     }
 }

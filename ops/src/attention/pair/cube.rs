@@ -26,7 +26,7 @@ use super::DotAttentionAttributes;
 use crate::{
     AttentionAttributes, CsrTensors,
     attention::cube::parts::{
-        Options, PARTS, Place, count_entries, find_entry, keep, merge, no_scores, push, read_seed,
+        Options, PARTS, Place, count_entries, find_entry, keep, merge, push, read_seed,
         write_output,
     },
     rows::{
@@ -167,7 +167,9 @@ fn attention_kernel<F: Float, A: Float, N: Size>(
         own[slot] = select(feature < width, features, zero);
         sums[slot] = zero;
     }
-    let mut softmax = no_scores::<A>();
+    let mut largest = A::min_value();
+    let mut total = A::new(0.0_f32);
+    let mut any = A::new(0.0_f32);
     let count = count_entries(ptr, &walk, loops);
     let most = common(count.div_ceil(steps), lanes) * steps;
     let mut k = 0;
@@ -217,7 +219,10 @@ fn attention_kernel<F: Float, A: Float, N: Size>(
             }
             scores[step] = sum_lanes::<A>(sum_elements::<A, N>(products), lanes);
         }
-        softmax = push::<A>(&mut scores, &counts, softmax, steps);
+        let softmax = push::<A>(&mut scores, &counts, largest, total, any, steps);
+        largest = softmax.largest;
+        total = softmax.total;
+        any = softmax.any;
         #[unroll(slots <= 4)]
         for slot in 0..slots {
             sums[slot] *= Vector::<A, N>::new(softmax.shrink);
@@ -245,7 +250,7 @@ fn attention_kernel<F: Float, A: Float, N: Size>(
             is_piece: number < pieces,
         };
         write_output::<F, A, N>(
-            &sums, &softmax, &place, out, lse, partial, width, heads, lanes, slots,
+            &sums, largest, total, any, &place, out, lse, partial, width, heads, lanes, slots,
         );
     }
 }
