@@ -141,7 +141,9 @@ pub(crate) fn model(text: &str) -> Model {
 
 fn close(a: &[f64], b: &[f64]) -> bool {
     let near = |(a, b): (&f64, &f64)| {
-        (a - b).abs() <= 1e-5 * b.abs().max(1.0) || (a.is_nan() && b.is_nan())
+        a.total_cmp(b).is_eq()
+            || (a - b).abs() <= 1e-5 * b.abs().max(1.0)
+            || (a.is_nan() && b.is_nan())
     };
     a.len() == b.len() && a.iter().zip(b).all(near)
 }

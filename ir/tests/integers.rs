@@ -38,7 +38,8 @@ fn values(tensor: AnyTensor) -> Vec<i64> {
 /// A program with one result, the last value of the lines, and inputs `a` and `b` (`%0` and `%1`).
 fn program(result: &str, lines: &[&str]) -> String {
     let body = format!("  {}\n", lines.join("\n  "));
-    let last = lines.len() + 1;
+    let results = lines.iter().map(|line| line.matches(": ").count());
+    let last = results.sum::<usize>() + 1;
     format!(
         "kiln 1\nsymbols $N, $K\nmodule @ = Net {{\n  \
          method forward(a: i64[$N], b: i64[$N]) -> {result} {{\n    case () -> @forward\n  }}\n}}\n\
@@ -175,6 +176,59 @@ fn arithmetic() {
         &[-1, 5],
         &[0; 2],
         &[BIG, 5],
+    );
+}
+
+#[test]
+fn sums_and_order_along_axes() {
+    assert_op(
+        "cumsum{dim=0}(%0)",
+        &[2_000_000_000; 3],
+        &[0; 3],
+        &[2_000_000_000, 4_000_000_000, 6_000_000_000],
+    );
+    assert_op(
+        "cumsum{dim=0}(%0)",
+        &[HUGE, 1, -HUGE],
+        &[0; 3],
+        &[HUGE, HUGE + 1, 1],
+    );
+    // More than a block, and the last one not full.
+    let many: Vec<i64> = (1..=1500).map(|at| at * BIG).collect();
+    let sums: Vec<i64> = (1..=1500).map(|at| at * (at + 1) / 2 * BIG).collect();
+    assert_op("cumsum{dim=0}(%0)", &many, &many, &sums);
+    // Neighbours that are one float.
+    let near = [HUGE << 20, (HUGE << 20) + 1, i64::MIN, i64::MAX, HUGE << 20];
+    let ascending = [i64::MIN, HUGE << 20, HUGE << 20, (HUGE << 20) + 1, i64::MAX];
+    let order = |which: &str, op: &str, expected: &[i64]| {
+        let line = format!("%2: i64[$N], %3: i64[$N] = {op}(%0)");
+        let line = [
+            line.as_str(),
+            &format!("%4: i64[$N] = gather_elements{{dim=0}}({which}, %3)"),
+        ];
+        assert_ints("i64[$N]", &line, &near, &[0, 1, 2, 3, 4], expected);
+    };
+    order("%0", "sort{dim=0, descending=false}", &ascending);
+    order("%1", "sort{dim=0, descending=false}", &[2, 0, 4, 1, 3]);
+    order("%1", "sort{dim=0, descending=true}", &[3, 1, 0, 4, 2]);
+    order("%1", "top_k{dim=0, k=$N, largest=true}", &[3, 1, 0, 4, 2]);
+    assert_op(
+        "searchsorted{right=false}(%0, %1)",
+        &ascending,
+        &near,
+        &[1, 3, 0, 4, 1],
+    );
+    assert_op(
+        "searchsorted{right=true}(%0, %1)",
+        &ascending,
+        &near,
+        &[3, 4, 1, 5, 3],
+    );
+    assert_op(
+        "searchsorted{right=true}(%0, %1)",
+        &[1, 2],
+        &[HUGE, -HUGE],
+        &[2, 0],
     );
 }
 

@@ -87,6 +87,28 @@ const OPS: &[(&str, &str)] = &[
     ("f32[$N, $F]", "softmax{dim=0}(x)"),
     ("f32[$N, $F]", "log_softmax{dim=1}(x)"),
     ("f32[$N, $F]", "log_softmax{dim=0}(x)"),
+    ("f32[$N, $F]", "cumsum{dim=0}(x)"),
+    ("f32[$N, $F]", "cumsum{dim=1}(x)"),
+    ("i64[$E]", "cumsum{dim=0}(i)"),
+    (
+        "f32[$N, $F], %13: i64[$N, $F]",
+        "sort{dim=0, descending=true}(x)",
+    ),
+    (
+        "f32[$N, $F], %13: i64[$N, $F]",
+        "sort{dim=1, descending=false}(x)",
+    ),
+    ("i64[$E], %13: i64[$E]", "sort{dim=0, descending=true}(i)"),
+    (
+        "f32[$N, $F], %13: i64[$N, $F]",
+        "top_k{dim=0, k=$N, largest=true}(x)",
+    ),
+    (
+        "f32[$N, 0], %13: i64[$N, 0]",
+        "top_k{dim=1, k=0, largest=true}(x)",
+    ),
+    ("i64[$N, $F]", "searchsorted{right=true}(e, x)"),
+    ("i64[$E]", "searchsorted{right=false}(p, i)"),
     ("f32[$N, 4]", "linear(x, w)"),
     ("f32[$N, 4]", "linear(x, w, b)"),
     ("f32[$N, 2, 4]", "linear(h, w, b)"),

@@ -30,6 +30,20 @@ fn @forward(x %0: f32[$N, 2]) -> (%1, %2, %4, %5) {
 }
 ";
 
+const RUNNING: &str = "kiln 1
+symbols $N
+module @ = Net {
+  method forward(x: f32[$N, 2]) -> (f32[$N, 2], f32[2, $N]) {
+    case () -> @forward
+  }
+}
+fn @forward(x %0: f32[$N, 2]) -> (%1, %3) {
+  %1: f32[$N, 2] = cumsum{dim=0}(%0)
+  %2: f32[2, $N] = permute{axes=[1, 0]}(%0)
+  %3: f32[2, $N] = cumsum{dim=1}(%2)
+}
+";
+
 const PRODUCTS: &str = "kiln 1
 symbols $N
 weight @w: parameter f32[132, 128]
@@ -73,6 +87,26 @@ fn sums_of_many_entries() {
     assert_all(&outputs[1].1, [1, 2], f64::from(value));
     assert_all(&outputs[2].1, [2, 1], f64::from(value));
     assert_all(&outputs[3].1, [1, 1], 2.0 * sum);
+}
+
+#[test]
+fn sums_up_to_each_of_many_entries() {
+    let (device, _guard) = device();
+    let session = Session::new(&model(RUNNING), &device).unwrap();
+    for rows in [1, 512, 513, 1 << 19] {
+        let value = 0.1_f32;
+        let inputs = Inputs::from([("x".to_owned(), tensor(value, [rows, 2], &device))]);
+        let outputs = session.run("forward", inputs).unwrap();
+        for (dim, (_, output)) in outputs.into_iter().enumerate() {
+            let data = output.float::<2>().into_data();
+            for (at, got) in data.iter::<f64>().enumerate() {
+                let row = if dim == 0 { at / 2 } else { at % rows };
+                let count = u32::try_from(row + 1).unwrap();
+                let error = (got / (f64::from(value) * f64::from(count)) - 1.0).abs();
+                assert!(error < EXACT, "{got} of {count}");
+            }
+        }
+    }
 }
 
 #[test]

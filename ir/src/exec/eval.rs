@@ -139,6 +139,17 @@ impl<'a> Eval<'a> {
         self.width.dtype(bounds).map_err(error)
     }
 
+    /// Integers that an operation computes on the host.
+    pub(super) fn upload(
+        &self,
+        site: Site<'_>,
+        values: Vec<i64>,
+        shape: Shape,
+    ) -> Result<DispatchTensor, ExecError> {
+        let what = || format!("{} has", self.text(site));
+        self.width.upload(what, values, shape, self.device)
+    }
+
     /// An operation with its operands and results, as text.
     pub(super) fn text(&self, site: Site<'_>) -> String {
         Words(self.program).node(site.function, site.node)

@@ -384,6 +384,13 @@ fn computed(op: &Op, operands: &[[i128; 2]], shape: &Shape) -> [i128; 2] {
             let count = count(axes);
             [low.saturating_mul(count), high.saturating_mul(count)]
         }
+        (Op::Reduce(ReduceOp::CumSum { dim }), &[[low, high]]) => {
+            let count = count(&[*dim]);
+            [
+                low.saturating_mul(count).min(low),
+                high.saturating_mul(count).max(high),
+            ]
+        }
         (
             Op::Reduce(ReduceOp::Reduce {
                 reduction: Reduction::Prod,

@@ -12,6 +12,7 @@
 //! alone once, and has the device repeat the rest.
 
 mod arithmetic;
+mod cumulative;
 mod dense;
 mod elementwise;
 mod error;
@@ -20,6 +21,7 @@ mod graph;
 mod indices;
 mod inputs;
 mod integers;
+mod order;
 mod plan;
 mod prepared;
 mod reduce;
@@ -259,7 +261,7 @@ impl Session {
             Op::Symbol(_) | Op::Call(_) => Ok(Vec::new()),
             Op::Elementwise(op) => one(elementwise::eval(eval, site, op, operands)?),
             Op::Shape(op) => one(shape::eval(eval, op, operands)?),
-            Op::Reduce(op) => one(reduce::eval(eval, site, op, operands)?),
+            Op::Reduce(op) => reduce::eval(eval, site, op, operands),
             Op::Dense(op) => one(dense::eval(op, operands)),
             Op::Graph(op) => graph::eval(eval, graphs, site, op, operands),
         }

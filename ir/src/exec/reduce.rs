@@ -1,4 +1,4 @@
-//! Reductions along axes, and softmax.
+//! Reductions along axes, softmax, and sums and order along axes.
 
 use burn::{
     backend::{
@@ -9,8 +9,9 @@ use burn::{
 };
 
 use super::{
-    ExecError, Kind, Operand, VALIDATED,
+    ExecError, Kind, Operand, VALIDATED, cumulative,
     eval::{Eval, Site},
+    order,
     shape::axis,
 };
 use crate::op::{ReduceOp, Reduction};
@@ -24,8 +25,9 @@ pub(super) fn eval(
     site: Site<'_>,
     op: &ReduceOp,
     operands: Vec<Operand>,
-) -> Result<DispatchTensor, ExecError> {
-    let (x, elem) = operands.into_iter().next().expect(VALIDATED);
+) -> Result<Vec<DispatchTensor>, ExecError> {
+    let mut operands = operands.into_iter();
+    let (x, elem) = operands.next().expect(VALIDATED);
     let kind = Kind::of(elem);
     // Of no elements there is a sum, but no largest one.
     let selects = |dim: u32, x: &DispatchTensor| {
@@ -35,7 +37,7 @@ pub(super) fn eval(
         let got = format!("none along axis {dim}");
         Err(eval.undefined(site, "at least one element", got))
     };
-    Ok(match op {
+    let one = match op {
         ReduceOp::Reduce { reduction, axes } => {
             if matches!(reduction, Reduction::Max | Reduction::Min) {
                 axes.iter().try_for_each(|&dim| selects(dim, &x))?;
@@ -57,9 +59,30 @@ pub(super) fn eval(
         ReduceOp::Softmax { .. } | ReduceOp::LogSoftmax { .. } if x.shape().num_elements() == 0 => {
             x
         }
+        ReduceOp::CumSum { dim } => cumulative::sum(x, kind, axis(*dim)),
         ReduceOp::Softmax { dim } => Dispatch::softmax(x, axis(*dim)),
         ReduceOp::LogSoftmax { dim } => Dispatch::log_softmax(x, axis(*dim)),
-    })
+        ReduceOp::Sort { dim, descending } => {
+            let (dim, count) = (axis(*dim), x.shape()[axis(*dim)]);
+            return order::first(eval, site, (x, kind), dim, count, *descending);
+        }
+        ReduceOp::TopK { dim, k, largest } => {
+            let (count, size) = (
+                eval.size("the number of elements", k)?,
+                x.shape()[axis(*dim)],
+            );
+            if count > size {
+                let value = format!("{count}, of {size} along axis {dim}");
+                return Err(eval.attribute("the number of elements", k, value));
+            }
+            return order::first(eval, site, (x, kind), axis(*dim), count, *largest);
+        }
+        ReduceOp::Searchsorted { right } => {
+            let (values, _) = operands.next().expect(VALIDATED);
+            order::search(eval, site, kind, x, values, *right)?
+        }
+    };
+    Ok(vec![one])
 }
 
 /// Reduces one axis to size 1.

@@ -127,6 +127,19 @@ fn computed_integers_are_bounded() {
     assert_refused("sub(%0, %1)", &[low, 1], &[1, 1], "may give", least - 1);
     assert_refused("mul(%0, %1)", &[65_536], &[65_536], "may give", 1 << 32);
     assert_refused("mul(%0, %1)", &[65_536], &[-65_536], "may give", -1 << 32);
+    let sum = "cumsum{dim=0}(%0)";
+    assert_eq!(
+        op(sum, &[high - 5, -5, 3], &[0; 3]),
+        Err(format!(
+            "%3: i64[$N] = {sum} may give {}, {BITS}",
+            3 * (i128::from(high) - 5)
+        ))
+    );
+    assert_eq!(op(sum, &[1000, -5, 3], &[0; 3]), Ok(vec![1000, 995, 998]));
+    assert_eq!(
+        op("searchsorted{right=true}(%0, %1)", &[low, high], &[high, 0]),
+        Ok(vec![2, 1])
+    );
     assert_refused("neg(%0)", &[low], &[0], "may give", -least);
     assert_refused("abs(%0)", &[low], &[0], "may give", -least);
     assert_refused("div_scalar{rhs=-1}(%0)", &[low], &[0], "may give", -least);

@@ -111,22 +111,22 @@ fn requirements_are_operations_and_attributes_without_their_defaults() {
         "clamp.period",
         "reduce_sum",
         "reduce_median",
-        "top_k",
+        "unique",
     ];
     let unknown = decode::unknown(future.map(str::to_owned).into());
-    assert_eq!(unknown, ["clamp.period", "reduce_median", "top_k"]);
+    assert_eq!(unknown, ["clamp.period", "reduce_median", "unique"]);
 }
 
 #[test]
 fn a_program_of_the_future_says_what_it_needs() {
     // Nothing behind the requirements has to be readable.
-    let requirements = ["add", "scan", "top_k"].map(str::to_owned);
+    let requirements = ["add", "scan", "unique"].map(str::to_owned);
     let content = (VERSION, requirements.to_vec(), 250_u8);
     let bytes = bincode::serde::encode_to_vec(content, standard()).expect("bytes");
     let error = super::read::program(&bytes, VERSION).expect_err("a future");
     assert_eq!(
         error.to_string(),
-        "the program needs scan, top_k, which this version lacks; a newer Kiln reads it"
+        "the program needs scan, unique, which this version lacks; a newer Kiln reads it"
     );
 }
 

@@ -320,6 +320,13 @@ impl Effects {
         }
     }
 
+    pub(crate) const fn widens_always(self) -> Self {
+        Self {
+            widens: When::Always,
+            ..self
+        }
+    }
+
     pub(crate) const fn makes_size(self) -> Self {
         Self {
             makes_size: true,

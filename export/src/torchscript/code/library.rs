@@ -338,6 +338,15 @@ const FUNCTIONS: &[Function] = &[
 ",
     },
     Function {
+        name: "top_k",
+        uses: &[],
+        text: "def top_k(x: Tensor, k: int, dim: int, largest: bool) -> Tuple[Tensor, Tensor]:
+  # torch.topk does not say which of equal elements are taken
+  values, position, = torch.sort(x, stable=True, dim=dim, descending=largest)
+  return (torch.narrow(values, dim, 0, k), torch.narrow(position, dim, 0, k))
+",
+    },
+    Function {
         name: "self_loop_position",
         uses: &[],
         text: "def self_loop_position(src: Tensor, dst: Tensor, size: int) -> Tensor:

@@ -84,6 +84,11 @@ pub(super) fn list<T: AsRef<str>>(items: &[T]) -> String {
     format!("[{}]", items.join(", "))
 }
 
+/// A boolean literal.
+pub(super) fn boolean(value: bool) -> &'static str {
+    if value { "True" } else { "False" }
+}
+
 /// A tuple literal, or the value itself if there is only one.
 pub(super) fn tuple(items: &[String]) -> String {
     match items {

@@ -2,6 +2,7 @@
 
 mod elementwise;
 mod graph;
+mod order;
 mod shape;
 
 use kiln_ir::{
@@ -230,6 +231,7 @@ pub(crate) fn operations() -> Operations {
 
     elementwise::add(&mut all);
     shape::add(&mut all);
+    order::add(&mut all);
     graph::add(&mut all);
     all
 }

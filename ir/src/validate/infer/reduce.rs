@@ -1,6 +1,6 @@
-//! Reductions along axes, and normalisation by them.
+//! Reductions along axes, normalisation by them, and sums and order along them.
 
-use super::{Infer, Problem, one};
+use super::{Infer, Problem, one, overflow};
 use crate::{
     op::{ReduceOp, Reduction},
     program::{ElemType, TensorType},
@@ -15,7 +15,12 @@ impl Infer<'_> {
         match op {
             ReduceOp::Reduce { reduction, axes } => self.reduce(*reduction, axes, inputs),
             ReduceOp::ArgMax { dim } => self.arg_max(*dim, inputs),
-            ReduceOp::Softmax { dim } | ReduceOp::LogSoftmax { dim } => self.softmax(*dim, inputs),
+            ReduceOp::Softmax { dim } | ReduceOp::LogSoftmax { dim } | ReduceOp::CumSum { dim } => {
+                self.along(*dim, inputs)
+            }
+            ReduceOp::Sort { dim, descending: _ } => self.sort(*dim, inputs),
+            ReduceOp::TopK { dim, k, largest: _ } => self.top_k(*dim, k, inputs),
+            ReduceOp::Searchsorted { right: _ } => self.searchsorted(inputs),
         }
     }
 
@@ -65,9 +70,45 @@ impl Infer<'_> {
         Ok(one(ElemType::I64, self.with_axis(x, dim, Size::fixed(1))?))
     }
 
-    fn softmax(&self, dim: u32, inputs: &[&TensorType]) -> Types {
+    fn along(&self, dim: u32, inputs: &[&TensorType]) -> Types {
         let &[x] = inputs else { return Ok(Vec::new()) };
         self.axis(x, dim)?;
         Ok(vec![x.clone()])
     }
+
+    fn sort(&self, dim: u32, inputs: &[&TensorType]) -> Types {
+        let &[x] = inputs else { return Ok(Vec::new()) };
+        self.axis(x, dim)?;
+        Ok(with_positions(x.elem, x.dims.clone()))
+    }
+
+    fn top_k(&self, dim: u32, k: &Size, inputs: &[&TensorType]) -> Types {
+        let &[x] = inputs else { return Ok(Vec::new()) };
+        self.count("the number of elements", k)?;
+        let rest = self.axis(x, dim)?.checked_sub(k).ok_or_else(overflow)?;
+        if rest.as_fixed().is_some_and(|rest| rest < 0) {
+            let got = self.words().size(k);
+            return Err(Self::attribute(
+                "the number of elements",
+                "at most the size",
+                got,
+            ));
+        }
+        Ok(with_positions(x.elem, self.with_axis(x, dim, k.clone())?))
+    }
+
+    fn searchsorted(&self, inputs: &[&TensorType]) -> Types {
+        let &[sequence, values] = inputs else {
+            return Ok(Vec::new());
+        };
+        self.index("the sequence", sequence)?;
+        Ok(one(ElemType::I64, values.dims.clone()))
+    }
+}
+
+/// Types of elements and of their positions.
+fn with_positions(elem: ElemType, dims: Vec<Size>) -> Vec<TensorType> {
+    let mut types = one(elem, dims.clone());
+    types.extend(one(ElemType::I64, dims));
+    types
 }

@@ -96,7 +96,7 @@ pub(super) fn expression(
         }
         Op::Elementwise(op) => writer.elementwise(op),
         Op::Shape(op) => writer.shape(op),
-        Op::Reduce(op) => Ok(writer.reduce(op)),
+        Op::Reduce(op) => writer.reduce(op),
         Op::Dense(op) => writer.dense(op).map(Expression::from),
         Op::Graph(op) => writer.graph(op),
     }

@@ -1,21 +1,46 @@
-//! Reductions along axes, and normalisation by them.
+//! Reductions along axes, normalisation by them, and sums and order along them.
 
 use kiln_ir::{ReduceOp, Reduction};
 
-use super::{Expression, Writer};
+use super::{super::types, Error, Expression, Writer};
 
 impl Writer<'_, '_> {
-    pub(super) fn reduce(&self, op: &ReduceOp) -> Expression {
-        let x = self.operands.name(0);
+    pub(super) fn reduce(&mut self, op: &ReduceOp) -> Result<Expression, Error> {
+        let (x, y) = (self.operands.name(0), self.operands.name(1));
         let text = match op {
             ReduceOp::Reduce { reduction, axes } => reduced(*reduction, x, axes),
             ReduceOp::ArgMax { dim } => {
-                return Expression::named(format!("torch.argmax({x}, {dim}, True)"), "argmax");
+                let text = format!("torch.argmax({x}, {dim}, True)");
+                return Ok(Expression::named(text, "argmax"));
             }
             ReduceOp::Softmax { dim } => format!("torch.softmax({x}, {dim})"),
             ReduceOp::LogSoftmax { dim } => format!("torch.log_softmax({x}, {dim})"),
+            ReduceOp::CumSum { dim } => format!("torch.cumsum({x}, {dim})"),
+            ReduceOp::Sort { dim, descending } => {
+                let descending = types::boolean(*descending);
+                let options = format!("stable=True, dim={dim}, descending={descending}");
+                return Ok(self.with_positions(format!("torch.sort({x}, {options})")));
+            }
+            ReduceOp::TopK { dim, k, largest } => {
+                let (k, largest) = (self.scope.size(k)?, types::boolean(*largest));
+                let function = self.library.function("top_k");
+                return Ok(self.with_positions(format!("{function}({x}, {k}, {dim}, {largest})")));
+            }
+            ReduceOp::Searchsorted { right } => {
+                let right = types::boolean(*right);
+                let text = format!("torch.searchsorted({x}, {y}, out_int32=False, right={right})");
+                return Ok(Expression::named(text, "position"));
+            }
         };
-        text.into()
+        Ok(text.into())
+    }
+
+    /// An expression for elements of the first operand, and for their positions.
+    fn with_positions(&self, text: String) -> Expression {
+        Expression {
+            text,
+            names: vec![self.operands.line().to_owned(), "position".to_owned()],
+        }
     }
 }
 
