@@ -180,6 +180,62 @@ fn arithmetic() {
 }
 
 #[test]
+fn rows_and_elements_by_index() {
+    let x = [HUGE << 20, (HUGE << 20) + 1, -HUGE, 2_000_000_000];
+    let to = [1, 1, 0, 0];
+    assert_op(
+        "gather(%0, %1)",
+        &x,
+        &[1, 0, 3, 2],
+        &[x[1], x[0], x[3], x[2]],
+    );
+    let scatter = |reduce: &str| format!("scatter{{reduce={reduce}, size=$N}}(%0, %1)");
+    let zeros = [0; 4];
+    assert_op(
+        &scatter("sum"),
+        &x[2..],
+        &to[..2],
+        &[0, 2_000_000_000 - HUGE],
+    );
+    assert_op(
+        &scatter("sum"),
+        &[2_000_000_000; 4],
+        &zeros,
+        &[8_000_000_000, 0, 0, 0],
+    );
+    assert_op(&scatter("max"), &x, &to, &[x[3], x[1], 0, 0]);
+    assert_op(&scatter("min"), &x, &to, &[x[2], x[0], 0, 0]);
+    assert_op(
+        &scatter("max"),
+        &[-5, -7, i64::from(i32::MIN)],
+        &[0, 0, 2],
+        &[-5, 0, i64::from(i32::MIN)],
+    );
+    assert_op(&scatter("max"), &[i64::MIN, 1], &[1, 0], &[1, i64::MIN]);
+    assert_op(
+        &scatter("mul"),
+        &[100_000, 100_000, 3],
+        &[2, 2, 0],
+        &[3, 1, 10_000_000_000],
+    );
+    let elements = |reduce: &str| format!("scatter_elements{{dim=0, reduce={reduce}}}(%0, %1, %0)");
+    assert_op(&elements("sum"), &x[..2], &[1, 1], &[x[0], 3 * x[0] + 2]);
+    assert_op(
+        &elements("sum"),
+        &[2_000_000_000; 2],
+        &[1, 0],
+        &[4_000_000_000; 2],
+    );
+    assert_op(&elements("max"), &x, &to, &[x[0], x[1], -HUGE, x[3]]);
+    assert_op(
+        &elements("mul"),
+        &[100_000, 3],
+        &[0, 0],
+        &[30_000_000_000, 3],
+    );
+}
+
+#[test]
 fn sums_and_order_along_axes() {
     assert_op(
         "cumsum{dim=0}(%0)",

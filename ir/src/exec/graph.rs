@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use burn::{
-    backend::{DispatchTensor, TensorMetadata as _},
+    backend::{Dispatch, DispatchTensor, TensorMetadata as _, ops::IntTensorOps as _},
     tensor::{DType, Int, Shape, Tensor},
 };
 use kiln_core::{EdgeIndex, Flow};
@@ -16,8 +16,9 @@ use kiln_ops::{
 };
 
 use super::{
-    ExecError, Operand, VALIDATED,
+    ExecError, Kind, Operand, VALIDATED,
     eval::{Eval, Site, float_dtype},
+    scatter,
 };
 use crate::{
     op::{Float, GraphOp},
@@ -66,15 +67,19 @@ pub(super) fn eval(
     op: &GraphOp,
     operands: Vec<Operand>,
 ) -> Result<Vec<DispatchTensor>, ExecError> {
+    let kind = operands
+        .first()
+        .map_or(Kind::Float, |(_, elem)| Kind::of(*elem));
     let mut operands = operands.into_iter().map(|(tensor, _)| tensor);
     let x = operands.next().expect(VALIDATED);
     let mut next = || operands.next().expect(VALIDATED);
     let destinations = |size| eval.size("the number of destinations", size);
     let ids = &site.node.inputs;
     let one = match op {
+        GraphOp::Gather if kind == Kind::Int => Dispatch::int_select(x, 0, next()),
         GraphOp::Gather => dispatch::gather(x, next()),
         GraphOp::Scatter { reduce, size } => {
-            dispatch::scatter(x, next(), destinations(size)?, *reduce)
+            scatter::rows(eval, (x, kind), next(), destinations(size)?, *reduce)
         }
         GraphOp::SegmentReduce { reduce } => dispatch::segment_reduce(x, next(), *reduce),
         GraphOp::SegmentSoftmax { size } => {

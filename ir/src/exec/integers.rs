@@ -25,8 +25,11 @@ use super::{
     eval::{Eval, Site},
 };
 use crate::{
-    op::{Binary, ElementwiseOp, Op, ReduceOp, Reduction, Scalar, Unary},
-    program::{ElemType, ValueId},
+    op::{
+        Binary, Class, ElementwiseOp, GraphOp, Op, Reduce, ReduceOp, Reduction, Scalar, ShapeOp,
+        Unary,
+    },
+    program::{ElemType, Node, ValueId},
 };
 
 /// The integers that a device computes with.
@@ -171,6 +174,16 @@ pub(super) fn widens(op: &Op) -> bool {
     op.effects().widens.holds(op.word())
 }
 
+/// The operands of a node that are not positions.
+pub(super) fn numbers(node: &Node) -> impl Iterator<Item = &ValueId> {
+    let is_number = |position| {
+        let operand = node.op.spec().and_then(|spec| spec.operand(position));
+        operand.is_none_or(|operand| operand.class != Class::Int)
+    };
+    let operands = node.inputs.iter().enumerate();
+    operands.filter_map(move |(position, id)| is_number(position).then_some(id))
+}
+
 /// Least and greatest integers of values, as far as they are known, on devices that have 32 bits.
 #[derive(Debug, Default)]
 pub(super) struct Bounds {
@@ -199,9 +212,9 @@ pub(super) fn prepare(
                 if !has(DType::I32) {
                     continue;
                 }
-                let widens = widens(site.op())
-                    || has(DType::I64)
-                    || !are_positions && !are_narrow(eval, &site.op().scalars())?;
+                let widens = has(DType::I64)
+                    || !are_positions
+                        && (widens(site.op()) || !are_narrow(eval, &site.op().scalars())?);
                 if widens {
                     for one in integers {
                         let value = &mut values[one.id.index()];
@@ -266,18 +279,19 @@ fn results(
             elem: ElemType::I64,
         }) => Ok(float_extremes(site, values)),
         op => {
-            let Some(first) = site.integers().next() else {
+            let numbers = site.integers().filter(|one| !one.is_position);
+            let Some(last) = numbers.clone().last() else {
                 return Ok(None);
             };
             let mut scalars = Vec::new();
             for scalar in op.scalars() {
                 scalars.extend(narrow_scalar(eval, site, scalar)?);
             }
-            let (true, Some(tensor)) = (widens(op), &values[first.id.index()]) else {
+            let (true, Some(tensor)) = (widens(op), &values[last.id.index()]) else {
                 return Ok(None);
             };
             let mut operands = Vec::with_capacity(2);
-            for one in site.integers() {
+            for one in numbers {
                 match eval.bounds.of(one.id, values) {
                     Some(bounds) => operands.push(bounds),
                     // There are no elements, or all elements are NaN.
@@ -353,13 +367,19 @@ fn float_extremes(site: Site<'_>, values: &[Option<DispatchTensor>]) -> Option<[
 /// Bounds of what may be any integer.
 const ANY: [i128; 2] = [i64::MIN as i128, i64::MAX as i128];
 
-/// Bounds of what an operation computes from operands of these bounds, the first of which has the shape.
+/// Bounds of what an operation computes from operands of these bounds, the last of which has the shape.
 fn computed(op: &Op, operands: &[[i128; 2]], shape: &Shape) -> [i128; 2] {
     let largest = |[low, high]: [i128; 2]| low.abs().max(high.abs());
     let within = |bound: i128| [-bound, bound];
     let count = |axes: &[u32]| -> i128 {
         let sizes = axes.iter().map(|&axis| shape[axis as usize]);
         sizes.fold(1, |count, size| count.saturating_mul(size as i128))
+    };
+    let added = |[low, high]: [i128; 2], [least, most]: [i128; 2], count: i128| {
+        [
+            low.saturating_add(least.saturating_mul(count).min(0)),
+            high.saturating_add(most.saturating_mul(count).max(0)),
+        ]
     };
     match (op, operands) {
         (
@@ -391,6 +411,14 @@ fn computed(op: &Op, operands: &[[i128; 2]], shape: &Shape) -> [i128; 2] {
                 high.saturating_mul(count).max(high),
             ]
         }
+        (Op::Graph(GraphOp::Scatter { reduce, .. }), &[x]) => match reduce {
+            Reduce::Mul => within(power(largest(x), count(&[0]))),
+            _ => added([0; 2], x, count(&[0])),
+        },
+        (Op::Shape(ShapeOp::ScatterElements { dim, reduce }), &[x, value]) => match reduce {
+            Reduce::Mul => within(largest(x).saturating_mul(power(largest(value), count(&[*dim])))),
+            _ => added(x, value, count(&[*dim])),
+        },
         (
             Op::Reduce(ReduceOp::Reduce {
                 reduction: Reduction::Prod,

@@ -26,6 +26,7 @@ mod plan;
 mod prepared;
 mod reduce;
 mod replay;
+mod scatter;
 mod shape;
 #[cfg(test)]
 mod tests;
@@ -260,7 +261,7 @@ impl Session {
             // Integers have no tensors; sizes are evaluated where they are used. Calls are inlined.
             Op::Symbol(_) | Op::Call(_) => Ok(Vec::new()),
             Op::Elementwise(op) => one(elementwise::eval(eval, site, op, operands)?),
-            Op::Shape(op) => one(shape::eval(eval, op, operands)?),
+            Op::Shape(op) => one(shape::eval(eval, site, op, operands)?),
             Op::Reduce(op) => reduce::eval(eval, site, op, operands),
             Op::Dense(op) => one(dense::eval(op, operands)),
             Op::Graph(op) => graph::eval(eval, graphs, site, op, operands),

@@ -94,9 +94,7 @@ impl Plan {
     pub(super) fn widened<'f>(&self, function: &'f Function) -> impl Iterator<Item = ValueId> + 'f {
         let nodes = self.each_run(function).collect::<Vec<_>>().into_iter();
         let widens = nodes.filter(|node| integers::widens(&node.op));
-        let ids = widens
-            .flat_map(|node| &node.inputs)
-            .chain(&function.outputs);
+        let ids = widens.flat_map(integers::numbers).chain(&function.outputs);
         let is_integer = |id: &ValueId| match function.values.get(id.index()) {
             Some(ValueType::Tensor(ty)) => ty.elem == ElemType::I64,
             Some(ValueType::Int(_)) | None => false,

@@ -8,18 +8,23 @@ use burn::{
     tensor::{IntDType, Shape, Slice},
 };
 
-use super::{ExecError, Kind, Operand, VALIDATED, eval::Eval};
+use super::{
+    ExecError, Kind, Operand, VALIDATED,
+    eval::{Eval, Site},
+    scatter,
+};
 use crate::{op::ShapeOp, size::Size};
 
 pub(super) fn eval(
     eval: &Eval<'_>,
+    site: Site<'_>,
     op: &ShapeOp,
     operands: Vec<Operand>,
 ) -> Result<DispatchTensor, ExecError> {
     let mut operands = operands.into_iter();
     let (x, elem) = operands.next().expect(VALIDATED);
     let kind = Kind::of(elem);
-    let mut index = || operands.next().expect(VALIDATED).0;
+    let mut next = || operands.next().expect(VALIDATED).0;
     Ok(match op {
         ShapeOp::Reshape { dims } => {
             let shape = eval.shape(dims)?;
@@ -59,15 +64,19 @@ pub(super) fn eval(
             }
         }
         ShapeOp::Select { dim } => match kind {
-            Kind::Float => Dispatch::float_select(x, axis(*dim), index()),
-            Kind::Int => Dispatch::int_select(x, axis(*dim), index()),
-            Kind::Bool => as_int(eval, x, |x| Dispatch::int_select(x, axis(*dim), index())),
+            Kind::Float => Dispatch::float_select(x, axis(*dim), next()),
+            Kind::Int => Dispatch::int_select(x, axis(*dim), next()),
+            Kind::Bool => as_int(eval, x, |x| Dispatch::int_select(x, axis(*dim), next())),
         },
         ShapeOp::GatherElements { dim } => match kind {
-            Kind::Float => Dispatch::float_gather(axis(*dim), x, index()),
-            Kind::Int => Dispatch::int_gather(axis(*dim), x, index()),
-            Kind::Bool => as_int(eval, x, |x| Dispatch::int_gather(axis(*dim), x, index())),
+            Kind::Float => Dispatch::float_gather(axis(*dim), x, next()),
+            Kind::Int => Dispatch::int_gather(axis(*dim), x, next()),
+            Kind::Bool => as_int(eval, x, |x| Dispatch::int_gather(axis(*dim), x, next())),
         },
+        ShapeOp::ScatterElements { dim, reduce } => {
+            let values = (next(), next());
+            scatter::elements(eval, site, (x, kind), axis(*dim), values, *reduce)?
+        }
     })
 }
 

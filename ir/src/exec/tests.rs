@@ -127,6 +127,18 @@ fn computed_integers_are_bounded() {
     assert_refused("sub(%0, %1)", &[low, 1], &[1, 1], "may give", least - 1);
     assert_refused("mul(%0, %1)", &[65_536], &[65_536], "may give", 1 << 32);
     assert_refused("mul(%0, %1)", &[65_536], &[-65_536], "may give", -1 << 32);
+    let rows = "scatter{reduce=sum, size=$N}(%0, %1)";
+    assert_eq!(op(rows, &[7, 8], &[1, 1]), Ok(vec![0, 15]));
+    assert_refused(rows, &[high, 1], &[0, 1], "may give", 2 * i128::from(high));
+    let elements = "scatter_elements{dim=0, reduce=sum}(%0, %1, %0)";
+    assert_eq!(op(elements, &[7, 8], &[1, 1]), Ok(vec![7, 23]));
+    assert_refused(
+        elements,
+        &[high, 1],
+        &[1, 1],
+        "may give",
+        3 * i128::from(high),
+    );
     let sum = "cumsum{dim=0}(%0)";
     assert_eq!(
         op(sum, &[high - 5, -5, 3], &[0; 3]),

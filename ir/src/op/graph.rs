@@ -13,14 +13,16 @@ operations! {
     /// `dst`.
     Graph: GraphOp {
         /// `out[e] = x[index[e]]`: `x [N, ..]`, `index [E]` to `[E, ..]`.
-        Gather "gather" (x: Float, index: Int below(Extent::Rows("x"))) -> 1 is fresh;
-        /// Rows that share a destination, reduced: `x [E, ..]`, `index [E]` to `[size, ..]`.
+        Gather "gather" (x: Number, index: Int below(Extent::Rows("x"))) -> 1 is fresh;
+        /// Rows that share a destination, reduced: `x [E, ..]`, `index [E]` to `[size, ..]`. There are
+        /// no means of integers.
         Scatter "scatter" {
             /// How.
             reduce: Reduce,
             /// Number of destinations.
             size: Size,
-        } (x: Float, index: Int below(Extent::Attribute("size"))) -> 1 is fresh;
+        } (x: Number, index: Int below(Extent::Attribute("size"))) -> 1
+            is fresh, widens(&["sum", "mul"]);
         /// Consecutive rows, reduced: `x [E, ..]`, `ptr [n + 1]` to `[n, ..]`.
         SegmentReduce "segment_reduce" {
             /// How.

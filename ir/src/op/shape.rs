@@ -1,6 +1,6 @@
 //! Operations that move elements and change shapes.
 
-use super::{Extent, operations};
+use super::{Extent, Reduce, operations};
 use crate::size::Size;
 
 operations! {
@@ -48,5 +48,14 @@ operations! {
             /// The axis.
             dim: u32,
         } (x: Any, index: Int below(Extent::Axis("x", "dim"))) -> 1;
+        /// Elements along an axis, each reduced with the values whose index is its position; `index`
+        /// and `value` have one shape, of the rank of `x`. There are no means of integers.
+        ScatterElements "scatter_elements" {
+            /// The axis.
+            dim: u32,
+            /// How.
+            reduce: Reduce,
+        } (x: Number, index: Int below(Extent::Axis("x", "dim")), value: Same) -> 1
+            is widens(&["sum", "mul"]);
     }
 }

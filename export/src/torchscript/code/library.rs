@@ -141,6 +141,14 @@ const FUNCTIONS: &[Function] = &[
 ",
     },
     Function {
+        name: "scatter_elements",
+        uses: &["wide"],
+        text: "def scatter_elements(x: Tensor, dim: int, index: Tensor, value: Tensor, reduce: str) -> Tensor:
+  out = torch.scatter_reduce(__torch__.kiln.ops.wide(x), dim, index, __torch__.kiln.ops.wide(value), reduce, include_self=True)
+  return torch.to(out, ops.prim.dtype(x))
+",
+    },
+    Function {
         name: "scatter_max",
         uses: &["scatter_reduced"],
         text: "def scatter_max(x: Tensor, index: Tensor, size: int) -> Tensor:

@@ -1,6 +1,6 @@
-//! Sums and order along axes, and places in sorted sequences.
+//! Sums and order along axes, places in sorted sequences, and elements by index.
 
-use kiln_ir::{ReduceOp, Size, TensorType};
+use kiln_ir::{GraphOp, Reduce, ReduceOp, ShapeOp, Size, TensorType};
 
 use super::Operations;
 use crate::{
@@ -140,4 +140,121 @@ pub(super) fn add(all: &mut Operations) {
         vec![(ints(), one(&[])), (int(vec![n.clone()]), one(&[1, 2]))],
         vec![(int(vec![n.clone()]), one(&[0, 0]))],
     );
+    scattered(all);
+}
+
+/// Adds rows of integers and elements by index.
+fn scattered(all: &mut Operations) {
+    let (n, e) = (all.n.clone(), all.e.clone());
+    let huge: i64 = (1 << 60) + 1;
+    let one = |values: &[i64]| (int(vec![e.clone()]), Data::int(&[values.len()], values));
+    let x = || one(&[huge, -huge, huge - 1, 3]);
+    all.add(
+        "gather_int",
+        GraphOp::Gather,
+        vec![x(), one(&[1, 1, 3, 0])],
+        vec![one(&[-huge, -huge, 3, huge])],
+    );
+    for (reduce, name, out) in [
+        (Reduce::Sum, "scatter_sum_int", [2 * huge - 1, 0, 3 - huge]),
+        (Reduce::Max, "scatter_max_int", [huge, 0, 3]),
+        (Reduce::Min, "scatter_min_int", [huge - 1, 0, -huge]),
+        (
+            Reduce::Mul,
+            "scatter_mul_int",
+            [huge.wrapping_mul(huge - 1), 1, -3 * huge],
+        ),
+    ] {
+        all.add(
+            name,
+            GraphOp::Scatter {
+                reduce,
+                size: 3.into(),
+            },
+            vec![x(), one(&[0, 2, 0, 2])],
+            vec![(int(vec![3.into()]), Data::int(&[3], &out))],
+        );
+    }
+    all.add(
+        "scatter_max_int_empty",
+        GraphOp::Scatter {
+            reduce: Reduce::Max,
+            size: 2.into(),
+        },
+        vec![one(&[]), one(&[])],
+        vec![(int(vec![2.into()]), Data::int(&[2], &[0, 0]))],
+    );
+
+    let nan = f32::NAN;
+    let wide = |values: &[f32]| {
+        (
+            float(vec![n.clone(), 2.into()]),
+            Data::float(&[3, 2], values),
+        )
+    };
+    let by = |values: &[f32]| {
+        (
+            float(vec![e.clone(), 2.into()]),
+            Data::float(&[2, 2], values),
+        )
+    };
+    let index = || {
+        (
+            int(vec![e.clone(), 2.into()]),
+            Data::int(&[2, 2], &[0, 2, 0, 0]),
+        )
+    };
+    for (reduce, name, out) in [
+        (
+            Reduce::Sum,
+            "scatter_elements_sum",
+            [12.0, 1.0, 3.0, 4.0, nan, 14.0],
+        ),
+        (
+            Reduce::Mean,
+            "scatter_elements_mean",
+            [4.0, 0.5, 3.0, 4.0, nan, 7.0],
+        ),
+        (
+            Reduce::Max,
+            "scatter_elements_max",
+            [7.0, 2.0, 3.0, 4.0, nan, 8.0],
+        ),
+        (
+            Reduce::Min,
+            "scatter_elements_min",
+            [1.0, -1.0, 3.0, 4.0, nan, 6.0],
+        ),
+        (
+            Reduce::Mul,
+            "scatter_elements_mul",
+            [28.0, -2.0, 3.0, 4.0, nan, 48.0],
+        ),
+    ] {
+        all.add(
+            name,
+            ShapeOp::ScatterElements { dim: 0, reduce },
+            vec![
+                wide(&[1.0, 2.0, 3.0, 4.0, nan, 6.0]),
+                index(),
+                by(&[4.0, 8.0, 7.0, -1.0]),
+            ],
+            vec![wide(&out)],
+        );
+    }
+    for (reduce, name, out) in [
+        (Reduce::Sum, "scatter_elements_int", [huge, 4]),
+        (Reduce::Max, "scatter_elements_max_int", [huge, 7]),
+    ] {
+        let row = |size: &Size, values: &[i64]| {
+            let ty = int(vec![1.into(), size.clone()]);
+            (ty, Data::int(&[1, values.len()], values))
+        };
+        all.add(
+            name,
+            ShapeOp::ScatterElements { dim: 1, reduce },
+            vec![row(&n, &[huge, 7]), row(&e, &[1, 1]), row(&e, &[-4, 1])],
+            vec![row(&n, &out)],
+        );
+    }
 }

@@ -2,7 +2,7 @@
 
 use super::{Infer, Problem, one, overflow};
 use crate::{
-    op::{Float, GraphOp},
+    op::{Float, GraphOp, Reduce},
     program::{ElemType, TensorType},
     size::Size,
 };
@@ -13,7 +13,7 @@ impl Infer<'_> {
     pub(super) fn graph_op(&self, op: &GraphOp, inputs: &[&TensorType]) -> Types {
         match op {
             GraphOp::Gather => self.gather(inputs),
-            GraphOp::Scatter { reduce: _, size } => self.scatter(size, inputs),
+            GraphOp::Scatter { reduce, size } => self.scatter(*reduce, size, inputs),
             GraphOp::SegmentReduce { reduce: _ } => self.segment_reduce(inputs),
             GraphOp::SegmentSoftmax { size } => self.segment_softmax(size, inputs),
             GraphOp::Spmm { reduce: _, size } => self.spmm(size, inputs),
@@ -49,10 +49,11 @@ impl Infer<'_> {
         Ok(one(elem, rows_of(edges.clone(), features)))
     }
 
-    fn scatter(&self, size: &Size, inputs: &[&TensorType]) -> Types {
+    fn scatter(&self, reduce: Reduce, size: &Size, inputs: &[&TensorType]) -> Types {
         let &[x, _] = inputs else {
             return Ok(Vec::new());
         };
+        Self::reduces(reduce, x)?;
         self.count("the number of destinations", size)?;
         let features = self.messages(inputs)?;
         Ok(one(x.elem, rows_of(size.clone(), features)))
@@ -65,6 +66,14 @@ impl Infer<'_> {
         self.count("the number of destinations", size)?;
         self.messages(inputs)?;
         Ok(vec![x.clone()])
+    }
+
+    /// Checks that elements have the reduction.
+    pub(super) fn reduces(reduce: Reduce, x: &TensorType) -> Result<(), Problem> {
+        if reduce == Reduce::Mean && !x.elem.is_float() {
+            return Err(Self::element("x", "floats", x.elem));
+        }
+        Ok(())
     }
 
     /// `(x [E, ..], index [E])`; gives the sizes after `E`.

@@ -2,7 +2,7 @@
 
 use super::{Infer, Problem, one, overflow};
 use crate::{
-    op::ShapeOp,
+    op::{Reduce, ShapeOp},
     program::TensorType,
     size::Size,
     validate::{Kind, MAX_RANK},
@@ -21,6 +21,9 @@ impl Infer<'_> {
             ShapeOp::RepeatDim { dim, times } => self.repeat(*dim, times, inputs),
             ShapeOp::Select { dim } => self.select(*dim, inputs),
             ShapeOp::GatherElements { dim } => self.gather_elements(*dim, inputs),
+            ShapeOp::ScatterElements { dim, reduce } => {
+                self.scatter_elements(*dim, *reduce, inputs)
+            }
         }
     }
 
@@ -179,6 +182,19 @@ impl Infer<'_> {
             return Err(self.shape("the index", expected, index));
         }
         Ok(one(x.elem, index.dims.clone()))
+    }
+
+    fn scatter_elements(&self, dim: u32, reduce: Reduce, inputs: &[&TensorType]) -> Types {
+        let &[x, index, value] = inputs else {
+            return Ok(Vec::new());
+        };
+        Self::reduces(reduce, x)?;
+        self.gather_elements(dim, &[x, index])?;
+        if value.dims != index.dims {
+            let expected = format!("the sizes of {}", self.words().tensor_type(index));
+            return Err(self.shape("the value", expected, value));
+        }
+        Ok(vec![x.clone()])
     }
 
     /// Checks that no axis stands twice.

@@ -1,6 +1,6 @@
 //! Operations that move elements and change shapes.
 
-use kiln_ir::{ElemType, ShapeOp, Size, TensorType};
+use kiln_ir::{ElemType, Reduce, ShapeOp, Size, TensorType};
 
 use super::{super::types, Error, Expression, Writer};
 
@@ -25,6 +25,18 @@ impl Writer<'_, '_> {
                 format!("torch.repeat({x}, {})", types::list(&repeats))
             }
             ShapeOp::Select { dim } => format!("torch.index_select({x}, {dim}, {y})"),
+            ShapeOp::ScatterElements { dim, reduce } => {
+                let function = self.library.function("scatter_elements");
+                let value = self.operands.name(2);
+                let reduce = match reduce {
+                    Reduce::Sum => "sum",
+                    Reduce::Mean => "mean",
+                    Reduce::Max => "amax",
+                    Reduce::Min => "amin",
+                    Reduce::Mul => "prod",
+                };
+                format!("{function}({x}, {dim}, {y}, {value}, \"{reduce}\")")
+            }
             ShapeOp::GatherElements { dim } => format!("torch.gather({x}, {dim}, {y})"),
         };
         Ok(text.into())
