@@ -1,7 +1,9 @@
 //! From Burn's captured operations to operations of the IR, with the sizes of one recording.
 //!
-//! This file and `capture.rs` are the only ones of the crate that know Burn's recording format. An
+//! This file, those of its folder and `capture.rs` are the only ones of the crate that know Burn's recording format. An
 //! operation that has no counterpart here is an error that names it.
+
+mod order;
 
 use std::collections::HashMap;
 
@@ -320,22 +322,22 @@ impl Lifter {
                 &[&d.lhs],
                 &d.out,
             ),
-            Numeric::ArgTopK(_)
+            Numeric::CumSum(_)
+            | Numeric::Sort(_)
+            | Numeric::SortWithIndices(_)
+            | Numeric::ArgSort(_)
             | Numeric::TopK(_)
             | Numeric::TopKWithIndices(_)
-            | Numeric::ArgMin(_)
+            | Numeric::ArgTopK(_) => self.order(op),
+            Numeric::ArgMin(_)
             | Numeric::MaxDimWithIndices(_)
             | Numeric::MinDimWithIndices(_)
             | Numeric::MaxAbs(_)
             | Numeric::MaxAbsDim(_)
             | Numeric::IntRandom(_)
-            | Numeric::CumSum(_)
             | Numeric::CumProd(_)
             | Numeric::CumMin(_)
             | Numeric::CumMax(_)
-            | Numeric::Sort(_)
-            | Numeric::SortWithIndices(_)
-            | Numeric::ArgSort(_)
             | Numeric::Pad(_) => None,
         }
     }
@@ -717,10 +719,15 @@ impl Lifter {
     fn output(&mut self, out: &TensorIr) -> Option<RawTensor> {
         Some(RawTensor {
             elem: elem(out.dtype)?,
-            dims: out.shape.iter().map(|&n| int(n)).collect(),
+            dims: sizes_of(out),
             number: self.numbering.define(out.id),
         })
     }
+}
+
+/// The sizes of one recording.
+fn sizes_of(tensor: &TensorIr) -> Vec<i64> {
+    tensor.shape.iter().map(|&n| int(n)).collect()
 }
 
 fn sizes(tensor: &TensorIr) -> Vec<Size> {
