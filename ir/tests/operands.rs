@@ -146,6 +146,8 @@ const OPS: &[(&str, &str)] = &[
     ("i64[$E]", "ptr_to_index{entries=$E}(p)"),
     ("i64[$N + 1], %13: i64[$E]", "coo_to_csr{size=$N}(i)"),
     ("i64[$K]", "nonzero(m)"),
+    ("i64[$K]", "repeat_interleave(i)"),
+    ("i64[$K]", "repeat_interleave(p)"),
     ("i64[$N]", "self_loop_position{size=$N}(i, j)"),
     (
         "f32[$N, 2, $F]",

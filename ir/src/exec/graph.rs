@@ -18,7 +18,7 @@ use kiln_ops::{
 use super::{
     ExecError, Kind, Operand, VALIDATED,
     eval::{Eval, Site, float_dtype},
-    scatter,
+    repeat, scatter,
 };
 use crate::{
     op::{Float, GraphOp},
@@ -111,6 +111,8 @@ pub(super) fn eval(
             return Ok(vec![pointers, order]);
         }
         GraphOp::Nonzero => dispatch::nonzero(x),
+        GraphOp::RepeatInterleave => repeat::positions(eval, site, x)?,
+        GraphOp::SizeOf => repeat::below(eval, site, x)?,
         GraphOp::SelfLoopPosition { size } => {
             dispatch::self_loop_position(x, next(), eval.size("the number of nodes", size)?)
         }

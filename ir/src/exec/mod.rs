@@ -25,6 +25,7 @@ mod order;
 mod plan;
 mod prepared;
 mod reduce;
+mod repeat;
 mod replay;
 mod scatter;
 mod shape;

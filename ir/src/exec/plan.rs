@@ -190,6 +190,7 @@ mod tests {
             ("relu(%0)", "f32[$E]", true),
             ("reshape{dims=[$E]}(%0)", "f32[$E]", false),
             ("nonzero(%1)", "i64[$K]", false),
+            ("repeat_interleave(%4)", "i64[$K]", false),
             ("cumsum{dim=0}(%0)", "f32[$E]", true),
             ("searchsorted{right=true}(%0, %0)", "i64[$E]", false),
             ("div(%0, %0)", "f32[$E]", true),

@@ -76,6 +76,12 @@ operations! {
         } (index: Int below(Extent::Attribute("size"))) -> 2;
         /// Positions of true values; how many is a symbol of its own: `mask [E]` to `[K]`.
         Nonzero "nonzero" (mask: Bool) -> 1 is reads_back, makes_size;
+        /// Each position as often as its entry says; how many there are is a symbol of its own:
+        /// `repeats [N]` to `[K]`. Rows gathered by it are the rows repeated.
+        RepeatInterleave "repeat_interleave" (repeats: Int) -> 1 is fresh, reads_back, makes_size;
+        /// A size that is computed, as the positions below it: `size []` or `[1]` to `[K]`, where `K`,
+        /// a symbol of its own, is the integer in it.
+        SizeOf "size_of" (size: Int) -> 1 is fresh, reads_back, makes_size;
         /// For each node the position of its last self loop, or `E` where it has none: `src [E]`,
         /// `dst [E]` to `[size]`.
         SelfLoopPosition "self_loop_position" {

@@ -43,6 +43,16 @@ const FUNCTIONS: &[Function] = &[
 "#,
     },
     Function {
+        name: "size_of",
+        uses: &["check_count"],
+        text: r#"def size_of(size: Tensor) -> Tensor:
+  # as many positions as the integer in it says
+  count = int(size)
+  __torch__.kiln.ops.check_count(count, "a size")
+  return torch.arange(count, dtype=4, layout=None, device=ops.prim.device(size))
+"#,
+    },
+    Function {
         name: "check_nodes",
         uses: &[],
         text: r#"def check_nodes(size: Optional[Tuple[int, int]], name: str, src: int, dst: int) -> NoneType:

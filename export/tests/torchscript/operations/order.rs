@@ -257,4 +257,35 @@ fn scattered(all: &mut Operations) {
             vec![row(&n, &out)],
         );
     }
+    let k = all.k.clone();
+    let of =
+        |size: &Size, values: &[i64]| (int(vec![size.clone()]), Data::int(&[values.len()], values));
+    for (name, op, input, out) in [
+        (
+            "repeat_interleave",
+            GraphOp::RepeatInterleave,
+            of(&n, &[2, 0, 1]),
+            of(&k, &[0, 0, 2]),
+        ),
+        (
+            "repeat_interleave_empty",
+            GraphOp::RepeatInterleave,
+            of(&n, &[]),
+            of(&k, &[]),
+        ),
+        (
+            "size_of",
+            GraphOp::SizeOf,
+            of(&1.into(), &[3]),
+            of(&k, &[0, 1, 2]),
+        ),
+        (
+            "size_of_scalar",
+            GraphOp::SizeOf,
+            (int(vec![]), Data::int(&[], &[0])),
+            of(&k, &[]),
+        ),
+    ] {
+        all.add(name, op, vec![input], vec![out]);
+    }
 }

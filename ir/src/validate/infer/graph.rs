@@ -22,6 +22,8 @@ impl Infer<'_> {
             GraphOp::PtrToIndex { entries } => self.ptr_to_index(entries, inputs),
             GraphOp::CooToCsr { size } => self.coo_to_csr(size, inputs),
             GraphOp::Nonzero => self.nonzero(inputs),
+            GraphOp::RepeatInterleave => self.repeat_interleave(inputs),
+            GraphOp::SizeOf => self.size_of(inputs),
             GraphOp::SelfLoopPosition { size } => self.self_loop_position(size, inputs),
             GraphOp::EdgeAttention {
                 slope: _,
@@ -233,6 +235,26 @@ impl Infer<'_> {
             [size] => Ok(one(ElemType::I64, vec![size.clone()])),
             _ => Err(self.shape("the mask", "rank 1", mask)),
         }
+    }
+
+    fn repeat_interleave(&self, inputs: &[&TensorType]) -> Types {
+        let &[repeats] = inputs else {
+            return Ok(Vec::new());
+        };
+        self.index("the repeats", repeats)?;
+        Ok(vec![repeats.clone()])
+    }
+
+    fn size_of(&self, inputs: &[&TensorType]) -> Types {
+        let &[size] = inputs else {
+            return Ok(Vec::new());
+        };
+        match size.dims.as_slice() {
+            [] => {}
+            [one] if one.as_fixed() == Some(1) => {}
+            _ => return Err(self.shape("the size", "one element, of shape [] or [1]", size)),
+        }
+        Ok(one(ElemType::I64, vec![Size::fixed(1)]))
     }
 
     fn self_loop_position(&self, size: &Size, inputs: &[&TensorType]) -> Types {

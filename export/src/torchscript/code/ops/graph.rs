@@ -62,6 +62,11 @@ impl Writer<'_, '_> {
                     names: ["rowptr", "perm"].map(str::to_owned).into(),
                 });
             }
+            GraphOp::RepeatInterleave => (format!("torch.repeat_interleave({x})"), "position"),
+            GraphOp::SizeOf => {
+                let function = self.library.function("size_of");
+                (format!("{function}({x})"), "position")
+            }
             GraphOp::Nonzero => (format!("torch.squeeze(torch.nonzero({x}), 1)"), "position"),
             GraphOp::SelfLoopPosition { size } => {
                 let size = self.scope.size(size)?;
