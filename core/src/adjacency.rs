@@ -11,10 +11,11 @@ use burn::tensor::{Device, Int, Tensor};
 
 use crate::{
     GraphError,
+    any_tensor::AnyTensor,
     csr::{Csr, CsrCache, Walk},
     edge_index::check_range,
+    integers::size_to_i64,
     leaves::{Leaves, part},
-    value::AnyTensor,
 };
 
 /// The edges of a graph in compressed form, sorted by destination: PyG's `SparseTensor` `adj_t`.
@@ -62,7 +63,7 @@ impl Adjacency {
             return Err(shape("value", format!("[{edges}]"), value.dims()[0]));
         }
         let mut least = 0;
-        let last = i64::try_from(edges).unwrap_or(i64::MAX);
+        let last = size_to_i64(edges);
         for (position, got) in rowptr.to_data().iter::<i64>().enumerate() {
             let expected = if position == 0 && got != 0 {
                 Some("0".to_owned())

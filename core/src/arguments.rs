@@ -2,11 +2,7 @@
 
 use burn::tensor::Tensor;
 
-use crate::{
-    Edges, Flow, Leaves, Nodes,
-    leaves::part,
-    value::{AnyTensor, Value},
-};
+use crate::{Edges, Flow, Leaves, Nodes, any_tensor::AnyTensor, leaves::part, value::Value};
 
 /// The values of a call, by the names of the signature's parameters.
 #[derive(Debug, Default)]

@@ -12,7 +12,10 @@
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
-use crate::{EdgeIndex, Graph, GraphError, int_dtype};
+use crate::{
+    EdgeIndex, Graph, GraphError,
+    integers::{int_dtype, size_to_i64},
+};
 
 /// A block-diagonal batch of graphs.
 #[derive(Clone, Debug)]
@@ -71,7 +74,7 @@ impl Batch {
         let total: usize = graphs.iter().map(Graph::num_nodes).sum();
         let dtype = int_dtype(first.edges().tensor().dtype(), total);
         for (position, graph) in (0_i64..).zip(graphs) {
-            let shift = i64::try_from(nodes).unwrap_or(i64::MAX);
+            let shift = size_to_i64(nodes);
             columns.push(graph.edges().tensor().cast(dtype).add_scalar(shift));
             owners.extend(core::iter::repeat_n(position, graph.num_nodes()));
             nodes += graph.num_nodes();

@@ -11,9 +11,10 @@ use core::ops::Range;
 
 use crate::{
     GraphError,
+    any_tensor::AnyTensor,
     csr::{Csr, CsrCache, Walk},
+    integers::int_tensor,
     leaves::Leaves,
-    value::{AnyTensor, int_tensor},
 };
 
 /// The edges of a graph in coordinate form: PyG's `edge_index`, with the numbers of nodes.

@@ -2,7 +2,7 @@
 
 use burn::tensor::{Device, Tensor};
 
-use crate::{Adjacency, EdgeIndex, Flow, Nodes, leaves::Leaves, value::AnyTensor};
+use crate::{Adjacency, EdgeIndex, Flow, Nodes, any_tensor::AnyTensor, leaves::Leaves};
 
 /// The end points of edges: COO or CSR (PyG's `Adj = Union[Tensor, SparseTensor]`).
 #[derive(Clone, Debug)]

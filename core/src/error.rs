@@ -5,7 +5,7 @@
 
 use thiserror::Error;
 
-use crate::IntegerError;
+use crate::integers::IntegerError;
 
 /// A graph that contradicts itself.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]

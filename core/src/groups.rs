@@ -2,7 +2,9 @@
 
 use burn::tensor::{Device, Int, Tensor};
 
-use crate::{Batch, EdgeIndex, GraphError, leaves::Leaves, value::AnyTensor};
+use crate::{
+    Batch, EdgeIndex, GraphError, any_tensor::AnyTensor, integers::size_to_i64, leaves::Leaves,
+};
 
 /// Which group each row of a tensor belongs to: PyG's `batch` with the number of graphs.
 ///
@@ -101,7 +103,7 @@ impl Groups {
 }
 
 fn edges(owner: &Tensor<1, Int>, rows: usize) -> Tensor<2, Int> {
-    let last = i64::try_from(rows).unwrap_or(i64::MAX);
+    let last = size_to_i64(rows);
     let row = Tensor::arange(0..last, &owner.device()).cast(owner.dtype());
     Tensor::stack(vec![row, owner.clone()], 0)
 }

@@ -2,7 +2,7 @@
 
 use burn::tensor::{Bool, Int, Tensor};
 
-use crate::value::AnyTensor;
+use crate::any_tensor::AnyTensor;
 
 /// A value made of tensors, each of which has a dotted name.
 ///

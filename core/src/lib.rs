@@ -46,6 +46,7 @@
 #![deny(unsafe_code)]
 
 mod adjacency;
+mod any_tensor;
 mod arguments;
 pub mod backend;
 mod batch;
@@ -57,6 +58,7 @@ mod flow;
 mod graph;
 mod groups;
 mod history;
+mod integers;
 mod leaves;
 pub mod loader;
 mod nodes;
@@ -67,6 +69,7 @@ pub mod signature;
 mod value;
 
 pub use adjacency::Adjacency;
+pub use any_tensor::{AnyTensor, Kind};
 pub use arguments::{Arguments, ConvArgs, Named};
 pub use batch::Batch;
 pub use csr::{Csr, HUB, Walk};
@@ -77,9 +80,10 @@ pub use flow::Flow;
 pub use graph::Graph;
 pub use groups::Groups;
 pub use history::{Change, ChangeKind};
+pub use integers::{IntegerError, int_dtype, int_tensor, size_to_i64};
 pub use leaves::{Leaves, part as leaf_name};
 pub use nodes::Nodes;
 pub use precision::{MatmulPrecision, matmul_precision, set_matmul_precision};
 pub use read::ReadError;
 pub use signature::{Signature, Signatures, Type};
-pub use value::{AnyTensor, IntegerError, Kind, Value, int_dtype, int_tensor};
+pub use value::Value;

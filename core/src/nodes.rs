@@ -3,8 +3,8 @@
 use burn::tensor::{Int, Tensor};
 
 use crate::{
+    any_tensor::AnyTensor,
     leaves::{Leaves, part},
-    value::AnyTensor,
 };
 
 /// The node features that a layer takes: one node set, or sources and targets of a bipartite graph

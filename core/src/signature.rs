@@ -7,7 +7,7 @@
 
 use core::fmt;
 
-use crate::value::Kind;
+use crate::any_tensor::Kind;
 
 /// One dimension of a declared input: a named size or a fixed one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -11,10 +11,12 @@
 //! | `edge_index: csr(i64[$N + 1], i64[$E], f32[$E])` | `edge_index.rowptr`, `edge_index.col`, `edge_index.value` (optional) |
 //! | `size: size($N, $M)` and `flag` | none |
 
-use crate::program::{Method, Param, SymbolId, TensorType, Type};
-
-/// Deepest nesting of a parameter's type in a valid program.
-pub const MAX_TYPE_DEPTH: usize = 16;
+pub use crate::types::MAX_TYPE_DEPTH;
+use crate::{
+    id::SymbolId,
+    program::{Method, Param},
+    types::{TensorType, Type},
+};
 
 /// A tensor inside a parameter or a result.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -17,6 +17,7 @@
 //! export and transform, and nothing else accepts an unvalidated program.
 
 pub mod exec;
+mod id;
 pub mod leaf;
 pub mod model;
 pub mod native;
@@ -26,6 +27,7 @@ pub mod program;
 pub mod record;
 pub mod size;
 pub mod text;
+mod types;
 pub mod validate;
 pub mod weights;
 

@@ -24,7 +24,7 @@ use core::{
     ops::{Add, Mul},
 };
 
-use crate::program::SymbolId;
+use crate::id::SymbolId;
 
 /// Largest number of terms of a size in a valid program.
 pub const MAX_TERMS: usize = 64;

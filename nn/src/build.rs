@@ -11,85 +11,10 @@
 use burn::tensor::Device;
 use kiln_core::Flow;
 use serde::Serialize;
-use serde_json::{Map, Value};
-use thiserror::Error;
+use serde_json::Value;
 
-use crate::{
-    catalog::{AnyLayer, AnyModule, NAMES},
-    config::{ConfigError, LayerConfig},
-};
-
-/// Why a module could not be made.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum BuildError {
-    /// There is no layer or model of this name.
-    #[error("unknown layer or model `{name}`, expected one of {}", NAMES.join(", "))]
-    UnknownName {
-        /// The name.
-        name: String,
-    },
-    /// The arguments are not an object.
-    #[error("{kind}: expected an object of arguments, got {got}")]
-    NotAnObject {
-        /// Layer or model.
-        kind: String,
-        /// What came instead.
-        got: Value,
-    },
-    /// The arguments could not be read.
-    #[error("{kind}: cannot read the arguments")]
-    Unreadable {
-        /// Layer or model.
-        kind: String,
-        /// What is wrong.
-        #[source]
-        source: serde_json::Error,
-    },
-    /// The layer or model has no such argument.
-    #[error("{kind} has no argument `{name}`, expected one of {}", known.join(", "))]
-    UnknownArgument {
-        /// Layer or model.
-        kind: String,
-        /// The argument.
-        name: String,
-        /// The arguments that it has.
-        known: Vec<String>,
-    },
-    /// An argument without a default value is absent.
-    #[error("{kind} needs the argument `{name}`")]
-    MissingArgument {
-        /// Layer or model.
-        kind: String,
-        /// The argument.
-        name: &'static str,
-    },
-    /// An argument has the wrong type.
-    #[error("{kind}: argument `{name}`: {source}")]
-    Type {
-        /// Layer or model.
-        kind: String,
-        /// The argument.
-        name: String,
-        /// What is wrong.
-        source: serde_json::Error,
-    },
-    /// An argument has a value that the layer or model cannot work with.
-    #[error("{kind}: {source}")]
-    Value {
-        /// Layer or model.
-        kind: String,
-        /// What is wrong.
-        source: ConfigError,
-    },
-}
-
-impl BuildError {
-    pub(crate) fn value(kind: &str, source: ConfigError) -> Self {
-        let kind = kind.to_owned();
-        Self::Value { kind, source }
-    }
-}
+pub use crate::arguments::BuildError;
+use crate::catalog::{AnyLayer, AnyModule, NAMES};
 
 /// Makes a layer or model from PyG's name and constructor arguments.
 ///
@@ -128,106 +53,9 @@ pub fn from_args(
     };
     match AnyModule::new(name, &args, device) {
         Some(module) => Ok(AnyLayer::new(module?, flow)),
-        None => Err(BuildError::UnknownName { name: kind() }),
+        None => Err(BuildError::UnknownName {
+            name: kind(),
+            known: NAMES,
+        }),
     }
-}
-
-/// Arguments of all layers that change no result here, and the values that are accepted.
-const NEUTRAL: &[(&str, &str)] = &[
-    ("node_dim", "-2"),
-    ("node_dim", "0"),
-    ("decomposed_layers", "1"),
-    ("act_kwargs", "null"),
-    ("norm_kwargs", "null"),
-    ("aggr_kwargs", "null"),
-];
-
-/// The configuration that arguments describe: the defaults, with PyG's arguments in their places.
-pub(crate) fn config<C: LayerConfig>(
-    kind: &str,
-    args: &Map<String, Value>,
-) -> Result<C, BuildError> {
-    let error = |name: &str, source| BuildError::Type {
-        kind: kind.to_owned(),
-        name: name.to_owned(),
-        source,
-    };
-    if let Some(&name) = C::REQUIRED.iter().find(|name| is_absent(args.get(**name))) {
-        let kind = kind.to_owned();
-        return Err(BuildError::MissingArgument { kind, name });
-    }
-    let mut config = C::blank();
-    for (name, value) in args {
-        let value = match value {
-            Value::String(text) if text == "None" => &Value::Null,
-            value => value,
-        };
-        let value = with_kwargs(name, value, args);
-        let mut all = serde_json::to_value(&config).map_err(|source| error(name, source))?;
-        let Some(place) = place(&mut all, name) else {
-            let json = value.to_string();
-            let neutral = NEUTRAL.iter().chain(C::NEUTRAL);
-            if neutral.clone().any(|known| *known == (name, &json)) || name == "aggr_kwargs" {
-                continue;
-            }
-            return Err(BuildError::UnknownArgument {
-                kind: kind.to_owned(),
-                name: name.clone(),
-                known: known(&all, neutral.map(|(name, _)| *name)),
-            });
-        };
-        *place = value;
-        // One argument at a time, so that the error has its name.
-        config = serde_json::from_value(all).map_err(|source| error(name, source))?;
-    }
-    Ok(config)
-}
-
-fn is_absent(value: Option<&Value>) -> bool {
-    value.is_none_or(|value| value.is_null() || value == "None")
-}
-
-/// PyG gives the arguments of an aggregation beside it.
-fn with_kwargs(name: &str, value: &Value, args: &Map<String, Value>) -> Value {
-    match (name, value, args.get("aggr_kwargs")) {
-        ("aggr", Value::String(_), Some(Value::Object(kwargs))) if !kwargs.is_empty() => {
-            let mut with = kwargs.clone();
-            with.insert("aggr".to_owned(), value.clone());
-            Value::Object(with)
-        }
-        _ => value.clone(),
-    }
-}
-
-/// Where an argument stands in a configuration: an argument of a model, or one that it passes on to its
-/// convolutions.
-fn place<'a>(config: &'a mut Value, name: &str) -> Option<&'a mut Value> {
-    if name == CONV {
-        return None;
-    }
-    let inside = config.get(name).is_none();
-    let config = if inside {
-        config.get_mut(CONV)?
-    } else {
-        config
-    };
-    config.get_mut(name)
-}
-
-/// The options of a model's convolutions in its configuration.
-const CONV: &str = "conv";
-
-/// Names of all arguments, in alphabetical order.
-fn known<'a>(config: &'a Value, more: impl Iterator<Item = &'a str>) -> Vec<String> {
-    let keys = |value: Option<&'a Value>| {
-        let object = value.and_then(Value::as_object);
-        object.into_iter().flat_map(Map::keys).map(String::as_str)
-    };
-    let mut names: Vec<&str> = keys(Some(config)).chain(keys(config.get(CONV))).collect();
-    names.retain(|name| *name != CONV);
-    names.push("flow");
-    names.extend(more);
-    names.sort_unstable();
-    names.dedup();
-    names.into_iter().map(str::to_owned).collect()
 }

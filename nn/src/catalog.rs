@@ -14,7 +14,7 @@ use kiln_ops::{Layer, Overload, Overloads};
 use serde_json::{Map, Value};
 
 use crate::{
-    build::{BuildError, config},
+    arguments::{BuildError, config},
     config::LayerConfig,
     conv, models, norm,
     transparent::transparent_module,

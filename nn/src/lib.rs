@@ -74,6 +74,7 @@
 
 pub mod activation;
 pub mod aggr;
+mod arguments;
 pub mod build;
 mod by_name;
 mod catalog;
@@ -82,6 +83,7 @@ pub mod conv;
 mod dropout;
 mod init;
 mod linear;
+mod message;
 pub mod message_passing;
 pub mod models;
 pub mod norm;

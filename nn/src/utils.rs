@@ -8,7 +8,7 @@ pub use kiln_ops::{
     segment_softmax as softmax,
 };
 
-use crate::message_passing::Message;
+use crate::message::Message;
 
 /// How [`gcn_norm`] weighs edges.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -36,7 +36,7 @@ use std::{
 use burn::tensor::{Device, Tensor, TensorData};
 
 use super::error::{Place, ReadError, ReadErrorKind, quote};
-use crate::{EdgeIndex, Graph, GraphError};
+use crate::{EdgeIndex, Graph, GraphError, integers::size_to_i64};
 
 /// The most numbers that one-hot labels may become: 4 GiB of features.
 const MAX_ONE_HOT_ELEMS: usize = 1 << 30;
@@ -479,9 +479,8 @@ struct Part<'a> {
 impl Part<'_> {
     fn build(&self, device: &Device) -> Result<Graph, GraphError> {
         let local = |node: usize| {
-            let node = node.checked_sub(self.first_node);
-            node.and_then(|node| i64::try_from(node).ok())
-                .unwrap_or(i64::MAX)
+            node.checked_sub(self.first_node)
+                .map_or(i64::MAX, size_to_i64)
         };
         let pairs: Vec<(i64, i64)> = self
             .pairs

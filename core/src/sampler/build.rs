@@ -16,7 +16,12 @@
 
 use rayon::prelude::*;
 
-use super::csr::{HostCsr, NodeIndex};
+/// Integers that node numbers come in.
+pub trait NodeIndex: Copy + Send + Sync + Into<i64> {}
+
+impl NodeIndex for u32 {}
+impl NodeIndex for i32 {}
+impl NodeIndex for i64 {}
 
 /// Buckets are no more than this, so that writing to all of them in turn stays in the cache.
 const MOST_BUCKETS: usize = 1024;
@@ -43,18 +48,23 @@ fn narrow<I: NodeIndex>(node: I) -> u32 {
     node as u32
 }
 
-/// The graph of edges that are in range.
-pub(super) fn sort_by_destination<I: NodeIndex>(
-    src: &[I],
-    dst: &[I],
-    num_src: usize,
-    num_dst: usize,
-) -> HostCsr {
+/// Edges in compressed form, sorted by target.
+pub(super) struct Sorted {
+    /// Row pointers, `[num_dst + 1]`.
+    pub(super) rowptr: Vec<u32>,
+    /// Sources, `[E]`.
+    pub(super) col: Vec<u32>,
+    /// Numbers of the edges; `None` if they were sorted before.
+    pub(super) edge_ids: Option<Vec<u32>>,
+}
+
+/// Sorts edges that are in range.
+pub(super) fn sort_by_target<I: NodeIndex>(src: &[I], dst: &[I], num_dst: usize) -> Sorted {
     if dst
         .par_windows(2)
         .all(|pair| narrow(pair[0]) <= narrow(pair[1]))
     {
-        return already_sorted(src, dst, num_src, num_dst);
+        return already_sorted(src, dst, num_dst);
     }
     let edges = dst.len();
     let threads = if edges < SMALL {
@@ -122,7 +132,11 @@ pub(super) fn sort_by_destination<I: NodeIndex>(
                 *row += first_edge as u32;
             }
         });
-    HostCsr::from_parts(rowptr, col, Some(ids), num_src)
+    Sorted {
+        rowptr,
+        col,
+        edge_ids: Some(ids),
+    }
 }
 
 /// Puts a piece of the edges into buckets; its first edge has the number `first`.
@@ -151,13 +165,17 @@ fn cut<I: NodeIndex>(src: &[I], dst: &[I], first: usize, buckets: usize, shift: 
 }
 
 /// Nothing to move: positions are numbers.
-fn already_sorted<I: NodeIndex>(src: &[I], dst: &[I], num_src: usize, num_dst: usize) -> HostCsr {
+fn already_sorted<I: NodeIndex>(src: &[I], dst: &[I], num_dst: usize) -> Sorted {
     let rowptr = (0..=num_dst)
         .into_par_iter()
         .map(|node| dst.partition_point(|&dst| (narrow(dst) as usize) < node) as u32)
         .collect();
     let col = src.par_iter().map(|&src| narrow(src)).collect();
-    HostCsr::from_parts(rowptr, col, None, num_src)
+    Sorted {
+        rowptr,
+        col,
+        edge_ids: None,
+    }
 }
 
 #[cfg(test)]
@@ -190,11 +208,11 @@ mod tests {
             let (rowptr, col, order) = expected(&src, &dst, nodes as usize);
             for threads in [1, 2, 3] {
                 let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
-                let build = || sort_by_destination(&src, &dst, nodes as usize, nodes as usize);
-                let graph = pool.build().unwrap().install(build);
-                assert_eq!(graph.rowptr(), rowptr);
-                assert_eq!(graph.col(), col);
-                let ids: Vec<u32> = (0..edges as usize).map(|at| graph.edge_id(at)).collect();
+                let build = || sort_by_target(&src, &dst, nodes as usize);
+                let sorted = pool.build().unwrap().install(build);
+                assert_eq!(sorted.rowptr, rowptr);
+                assert_eq!(sorted.col, col);
+                let ids = sorted.edge_ids.unwrap_or_else(|| (0..edges).collect());
                 assert_eq!(ids, order);
             }
         }
@@ -202,9 +220,9 @@ mod tests {
 
     #[test]
     fn sorted_edges_need_no_numbers() {
-        let graph = sort_by_destination(&[4_i64, 2, 0], &[1, 1, 3], 5, 5);
-        assert_eq!(graph.rowptr(), [0, 0, 2, 2, 3, 3]);
-        assert_eq!(graph.col(), [4, 2, 0]);
-        assert!(graph.edge_ids().is_none());
+        let sorted = sort_by_target(&[4_i64, 2, 0], &[1, 1, 3], 5);
+        assert_eq!(sorted.rowptr, [0, 0, 2, 2, 3, 3]);
+        assert_eq!(sorted.col, [4, 2, 0]);
+        assert!(sorted.edge_ids.is_none());
     }
 }

@@ -10,15 +10,8 @@
 
 use rayon::prelude::*;
 
-use super::build;
+use super::build::{self, NodeIndex};
 use crate::GraphError;
-
-/// Integers that node numbers come in.
-pub trait NodeIndex: Copy + Send + Sync + Into<i64> {}
-
-impl NodeIndex for u32 {}
-impl NodeIndex for i32 {}
-impl NodeIndex for i64 {}
 
 /// The edges of a graph in host memory, compressed and sorted by destination: PyG's CSC `colptr` and
 /// `row`, with the permutation that sorted them.
@@ -83,7 +76,12 @@ impl HostCsr {
         expect_countable("src", src.len())?;
         check_nodes(src, "source", num_src)?;
         check_nodes(dst, "destination", num_dst)?;
-        Ok(build::sort_by_destination(src, dst, num_src, num_dst))
+        let build::Sorted {
+            rowptr,
+            col,
+            edge_ids,
+        } = build::sort_by_target(src, dst, num_dst);
+        Ok(Self::from_parts(rowptr, col, edge_ids, num_src))
     }
 
     /// A graph from parts that are known to be right.

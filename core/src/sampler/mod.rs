@@ -33,7 +33,8 @@ mod tensors;
 mod tests;
 
 pub use self::{
-    csr::{HostCsr, NodeIndex},
+    build::NodeIndex,
+    csr::HostCsr,
     engine::Scratch,
     error::SamplerError,
     hetero::{HeteroNeighborSampler, HeteroSamplerOutput},

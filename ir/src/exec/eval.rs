@@ -9,9 +9,11 @@ use burn::{
     tensor::{Device, FloatDType, IntDType, Shape},
 };
 
+use kiln_core::size_to_i64;
+
 use super::{
     ExecError, Kind,
-    integers::{Bounds, Width},
+    width::{Bounds, Width},
 };
 use crate::{
     op::{Class, Float, Op, Scalar},
@@ -104,7 +106,7 @@ impl<'a> Eval<'a> {
         if let [dim] = ty.dims.as_slice()
             && let Some(symbol) = dim.as_symbol()
         {
-            let length = i64::try_from(tensor.shape()[0]).unwrap_or(i64::MAX);
+            let length = size_to_i64(tensor.shape()[0]);
             self.symbols.insert(symbol, length);
         }
     }

@@ -9,7 +9,7 @@ use burn::{
     },
     tensor::DType,
 };
-use kiln_core::AnyTensor;
+use kiln_core::{AnyTensor, size_to_i64};
 
 use super::{ExecError, Kind, Session, eval::float_dtype, indices::are_small};
 use crate::{
@@ -355,7 +355,7 @@ impl Binder<'_> {
                 .flat_map(|shape| shape.iter().copied())
                 .collect();
             let sized = sizes.into_iter().enumerate();
-            sized.map(move |(axis, size)| (leaf, axis, i64::try_from(size).unwrap_or(i64::MAX)))
+            sized.map(move |(axis, size)| (leaf, axis, size_to_i64(size)))
         })
     }
 

@@ -9,20 +9,10 @@
 //! before it becomes one of theirs: inputs, constants, sizes, and what operations compute, by bounds that
 //! follow from the least and greatest integers of their operands. One that may not fit is an error.
 
-use std::collections::HashMap;
-
-use burn::{
-    backend::{
-        Dispatch, DispatchTensor, TensorMetadata,
-        ops::{FloatTensorOps, IntTensorOps},
-    },
-    tensor::{DType, Device, Int, IntDType, Shape, Tensor, TensorData},
-};
-use kiln_core::AnyTensor;
-
 use super::{
     ExecError, Kind,
     eval::{Eval, Site},
+    width::{Width, is_narrow, widen},
 };
 use crate::{
     op::{
@@ -31,143 +21,10 @@ use crate::{
     },
     program::{ElemType, Node, ValueId},
 };
-
-/// The integers that a device computes with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Width {
-    /// Of 64 bits.
-    Wide,
-    /// Of 32 bits.
-    Narrow,
-}
-
-impl Width {
-    pub(super) fn of(device: &Device) -> Self {
-        if device.supports_dtype(DType::I64) {
-            Self::Wide
-        } else {
-            Self::Narrow
-        }
-    }
-
-    /// The type of all integers of the device.
-    pub(super) fn widest(self) -> IntDType {
-        match self {
-            Self::Wide => IntDType::I64,
-            Self::Narrow => IntDType::I32,
-        }
-    }
-
-    /// The least type that holds all integers from `low` to `high`; the integer that does not fit, if the
-    /// device has none.
-    pub(super) fn dtype(self, [low, high]: [i64; 2]) -> Result<IntDType, i64> {
-        match [low, high].into_iter().find(|&bound| !is_narrow(bound)) {
-            None => Ok(IntDType::I32),
-            Some(_) if self == Self::Wide => Ok(IntDType::I64),
-            Some(bound) => Err(bound),
-        }
-    }
-
-    /// A result, of the type that its program says where the device has it.
-    pub(super) fn result(self, tensor: DispatchTensor) -> DispatchTensor {
-        match self {
-            Self::Wide => widen(tensor),
-            Self::Narrow => tensor,
-        }
-    }
-
-    /// The error for an integer that the device does not have. `what` has it, or may give it.
-    pub(super) fn error(self, what: String, value: &impl ToString) -> ExecError {
-        ExecError::Integer {
-            what,
-            value: value.to_string(),
-            bits: match self {
-                Self::Wide => 64,
-                Self::Narrow => 32,
-            },
-        }
-    }
-
-    /// Integers on the device of a session, in one of its types. `what` is whose they are, for
-    /// messages.
-    pub(super) fn import(
-        self,
-        what: impl FnOnce() -> String,
-        tensor: AnyTensor,
-        device: &Device,
-    ) -> Result<DispatchTensor, ExecError> {
-        let is_there = tensor.device() == *device;
-        let dtype = match (tensor.dtype(), self) {
-            (DType::I32 | DType::I16 | DType::I8 | DType::U16 | DType::U8, _) => IntDType::I32,
-            (DType::I64 | DType::U32, Self::Wide) => IntDType::I64,
-            _ => return self.import_by_value(what, tensor, device),
-        };
-        let changes = tensor.dtype() != DType::from(dtype);
-        let mut tensor = tensor.into_dispatch();
-        if !is_there {
-            tensor = Dispatch::int_to_device(tensor, device.as_dispatch());
-        }
-        Ok(if changes {
-            Dispatch::int_cast(tensor, dtype)
-        } else {
-            tensor
-        })
-    }
-
-    /// As [`import`](Self::import), by way of the host: for types that have integers beyond the device's.
-    fn import_by_value(
-        self,
-        what: impl FnOnce() -> String,
-        tensor: AnyTensor,
-        device: &Device,
-    ) -> Result<DispatchTensor, ExecError> {
-        let shape = tensor.shape();
-        let tensor =
-            Dispatch::int_reshape(tensor.into_dispatch(), Shape::new([shape.num_elements()]));
-        let data = Tensor::<1, Int>::from_dispatch(tensor).into_data();
-        let values = if let Ok(values) = data.as_slice::<u64>() {
-            let narrow = |&value: &u64| i64::try_from(value).map_err(|_| value);
-            match values.iter().map(narrow).collect() {
-                Ok(values) => values,
-                Err(value) => return Err(self.error(what(), &value)),
-            }
-        } else {
-            data.iter::<i64>().collect()
-        };
-        self.upload(what, values, shape, device)
-    }
-
-    /// Integers from the host on a device.
-    pub(super) fn upload(
-        self,
-        what: impl FnOnce() -> String,
-        values: Vec<i64>,
-        shape: Shape,
-        device: &Device,
-    ) -> Result<DispatchTensor, ExecError> {
-        let mut data = TensorData::new(values, shape);
-        if self == Self::Narrow {
-            if let Some(value) = data.iter::<i64>().find(|&value| !is_narrow(value)) {
-                return Err(self.error(what(), &value));
-            }
-            data = data.convert_dtype(DType::I32);
-        }
-        Ok(Dispatch::int_from_data(data, device.as_dispatch()))
-    }
-}
-
-fn is_narrow(value: i64) -> bool {
-    i32::try_from(value).is_ok()
-}
-
-/// The tensor with 64 bits an integer.
-fn widen(tensor: DispatchTensor) -> DispatchTensor {
-    if tensor.dtype() == DType::I32 {
-        Dispatch::int_cast(tensor, IntDType::I64)
-    } else {
-        tensor
-    }
-}
+use burn::{
+    backend::{Dispatch, DispatchTensor, TensorMetadata, ops::FloatTensorOps},
+    tensor::{DType, Shape, Tensor},
+};
 
 /// Whether an operation makes its integers 64 bits wide, whatever they are.
 pub(super) fn widens(op: &Op) -> bool {
@@ -182,12 +39,6 @@ pub(super) fn numbers(node: &Node) -> impl Iterator<Item = &ValueId> {
     };
     let operands = node.inputs.iter().enumerate();
     operands.filter_map(move |(position, id)| is_number(position).then_some(id))
-}
-
-/// Least and greatest integers of values, as far as they are known, on devices that have 32 bits.
-#[derive(Debug, Default)]
-pub(super) struct Bounds {
-    known: HashMap<ValueId, [i64; 2]>,
 }
 
 /// Makes the integers that an operation reads as wide as it needs them, or proves that its results fit.
@@ -226,7 +77,7 @@ pub(super) fn prepare(
         }
         Width::Narrow => {
             for output in site.outputs() {
-                eval.bounds.known.remove(output);
+                eval.bounds.set(*output, None);
             }
             let Some(bounds) = results(eval, site, values)? else {
                 return Ok(());
@@ -240,7 +91,7 @@ pub(super) fn prepare(
                 *narrow = i32::try_from(bound).map_err(error)?.into();
             }
             for output in site.outputs() {
-                eval.bounds.known.insert(*output, narrow);
+                eval.bounds.set(*output, Some(narrow));
             }
             Ok(())
         }
@@ -316,32 +167,6 @@ fn narrow_scalar(
         i32::try_from(value).map_err(error)
     };
     value.map(narrow).transpose()
-}
-
-impl Bounds {
-    /// Bounds of a value; reads them if they are not known.
-    fn of(&mut self, id: ValueId, values: &[Option<DispatchTensor>]) -> Option<[i128; 2]> {
-        if let Some(known) = self.known.get(&id) {
-            return Some(known.map(i128::from));
-        }
-        let tensor = values.get(id.index())?.as_ref()?;
-        if tensor.shape().num_elements() == 0 {
-            return None;
-        }
-        let read = |tensor| {
-            let data = Tensor::<1, Int>::from_dispatch(tensor).into_data();
-            data.iter::<i64>().next()
-        };
-        let least = read(Dispatch::int_min(tensor.clone()))?;
-        let greatest = read(Dispatch::int_max(tensor.clone()))?;
-        self.known.insert(id, [least, greatest]);
-        Some([least.into(), greatest.into()])
-    }
-
-    /// Forgets what is known of values that may be others now.
-    pub(super) fn clear(&mut self) {
-        self.known.clear();
-    }
 }
 
 /// Bounds of the integers that floats become.

@@ -32,6 +32,7 @@ mod shape;
 #[cfg(test)]
 mod tests;
 mod upload;
+mod width;
 
 use std::collections::BTreeMap;
 
@@ -52,7 +53,7 @@ pub use prepared::Prepared;
 
 use eval::{Eval, Site};
 use graph::Graphs;
-use integers::Width;
+use width::Width;
 
 /// A model on a device, ready to run.
 ///

@@ -8,6 +8,8 @@ use burn::{
     tensor::{Shape, Tensor},
 };
 
+use kiln_core::size_to_i64;
+
 use super::{
     ExecError, Kind, Operand, VALIDATED, cumulative,
     eval::{Eval, Site},
@@ -50,7 +52,7 @@ pub(super) fn eval(
             match kind {
                 Kind::Int | Kind::Bool => Dispatch::int_argmax(x, axis(*dim)),
                 Kind::Float => {
-                    let last = i64::try_from(x.shape()[axis(*dim)]).unwrap_or(i64::MAX);
+                    let last = size_to_i64(x.shape()[axis(*dim)]);
                     let dtype = eval.int_dtype(site, [0, last])?;
                     Dispatch::float_argmax(x, axis(*dim), dtype)
                 }

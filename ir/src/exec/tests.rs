@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use kiln_core::{AnyTensor, Kind};
 
-use super::{ExecError, Session, Values, integers::Width};
+use super::{ExecError, Session, Values, width::Width};
 use crate::{ElemType, Model, Weights, parse, program::ValueId, validate};
 
 fn session(text: &str, weight: Option<i64>) -> Result<Session, ExecError> {

@@ -10,7 +10,7 @@ use burn::{
     tensor::{DType, Device, Shape, TensorData},
 };
 
-use super::{ExecError, Kind, eval::float_dtype, integers::Width};
+use super::{ExecError, Kind, eval::float_dtype, width::Width};
 use crate::{
     op::{DenseOp, Op},
     program::{Program, ValueId},

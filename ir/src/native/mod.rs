@@ -21,8 +21,6 @@ use safetensors::Dtype;
 use crate::program::ElemType;
 
 pub use error::{Malformed, NativeError};
-pub(crate) use read::{check, from_bytes, read};
-pub(crate) use write::{to_bytes, write};
 
 /// Version of the format that is written, and the newest that is read; all before it are read too.
 pub const VERSION: u32 = 3;

@@ -22,43 +22,58 @@ use super::{
 };
 use crate::{model::Model, program::Program, validate::validate, weights::Weights};
 
-/// Maps a file and reads the program; weights are read when they are used.
-pub(crate) fn read(path: &Path) -> Result<Model, NativeError> {
-    let map = map(path)?;
-    let contents = Contents::new(&map)?;
-    let program = contents.program()?;
-    let mut weights = Weights::new();
-    for (name, tensor) in contents.weights() {
-        let (elem, shape) = weight_type(name, &tensor)?;
-        let start = tensor
-            .data()
-            .as_ptr()
-            .addr()
-            .checked_sub(map.as_ptr().addr());
-        // The tensor is a part of the map; an empty one may lie anywhere.
-        let start = start.unwrap_or_default();
-        let range = start..start.saturating_add(tensor.data().len());
-        weights.insert_mapped(name, elem, shape, Arc::clone(&map), range)?;
+impl Model {
+    /// Reads a `.kiln` file. The file is mapped: weights are read when they are first used, so the
+    /// file must not change while the model lives. [`save`](Self::save) replaces files and does not
+    /// change them.
+    ///
+    /// # Errors
+    /// If the file cannot be read, is not of this format or version, or its program is damaged or
+    /// invalid, or does not fit the weights. Values of weights are not looked at; see
+    /// [`check`](Self::check).
+    pub fn load(path: impl AsRef<Path>) -> Result<Self, NativeError> {
+        let map = map(path.as_ref())?;
+        let contents = Contents::new(&map)?;
+        let program = contents.program()?;
+        let mut weights = Weights::new();
+        for (name, tensor) in contents.weights() {
+            let (elem, shape) = weight_type(name, &tensor)?;
+            let start = tensor
+                .data()
+                .as_ptr()
+                .addr()
+                .checked_sub(map.as_ptr().addr());
+            // The tensor is a part of the map; an empty one may lie anywhere.
+            let start = start.unwrap_or_default();
+            let range = start..start.saturating_add(tensor.data().len());
+            weights.insert_mapped(name, elem, shape, Arc::clone(&map), range)?;
+        }
+        Ok(Self::new(validate(program)?, weights)?)
     }
-    Ok(Model::new(validate(program)?, weights)?)
-}
 
-/// Reads a file and verifies all checksums.
-pub(crate) fn check(path: &Path) -> Result<(), NativeError> {
-    from_bytes(&map(path)?).map(drop)
-}
-
-/// The model in the bytes of a file, with all checksums verified.
-pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Model, NativeError> {
-    let contents = Contents::new(bytes)?;
-    let program = validate(contents.program()?)?;
-    let mut weights = Weights::new();
-    for (name, tensor) in contents.weights() {
-        contents.verify(name, &tensor)?;
-        let (elem, shape) = weight_type(name, &tensor)?;
-        weights.insert(name, elem, shape, tensor.data())?;
+    /// Reads a `.kiln` file with all weights and verifies every checksum.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load), and if the values of a weight are damaged.
+    pub fn check(path: impl AsRef<Path>) -> Result<(), NativeError> {
+        Self::from_bytes(&map(path.as_ref())?).map(drop)
     }
-    Ok(Model::new(program, weights)?)
+
+    /// The model in the bytes of a `.kiln` file; all checksums are verified.
+    ///
+    /// # Errors
+    /// As [`check`](Self::check).
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, NativeError> {
+        let contents = Contents::new(bytes)?;
+        let program = validate(contents.program()?)?;
+        let mut weights = Weights::new();
+        for (name, tensor) in contents.weights() {
+            contents.verify(name, &tensor)?;
+            let (elem, shape) = weight_type(name, &tensor)?;
+            weights.insert(name, elem, shape, tensor.data())?;
+        }
+        Ok(Self::new(program, weights)?)
+    }
 }
 
 #[expect(

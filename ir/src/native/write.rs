@@ -16,29 +16,51 @@ use super::{
 };
 use crate::model::Model;
 
-/// Writes a model to a new file and moves it to `path`.
-pub(crate) fn write(model: &Model, path: &Path) -> Result<(), NativeError> {
-    let io = |action| move |source| NativeError::Io { action, source };
-    let folder = match path.parent() {
-        Some(folder) if folder != Path::new("") => folder,
-        Some(_) | None => Path::new("."),
-    };
-    let program = encode(model)?;
-    let layout = Layout::new(model, &program)?;
-    let file = tempfile::Builder::new()
-        .prefix(".kiln-")
-        .tempfile_in(folder)
-        .map_err(io("create"))?;
-    let mut buffer = BufWriter::with_capacity(1 << 20, file);
-    layout.write(&mut buffer).map_err(io("write"))?;
-    let file = buffer
-        .into_inner()
-        .map_err(|error| io("write")(error.into_error()))?;
-    permit(file.as_file()).map_err(io("write"))?;
-    file.as_file().sync_all().map_err(io("write"))?;
-    file.persist(path)
-        .map_err(|error| io("move")(error.error))?;
-    Ok(())
+impl Model {
+    /// Writes a `.kiln` file. Equal models give equal bytes. The file appears as a whole: it is
+    /// written beside its place and then moved there.
+    ///
+    /// # Errors
+    /// If the file cannot be written, or the program is larger than the format permits.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<(), NativeError> {
+        let path = path.as_ref();
+        let io = |action| move |source| NativeError::Io { action, source };
+        let folder = match path.parent() {
+            Some(folder) if folder != Path::new("") => folder,
+            Some(_) | None => Path::new("."),
+        };
+        let program = encode(self)?;
+        let layout = Layout::new(self, &program)?;
+        let file = tempfile::Builder::new()
+            .prefix(".kiln-")
+            .tempfile_in(folder)
+            .map_err(io("create"))?;
+        let mut buffer = BufWriter::with_capacity(1 << 20, file);
+        layout.write(&mut buffer).map_err(io("write"))?;
+        let file = buffer
+            .into_inner()
+            .map_err(|error| io("write")(error.into_error()))?;
+        permit(file.as_file()).map_err(io("write"))?;
+        file.as_file().sync_all().map_err(io("write"))?;
+        file.persist(path)
+            .map_err(|error| io("move")(error.error))?;
+        Ok(())
+    }
+
+    /// The bytes of a `.kiln` file.
+    ///
+    /// # Errors
+    /// If the program is larger than the format permits.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, NativeError> {
+        let program = encode(self)?;
+        let mut bytes = Vec::new();
+        let written = Layout::new(self, &program)?.write(&mut bytes);
+        written.map_err(|source| NativeError::Io {
+            action: "write",
+            source,
+        })?;
+        Ok(bytes)
+    }
 }
 
 /// Temporary files are for their owner only; a model is an ordinary file.
@@ -51,18 +73,6 @@ fn permit(file: &std::fs::File) -> std::io::Result<()> {
 #[cfg(not(unix))]
 fn permit(_file: &std::fs::File) -> std::io::Result<()> {
     Ok(())
-}
-
-/// The bytes of the file.
-pub(crate) fn to_bytes(model: &Model) -> Result<Vec<u8>, NativeError> {
-    let program = encode(model)?;
-    let mut bytes = Vec::new();
-    let written = Layout::new(model, &program)?.write(&mut bytes);
-    written.map_err(|source| NativeError::Io {
-        action: "write",
-        source,
-    })?;
-    Ok(bytes)
 }
 
 fn encode(model: &Model) -> Result<Vec<u8>, NativeError> {

@@ -5,7 +5,7 @@
 
 use core::fmt;
 
-use super::{Float, Scalar};
+use super::scalar::{Float, Scalar};
 use crate::size::Size;
 
 /// What an attribute can hold.
@@ -71,6 +71,52 @@ pub enum Value {
     Size(Size),
     Sizes(Vec<Size>),
     Ranges(Vec<(Size, Size)>),
+}
+
+/// Why names and values make no operation.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NamedError {
+    /// No operation has the name.
+    #[error("there is no operation `{operation}`")]
+    Operation {
+        /// The name.
+        operation: String,
+    },
+    /// The operation has no attribute of the name.
+    #[error("`{operation}` has no attribute `{attribute}`")]
+    Attribute {
+        /// The operation.
+        operation: String,
+        /// The name.
+        attribute: String,
+    },
+    /// An attribute stands twice.
+    #[error("`{operation}` has two values of `{attribute}`")]
+    Twice {
+        /// The operation.
+        operation: String,
+        /// The attribute.
+        attribute: &'static str,
+    },
+    /// An attribute is absent that has no default.
+    #[error("`{operation}` has no value of `{attribute}`")]
+    Missing {
+        /// The operation.
+        operation: String,
+        /// The attribute.
+        attribute: &'static str,
+    },
+    /// The value of an attribute is of another kind.
+    #[error("`{operation}`: expected {expected} as `{attribute}`")]
+    Value {
+        /// The operation.
+        operation: String,
+        /// The attribute.
+        attribute: &'static str,
+        /// What it can hold.
+        expected: Kind,
+    },
 }
 
 /// A type that attributes have.

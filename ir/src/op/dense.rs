@@ -1,10 +1,10 @@
 //! Products of matrices, and the layers that neural networks consist of.
 
-use super::{Float, operations};
+use super::{scalar::Float, spec::operations};
 
 operations! {
     /// Products of matrices, and the layers that neural networks consist of.
-    Dense: DenseOp {
+    DenseOp {
         /// Matrix product of the last two axes, `a [.., n, k]`, `b [.., k, m]` to `[.., n, m]`; the
         /// others broadcast.
         Matmul "matmul" (a: Float, b: Same) -> 1 is fresh;

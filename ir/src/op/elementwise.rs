@@ -1,7 +1,11 @@
 //! Constants, elementwise operations, and those with masks.
 
-use super::{Binary, Float, Scalar, Unary, operations};
-use crate::{program::ElemType, size::Size};
+use super::{
+    attribute::words,
+    scalar::{Float, Scalar},
+    spec::operations,
+};
+use crate::{size::Size, types::ElemType};
 
 /// Functions of two arguments whose results may be greater than both.
 const ARITHMETIC: &[&str] = &["add", "sub", "mul", "div", "rem", "pow"];
@@ -10,7 +14,7 @@ operations! {
     /// Constants, elementwise operations, and those with masks.
     ///
     /// Sizes broadcast as in PyTorch: equal, or 1 on one side. Ranks are equal.
-    Elementwise: ElementwiseOp {
+    ElementwiseOp {
         /// A tensor filled with one value.
         Full "full" {
             /// Value.
@@ -80,3 +84,64 @@ operations! {
         } (x: Float) -> 1 is random("prob");
     }
 }
+
+/// Elementwise functions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "the names are the mathematical ones")]
+pub enum Unary {
+    Neg,
+    Abs,
+    Sign,
+    Exp,
+    Log,
+    Log1p,
+    Sqrt,
+    Recip,
+    Erf,
+    Sin,
+    Cos,
+    Tan,
+    Tanh,
+    Sigmoid,
+    LogSigmoid,
+    Relu,
+    Gelu,
+    Floor,
+    Ceil,
+    Round,
+    Not,
+}
+
+/// Elementwise functions of two arguments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "the names are the mathematical ones")]
+pub enum Binary {
+    Add,
+    Sub,
+    Mul,
+    Div,
+    Rem,
+    Pow,
+    Equal,
+    NotEqual,
+    Greater,
+    GreaterEqual,
+    Lower,
+    LowerEqual,
+    And,
+    Or,
+    Xor,
+}
+
+words!(Unary {
+    Neg "neg", Abs "abs", Sign "sign", Exp "exp", Log "log", Log1p "log1p", Sqrt "sqrt",
+    Recip "recip", Erf "erf", Sin "sin", Cos "cos", Tan "tan", Tanh "tanh", Sigmoid "sigmoid",
+    LogSigmoid "log_sigmoid", Relu "relu", Gelu "gelu", Floor "floor", Ceil "ceil", Round "round",
+    Not "not",
+});
+
+words!(Binary {
+    Add "add", Sub "sub", Mul "mul", Div "div", Rem "rem", Pow "pow", Equal "equal",
+    NotEqual "not_equal", Greater "greater", GreaterEqual "greater_equal", Lower "lower",
+    LowerEqual "lower_equal", And "and", Or "or", Xor "xor",
+});

@@ -1,7 +1,13 @@
 //! Message passing: gather, scatter, sparse products, conversions between COO and CSR.
 
-use super::{Extent, Float, Reduce, operations};
-use crate::{program::ElemType, size::Size};
+use kiln_ops::Reduce;
+
+use super::{
+    attribute::word_attribute,
+    scalar::Float,
+    spec::{Extent, operations},
+};
+use crate::{size::Size, types::ElemType};
 
 /// Reductions of products along sorted edges; the kernel of the others sorts them itself.
 const SUMS: &[&str] = &["sum", "mean", "max", "min"];
@@ -11,7 +17,7 @@ operations! {
     ///
     /// Axis 0 counts nodes or edges. An edge runs from its source, `src`, to its destination,
     /// `dst`.
-    Graph: GraphOp {
+    GraphOp {
         /// `out[e] = x[index[e]]`: `x [N, ..]`, `index [E]` to `[E, ..]`.
         Gather "gather" (x: Number, index: Int below(Extent::Rows("x"))) -> 1 is fresh;
         /// Rows that share a destination, reduced: `x [E, ..]`, `index [E]` to `[size, ..]`. There are
@@ -140,3 +146,16 @@ operations! {
         } (src: Int sorted, dst: Int below(Extent::Attribute("size")) sorted) -> 1 is fresh;
     }
 }
+
+/// Words of all reductions of rows.
+const REDUCES: [&str; Reduce::ALL.len()] = {
+    let mut words = [""; Reduce::ALL.len()];
+    let mut position = 0;
+    while position < words.len() {
+        words[position] = Reduce::ALL[position].name();
+        position += 1;
+    }
+    words
+};
+
+word_attribute!(Reduce, &REDUCES);

@@ -20,30 +20,29 @@ mod elementwise;
 mod graph;
 mod named;
 mod reduce;
+mod scalar;
 mod shape;
 mod spec;
 
-use core::hash::{Hash, Hasher};
 use std::borrow::Cow;
 
-use serde::Deserialize;
-
 use crate::{
-    program::{FunctionId, SymbolId, TensorType, WeightId},
+    id::{FunctionId, SymbolId, WeightId},
     size::Size,
+    types::TensorType,
 };
 
+pub use attribute::NamedError;
 pub use dense::DenseOp;
-pub use elementwise::ElementwiseOp;
+pub use elementwise::{Binary, ElementwiseOp, Unary};
 pub use graph::GraphOp;
 pub use kiln_ops::Reduce;
-pub use named::NamedError;
-pub use reduce::ReduceOp;
+pub use reduce::{ReduceOp, Reduction};
+pub use scalar::{Float, Scalar};
 pub use shape::ShapeOp;
 pub use spec::{Attribute, Bound, Class, Count, Effects, Extent, Operand, Spec, When};
 
-use attribute::{AttributeType as _, Value, word_attribute, words};
-use spec::operations;
+use attribute::{AttributeType as _, Value};
 
 /// An operation with its attributes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -224,6 +223,24 @@ impl Op {
     }
 }
 
+macro_rules! from_family {
+    ($($variant:ident($family:ident)),*) => {
+        $(impl From<$family> for Op {
+            fn from(op: $family) -> Self {
+                Self::$variant(op)
+            }
+        })*
+    };
+}
+
+from_family!(
+    Elementwise(ElementwiseOp),
+    Shape(ShapeOp),
+    Reduce(ReduceOp),
+    Dense(DenseOp),
+    Graph(GraphOp)
+);
+
 impl From<Unary> for Op {
     fn from(function: Unary) -> Self {
         ElementwiseOp::Unary { function }.into()
@@ -244,134 +261,3 @@ pub enum IndexRule {
     /// Starts with zero, never decreases, ends with the size: a row pointer.
     Pointer(Size),
 }
-
-/// A number in a program. Floats compare by their bits: `0.0` is not `-0.0`, and a NaN equals
-/// itself.
-#[derive(Clone, Copy, Debug, Deserialize)]
-pub struct Float(pub f64);
-
-impl PartialEq for Float {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.to_bits() == other.0.to_bits()
-    }
-}
-
-impl Eq for Float {}
-
-impl Hash for Float {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.to_bits().hash(state);
-    }
-}
-
-/// A scalar operand.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Scalar {
-    /// A float.
-    Float(Float),
-    /// An integer, possibly one that depends on sizes.
-    Int(Size),
-    /// A boolean.
-    Bool(bool),
-}
-
-/// Elementwise functions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[expect(missing_docs, reason = "the names are the mathematical ones")]
-pub enum Unary {
-    Neg,
-    Abs,
-    Sign,
-    Exp,
-    Log,
-    Log1p,
-    Sqrt,
-    Recip,
-    Erf,
-    Sin,
-    Cos,
-    Tan,
-    Tanh,
-    Sigmoid,
-    LogSigmoid,
-    Relu,
-    Gelu,
-    Floor,
-    Ceil,
-    Round,
-    Not,
-}
-
-/// Elementwise functions of two arguments.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[expect(missing_docs, reason = "the names are the mathematical ones")]
-pub enum Binary {
-    Add,
-    Sub,
-    Mul,
-    Div,
-    Rem,
-    Pow,
-    Equal,
-    NotEqual,
-    Greater,
-    GreaterEqual,
-    Lower,
-    LowerEqual,
-    And,
-    Or,
-    Xor,
-}
-
-/// Reductions along axes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[expect(missing_docs, reason = "the names are the mathematical ones")]
-pub enum Reduction {
-    Sum,
-    Mean,
-    Max,
-    Min,
-    Prod,
-    Any,
-    All,
-}
-
-impl Scalar {
-    /// The size, if it is an integer.
-    pub fn as_size(&self) -> Option<&Size> {
-        match self {
-            Self::Int(size) => Some(size),
-            Self::Float(_) | Self::Bool(_) => None,
-        }
-    }
-}
-
-words!(Unary {
-    Neg "neg", Abs "abs", Sign "sign", Exp "exp", Log "log", Log1p "log1p", Sqrt "sqrt",
-    Recip "recip", Erf "erf", Sin "sin", Cos "cos", Tan "tan", Tanh "tanh", Sigmoid "sigmoid",
-    LogSigmoid "log_sigmoid", Relu "relu", Gelu "gelu", Floor "floor", Ceil "ceil", Round "round",
-    Not "not",
-});
-
-words!(Binary {
-    Add "add", Sub "sub", Mul "mul", Div "div", Rem "rem", Pow "pow", Equal "equal",
-    NotEqual "not_equal", Greater "greater", GreaterEqual "greater_equal", Lower "lower",
-    LowerEqual "lower_equal", And "and", Or "or", Xor "xor",
-});
-
-words!(Reduction {
-    Sum "sum", Mean "mean", Max "max", Min "min", Prod "prod", Any "any", All "all",
-});
-
-/// Words of all reductions of rows.
-const REDUCES: [&str; Reduce::ALL.len()] = {
-    let mut words = [""; Reduce::ALL.len()];
-    let mut position = 0;
-    while position < words.len() {
-        words[position] = Reduce::ALL[position].name();
-        position += 1;
-    }
-    words
-};
-
-word_attribute!(Reduce, &REDUCES);

@@ -1,11 +1,11 @@
 //! Reductions along axes, normalisation by them, and sums and order along them.
 
-use super::{Reduction, operations};
+use super::{attribute::words, spec::operations};
 use crate::size::Size;
 
 operations! {
     /// Reductions along axes, normalisation by them, and sums and order along them.
-    Reduce: ReduceOp {
+    ReduceOp {
         /// Axes reduced to size 1; they are kept.
         Reduce "reduce_*" {
             /// How.
@@ -58,3 +58,20 @@ operations! {
         } (sequence: Number, values: Same) -> 1 is fresh, reads_back;
     }
 }
+
+/// Reductions along axes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "the names are the mathematical ones")]
+pub enum Reduction {
+    Sum,
+    Mean,
+    Max,
+    Min,
+    Prod,
+    Any,
+    All,
+}
+
+words!(Reduction {
+    Sum "sum", Mean "mean", Max "max", Min "min", Prod "prod", Any "any", All "all",
+});

@@ -1,11 +1,13 @@
 //! Operations that move elements and change shapes.
 
-use super::{Extent, Reduce, operations};
+use kiln_ops::Reduce;
+
+use super::spec::{Extent, operations};
 use crate::size::Size;
 
 operations! {
     /// Operations that move elements and change shapes.
-    Shape: ShapeOp {
+    ShapeOp {
         /// The same elements in row-major order with other sizes.
         Reshape "reshape" {
             /// Sizes of the result, as many elements as `x` has.

@@ -352,7 +352,7 @@ impl Effects {
 /// Declares a family of operations: the enum, and what [`Spec`] says of each variant.
 ///
 /// ```text
-/// Family: FamilyOp {
+/// FamilyOp {
 ///     /// What it computes.
 ///     Variant "name" {
 ///         /// What it means.
@@ -366,7 +366,7 @@ impl Effects {
 macro_rules! operations {
     (
         $(#[$meta:meta])*
-        $variant_of_op:ident: $family:ident {
+        $family:ident {
             $(
                 $(#[doc = $doc:literal])*
                 $variant:ident $name:literal
@@ -393,13 +393,13 @@ macro_rules! operations {
 
         impl $family {
             /// The declarations, in order.
-            pub const SPECS: &[$crate::op::Spec] = &[$(
-                $crate::op::Spec {
+            pub const SPECS: &[$crate::op::spec::Spec] = &[$(
+                $crate::op::spec::Spec {
                     variant: stringify!($variant),
                     name: $name,
                     doc: concat!($($doc, "\n"),*),
                     attributes: &[$($(
-                        $crate::op::Attribute::new(
+                        $crate::op::spec::Attribute::new(
                             stringify!($attribute),
                             <$ty as $crate::op::attribute::AttributeType>::KIND,
                             concat!($($of, "\n"),*),
@@ -409,18 +409,18 @@ macro_rules! operations {
                         }))?
                     ),*)?],
                     operands: &[$(
-                        $crate::op::Operand::one(
+                        $crate::op::spec::Operand::one(
                             stringify!($operand),
-                            $crate::op::Class::$class,
+                            $crate::op::spec::Class::$class,
                         )$(.$property($($($of_property),*)?))*
                     ),*],
                     results: $results,
-                    effects: $crate::op::Effects::NONE$($(.$effect($($($of_effect),*)?))+)?,
+                    effects: $crate::op::spec::Effects::NONE$($(.$effect($($($of_effect),*)?))+)?,
                 }
             ),*];
 
             /// The declaration of this operation.
-            pub fn spec(&self) -> &'static $crate::op::Spec {
+            pub fn spec(&self) -> &'static $crate::op::spec::Spec {
                 /// The declarations, in order.
                 enum Ordinal { $($variant),* }
                 let ordinal = match self {
@@ -432,7 +432,7 @@ macro_rules! operations {
             /// The operation with these attributes, in order. `None` if the declaration is of
             /// another family, or a value of another kind.
             pub(crate) fn new(
-                spec: &$crate::op::Spec,
+                spec: &$crate::op::spec::Spec,
                 values: &[$crate::op::attribute::Value],
             ) -> Option<Self> {
                 let mut values = values.iter().cloned();
@@ -470,19 +470,14 @@ macro_rules! operations {
             $crate::op::spec::parts!(sizes_mut(&mut) -> $crate::size::Size {
                 $($variant { $($($attribute)*)? })*
             });
-            $crate::op::spec::parts!(floats_mut(&mut) -> $crate::op::Float {
+            $crate::op::spec::parts!(floats_mut(&mut) -> $crate::op::scalar::Float {
                 $($variant { $($($attribute)*)? })*
             });
-            $crate::op::spec::parts!(scalars(&) -> $crate::op::Scalar {
+            $crate::op::spec::parts!(scalars(&) -> $crate::op::scalar::Scalar {
                 $($variant { $($($attribute)*)? })*
             });
         }
 
-        impl From<$family> for $crate::op::Op {
-            fn from(op: $family) -> Self {
-                Self::$variant_of_op(op)
-            }
-        }
     };
 }
 

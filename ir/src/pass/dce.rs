@@ -128,7 +128,7 @@ fn drop_functions(program: &mut Program) {
     kept.sort_unstable();
     let renumbered = |id: FunctionId| {
         let position = kept.binary_search(&id).unwrap_or_default();
-        FunctionId(u32::try_from(position).unwrap_or(u32::MAX))
+        FunctionId::from_index(position)
     };
     let mut ids = all();
     program

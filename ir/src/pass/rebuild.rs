@@ -63,9 +63,7 @@ impl Rebuild {
         let mut outputs = Vec::new();
         for ty in types {
             // A valid program has at most 2²⁴ values in a function, and the validator checks again.
-            outputs.push(ValueId(
-                u32::try_from(self.function.values.len()).unwrap_or(u32::MAX),
-            ));
+            outputs.push(ValueId::from_index(self.function.values.len()));
             self.function.values.push(ty);
         }
         self.function.nodes.push(Node {

@@ -9,6 +9,8 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use kiln_ops::scope::ScopeInfo;
 
+use kiln_core::size_to_i64;
+
 use super::{
     merge::{Constant, Merged, MergedStep, MergedTensor},
     tree::Tree,
@@ -68,7 +70,7 @@ impl Frame {
     }
 
     fn value(&mut self, ty: ValueType) -> ValueId {
-        let id = ValueId(u32::try_from(self.values.len()).unwrap_or(u32::MAX));
+        let id = ValueId::from_index(self.values.len());
         self.values.push(ty);
         id
     }
@@ -353,7 +355,7 @@ impl<'a> Builder<'a> {
         }
         let value = if let Some(&(weight, transposed)) = self.weights.get(&tensor) {
             let described = self.tree.weights.get(weight.index())?;
-            let fixed = |&n: &u64| Size::fixed(i64::try_from(n).unwrap_or(i64::MAX));
+            let fixed = |&n: &u64| Size::fixed(size_to_i64(n));
             let mut dims: Vec<Size> = described.shape.iter().map(fixed).collect();
             let elem = described.elem;
             let frame = self.frames.get_mut(depth)?;
@@ -436,7 +438,7 @@ impl<'a> Builder<'a> {
         let mut values = Vec::new();
         let mut renamed = HashMap::new();
         let mut rename = |old: Option<ValueId>, ty: ValueType, values: &mut Vec<ValueType>| {
-            let new = ValueId(u32::try_from(values.len()).unwrap_or(u32::MAX));
+            let new = ValueId::from_index(values.len());
             values.push(ty);
             if let Some(old) = old {
                 renamed.insert(old, new);
@@ -488,7 +490,7 @@ impl<'a> Builder<'a> {
     }
 
     fn add(&mut self, mut function: Function) -> FunctionId {
-        let id = |position: usize| FunctionId(u32::try_from(position).unwrap_or(u32::MAX));
+        let id = |position: usize| FunctionId::from_index(position);
         let base = function.name.clone();
         let mut number = 0;
         loop {

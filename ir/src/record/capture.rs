@@ -10,11 +10,12 @@ use std::{
 use burn::{
     backend::ir::{OperationIr, ScalarIr, TensorId},
     module::{Module, ModuleVisitor, Param, ParamId},
-    tensor::{Bool, Device, Int, Shape, Tensor, TensorData},
+    tensor::{Bool, Device, Int, Shape, Tensor},
 };
 use kiln_core::{
     AnyTensor, Kind, Value,
     signature::{Dim, Type},
+    size_to_i64,
 };
 use kiln_ops::{
     Overload,
@@ -23,60 +24,12 @@ use kiln_ops::{
 
 use super::{
     error::{Place, RecordError},
-    lift::{self, Lifter, Raw},
+    lift::{self, Lifter},
     modes::Training,
-    panic, witness,
+    panic,
+    recording::{Parameter, Recording, Step, Structure},
+    witness,
 };
-use crate::program::ElemType;
-
-/// Structure of a method's result; the numbers count its tensors.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Structure {
-    Tensor,
-    Adjacency { value: bool },
-    Tuple(Vec<Structure>),
-}
-
-/// One step of a recording.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum Step {
-    /// An operation.
-    Op(Raw),
-    /// A tensor that was initialised with data: a weight or a constant.
-    Data { tensor: usize },
-    /// A declared input.
-    Input { tensor: usize },
-    /// A result.
-    Output { tensor: usize },
-    /// A scope opens.
-    Begin { scope: usize },
-    /// An argument enters a scope: `inner` is the name of `outer` inside.
-    Enter { outer: usize, inner: usize },
-    /// A result leaves a scope.
-    Leave { inner: usize, outer: usize },
-    /// A scope closes.
-    End,
-}
-
-/// One recording at given sizes.
-#[derive(Debug)]
-pub(super) struct Recording {
-    pub(super) steps: Vec<Step>,
-    pub(super) notes: Notes,
-    /// Data of tensors that the forward pass made from data.
-    pub(super) constants: BTreeMap<usize, TensorData>,
-    /// Which parameter of the module a tensor is.
-    pub(super) params: BTreeMap<usize, Parameter>,
-    pub(super) result: Structure,
-}
-
-/// A parameter or buffer of the module, in Burn's layout.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Parameter {
-    pub(super) id: ParamId,
-    pub(super) elem: ElemType,
-    pub(super) dims: Vec<i64>,
-}
 
 /// What to record: a method, which of its optional leaves are present, and values for symbols.
 pub(super) struct Request<'a, M> {
@@ -228,7 +181,7 @@ pub(super) fn record<M: Module>(request: &Request<'_, M>) -> Result<Recording, R
         };
         match (params.get(&tensor), lift::elem(data.dtype())) {
             (Some(&id), Some(elem)) => {
-                let dims = data.shape().iter().map(|&dim| lift::int(dim)).collect();
+                let dims = data.shape().iter().map(|&dim| size_to_i64(dim)).collect();
                 known.insert(number, Parameter { id, elem, dims });
             }
             _ => {

@@ -16,6 +16,7 @@ use burn::{
     },
     tensor::DType,
 };
+use kiln_core::size_to_i64;
 use kiln_ops::wire::GraphOp as WireOp;
 
 use crate::{
@@ -425,7 +426,13 @@ impl Lifter {
                 let weight = RawTensor {
                     number: self.numbering.temporary(),
                     elem: elem(d.weight.dtype)?,
-                    dims: d.weight.shape.iter().rev().map(|&n| int(n)).collect(),
+                    dims: d
+                        .weight
+                        .shape
+                        .iter()
+                        .rev()
+                        .map(|&n| size_to_i64(n))
+                        .collect(),
                 };
                 let transposed = weight.number;
                 let source = self.numbering.get(d.weight.id);
@@ -462,8 +469,8 @@ impl Lifter {
                 self.push(op, &inputs, &d.out)
             }
             ModuleOp::Embedding(d) => {
-                let rows: i64 = d.indices.shape.iter().map(|&n| int(n)).product();
-                let width = int(*d.weights.shape.last()?);
+                let rows: i64 = d.indices.shape.iter().map(|&n| size_to_i64(n)).product();
+                let width = size_to_i64(*d.weights.shape.last()?);
                 let flat = RawTensor {
                     number: self.numbering.temporary(),
                     elem: ElemType::I64,
@@ -727,7 +734,7 @@ impl Lifter {
 
 /// The sizes of one recording.
 fn sizes_of(tensor: &TensorIr) -> Vec<i64> {
-    tensor.shape.iter().map(|&n| int(n)).collect()
+    tensor.shape.iter().map(|&n| size_to_i64(n)).collect()
 }
 
 fn sizes(tensor: &TensorIr) -> Vec<Size> {
@@ -735,11 +742,7 @@ fn sizes(tensor: &TensorIr) -> Vec<Size> {
 }
 
 fn number(n: usize) -> Size {
-    Size::fixed(int(n))
-}
-
-pub(super) fn int(n: usize) -> i64 {
-    i64::try_from(n).unwrap_or(i64::MAX)
+    Size::fixed(size_to_i64(n))
 }
 
 fn axis(n: usize) -> Option<u32> {
@@ -750,7 +753,7 @@ fn scalar(value: ScalarIr) -> Scalar {
     match value {
         ScalarIr::Float(x) => Scalar::Float(Float(x)),
         ScalarIr::Int(x) => Scalar::Int(Size::fixed(x)),
-        ScalarIr::UInt(x) => Scalar::Int(Size::fixed(i64::try_from(x).unwrap_or(i64::MAX))),
+        ScalarIr::UInt(x) => Scalar::Int(Size::fixed(size_to_i64(x))),
         ScalarIr::Bool(x) => Scalar::Bool(x),
     }
 }

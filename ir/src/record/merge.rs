@@ -5,10 +5,13 @@ use std::collections::{BTreeMap, HashMap};
 use burn::tensor::TensorData;
 use kiln_ops::scope::{Notes, ScopeInfo};
 
+use kiln_core::size_to_i64;
+
 use super::{
-    capture::{self, Parameter, Recording, Step, Structure},
+    capture,
     error::{Place, RecordError},
     lift::{self, Raw},
+    recording::{Parameter, Recording, Step, Structure, name},
     witness::Witnesses,
 };
 use crate::{
@@ -199,7 +202,7 @@ impl Merger<'_> {
         }
         let lengths: Vec<i64> = data
             .iter()
-            .map(|data| lift::int(data.num_elements()))
+            .map(|data| size_to_i64(data.num_elements()))
             .collect();
         self.witnesses.fit(&lengths).map(Constant::Arange)
     }
@@ -431,7 +434,7 @@ impl Merger<'_> {
 }
 
 fn fixed(dim: usize) -> Size {
-    Size::fixed(lift::int(dim))
+    Size::fixed(size_to_i64(dim))
 }
 
 /// Which size of an operation's attributes stands at a position.
@@ -503,10 +506,4 @@ fn without_numbers(op: &Op) -> Op {
 fn observed(seen: &[i64]) -> String {
     let numbers: Vec<String> = seen.iter().map(ToString::to_string).collect();
     format!("{} at {} different sizes", numbers.join(", "), seen.len())
-}
-
-/// The operation's name for messages.
-pub(super) fn name(op: &Op) -> String {
-    op.spec()
-        .map_or_else(|| op.name().into_owned(), |spec| spec.variant.to_owned())
 }

@@ -8,11 +8,12 @@
 //! else differs.
 //!
 //! ```text
-//!   input.rs    declares inputs               capture.rs  one recording: Burn's operations, scopes
-//!   lift.rs     Burn's operation → Op         modes.rs    training and inference in one program
-//!   witness.rs  numbers → sizes               solve.rs    linear equations for it
-//!   merge.rs    recordings → symbolic steps   build.rs    steps → functions, one per layer scope
-//!   tree.rs     modules and weights           error.rs    what can go wrong, and where
+//!   input.rs    declares inputs                capture.rs    one recording: Burn's operations, scopes
+//!   lift.rs     Burn's operation → Op          recording.rs  what it is: steps, tensors, result
+//!   witness.rs  numbers → sizes                modes.rs      training and inference in one program
+//!   solve.rs    linear equations for it        build.rs      steps → functions, one per layer scope
+//!   merge.rs    recordings → symbolic steps    tree.rs       modules and weights
+//!   error.rs    what can go wrong, and where
 //! ```
 
 mod build;
@@ -23,6 +24,7 @@ mod lift;
 mod merge;
 mod modes;
 mod panic;
+mod recording;
 mod solve;
 mod tree;
 mod witness;
@@ -39,13 +41,15 @@ use burn::module::{Module as BurnModule, ModuleDisplay};
 use kiln_core::{
     Kind, Signature, Value,
     signature::{Param as InputParam, Type as InputType},
+    size_to_i64,
 };
 use kiln_ops::{Overload, Overloads};
 
 use self::{
     build::Builder,
-    capture::{Recording, Request, Structure},
+    capture::Request,
     modes::{Mode, Training},
+    recording::{Recording, Structure},
     tree::Tree,
     witness::Witnesses,
 };
@@ -205,7 +209,7 @@ fn record_method<M: BurnModule>(
     }
     let lookup = |name: &str| symbols.iter().find(|(n, _)| n == name).map(|&(_, id)| id);
     let size = |dim: &Dim| match dim {
-        Dim::Fixed(n) => Size::fixed(i64::try_from(*n).unwrap_or(i64::MAX)),
+        Dim::Fixed(n) => Size::fixed(size_to_i64(*n)),
         Dim::Symbol(name) => lookup(name).map_or_else(Size::default, Size::symbol),
     };
     let params: Vec<Param> = signature
@@ -250,13 +254,13 @@ fn record_method<M: BurnModule>(
         let fresh = fresh_symbols(program, &names, fresh_count);
         let declared = symbols.iter().enumerate().map(|(position, &(_, id))| {
             let value = |&number| witness::value(number, position);
-            (id, numbers.iter().map(value).map(lift::int).collect())
+            (id, numbers.iter().map(value).map(size_to_i64).collect())
         });
         let dependent = fresh.iter().enumerate().map(|(position, &id)| {
             let value = |one: &Recording| one.notes.fresh.get(position).copied();
             let values = recordings
                 .iter()
-                .map(|one| lift::int(value(one).unwrap_or_default()));
+                .map(|one| size_to_i64(value(one).unwrap_or_default()));
             (id, values.collect())
         });
         let witnesses = Witnesses::new(declared.chain(dependent).collect());
@@ -444,7 +448,7 @@ fn symbol(program: &mut Program, name: &str) -> SymbolId {
         });
         program.symbols.len() - 1
     });
-    SymbolId(u32::try_from(position).unwrap_or(u32::MAX))
+    SymbolId::from_index(position)
 }
 
 /// A declared input's type in the program.

@@ -13,8 +13,8 @@ use burn::module::{
 };
 
 use super::{
-    capture::{Recording, Step},
     lift::Raw,
+    recording::{Recording, Step, name},
 };
 use crate::op::{DenseOp, ElementwiseOp, Float, GraphOp, Op};
 
@@ -204,7 +204,7 @@ enum Tensor {
 impl PlainStep {
     fn name(&self) -> String {
         match self {
-            Self::Op { op, .. } => super::merge::name(op),
+            Self::Op { op, .. } => name(op),
             Self::Output(_) => "result".to_owned(),
         }
     }

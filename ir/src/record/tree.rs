@@ -50,7 +50,7 @@ impl Tree {
         if let Some(&id) = self.by_path.get(path) {
             return id;
         }
-        let id = ModuleId(u32::try_from(self.modules.len()).unwrap_or(u32::MAX));
+        let id = ModuleId::from_index(self.modules.len());
         self.modules.push(Module {
             path: path.to_owned(),
             kind: kind.to_owned(),
@@ -231,7 +231,7 @@ impl Collector<'_> {
         self.tree.paths.insert(id, self.path.join("."));
         let full_name = full(name);
         if let Some(position) = self.tree.weights.iter().position(|w| w.name == full_name) {
-            let weight = WeightId(u32::try_from(position).unwrap_or(u32::MAX));
+            let weight = WeightId::from_index(position);
             self.tree.params.insert(id, (weight, transposed));
             return;
         }

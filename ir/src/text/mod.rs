@@ -51,7 +51,5 @@ mod words;
 pub use error::{ParseError, ParseErrorKind};
 pub use parse::{Lines, parse, parse_with_lines};
 pub use print::print;
+pub use words::TEXT_VERSION;
 pub(crate) use words::Words;
-
-/// Version of the text form; the first line of a text is `kiln` and this number.
-pub const TEXT_VERSION: u64 = 1;

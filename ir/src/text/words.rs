@@ -13,6 +13,9 @@ use crate::{
     validate::Place,
 };
 
+/// Version of the text form; the first line of a text is `kiln` and this number.
+pub const TEXT_VERSION: u64 = 1;
+
 /// The text form of parts of a program.
 #[derive(Clone, Copy)]
 pub(crate) struct Words<'a>(pub(crate) &'a Program);

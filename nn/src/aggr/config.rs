@@ -8,7 +8,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use serde_json::{Value, json};
 use thiserror::Error;
 
-use super::{Aggregation, MultiAggregation, SoftmaxConfig};
+use super::{
+    aggregation::{Aggregation, MultiAggregation},
+    softmax::SoftmaxConfig,
+};
 
 /// Which aggregation a layer has (PyG's `aggr`).
 ///

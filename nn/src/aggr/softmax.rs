@@ -5,9 +5,7 @@ use burn::{
     module::{Module, Param},
     tensor::{Device, Tensor},
 };
-use kiln_ops::Reduce;
-
-use crate::message_passing::Endpoints;
+use kiln_ops::{Endpoints, Reduce};
 
 /// Configuration of a [`SoftmaxAggregation`].
 #[derive(Config, Debug, PartialEq)]

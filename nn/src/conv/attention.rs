@@ -3,7 +3,7 @@
 use burn::tensor::{Int, Shape, Tensor};
 use kiln_core::{
     Adjacency, AnyTensor, Arguments, ConvArgs, EdgeForm, EdgeIndex, Edges, Leaves, Named, Nodes,
-    Value, leaf_name, leaves,
+    Value, leaf_name, leaves, size_to_i64,
 };
 use kiln_ops::{EdgeScores, Endpoints, LoopedEdges, Loops, Reduce, add_bias};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
@@ -93,7 +93,7 @@ impl Attention {
         let kept = kiln_ops::nonzero(looped.is_loop().bool_not());
         let added = match looped.is_alone() {
             Some(is_alone) => {
-                let first = i64::try_from(num_edges).unwrap_or(i64::MAX);
+                let first = size_to_i64(num_edges);
                 kiln_ops::nonzero(is_alone.bool_not()).add_scalar(first)
             }
             None => {
@@ -309,7 +309,7 @@ impl FillValue {
             }
             Self::Incoming(reduce) => {
                 // Loops that were there go to a row of their own, which is cut off.
-                let last = i64::try_from(num_loops).unwrap_or(i64::MAX);
+                let last = size_to_i64(num_loops);
                 let index: Tensor<1, Int> = ends.receiver().mask_fill(ends.is_loop(), last);
                 let all = kiln_ops::scatter(edge_attr, index, num_loops + 1, *reduce);
                 all.slice([0..num_loops, 0..d_edge])

@@ -4,8 +4,6 @@
 //! parameters are the unions of theirs. It looks at the arguments' types and calls the overload
 //! that takes them. This is the form of PyG's own `forward(x: Union[Tensor, OptPairTensor], ..)`.
 
-use std::collections::BTreeMap;
-
 use kiln_ir::Method;
 
 use super::{case, method, names::Parameters, types};
@@ -52,18 +50,6 @@ fn union(types: &[&str]) -> String {
         [only] => (*only).to_owned(),
         types => format!("Union[{}]", types.join(", ")),
     }
-}
-
-/// Base names of overloaded methods that have no method of that very name, with the overloads.
-pub(super) fn overloaded(methods: &[Method]) -> BTreeMap<&str, Vec<&Method>> {
-    let mut groups: BTreeMap<&str, Vec<&Method>> = BTreeMap::new();
-    for method in methods {
-        if let Some((base, _)) = method.variant() {
-            groups.entry(base).or_default().push(method);
-        }
-    }
-    groups.retain(|base, _| methods.iter().all(|method| method.name != *base));
-    groups
 }
 
 /// The definition of the method that chooses among overloads.

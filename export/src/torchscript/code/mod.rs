@@ -24,7 +24,7 @@ use kiln_ir::{ModuleId, Program, WeightId};
 use super::error::Error;
 use library::Library;
 use module::Classes;
-use names::Parameters;
+use names::{Parameters, overloaded};
 use scope::Context;
 
 pub(super) use module::ClassName;
@@ -104,7 +104,7 @@ pub(super) fn generate(program: &Program) -> Result<Code, Error> {
             };
             text.push_str(&writer.write(id, method)?);
         }
-        for (name, overloads) in dispatch::overloaded(&module.methods) {
+        for (name, overloads) in overloaded(&module.methods) {
             if !types::is_identifier(name) {
                 return Err(Error::Unsupported {
                     place: overloads.first().map_or("", |first| &first.name).to_owned(),

@@ -6,7 +6,6 @@ use kiln_ir::{Method, Module, Program, WeightRole};
 
 use super::{
     super::error::Error,
-    dispatch,
     scope::attribute,
     types::{self, Names},
 };
@@ -36,10 +35,22 @@ const RESERVED_ATTRIBUTES: &[&str] = &[
 /// Methods that PyTorch calls when it saves and loads a module.
 const RESERVED_METHODS: &[&str] = &["__getstate__", "__setstate__"];
 
+/// Base names of overloaded methods that have no method of that very name, with the overloads.
+pub(super) fn overloaded(methods: &[Method]) -> BTreeMap<&str, Vec<&Method>> {
+    let mut groups: BTreeMap<&str, Vec<&Method>> = BTreeMap::new();
+    for method in methods {
+        if let Some((base, _)) = method.variant() {
+            groups.entry(base).or_default().push(method);
+        }
+    }
+    groups.retain(|base, _| methods.iter().all(|method| method.name != *base));
+    groups
+}
+
 /// The members of a module that a user names: name and what it is, in the order of the program.
 fn members(program: &Program, module: &Module) -> Vec<(String, &'static str)> {
     let methods = module.methods.iter().map(|method| method.name.clone());
-    let dispatchers = dispatch::overloaded(&module.methods).into_keys();
+    let dispatchers = overloaded(&module.methods).into_keys();
     let weights = module.weights.iter().filter(|weight| {
         let weight = program.weights.get(weight.index());
         weight.is_some_and(|weight| weight.role != WeightRole::Constant)

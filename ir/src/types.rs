@@ -1,0 +1,93 @@
+//! Types of values, parameters and results.
+
+use core::fmt;
+
+use crate::{id::SymbolId, op::attribute::words, size::Size};
+
+/// Deepest nesting of a parameter's type in a valid program.
+pub const MAX_TYPE_DEPTH: usize = 16;
+
+/// Element type of a tensor in a program.
+///
+/// Integers are `I64` as in PyTorch. An executor may hold those that fit in fewer bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ElemType {
+    /// 32-bit float.
+    F32,
+    /// 64-bit float.
+    F64,
+    /// 16-bit float.
+    F16,
+    /// Brain float.
+    BF16,
+    /// 64-bit signed integer.
+    I64,
+    /// Boolean.
+    Bool,
+}
+
+impl ElemType {
+    /// Whether this is a floating point type.
+    pub fn is_float(self) -> bool {
+        matches!(self, Self::F32 | Self::F64 | Self::F16 | Self::BF16)
+    }
+
+    /// Bytes of an element in a file; a boolean takes one.
+    pub fn size_bytes(self) -> u64 {
+        match self {
+            Self::F64 | Self::I64 => 8,
+            Self::F32 => 4,
+            Self::F16 | Self::BF16 => 2,
+            Self::Bool => 1,
+        }
+    }
+}
+
+words!(ElemType {
+    F32 "f32", F64 "f64", F16 "f16", BF16 "bf16", I64 "i64", Bool "bool",
+});
+
+impl fmt::Display for ElemType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Type of a tensor value: element type and one symbolic size an axis.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct TensorType {
+    /// Element type.
+    pub elem: ElemType,
+    /// Sizes of the axes.
+    pub dims: Vec<Size>,
+}
+
+/// Type of a value of a function: a tensor or an integer.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum ValueType {
+    /// A tensor.
+    Tensor(TensorType),
+    /// An integer that is the value of a symbol: a function input, or the result of
+    /// [`Op::Symbol`](crate::op::Op::Symbol).
+    Int(SymbolId),
+}
+
+/// Type of a method's parameter or result. Those of a valid program nest at most
+/// [`MAX_TYPE_DEPTH`] levels.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Type {
+    /// A tensor.
+    Tensor(TensorType),
+    /// `(rowptr, col, value)`: a graph in CSR form by destination. Leaves in that order; `value` is
+    /// an optional leaf. Types are those of the leaves.
+    Adjacency(Box<[TensorType; 3]>),
+    /// A value that may be absent.
+    Optional(Box<Type>),
+    /// Several values.
+    Tuple(Vec<Type>),
+    /// `(int, int)`: number of source and destination nodes. A parameter of this type is optional
+    /// and binds the two symbols.
+    Size([SymbolId; 2]),
+    /// A boolean parameter that is `true` for this method; it only selects among overloads.
+    Flag,
+}
