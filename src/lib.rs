@@ -16,7 +16,7 @@
 //! | [`burn`] | tensors, modules, optimizers |
 //!
 //! # A graph
-//! Edges are pairs of node numbers, sources above destinations. Features are a row a node.
+//! Edges are pairs of node numbers, sources above targets. Features are one row per node.
 //!
 //! ```
 //! use kiln::prelude::*;

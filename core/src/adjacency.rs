@@ -1,11 +1,11 @@
-//! Edges in CSR form: sorted by destination, with the position at which each destination begins.
+//! Edges in CSR form: sorted by target, with the position at which each target begins.
 //!
 //! ```text
 //! rowptr = [0, 2, 2, 3]     node 0 receives edges 0 and 1, node 1 none, node 2 edge 2
 //! col    = [1, 2, 0]        edges 1 -> 0, 2 -> 0 and 0 -> 2
 //! ```
 //!
-//! It is what kernels like: a destination's edges lie together, and nobody else writes its sum.
+//! Kernels read it in order: the edges of a target lie together, so that one thread can write its sum.
 
 use burn::tensor::{Device, Int, Tensor};
 
@@ -18,7 +18,7 @@ use crate::{
     leaves::{Leaves, part},
 };
 
-/// The edges of a graph in compressed form, sorted by destination: PyG's `SparseTensor` `adj_t`.
+/// The edges of a graph in compressed form, sorted by target: PyG's `SparseTensor` `adj_t`.
 ///
 /// The edges into node `i` are those at positions `rowptr[i] .. rowptr[i + 1]`; `col` holds their
 /// sources and `value`, if there, their weights. It is what torch_sparse's `adj_t.csr()` returns.
@@ -147,7 +147,7 @@ impl Adjacency {
         self.num_src
     }
 
-    /// Number of destination nodes.
+    /// Number of target nodes.
     pub fn num_dst(&self) -> usize {
         self.rowptr.dims()[0] - 1
     }

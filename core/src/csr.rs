@@ -37,11 +37,11 @@ pub struct Csr {
 /// What rows and columns of sorted edges are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Walk {
-    /// Rows are destinations, columns sources.
+    /// Rows are targets, columns sources.
     ByDestination,
-    /// Rows are sources, columns destinations.
+    /// Rows are sources, columns targets.
     BySource,
-    /// Rows are edges, one entry each, columns destinations.
+    /// Rows are edges, one entry each, columns targets.
     ToDestination,
     /// Rows are edges, one entry each, columns sources.
     ToSource,

@@ -1,9 +1,9 @@
-//! Edges in COO form: one column an edge, its source above its destination.
+//! Edges in COO form: one column per edge, its source above its target.
 //!
 //! ```text
 //! edge_index = [[0, 1, 2],     0 -> 1
 //!               [1, 2, 0]]     1 -> 2    messages flow along the arrows,
-//!                              2 -> 0    from source to destination
+//!                              2 -> 0    from source to target
 //! ```
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
@@ -19,11 +19,11 @@ use crate::{
 
 /// The edges of a graph in coordinate form: PyG's `edge_index`, with the numbers of nodes.
 ///
-/// Row 0 holds the source of each edge, row 1 its destination. Sources and destinations may be two
+/// Row 0 holds the source of each edge, row 1 its target. Sources and targets may be two
 /// different node sets (a bipartite graph).
 ///
 /// [`EdgeIndex::new`] checks every index once, so that nothing after it has to. The edges sorted by
-/// destination or source are kept once they are made, and clones share them: keep one edge index
+/// target or source are kept once they are made, and clones share them: keep one edge index
 /// for a graph and clone it, rather than make a new one each time.
 #[derive(Clone, Debug)]
 pub struct EdgeIndex {
@@ -53,7 +53,7 @@ impl EdgeIndex {
         let data = tensor.to_data();
         let edges = shape[1];
         check_range(&data, 0..edges, "source", num_src)?;
-        check_range(&data, edges..2 * edges, "destination", num_dst)?;
+        check_range(&data, edges..2 * edges, "target", num_dst)?;
         Ok(Self::unsorted(tensor, num_src, num_dst))
     }
 
@@ -103,12 +103,12 @@ impl EdgeIndex {
         // Checked before the device makes narrower integers of them.
         let data = TensorData::new([src, dst].concat(), [2, src.len()]);
         check_range(&data, 0..src.len(), "source", num_src)?;
-        check_range(&data, src.len()..2 * src.len(), "destination", num_dst)?;
+        check_range(&data, src.len()..2 * src.len(), "target", num_dst)?;
         let tensor = int_tensor(data, device)?;
         Ok(Self::unsorted(tensor, num_src, num_dst))
     }
 
-    /// Edges of one node set from `(source, destination)` pairs.
+    /// Edges of one node set from `(source, target)` pairs.
     ///
     /// # Errors
     /// If an index is out of range.
@@ -135,7 +135,7 @@ impl EdgeIndex {
         self.tensor.clone().slice([0..1]).squeeze_dim(0)
     }
 
-    /// Destination of each edge, `[E]`.
+    /// Target of each edge, `[E]`.
     #[expect(
         clippy::single_range_in_vec_init,
         reason = "one range, that of the first axis"
@@ -149,7 +149,7 @@ impl EdgeIndex {
         self.num_src
     }
 
-    /// Number of destination nodes.
+    /// Number of target nodes.
     pub fn num_dst(&self) -> usize {
         self.num_dst
     }
@@ -162,11 +162,11 @@ impl EdgeIndex {
     /// Number of nodes of a graph with one node set.
     ///
     /// # Panics
-    /// If sources and destinations differ in number.
+    /// If sources and targets differ in number.
     pub fn num_nodes(&self) -> usize {
         assert!(
             self.num_src == self.num_dst,
-            "a graph with {} source and {} destination nodes has no single number of nodes",
+            "a graph with {} source and {} target nodes has no single number of nodes",
             self.num_src,
             self.num_dst
         );
@@ -266,7 +266,7 @@ mod tests {
         let error = EdgeIndex::from_arrays(&[0, 1], &[1, 4], 3, 4, &device()).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "edge 1 has destination 4, but there are 4 destination nodes"
+            "edge 1 has target 4, but there are 4 target nodes"
         );
         let error = EdgeIndex::from_arrays(&[0, -1], &[1, 1], 3, 4, &device()).unwrap_err();
         assert_eq!(
@@ -308,7 +308,7 @@ mod tests {
             assert_eq!(tensor.dtype(), dtype);
             assert!(EdgeIndex::new(tensor.clone(), 2, 3).is_ok());
             let error = EdgeIndex::new(tensor, 2, 2).unwrap_err();
-            let (side, count) = ("destination", 2);
+            let (side, count) = ("target", 2);
             assert_eq!(
                 error,
                 GraphError::IndexOutOfRange {

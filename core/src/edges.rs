@@ -1,4 +1,4 @@
-//! Edges in either form, with what they carry: what layers take.
+//! Edges in COO or CSR form with their weights or features: the argument of layers.
 
 use burn::tensor::{Device, Tensor};
 

@@ -26,7 +26,7 @@ pub enum GraphError {
     IndexOutOfRange {
         /// Position of the edge.
         edge: usize,
-        /// `source` or `destination`.
+        /// `source` or `target`.
         side: &'static str,
         /// The index.
         index: i64,
@@ -46,7 +46,7 @@ pub enum GraphError {
         /// What it holds.
         got: i64,
     },
-    /// A batch of no graphs, whose number of features nobody knows.
+    /// A batch without graphs: its number of features is unknown.
     #[error("expected at least one graph to make a batch of")]
     EmptyBatch,
     /// A graph does not go into one batch with the first.

@@ -28,10 +28,10 @@ impl Flow {
         match self {
             Self::SourceToTarget => (src, dst),
             Self::TargetToSource => {
-                let sender = dst.unwrap_or_else(|| {
+                let x_j = dst.unwrap_or_else(|| {
                     panic!("messages run from target to source: expected features of the targets")
                 });
-                (sender, Some(src))
+                (x_j, Some(src))
             }
         }
     }

@@ -5,8 +5,8 @@
 //!
 //! x            [N, F]     features of the nodes
 //! edges        [2, E]     an EdgeIndex
-//! edge_weight  [E]        one number an edge
-//! edge_attr    [E, D]     several numbers an edge
+//! edge_weight  [E]        one number per edge
+//! edge_attr    [E, D]     several numbers per edge
 //! y            [N] or [1] class of each node, or of the whole graph
 //! *_mask       [N]        which nodes to train, validate and test on
 //! ```
@@ -54,7 +54,7 @@ impl Graph {
     ///
     /// # Shapes
     /// - x: `[N, F]`, float
-    /// - edges: `N` sources, `N` destinations
+    /// - edges: `N` sources, `N` targets
     ///
     /// # Errors
     /// If the number of nodes differs between `x` and `edges`.
@@ -65,7 +65,7 @@ impl Graph {
             let expected = if num_src == num_dst {
                 format!("[{num_src}, F]")
             } else {
-                format!("one node set, not {num_src} sources and {num_dst} destinations")
+                format!("one node set, not {num_src} sources and {num_dst} targets")
             };
             return Err(GraphError::Shape {
                 tensor: "x",
@@ -85,10 +85,10 @@ impl Graph {
         })
     }
 
-    /// Adds one weight an edge, `[E]`.
+    /// Adds one weight per edge, `[E]`.
     ///
     /// # Errors
-    /// If there is not one an edge.
+    /// If there is not one per edge.
     pub fn with_edge_weight(mut self, weight: Tensor<1>) -> Result<Self, GraphError> {
         expect_rows("edge_weight", weight.dims(), &[self.num_edges()])?;
         self.edge_weight = Some(weight);
@@ -98,7 +98,7 @@ impl Graph {
     /// Adds several features an edge, `[E, D]`.
     ///
     /// # Errors
-    /// If there is not one row an edge.
+    /// If there is not one row per edge.
     pub fn with_edge_attr(mut self, attr: Tensor<2>) -> Result<Self, GraphError> {
         expect_rows("edge_attr", attr.dims(), &[self.num_edges()])?;
         self.edge_attr = Some(attr);
@@ -118,7 +118,7 @@ impl Graph {
     /// Adds the nodes to train on, `[N]`.
     ///
     /// # Errors
-    /// If there is not one entry a node.
+    /// If there is not one entry per node.
     pub fn with_train_mask(mut self, mask: Tensor<1, Bool>) -> Result<Self, GraphError> {
         expect_rows("train_mask", mask.dims(), &[self.num_nodes()])?;
         self.train_mask = Some(mask);
@@ -128,7 +128,7 @@ impl Graph {
     /// Adds the nodes to choose a model by, `[N]`.
     ///
     /// # Errors
-    /// If there is not one entry a node.
+    /// If there is not one entry per node.
     pub fn with_val_mask(mut self, mask: Tensor<1, Bool>) -> Result<Self, GraphError> {
         expect_rows("val_mask", mask.dims(), &[self.num_nodes()])?;
         self.val_mask = Some(mask);
@@ -138,7 +138,7 @@ impl Graph {
     /// Adds the nodes to report accuracy of, `[N]`.
     ///
     /// # Errors
-    /// If there is not one entry a node.
+    /// If there is not one entry per node.
     pub fn with_test_mask(mut self, mask: Tensor<1, Bool>) -> Result<Self, GraphError> {
         expect_rows("test_mask", mask.dims(), &[self.num_nodes()])?;
         self.test_mask = Some(mask);
@@ -342,7 +342,7 @@ mod tests {
         let edges = EdgeIndex::from_arrays(&[0], &[0], 4, 2, &device).unwrap();
         assert_eq!(
             text(Graph::new(x, edges)),
-            "`x` has shape [4, 2], expected one node set, not 4 sources and 2 destinations"
+            "`x` has shape [4, 2], expected one node set, not 4 sources and 2 targets"
         );
     }
 

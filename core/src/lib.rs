@@ -5,8 +5,8 @@
 //!
 //! | type | what it is | in PyG |
 //! |---|---|---|
-//! | [`EdgeIndex`] | edges as `[2, E]`: sources above destinations | `edge_index` |
-//! | [`Adjacency`] | edges sorted by destination, compressed | `SparseTensor`, `adj_t` |
+//! | [`EdgeIndex`] | edges as `[2, E]`: sources above targets | `edge_index` |
+//! | [`Adjacency`] | edges sorted by target, compressed | `SparseTensor`, `adj_t` |
 //! | [`Edges`] | either of them: what a layer takes | `Adj` |
 //! | [`Nodes`] | features of one node set or of a bipartite pair | `Union[Tensor, OptPairTensor]` |
 //! | [`Groups`] | which graph of a batch each node belongs to | `batch` |

@@ -69,16 +69,16 @@ pub enum Type {
     EdgeIndex {
         /// Number of source nodes.
         src: Dim,
-        /// Number of destination nodes.
+        /// Number of target nodes.
         dst: Dim,
         /// Number of edges.
         edges: Dim,
     },
-    /// Edges in CSR form by destination: `(rowptr [dst + 1], col [edges], value [edges] or absent)`.
+    /// Edges in CSR form by target: `(rowptr [dst + 1], col [edges], value [edges] or absent)`.
     Adjacency {
         /// Number of source nodes.
         src: Dim,
-        /// Number of destination nodes.
+        /// Number of target nodes.
         dst: Dim,
         /// Number of edges.
         edges: Dim,
@@ -87,11 +87,11 @@ pub enum Type {
     Optional(Box<Type>),
     /// Several values, such as the features of a bipartite pair of node sets.
     Tuple(Vec<Type>),
-    /// The numbers of source and destination nodes, `(int, int)`; binds symbols that no tensor shows.
+    /// The numbers of source and target nodes, `(int, int)`; binds symbols that no tensor shows.
     Size {
         /// Number of source nodes.
         src: Dim,
-        /// Number of destination nodes.
+        /// Number of target nodes.
         dst: Dim,
     },
     /// A boolean that only selects the variant (PyG's `return_attention_weights`); it has no tensor.

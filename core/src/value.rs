@@ -6,7 +6,7 @@ use crate::{Adjacency, EdgeIndex, any_tensor::AnyTensor};
 #[derive(Clone, Debug)]
 #[expect(
     clippy::large_enum_variant,
-    reason = "moved a few times a layer; a box would allocate"
+    reason = "moved a few times per layer; a box would allocate"
 )]
 pub enum Value {
     /// A dense tensor.

@@ -85,7 +85,7 @@ pub struct Method {
     /// One entry for each combination of optional leaves.
     pub cases: Vec<Case>,
     /// Pairs `(a, b)`: when nothing shows the value of symbol `a`, it equals `b` (PyG: a pair
-    /// without destination features and without `size` has as many destinations as sources).
+    /// without target features and without `size` has as many targets as sources).
     pub defaults: Vec<(SymbolId, SymbolId)>,
 }
 

@@ -53,7 +53,7 @@ impl fmt::Display for ElemType {
     }
 }
 
-/// Type of a tensor value: element type and one symbolic size an axis.
+/// Type of a tensor value: element type and one symbolic size per axis.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct TensorType {
     /// Element type.
@@ -78,14 +78,14 @@ pub enum ValueType {
 pub enum Type {
     /// A tensor.
     Tensor(TensorType),
-    /// `(rowptr, col, value)`: a graph in CSR form by destination. Leaves in that order; `value` is
+    /// `(rowptr, col, value)`: a graph in CSR form by target. Leaves in that order; `value` is
     /// an optional leaf. Types are those of the leaves.
     Adjacency(Box<[TensorType; 3]>),
     /// A value that may be absent.
     Optional(Box<Type>),
     /// Several values.
     Tuple(Vec<Type>),
-    /// `(int, int)`: number of source and destination nodes. A parameter of this type is optional
+    /// `(int, int)`: number of source and target nodes. A parameter of this type is optional
     /// and binds the two symbols.
     Size([SymbolId; 2]),
     /// A boolean parameter that is `true` for this method; it only selects among overloads.

@@ -97,7 +97,7 @@ fn inputs(program: &Program, (nodes, graph): (usize, &[[i64; 2]]), device: &Devi
     for leaf in &leaves {
         let tensor = match leaf.name.as_str() {
             "x" | "x.0" => floats([nodes, 8], 1, device),
-            // One destination more, which has no source of its number.
+            // One target more, which has no source of its number.
             "x.1" => floats([nodes + 1, 8], 2, device),
             "edge_weight" => floats([graph.len()], 3, device).float::<1>().abs().into(),
             _ => edges(graph, device),

@@ -32,7 +32,7 @@ pub(crate) fn floats<const D: usize>(shape: [usize; D], seed: usize, device: &De
     Tensor::<D>::from_data(data, (device, DType::F32)).into()
 }
 
-/// Edges from pairs of source and destination.
+/// Edges from pairs of source and target.
 pub(crate) fn edges(pairs: &[[i64; 2]], device: &Device) -> AnyTensor {
     let ends = |end: usize| pairs.iter().map(move |pair| pair[end]);
     let values: Vec<i64> = ends(0).chain(ends(1)).collect();

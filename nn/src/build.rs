@@ -1,6 +1,6 @@
 //! Layers and models from PyG's names: `("GATConv", {"in_channels": 8, "out_channels": 4})`.
 //!
-//! This is how the command line, and whoever has a PyG constructor call in a file, makes a module. What
+//! The command line makes modules this way, and so can a program that reads constructor calls from a file. What
 //! serde can read will do: JSON, a TOML table, a map.
 //!
 //! Arguments have PyG's names, types and defaults; see the layers' configurations. `"None"` is an absent

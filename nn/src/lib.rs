@@ -19,7 +19,7 @@
 //!
 //! # A layer of your own
 //! Say what the layer takes, what the message of an edge is, and what becomes of the result; the rest is
-//! provided. This layer weighs each neighbour by a gate that its features and those of the receiver open
+//! provided. This layer weighs each neighbour by a gate that its features and those of the target open
 //! together:
 //!
 //! ```

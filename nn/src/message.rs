@@ -1,4 +1,6 @@
 //! What a layer says of its messages, in place of computing them.
+//!
+//! The source of a message is `j` and its target `i`, whichever way the edge runs.
 
 use burn::tensor::Tensor;
 use kiln_ops::{AttentionOptions, EdgeScores};
@@ -14,30 +16,30 @@ use kiln_ops::{AttentionOptions, EdgeScores};
     reason = "moved a few times per layer; a box would allocate"
 )]
 pub enum Message {
-    /// The sender's row, times the edge's weight if there are weights: `m = w · x_j`.
+    /// The source's row, times the edge's weight if there are weights: `m = w · x_j`.
     Weighted {
-        /// Rows of the senders, `[N, F]`.
+        /// Rows of the sources, `[N, F]`.
         x: Tensor<2>,
         /// One weight per edge, `[E]`.
         weight: Option<Tensor<1>>,
     },
     /// The same with several heads: `m_h = w_h · x_j,h`; the heads' results are concatenated.
     Heads {
-        /// Rows of the senders, `[N, H, C]`.
+        /// Rows of the sources, `[N, H, C]`.
         x: Tensor<3>,
         /// One weight per edge and head, `[E, H]`.
         weight: Tensor<2>,
     },
     /// Anything else, row by row: `[E, F]`.
     Edge(Tensor<2>),
-    /// The sum of the senders' rows, and the receiver's own with a weight: `m = x_j`.
+    /// The sum of the sources' rows, and the target's own with a weight: `m = x_j`.
     WithSelf {
         /// Rows of the nodes, `[N, F]`.
         x: Tensor<2>,
         /// Weight of a node's own row, `[1]`.
         weight: Tensor<1>,
     },
-    /// The sum of the senders' rows times the edges' weights, and of one loop per node: `m = w · x_j`.
+    /// The sum of the sources' rows times the edges' weights, and of one loop per node: `m = w · x_j`.
     WithLoops {
         /// Rows of the nodes, `[N, F]`.
         x: Tensor<2>,
@@ -46,7 +48,7 @@ pub enum Message {
         /// Weight of each node's loop, `[N]`.
         self_loop: Tensor<1>,
     },
-    /// The sum of the senders' rows, scaled by a number of both ends: `m = s_j · s_i · x_j`.
+    /// The sum of the sources' rows, scaled by a number of both ends: `m = s_j · s_i · x_j`.
     Normalized {
         /// Rows of the nodes, `[N, F]`.
         x: Tensor<2>,
@@ -55,13 +57,13 @@ pub enum Message {
         /// Weight of each node's loop, if there are loops.
         self_loop: Option<f64>,
     },
-    /// The sum of the senders' rows, weighted by the softmax of scores of both ends, by heads.
+    /// The sum of the sources' rows, weighted by the softmax of scores of both ends, by heads.
     Attention {
-        /// Rows of the senders, `[N, H, C]`.
+        /// Rows of the sources, `[N, H, C]`.
         x: Tensor<3>,
-        /// Scores of the senders, `[N, H]`.
+        /// Scores of the sources, `[N, H]`.
         score_src: Tensor<2>,
-        /// Scores of the receivers, `[n, H]`.
+        /// Scores of the targets, `[n, H]`.
         score_dst: Tensor<2>,
         /// What edges add to the scores.
         score_edge: Option<EdgeScores>,
@@ -70,9 +72,9 @@ pub enum Message {
     },
     /// The same with scores that compare the rows of both ends: `att · LeakyReLU(x_j + x_i)`.
     JointAttention {
-        /// Rows of the senders, `[N, H, C]`.
+        /// Rows of the sources, `[N, H, C]`.
         x_j: Tensor<3>,
-        /// Rows of the receivers, `[n, H, C]`.
+        /// Rows of the targets, `[n, H, C]`.
         x_i: Tensor<3>,
         /// The attention vector of each head, `[H, C]`.
         att: Tensor<2>,
@@ -82,7 +84,7 @@ pub enum Message {
 }
 
 impl Message {
-    /// A copy of the sender's row: `m = x_j`. `x: [N, F]`
+    /// A copy of the source's row: `m = x_j`. `x: [N, F]`
     pub fn source(x: Tensor<2>) -> Self {
         Self::Weighted { x, weight: None }
     }

@@ -120,14 +120,14 @@ impl<'a> Map<'a> {
         Self { bias, ..self }
     }
 
-    /// Plus a linear map, without bias, of each receiver's own row, where there is one.
+    /// Plus a linear map, without bias, of each target's own row, where there is one.
     pub fn with_root(self, root: Option<&'a Linear>, x_i: Option<Tensor<2>>) -> Self {
         let root = x_i.zip(root);
         Self { root, ..self }
     }
 }
 
-/// Arguments with rows of the senders, which a linear map can change.
+/// Arguments with rows of the sources, which a linear map can change.
 pub trait Rows {
     /// The same arguments with other rows.
     fn map_rows(self, f: impl FnOnce(Tensor<2>) -> Tensor<2>) -> Self;
@@ -139,10 +139,10 @@ impl Rows for Tensor<2> {
     }
 }
 
-/// Rows of the senders and weights of edges, for layers to propagate.
+/// Rows of the sources and weights of edges, for layers to propagate.
 #[derive(Clone, Debug)]
 pub struct Weighted {
-    /// Rows of the senders, `[N, F]`.
+    /// Rows of the sources, `[N, F]`.
     pub x: Tensor<2>,
     /// Weight of each edge, `[E]`.
     pub edge_weight: Option<Tensor<1>>,
@@ -151,13 +151,13 @@ pub struct Weighted {
 leaves!(Weighted { x, edge_weight });
 
 impl Weighted {
-    /// Rows of the senders with the weights of the edges, if they have any.
+    /// Rows of the sources with the weights of the edges, if they have any.
     pub fn new(x: Tensor<2>, edges: &Edges) -> Self {
         let edge_weight = edges.weight();
         Self { x, edge_weight }
     }
 
-    /// The sender's row times the weight.
+    /// The source's row times the weight.
     pub fn message(&self) -> Message {
         Message::Weighted {
             x: self.x.clone(),
@@ -173,10 +173,10 @@ impl Rows for Weighted {
     }
 }
 
-/// Rows of the senders and features of edges, for layers to propagate.
+/// Rows of the sources and features of edges, for layers to propagate.
 #[derive(Clone, Debug)]
 pub struct WithAttr {
-    /// Rows of the senders, `[N, F]`.
+    /// Rows of the sources, `[N, F]`.
     pub x: Tensor<2>,
     /// Features of each edge, `[E, D]`.
     pub edge_attr: Option<Tensor<2>>,
@@ -185,7 +185,7 @@ pub struct WithAttr {
 leaves!(WithAttr { x, edge_attr });
 
 impl WithAttr {
-    /// Rows of the senders with the features of the edges, if they have any.
+    /// Rows of the sources with the features of the edges, if they have any.
     pub fn new(x: Tensor<2>, edges: &Edges) -> Self {
         let edge_attr = edges.attr();
         Self { x, edge_attr }

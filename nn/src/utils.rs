@@ -1,4 +1,4 @@
-//! What layers share: normalised edges, self loops, softmax by receiver.
+//! What layers share: normalised edges, self loops, softmax by target.
 
 use burn::tensor::Tensor;
 use kiln_core::{AnyTensor, Edges, Leaves, leaf_name};
@@ -51,7 +51,7 @@ impl GcnNorm {
         })
     }
 
-    /// The rows of the senders times the coefficients. `x: [N, F]`
+    /// The rows of the sources times the coefficients. `x: [N, F]`
     pub fn message(self, x: Tensor<2>) -> Message {
         match self.0 {
             Coefficients::Edges {

@@ -20,7 +20,7 @@ pub(crate) type Inputs = BTreeMap<String, TensorData>;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sizes {
     pub(crate) nodes: usize,
-    pub(crate) destinations: usize,
+    pub(crate) targets: usize,
     pub(crate) edges: usize,
 }
 
@@ -31,7 +31,7 @@ impl Sizes {
             Dim::Fixed(size) => *size,
             Dim::Symbol(name) => match name.as_str() {
                 "N" => self.nodes,
-                "M" => self.destinations,
+                "M" => self.targets,
                 "E" => self.edges,
                 _ => 3,
             },
@@ -148,22 +148,14 @@ pub(crate) fn eager<M>(
     module: &M,
     overload: &Overload<M>,
     inputs: &Inputs,
-    [nodes, destinations]: [usize; 2],
+    [nodes, targets]: [usize; 2],
     device: &Device,
 ) -> Vec<TensorData> {
     let arguments = overload
         .signature
         .params
         .iter()
-        .map(|param| {
-            argument(
-                &param.ty,
-                &param.name,
-                inputs,
-                [nodes, destinations],
-                device,
-            )
-        })
+        .map(|param| argument(&param.ty, &param.name, inputs, [nodes, targets], device))
         .collect();
     let mut results = Vec::new();
     flatten(overload.call(module, arguments), &mut results);
@@ -174,7 +166,7 @@ fn argument(
     ty: &Type,
     name: &str,
     inputs: &Inputs,
-    [nodes, destinations]: [usize; 2],
+    [nodes, targets]: [usize; 2],
     device: &Device,
 ) -> Value {
     let tensor = |name: &str| inputs.get(name).map(|data| upload(data.clone(), device));
@@ -182,7 +174,7 @@ fn argument(
         Type::Tensor { .. } => tensor(name).map_or(Value::None, Value::Tensor),
         Type::EdgeIndex { .. } => {
             let index: Tensor<2, Int> = tensor(name).unwrap().int();
-            Value::EdgeIndex(EdgeIndex::new(index, nodes, destinations).unwrap())
+            Value::EdgeIndex(EdgeIndex::new(index, nodes, targets).unwrap())
         }
         Type::Adjacency { .. } => {
             let part = |part: &str| tensor(&format!("{name}.{part}"));
@@ -190,14 +182,14 @@ fn argument(
             let value = part("value").map(AnyTensor::float);
             Value::Adjacency(Adjacency::new(rowptr, col, value, nodes).unwrap())
         }
-        Type::Optional(inner) => argument(inner, name, inputs, [nodes, destinations], device),
+        Type::Optional(inner) => argument(inner, name, inputs, [nodes, targets], device),
         Type::Tuple(items) => Value::Tuple(
             items
                 .iter()
                 .enumerate()
                 .map(|(position, item)| {
                     let name = format!("{name}.{position}");
-                    argument(item, &name, inputs, [nodes, destinations], device)
+                    argument(item, &name, inputs, [nodes, targets], device)
                 })
                 .collect(),
         ),

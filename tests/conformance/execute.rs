@@ -117,18 +117,18 @@ fn programs_equal_eager_layers_at_other_sizes() {
             let session = Session::new(&model, &device).unwrap();
             for (seed, overload) in module.overloads().iter().enumerate() {
                 variants.insert((fixture.conv.clone(), overload.name.clone()));
-                for (nodes, destinations, edges) in [(1, 1, 3), (40, 23, 200), (9, 30, 0)] {
+                for (nodes, targets, edges) in [(1, 1, 3), (40, 23, 200), (9, 30, 0)] {
                     for optional in [false, true] {
                         let sizes = Sizes {
                             nodes,
-                            destinations,
+                            targets,
                             edges,
                         };
                         let seed = seed as u64 + 100;
                         let inputs =
                             call::random_inputs(&overload.signature, sizes, optional, seed);
                         let is_pair = matches!(overload.signature.params[0].ty, Type::Tuple(_));
-                        let counts = [nodes, if is_pair { destinations } else { nodes }];
+                        let counts = [nodes, if is_pair { targets } else { nodes }];
                         let cpu = Device::flex();
                         let expected = call::eager(&module, overload, &inputs, counts, &cpu);
                         let got = run(&session, &overload.name, &inputs);
@@ -151,7 +151,7 @@ fn prepared_programs_equal_single_runs() {
     let (device, tolerance) = device();
     let sizes = Sizes {
         nodes: 40,
-        destinations: 23,
+        targets: 23,
         edges: 200,
     };
     let mut replayed = BTreeSet::new();

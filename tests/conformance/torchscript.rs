@@ -264,17 +264,17 @@ fn pytorch_runs_every_archive() {
         // ... and for one fixture of each layer, every variant at three more sizes.
         if fixture.name.ends_with("-plain-default") && fixture.variant == "edge_index" {
             for (seed, overload) in overloads.iter().enumerate() {
-                for (nodes, destinations, edges) in [(5, 5, 9), (31, 17, 120), (8, 20, 0)] {
+                for (nodes, targets, edges) in [(5, 5, 9), (31, 17, 120), (8, 20, 0)] {
                     let sizes = Sizes {
                         nodes,
-                        destinations,
+                        targets,
                         edges,
                     };
                     for optional in [false, true] {
                         let inputs =
                             call::random_inputs(&overload.signature, sizes, optional, seed as u64);
                         let is_pair = matches!(overload.signature.params[0].ty, Type::Tuple(_));
-                        let counts = [nodes, if is_pair { destinations } else { nodes }];
+                        let counts = [nodes, if is_pair { targets } else { nodes }];
                         let outputs = call::eager(&module, overload, &inputs, counts, &device);
                         let result = result(&fixture, &overload.name);
                         let signature = &overload.signature;

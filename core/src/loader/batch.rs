@@ -45,7 +45,7 @@ pub struct HostBatch {
     pub n_id: Vec<u32>,
     /// Source of each edge in the batch, `[E]`.
     pub row: Vec<u32>,
-    /// Destination of each edge in the batch, `[E]`, ascending.
+    /// Target of each edge in the batch, `[E]`, ascending.
     pub col: Vec<u32>,
     /// Number of each edge in the graph, `[E]`.
     pub e_id: Vec<u32>,

@@ -81,7 +81,7 @@ impl HeteroNeighborLoader {
     /// Features of the nodes of a type.
     ///
     /// # Errors
-    /// If the type is not there or there is not one row a node.
+    /// If the type is not there or there is not one row per node.
     pub fn with_x(
         mut self,
         node_type: &str,

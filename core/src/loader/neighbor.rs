@@ -65,7 +65,7 @@ impl NeighborLoader {
     /// Features of the nodes of the graph.
     ///
     /// # Errors
-    /// If there is not one row a node.
+    /// If there is not one row per node.
     pub fn with_x(mut self, x: impl FeatureStore + 'static) -> Result<Self, LoaderError> {
         check_rows("x", x.num_rows(), self.sampler.graph().num_src(), "node")?;
         self.x = Some(Arc::new(x));
@@ -75,7 +75,7 @@ impl NeighborLoader {
     /// Features of the edges of the graph, by the edges' numbers.
     ///
     /// # Errors
-    /// If there is not one row an edge.
+    /// If there is not one row per edge.
     pub fn with_edge_attr(
         mut self,
         attr: impl FeatureStore + 'static,
@@ -176,7 +176,7 @@ pub(super) fn check_times(got: usize, expected: usize) -> Result<(), LoaderError
     }))
 }
 
-/// There is one row a node or edge.
+/// There is one row per node or edge.
 pub(super) fn check_rows(
     features: &str,
     got: usize,

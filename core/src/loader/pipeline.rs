@@ -120,7 +120,7 @@ fn work<T>(
 fn stop<T>(workers: Vec<Worker<T>>) {
     let threads: Vec<_> = workers.into_iter().map(|worker| worker.thread).collect();
     for thread in threads {
-        // A panic of a worker whose batches nobody waits for has no one to be told to.
+        // Nothing waits for batches any more, so a panic of a worker is not passed on.
         let _ = thread.join();
     }
 }

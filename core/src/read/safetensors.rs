@@ -335,7 +335,7 @@ pub fn write_safetensors(graph: &Graph, path: impl AsRef<Path>) -> Result<(), Wr
     replace(path, &bytes).map_err(|error| fail(SafeTensorError::IoError(error)))
 }
 
-/// Writes a file beside `path` and renames it, so that nobody sees half of it.
+/// Writes a file beside `path` and renames it, so that it is never seen half written.
 fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.tmp", std::process::id()));
@@ -652,7 +652,7 @@ mod tests {
             ),
             (
                 &[X, ("edge_index", Dtype::I8, &[2, 2], &[0, 1, 1, 255])],
-                "`edge_index`: edge 1 has destination -1, but there are 3 destination nodes",
+                "`edge_index`: edge 1 has target -1, but there are 3 target nodes",
             ),
             (
                 &[X, ("edge_index", Dtype::U64, &[2, 1], &wide)],

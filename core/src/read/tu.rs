@@ -5,7 +5,7 @@
 //!
 //! | file | a line is | |
 //! |---|---|---|
-//! | `NAME_A.txt` | an edge: `source, destination` | required |
+//! | `NAME_A.txt` | an edge: `source, target` | required |
 //! | `NAME_graph_indicator.txt` | the graph of a node, ascending | required |
 //! | `NAME_graph_labels.txt` | the class of a graph | |
 //! | `NAME_node_attributes.txt` | numbers of a node | |
@@ -15,7 +15,7 @@
 //!
 //! The result is that of PyG's `TUDataset` with `use_node_attr` and `use_edge_attr`: attributes first
 //! and then the labels, each as one-hot columns; self loops removed, edges sorted by source and then
-//! destination, features of equal edges summed; classes numbered from 0 in ascending order. Three
+//! target, features of equal edges summed; classes numbered from 0 in ascending order. Three
 //! departures: nodes without any feature get the constant 1 (PyG's `Constant` transform) instead of
 //! none, graphs of `graph_attributes` (regression) are read without them, and an edge between two
 //! graphs is an error.

@@ -1,13 +1,13 @@
-//! Sorting edges by destination, in parallel and stably.
+//! Sorting edges by target, in parallel and stably.
 //!
 //! ```text
-//! 1. each thread puts its piece of the edges into buckets of neighbouring destinations
-//! 2. each bucket is sorted by destination, by counting, and written to its place in the result
+//! 1. each thread puts its piece of the edges into buckets of neighbouring targets
+//! 2. each bucket is sorted by target, by counting, and written to its place in the result
 //! ```
 //!
 //! A bucket is small enough for a processor's own cache, so the scattered writes of the second step
 //! stay there. Pieces follow each other in the order of the edges and buckets read them in that
-//! order, so edges of one destination keep theirs, whatever the number of threads.
+//! order, so edges of one target keep theirs, whatever the number of threads.
 #![expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
@@ -29,7 +29,7 @@ const MOST_BUCKETS: usize = 1024;
 /// Fewer edges than this are sorted by one thread.
 const SMALL: usize = 1 << 16;
 
-/// An edge on its way: destination, source and number.
+/// An edge on its way: target, source and number.
 #[derive(Clone, Copy, Default)]
 struct Entry {
     dst: u32,

@@ -13,7 +13,7 @@ use rayon::prelude::*;
 use super::build::{self, NodeIndex};
 use crate::GraphError;
 
-/// The edges of a graph in host memory, compressed and sorted by destination: PyG's CSC `colptr` and
+/// The edges of a graph in host memory, compressed and sorted by target: PyG's CSC `colptr` and
 /// `row`, with the permutation that sorted them.
 ///
 /// # Examples
@@ -51,7 +51,7 @@ impl HostCsr {
         Ok(Self::from_parts(rowptr, col, None, num_src))
     }
 
-    /// A graph from edges in any order, by a parallel counting sort; the edges of one destination keep
+    /// A graph from edges in any order, by a parallel counting sort; the edges of one target keep
     /// their order. The edge at position `i` of the input has the number `i`.
     ///
     /// # Shapes
@@ -75,7 +75,7 @@ impl HostCsr {
         }
         expect_countable("src", src.len())?;
         check_nodes(src, "source", num_src)?;
-        check_nodes(dst, "destination", num_dst)?;
+        check_nodes(dst, "target", num_dst)?;
         let build::Sorted {
             rowptr,
             col,
@@ -144,7 +144,7 @@ impl HostCsr {
         self.num_src
     }
 
-    /// Number of destination nodes.
+    /// Number of target nodes.
     pub fn num_dst(&self) -> usize {
         self.rowptr.len() - 1
     }
@@ -154,7 +154,7 @@ impl HostCsr {
         self.col.len()
     }
 
-    /// The same graph with the edges of each destination in ascending order of `time`, which gets the
+    /// The same graph with the edges of each target in ascending order of `time`, which gets the
     /// position of an edge; `None` if they are in that order already.
     pub(super) fn sorted_by_time(&self, time: impl Fn(usize) -> i64 + Sync) -> Option<Self> {
         let row = |node: usize| self.rowptr[node] as usize..self.rowptr[node + 1] as usize;
@@ -279,7 +279,7 @@ mod tests {
         let error = HostCsr::from_coo(&[0_u32], &[1], 1, 1).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "edge 0 has destination 1, but there are 1 destination nodes"
+            "edge 0 has target 1, but there are 1 target nodes"
         );
         let error = HostCsr::from_coo(&[0_i32], &[], 1, 1).unwrap_err();
         assert_eq!(error.to_string(), "`dst` has shape [0], expected [1]");

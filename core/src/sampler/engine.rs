@@ -1,7 +1,7 @@
 //! The loop over hops that all samplers share.
 //!
 //! A graph of one node type is one relation from that type to itself. In each hop, each relation
-//! expands the nodes of its destination type that the hop before discovered:
+//! expands the nodes of its target type that the hop before discovered:
 //!
 //! ```text
 //! 1. rows      where the row of each node is, how many of its edges are taken     random reads
@@ -45,7 +45,7 @@ const MOST_SEEDS: usize = 1 << 28;
 pub(crate) struct Relation<'a> {
     /// Type of the sources.
     pub(crate) src: usize,
-    /// Type of the destinations, whose neighbours are sampled.
+    /// Type of the targets, whose neighbours are sampled.
     pub(crate) dst: usize,
     pub(crate) csr: &'a HostCsr,
     /// Fan-out of each hop.
@@ -428,7 +428,7 @@ impl RelationState {
         }
     }
 
-    /// The destinations and the numbers of the edges of a block; the first row is that of node `first`.
+    /// The targets and the numbers of the edges of a block; the first row is that of node `first`.
     fn add(&mut self, first: u32, buffers: &Buffers, edge_ids: Option<&[u32]>) {
         for (node, row) in (first..).zip(&buffers.rows) {
             self.col

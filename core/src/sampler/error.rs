@@ -53,11 +53,11 @@ pub enum SamplerError {
     #[error("the edges have times but the seeds have none; give each seed its `time`")]
     NoSeedTime,
     /// One node set is expected, but the edges go from one to another.
-    #[error("expected one node set, got {num_src} sources and {num_dst} destinations")]
+    #[error("expected one node set, got {num_src} sources and {num_dst} targets")]
     Bipartite {
         /// Number of source nodes.
         num_src: usize,
-        /// Number of destination nodes.
+        /// Number of target nodes.
         num_dst: usize,
     },
     /// A node type that the graph does not have.
@@ -87,7 +87,7 @@ pub enum SamplerError {
     NumNodes {
         /// The edge type, as `(src, rel, dst)`.
         edge_type: String,
-        /// `source` or `destination`.
+        /// `source` or `target`.
         side: &'static str,
         /// The node type.
         node_type: String,

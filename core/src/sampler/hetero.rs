@@ -20,7 +20,7 @@ pub struct HeteroSamplerOutput {
     pub node: BTreeMap<String, Vec<u32>>,
     /// Source of each edge among the batch's nodes of the source type.
     pub row: BTreeMap<EdgeType, Vec<u32>>,
-    /// Destination of each edge among the batch's nodes of the destination type, ascending.
+    /// Target of each edge among the batch's nodes of the target type, ascending.
     pub col: BTreeMap<EdgeType, Vec<u32>>,
     /// Number of each edge among the graph's edges of its type.
     pub edge: BTreeMap<EdgeType, Vec<u32>>,
@@ -123,7 +123,7 @@ impl HeteroNeighborSampler {
     /// no later than the seed's. Types without times are sampled freely.
     ///
     /// # Errors
-    /// If the type is not there, there is not one time a node, or edges have times.
+    /// If the type is not there, there is not one time per node, or edges have times.
     pub fn with_node_time(
         mut self,
         node_type: &str,
@@ -155,7 +155,7 @@ impl HeteroNeighborSampler {
     /// time is no later than the seed's. Types without times are sampled freely.
     ///
     /// # Errors
-    /// If the type is not there, there is not one time an edge, or nodes have times.
+    /// If the type is not there, there is not one time per edge, or nodes have times.
     pub fn with_edge_time(
         mut self,
         edge_type: (&str, &str, &str),

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::{HostCsr, SamplerError, error::check_num_neighbors};
 
-/// Source type, relation and destination type: `("author", "writes", "paper")`.
+/// Source type, relation and target type: `("author", "writes", "paper")`.
 pub type EdgeType = (String, String, String);
 
 /// Several node types, and edges between them: what PyG samples of `HeteroData`.
@@ -80,7 +80,7 @@ impl HeteroGraph {
         }
         let ends = [
             ("source", src, csr.num_src()),
-            ("destination", dst, csr.num_dst()),
+            ("target", dst, csr.num_dst()),
         ];
         for (side, node_type, got) in ends {
             let expected = self.num_nodes[node_type];

@@ -38,14 +38,14 @@ pub struct NodeSamplerInput<'a> {
 /// ```
 ///
 /// Nodes are the seeds in the order given, then the others as they are discovered. `col` ascends, so
-/// the edges are sorted by destination.
+/// the edges are sorted by target.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SamplerOutput {
     /// Nodes in the graph, `[N]`, the seeds first.
     pub node: Vec<u32>,
     /// Source of each edge in the batch, `[E]`.
     pub row: Vec<u32>,
-    /// Destination of each edge in the batch, `[E]`, ascending.
+    /// Target of each edge in the batch, `[E]`, ascending.
     pub col: Vec<u32>,
     /// Number of each edge in the graph, `[E]`.
     pub edge: Vec<u32>,
@@ -158,7 +158,7 @@ impl NeighborSampler {
     /// If the neighbours of a node are not in the order of time, this sorts a copy of the graph.
     ///
     /// # Errors
-    /// If there is not one time a node, or edges have times.
+    /// If there is not one time per node, or edges have times.
     pub fn with_node_time(mut self, time: impl Into<Arc<[i64]>>) -> Result<Self, SamplerError> {
         let time = time.into();
         check_length("node_time", time.len(), self.graph.num_src(), "node")?;
@@ -178,7 +178,7 @@ impl NeighborSampler {
     /// If the edges of a node are not in the order of time, this sorts a copy of the graph.
     ///
     /// # Errors
-    /// If there is not one time an edge, or nodes have times.
+    /// If there is not one time per edge, or nodes have times.
     pub fn with_edge_time(mut self, time: impl Into<Arc<[i64]>>) -> Result<Self, SamplerError> {
         let time = time.into();
         check_length("edge_time", time.len(), self.graph.num_edges(), "edge")?;

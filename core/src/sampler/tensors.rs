@@ -4,7 +4,7 @@ use super::HostCsr;
 use crate::{EdgeIndex, GraphError};
 
 impl HostCsr {
-    /// The edges of an edge index, read back from its device and sorted by destination. An edge's
+    /// The edges of an edge index, read back from its device and sorted by target. An edge's
     /// number is its position in the edge index.
     ///
     /// # Errors

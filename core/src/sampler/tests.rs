@@ -9,7 +9,7 @@ use proptest::{collection::vec, prelude::*};
 
 use super::*;
 
-/// Edges between `nodes` nodes, as sources and destinations.
+/// Edges between `nodes` nodes, as sources and targets.
 #[derive(Clone, Debug)]
 struct Edges {
     nodes: u32,
@@ -383,7 +383,7 @@ fn bad_requests_are_errors() {
     let bipartite = HostCsr::from_coo(&[0_u32], &[0], 2, 1).unwrap();
     assert_eq!(
         text(NeighborSampler::new(Arc::new(bipartite), &[1])),
-        "expected one node set, got 2 sources and 1 destinations"
+        "expected one node set, got 2 sources and 1 targets"
     );
 
     let ask = |sampler: &NeighborSampler, node: &[u32], time: Option<&[i64]>| {

@@ -51,7 +51,7 @@ pub(crate) struct Args {
     backend: Option<String>,
 
     /// How exactly a GPU multiplies matrices of f32: highest (all bits), high (TF32, or two numbers
-    /// of bf16 a factor) or medium (bf16)
+    /// of bf16 per factor) or medium (bf16)
     #[arg(long, value_name = "NAME", default_value_t)]
     precision: MatmulPrecision,
 

@@ -188,7 +188,7 @@ impl<'a> GraphFile<'a> {
         }))
     }
 
-    /// Two integers that give the numbers of source and destination nodes.
+    /// Two integers that give the numbers of source and target nodes.
     pub(crate) fn size(&self, name: &str) -> anyhow::Result<Option<HostTensor>> {
         let Ok(view) = self.tensors.tensor(name) else {
             return Ok(None);

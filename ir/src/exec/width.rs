@@ -140,7 +140,7 @@ pub(super) fn is_narrow(value: i64) -> bool {
     i32::try_from(value).is_ok()
 }
 
-/// The tensor with 64 bits an integer.
+/// The tensor with integers of 64 bits.
 pub(super) fn widen(tensor: DispatchTensor) -> DispatchTensor {
     if tensor.dtype() == DType::I32 {
         Dispatch::int_cast(tensor, IntDType::I64)

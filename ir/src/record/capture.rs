@@ -45,7 +45,7 @@ pub(super) struct Request<'a, M> {
 }
 
 /// Capture devices that no recording uses. Burn numbers them with 16 bits and never takes a number
-/// back, so a process that recorded on new ones would come to an end of them.
+/// back, so a process that always took a new one would run out of them.
 static IDLE: Mutex<Vec<Device>> = Mutex::new(Vec::new());
 
 /// A capture device for one recording, which is idle again when this is dropped.

@@ -149,7 +149,7 @@ impl Input for EdgeIndexInput {
 pub struct AdjacencyInput(EdgeIndexInput);
 
 impl AdjacencyInput {
-    /// Edges from `src` to `dst` nodes, sorted by destination.
+    /// Edges from `src` to `dst` nodes, sorted by target.
     pub fn new(src: impl Into<Dim>, dst: impl Into<Dim>, edges: impl Into<Dim>) -> Self {
         Self(EdgeIndexInput::new(src, dst, edges))
     }
@@ -271,7 +271,7 @@ macro_rules! tensor {
     };
 }
 
-/// Declares edges in COO form: nodes and edges, or sources, destinations and edges.
+/// Declares edges in COO form: nodes and edges, or sources, targets and edges.
 ///
 /// ```
 /// let one_node_set = kiln_ir::edge_index!("N", "E");
@@ -287,7 +287,7 @@ macro_rules! edge_index {
     };
 }
 
-/// Declares edges in CSR form: nodes and edges, or sources, destinations and edges.
+/// Declares edges in CSR form: nodes and edges, or sources, targets and edges.
 ///
 /// ```
 /// let adjacency = kiln_ir::adjacency!("N", "E");

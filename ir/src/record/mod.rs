@@ -509,7 +509,7 @@ fn result_type(structure: &Structure, outputs: &mut dyn Iterator<Item = TensorTy
     }
 }
 
-/// Destinations that nothing counts are as many as sources, as in PyG.
+/// Targets that nothing counts are as many as sources, as in PyG.
 fn defaults(
     signature: &Signature,
     lookup: &dyn Fn(&str) -> Option<SymbolId>,

@@ -82,7 +82,7 @@ impl Aggregation {
     /// Aggregates messages.
     ///
     /// # Shapes
-    /// Messages of width `F` become `[n, width(F)]` for `n` receivers.
+    /// Messages of width `F` become `[n, width(F)]` for `n` targets.
     ///
     /// # Panics
     /// If messages whose sum is taken, as [`Message`] says, meet another aggregation.
@@ -127,8 +127,8 @@ impl From<Reduce> for Aggregation {
 /// The messages reduced, in one walk over the edges where there is one.
 fn reduced(message: Message, ends: &Endpoints, reduce: Reduce) -> Tensor<2> {
     let by_heads = |out: Tensor<3>| {
-        let [receivers, heads, channels] = out.dims();
-        out.reshape([receivers, heads * channels])
+        let [targets, heads, channels] = out.dims();
+        out.reshape([targets, heads * channels])
     };
     if message.is_summed() {
         assert!(

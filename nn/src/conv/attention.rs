@@ -146,15 +146,15 @@ pub enum Alpha {
     Weights(Tensor<2>),
     /// Scores of both ends, whose softmax is taken on the way.
     Scores {
-        /// Of the senders, `[N, heads]`.
+        /// Of the sources, `[N, heads]`.
         src: Tensor<2>,
-        /// Of the receivers, `[n, heads]`.
+        /// Of the targets, `[n, heads]`.
         dst: Tensor<2>,
         /// Of edges and loops.
         edge: Option<EdgeScores>,
     },
-    /// Features of the receivers, `[n, heads, channels]`, which the softmax's scores compare with the
-    /// senders'.
+    /// Features of the targets, `[n, heads, channels]`, which the softmax's scores compare with the
+    /// sources'.
     Joint(Tensor<3>),
 }
 
@@ -179,7 +179,7 @@ impl Leaves for Alpha {
 /// What attention layers propagate.
 #[derive(Clone, Debug)]
 pub struct AttentionPropagated {
-    /// Transformed features of the senders, `[N, heads, channels]`.
+    /// Transformed features of the sources, `[N, heads, channels]`.
     pub(super) x: Tensor<3>,
     /// What they are weighted by.
     pub(super) alpha: Alpha,
@@ -224,12 +224,12 @@ pub(super) fn with_attention(
     (out, Attention::with_loops(edges, &looped, &alpha))
 }
 
-/// The loops that are added, if any are: without senders there is nobody to have one.
+/// The loops that are added, if any are: without sources there is no node for a loop.
 pub(super) fn loops(add_self_loops: bool, is_pair: bool, ends: &Endpoints) -> Option<Loops> {
-    let (senders, receivers) = (ends.num_senders(), ends.num_receivers());
-    (add_self_loops && senders > 0).then(|| {
+    let (sources, targets) = (ends.num_senders(), ends.num_receivers());
+    (add_self_loops && sources > 0).then(|| {
         if is_pair {
-            Loops::Below(senders.min(receivers))
+            Loops::Below(sources.min(targets))
         } else {
             Loops::Every
         }
@@ -290,7 +290,7 @@ impl FillValue {
         }
     }
 
-    /// Features of one loop per receiver, `[n, D]`, beside edges with the given ones.
+    /// Features of one loop per target, `[n, D]`, beside edges with the given ones.
     pub(super) fn of_loops(&self, edge_attr: Tensor<2>, ends: &Endpoints) -> Tensor<2> {
         let num_loops = ends.num_receivers();
         let [_, d_edge] = edge_attr.dims();

@@ -114,7 +114,7 @@ impl LayerConfig for GatConvConfig {
 /// Source: Veličković et al., Graph Attention Networks, 2018, arXiv:1710.10903. Matches
 /// `torch_geometric.nn.GATConv` (2.8). Departs: edge features together with self loops work for an
 /// adjacency too (PyG raises an error); with messages from target to source, `lin_src` and
-/// `att_src` belong to the senders, and loops take the features of the edges whose messages arrive.
+/// `att_src` belong to the sources, and loops take the features of the edges whose messages arrive.
 ///
 /// # Shapes
 /// x: `[N, in]`, or a pair `([N, in_src], [M, in_dst])` whose second entry may be absent · edges: `E` from
@@ -142,13 +142,13 @@ impl LayerConfig for GatConvConfig {
 pub struct GatConv {
     /// Map of all nodes, to `heads · out_channels`.
     pub lin: Option<Linear>,
-    /// Map of the senders, if the sides have maps of their own.
+    /// Map of the sources, if the sides have maps of their own.
     pub lin_src: Option<Linear>,
-    /// Map of the receivers, if the sides have maps of their own.
+    /// Map of the targets, if the sides have maps of their own.
     pub lin_dst: Option<Linear>,
-    /// Attention vector of the sender, `[1, heads, out_channels]`.
+    /// Attention vector of the source, `[1, heads, out_channels]`.
     pub att_src: Param<Tensor<3>>,
-    /// Attention vector of the receiver, `[1, heads, out_channels]`.
+    /// Attention vector of the target, `[1, heads, out_channels]`.
     pub att_dst: Param<Tensor<3>>,
     /// Map of the edges' features.
     pub lin_edge: Option<Linear>,
@@ -165,7 +165,7 @@ pub struct GatConv {
     pub config: GatConvConfig,
 }
 
-/// What senders and receivers add to scores, `[N, H]` and `[n, H]`.
+/// What sources and targets add to scores, `[N, H]` and `[n, H]`.
 type Scores = (Tensor<2>, Tensor<2>);
 
 impl GatConv {
@@ -209,7 +209,7 @@ impl GatConv {
         with_attention(edges, scores, loops, &self.dropout, of_loops, propagate)
     }
 
-    /// Transformed features of the senders, `[N, H, C]`, and scores. Attention vectors are multiplied into
+    /// Transformed features of the sources, `[N, H, C]`, and scores. Attention vectors are multiplied into
     /// the maps first, unless the features are wider.
     fn scores(
         &self,
@@ -254,7 +254,7 @@ impl GatConv {
         heads_dot(weight, att.val())
     }
 
-    /// The maps of senders and receivers.
+    /// The maps of sources and targets.
     fn maps(&self) -> (&Linear, &Linear) {
         match (&self.lin, &self.lin_src, &self.lin_dst) {
             (Some(lin), _, _) => (lin, lin),
@@ -388,7 +388,7 @@ mod tests {
             .assert_approx_eq::<f32>(&expected, Tolerance::default());
     }
 
-    /// Node 0 hears 1, 2 and itself; its own loop in the list counts once.
+    /// Node 0 has edges from 1, 2 and itself; its own loop in the list counts once.
     #[test]
     fn equal_scores_give_the_mean() {
         let device = Device::flex();

@@ -110,7 +110,7 @@ impl LayerConfig for Gatv2ConvConfig {
 /// Source: Brody, Alon, Yahav, How Attentive are Graph Attention Networks?, 2022, arXiv:2105.14491.
 /// Matches `torch_geometric.nn.GATv2Conv` (2.8). Departs: edge features together with self loops work for
 /// an adjacency too (PyG raises an error); with messages from target to source, `lin_l` belongs to the
-/// senders.
+/// sources.
 ///
 /// # Shapes
 /// x: `[N, in]`, or a pair `([N, in_src], [M, in_dst])` · edges: `E` from `N` to `M` nodes, with features `[E, edge_dim]` or without · output: `[M, heads · out_channels]`, or
@@ -132,9 +132,9 @@ impl LayerConfig for Gatv2ConvConfig {
 /// ```
 #[derive(Module, Debug)]
 pub struct Gatv2Conv {
-    /// Map of the senders, to `heads · out_channels`.
+    /// Map of the sources, to `heads · out_channels`.
     pub lin_l: Linear,
-    /// Map of the receivers; without it that of the senders serves both.
+    /// Map of the targets; without it that of the sources serves both.
     pub lin_r: Option<Linear>,
     /// Attention vector, `[1, heads, out_channels]`.
     pub att: Param<Tensor<3>>,
@@ -164,7 +164,7 @@ impl Gatv2Conv {
         answered(self.call(asked(x, edges)))
     }
 
-    /// Transformed features of senders and receivers, `[N, H, C]` and `[n, H, C]`.
+    /// Transformed features of sources and targets, `[N, H, C]` and `[n, H, C]`.
     fn mapped(
         &self,
         is_pair: bool,

@@ -108,7 +108,7 @@ impl Layer for SageConv {
 
     fn signatures(&self) -> Signatures {
         let [d_src, d_dst] = self.config.in_channels.both();
-        // Nobody reads the targets' features where the node itself has no part.
+        // Without a root weight the targets' features are not read.
         let d_dst = if self.config.root_weight || d_src == d_dst {
             Dim::from(d_dst)
         } else {
@@ -153,7 +153,7 @@ mod tests {
     use super::*;
     use crate::conv::Conv;
 
-    /// Node 0 hears 1 and 2, node 1 hears nobody.
+    /// Node 0 has edges from 1 and 2, node 1 has none.
     #[test]
     fn mean_of_neighbours_plus_itself() {
         let device = Device::flex();

@@ -85,11 +85,7 @@ pub(super) fn bind(
     if let Some(default) = default {
         scope.line(&format!("  {name} = {default}"));
     } else {
-        let kind = if position == 0 {
-            "source"
-        } else {
-            "destination"
-        };
+        let kind = if position == 0 { "source" } else { "target" };
         scope.line(&format!(
             "  {}",
             raise(&format!(

@@ -97,7 +97,7 @@ impl Matrix {
         }
     }
 
-    /// Sums, or averages, the weighted rows of each edge at its destination.
+    /// Sums, or averages, the weighted rows of each edge at its target.
     pub(super) fn propagate(
         &self,
         edges: &[(usize, usize)],
@@ -134,7 +134,7 @@ pub(super) fn edge_index(edges: &[(usize, usize)]) -> Data {
     Data::int(&[2, edges.len()], &src.chain(dst).collect::<Vec<_>>())
 }
 
-/// `(rowptr, col, value)` of edges that are sorted by destination first.
+/// `(rowptr, col, value)` of edges that are sorted by target first.
 pub(super) fn adjacency(edges: &[(usize, usize)], size: usize, value: Arg) -> Arg {
     let number = |node: usize| i64::try_from(node).unwrap();
     let mut sorted = edges.to_vec();

@@ -131,7 +131,7 @@ SMALL_IN, SMALL_OUT, SMALL_EDGE = 3, 2, 2
 # Node 0 is ordinary. 1 -> 2 is there twice; 2 has a loop besides; 3 has no incoming edge, 4 no outgoing
 # one; 5 has nothing but its loop; 6 has no edge.
 GRAPH = Graph(7, 7, (0, 1, 2, 1, 3, 0, 5, 3, 1), (1, 2, 2, 2, 0, 4, 5, 4, 0))
-# Node 3 is only a source, 4 has no edge as a source; 2 -> 2 is no loop but in GATConv; destination 1
+# Node 3 is only a source, 4 has no edge as a source; 2 -> 2 is no loop but in GATConv; target 1
 # has no edge.
 PAIR = Graph(5, 4, (0, 2, 3, 1, 0, 2), (0, 2, 3, 0, 2, 3))
 # fmt: on
