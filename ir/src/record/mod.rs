@@ -8,10 +8,10 @@
 //! else differs.
 //!
 //! ```text
-//!   input.rs    declares inputs                capture.rs    one recording: Burn's operations, scopes
+//!   input.rs    declares inputs                capture.rs    one recording: operations, scopes
 //!   lift.rs     Burn's operation → Op          recording.rs  what it is: steps, tensors, result
-//!   witness.rs  numbers → sizes                modes.rs      training and inference in one program
-//!   solve.rs    linear equations for it        build.rs      steps → functions, one per layer scope
+//!   witness.rs  numbers → sizes                modes.rs      training and inference in one
+//!   solve.rs    linear equations for it        build.rs      steps → functions, one per scope
 //!   merge.rs    recordings → symbolic steps    tree.rs       modules and weights
 //!   error.rs    what can go wrong, and where
 //! ```
