@@ -8,7 +8,6 @@ use burn::{
     },
     tensor::{Device, FloatDType, IntDType, Shape},
 };
-
 use kiln_core::size_to_i64;
 
 use super::{

@@ -9,6 +9,11 @@
 //! before it becomes one of theirs: inputs, constants, sizes, and what operations compute, by bounds that
 //! follow from the least and greatest integers of their operands. One that may not fit is an error.
 
+use burn::{
+    backend::{Dispatch, DispatchTensor, TensorMetadata, ops::FloatTensorOps},
+    tensor::{DType, Shape, Tensor},
+};
+
 use super::{
     ExecError, Kind,
     eval::{Eval, Site},
@@ -20,10 +25,6 @@ use crate::{
         Unary,
     },
     program::{ElemType, Node, ValueId},
-};
-use burn::{
-    backend::{Dispatch, DispatchTensor, TensorMetadata, ops::FloatTensorOps},
-    tensor::{DType, Shape, Tensor},
 };
 
 /// Whether an operation makes its integers 64 bits wide, whatever they are.

@@ -7,7 +7,6 @@ use burn::{
     },
     tensor::{Shape, Tensor},
 };
-
 use kiln_core::size_to_i64;
 
 use super::{

@@ -7,9 +7,8 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use kiln_ops::scope::ScopeInfo;
-
 use kiln_core::size_to_i64;
+use kiln_ops::scope::ScopeInfo;
 
 use super::{
     merge::{Constant, Merged, MergedStep, MergedTensor},

@@ -3,9 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use burn::tensor::TensorData;
-use kiln_ops::scope::{Notes, ScopeInfo};
-
 use kiln_core::size_to_i64;
+use kiln_ops::scope::{Notes, ScopeInfo};
 
 use super::{
     capture,
