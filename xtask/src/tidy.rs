@@ -1,16 +1,19 @@
 //! `cargo xtask tidy`: house rules that no compiler knows.
 //!
-//! 1. A Rust file opens with a `//!` header, or includes a document as one, and has at most 800 lines.
+//! 1. A Rust file opens with a `//!` header, or includes a document as one, and has at most 800
+//!    lines.
 //! 2. Dependencies point one way, in sources and in manifests:
 //!    `core <- ops <- nn`, `ops <- ir <- export`; `nn` and `ir` do not know each other.
 //! 3. Burn's recording types (`burn_ir`, `burn_router`, `burn::backend::ir`) stay in `ops` and in
 //!    `ir/src/record`: everything behind them speaks Kiln's own IR.
-//! 4. Layers (`nn/src`, but for its checkpoints) read no tensor values and have no `unsafe`, so that every
-//!    layer can be recorded. Their tests may.
-//! 5. Layers and the executor (`nn`, `ir/src/exec`) multiply matrices by `kiln_ops`, with the precision of the
-//!    device. Burn's own products lose bits where that is faster.
-//! 6. Every layer (a file of `nn/src/conv` with `impl Layer for`) is in the list of `nn/src/catalog.rs` and has
-//!    cases for PyG.
+//! 4. Layers (`nn/src`, but for its checkpoints) read no tensor values and have no `unsafe`, so
+//!    that every layer can be recorded. Their tests may.
+//! 5. Layers and the executor (`nn`, `ir/src/exec`) multiply matrices by `kiln_ops`, with the
+//!    precision of the device. Burn's own products lose bits where that is faster.
+//! 6. Every layer (a file of `nn/src/conv` with `impl Layer for`) is in the list of
+//!    `nn/src/catalog.rs` and has cases for PyG.
+//! 7. Comment lines of Rust and Python have at most 100 columns, but for tables, code blocks and
+//!    addresses.
 //!
 //! Rules 2 to 5 look at code, not at comments; what follows `#[cfg(test)]` is a test. Manifests are
 //! held to rule 2 except for `dev-dependencies`.
@@ -27,6 +30,9 @@ const HEADERS: [&str; 2] = ["//!", "#![doc = include_str!("];
 
 /// Lines of the longest file that is still read as one.
 const MAX_LINES: usize = 800;
+
+/// Columns of the longest comment line; rustfmt wraps code only.
+const MAX_COLUMNS: usize = 100;
 
 /// Folders that hold no sources of ours.
 const SKIPPED: [&str; 3] = ["target", "node_modules", "fixtures"];
@@ -97,8 +103,11 @@ pub(crate) fn run(root: &Path) -> Result<Vec<Finding>> {
         };
         if path.file_name().is_some_and(|name| name == "Cargo.toml") {
             checker.manifest(&text);
+        } else if path.extension().is_some_and(|it| it == "py") {
+            checker.comments(&text, "#");
         } else {
             checker.source(&text);
+            checker.comments(&text, "//");
             checker.listed(&text, &catalog, root);
         }
     }
@@ -119,7 +128,7 @@ fn collect(root: &Path, folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
                 collect(root, &path, files)?;
             }
         } else if kind.is_file()
-            && (path.extension().is_some_and(|it| it == "rs") || name == "Cargo.toml")
+            && (path.extension().is_some_and(|it| it == "rs" || it == "py") || name == "Cargo.toml")
         {
             files.push(path);
         }
@@ -194,6 +203,29 @@ impl Checker<'_> {
                 self.report(
                     number,
                     format!("`{name}..)` is Burn's, expected `kiln_ops`"),
+                );
+            }
+        }
+    }
+
+    /// Comments begin with `marker`. What cannot be wrapped, such as a row of a table, may be long.
+    fn comments(&mut self, text: &str, marker: &str) {
+        let mut in_code_block = false;
+        for (number, line) in (1..).zip(text.lines()) {
+            let Some(comment) = line.trim_start().strip_prefix(marker) else {
+                in_code_block = false;
+                continue;
+            };
+            let comment = comment.trim_start_matches(['/', '!', '#']).trim_start();
+            if comment.starts_with("```") {
+                in_code_block = !in_code_block;
+            }
+            let may_be_long = in_code_block || comment.starts_with('|') || comment.contains("://");
+            let columns = line.chars().count();
+            if columns > MAX_COLUMNS && !may_be_long {
+                self.report(
+                    number,
+                    format!("expected at most {MAX_COLUMNS} columns of a comment, got {columns}"),
                 );
             }
         }
@@ -316,6 +348,28 @@ mod tests {
         assert!(findings(&[("src/lib.rs", &lines(800))]).is_empty());
         let expected = "src/lib.rs:801: expected at most 800 lines, got 801";
         assert_eq!(findings(&[("src/lib.rs", &lines(801))]), [expected]);
+    }
+
+    #[test]
+    fn long_comments_are_found() {
+        let long = |marker: &str| format!("//! A.\n    {marker}{}x\n", "word ".repeat(20));
+        for marker in ["// ", "/// ", "//! "] {
+            let columns = 105 + marker.len();
+            let expected =
+                format!("src/a.rs:2: expected at most 100 columns of a comment, got {columns}");
+            assert_eq!(findings(&[("src/a.rs", &long(marker))]), [expected]);
+        }
+        let expected = "tests/a.py:2: expected at most 100 columns of a comment, got 107";
+        assert_eq!(findings(&[("tests/a.py", &long("# "))]), [expected]);
+        assert!(findings(&[("src/a.rs", &format!("//! {}\n", "ä".repeat(96)))]).is_empty());
+        for marker in [
+            "/// | ",
+            "// https://",
+            "/// ```text\n/// ",
+            "let x = 1; // ",
+        ] {
+            assert!(findings(&[("src/a.rs", &long(marker))]).is_empty());
+        }
     }
 
     #[test]
