@@ -5,8 +5,8 @@
 //! cargo bench --bench memory --features cuda -- --backend cuda --graph products --epochs 1000
 //! ```
 //!
-//! A tenth of the epochs is a line: the time of one, the loss, and the memory held. The run fails if the
-//! last line holds more than the first, by more than one hundredth.
+//! A tenth of the epochs is a line: the time of one, the loss, and the memory held. The run fails
+//! if the last line holds more than the first, by more than one hundredth.
 
 #[path = "graphs/mod.rs"]
 #[expect(dead_code, reason = "the bench of peers uses more of it")]

@@ -31,8 +31,8 @@
 //! ```
 //!
 //! # Train
-//! A model is a Burn module, and everything that Burn knows works on it. This one learns to which of
-//! four groups each member of a karate club belongs, from one known member of each:
+//! A model is a Burn module, and everything that Burn knows works on it. This one learns to which
+//! of four groups each member of a karate club belongs, from one known member of each:
 //!
 //! ```
 //! use kiln::prelude::*;
@@ -137,7 +137,8 @@
 //! A Cargo feature says what is compiled in: `flex` (any processor, the default), `wgpu`, `vulkan`,
 //! `metal`, `cuda`, `cpu`. At run time the [`Device`](burn::tensor::Device) decides, and
 //! [`core::backend::device`] gives the one of a name, such as `cuda:0`. `cuda-nvrtc` compiles CUDA
-//! kernels with NVIDIA's compiler, `autotune` lets Burn time its own kernels, which training on a GPU wants.
+//! kernels with NVIDIA's compiler, `autotune` lets Burn time its own kernels, which training on a
+//! GPU wants.
 //!
 //! Products of `f32` matrices keep all bits of their factors unless
 //! [`set_matmul_precision`](core::set_matmul_precision) allows a device less; see

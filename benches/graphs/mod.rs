@@ -1,4 +1,5 @@
-//! Graphs and features for benchmarks, made by formula: the same on every machine and in every language.
+//! Graphs and features for benchmarks, made by formula: the same on every machine and in every
+//! language.
 //!
 //! With `mix` the finaliser of splitmix64, edge `i` of `1 ..= E` runs between the nodes
 //!

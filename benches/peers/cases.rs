@@ -117,8 +117,8 @@ impl Case {
         }
     }
 
-    /// Bytes that the messages must move, if no row is found in a cache: features and weights of
-    /// 4 bytes, numbers of nodes of 4 bytes. Matrix products of a layer are not counted. Nothing for
+    /// Bytes that the messages must move, if no row is found in a cache: features and weights of 4
+    /// bytes, numbers of nodes of 4 bytes. Matrix products of a layer are not counted. Nothing for
     /// operations that have no such bound.
     pub(crate) fn bytes(&self) -> Option<f64> {
         let (nodes, edges) = (float(self.graph.nodes), float(self.graph.edges));

@@ -77,7 +77,8 @@ struct Args {
     bench: bool,
 }
 
-/// Which side keeps the memory that it has freed, instead of giving it back to the system each time.
+/// Which side keeps the memory that it has freed, instead of giving it back to the system each
+/// time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum KeepMemory {
     /// Each side as it comes: programs with Kiln keep it, by `keep_freed_memory`, PyTorch does not.

@@ -38,8 +38,9 @@ fn calls(seconds: f64) -> usize {
     }
 }
 
-/// How many calls of each side to time at once, whose calls take `seconds`. A processor finds in its caches
-/// what the last call left there, so that sides whose calls are not long run equally often.
+/// How many calls of each side to time at once, whose calls take `seconds`. A processor finds in
+/// its caches what the last call left there, so that sides whose calls are not long run equally
+/// often.
 pub(crate) fn each_calls(seconds: &[f64], gpu: bool) -> Vec<usize> {
     let most = seconds.iter().map(|&side| calls(side)).max().unwrap_or(1);
     let side = |&side: &f64| {
@@ -78,8 +79,8 @@ pub(crate) fn median(times: &[f64]) -> f64 {
 }
 
 /// Memory at the worst moment of a call, in bytes: on a GPU what the backend holds reserved after
-/// it, with the graph and the features; on a processor what the call added. Nothing where the system
-/// does not say.
+/// it, with the graph and the features; on a processor what the call added. Nothing where the
+/// system does not say.
 pub(crate) fn memory(run: &Run, device: &Device) -> Result<Option<f64>> {
     #[expect(clippy::cast_precision_loss, reason = "a size for people")]
     let float = |bytes: u64| bytes as f64;

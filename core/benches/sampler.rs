@@ -4,9 +4,9 @@
 //! cargo bench -p kiln-core --features criterion --bench sampler
 //! ```
 //!
-//! A graph with hubs, 1024 seeds and fan-outs 15, 10 and 5; throughput is sampled edges a second. The
-//! graph has a tenth of the size of ogbn-products, 245 thousand nodes and 12 million edges; with
-//! `KILN_BENCH_FULL=1` it has that size, and needs 3 GB of memory while it is built.
+//! A graph with hubs, 1024 seeds and fan-outs 15, 10 and 5; throughput is sampled edges a second.
+//! The graph has a tenth of the size of ogbn-products, 245 thousand nodes and 12 million edges;
+//! with `KILN_BENCH_FULL=1` it has that size, and needs 3 GB of memory while it is built.
 
 use std::{hint::black_box, sync::Arc};
 

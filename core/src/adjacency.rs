@@ -5,7 +5,8 @@
 //! col    = [1, 2, 0]        edges 1 -> 0, 2 -> 0 and 0 -> 2
 //! ```
 //!
-//! Kernels read it in order: the edges of a target lie together, so that one thread can write its sum.
+//! Kernels read it in order: the edges of a target lie together, so that one thread can write its
+//! sum.
 
 use burn::tensor::{Device, Int, Tensor};
 

@@ -82,8 +82,8 @@ impl Named {
         }
     }
 
-    /// Edges in either form, with the values of `edge_weight` and `edge_attr`. As in PyG, a weight has
-    /// no effect beside an adjacency, whose values are its weights.
+    /// Edges in either form, with the values of `edge_weight` and `edge_attr`. As in PyG, a weight
+    /// has no effect beside an adjacency, whose values are its weights.
     ///
     /// # Panics
     /// If the value is something else.

@@ -1,8 +1,8 @@
 //! Several graphs as one: PyG's `Batch`.
 //!
 //! Graphs of different sizes are laid side by side. Nodes are stacked, edges are shifted by the
-//! number of nodes before their graph, so that the adjacency matrix is block-diagonal and no message
-//! crosses from one graph to another. `batch` remembers whose each node is:
+//! number of nodes before their graph, so that the adjacency matrix is block-diagonal and no
+//! message crosses from one graph to another. `batch` remembers whose each node is:
 //!
 //! ```text
 //! graph 0: 0 -> 1          x     = rows of graph 0, then of graph 1

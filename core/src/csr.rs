@@ -1,8 +1,8 @@
 //! Edges in the order that kernels walk, kept with the edges they come from.
 //!
 //! Sorting a graph costs more than a layer, so it happens once: an edge list or adjacency holds its
-//! sorted form from the first use on, and its clones share it. Layers, epochs and gradients all walk
-//! the same copy.
+//! sorted form from the first use on, and its clones share it. Layers, epochs and gradients all
+//! walk the same copy.
 
 use std::sync::{Arc, OnceLock};
 
@@ -30,7 +30,8 @@ pub struct Csr {
     pub edge: Tensor<1, Int>,
     /// Pieces of the rows with more than [`HUB`] entries, `[2 C]`: row and first entry of each.
     pub chunk: Tensor<1, Int>,
-    /// The rows with more than [`HUB`] entries, `[2 K]`: each row, and the number of its first piece.
+    /// The rows with more than [`HUB`] entries, `[2 K]`: each row, and the number of its first
+    /// piece.
     pub hub: Tensor<1, Int>,
 }
 

@@ -124,8 +124,8 @@ impl Edges {
         self.flow
     }
 
-    /// The features at both ends of messages: `x_j` where they start, and `x_i`, which may be absent,
-    /// where they arrive.
+    /// The features at both ends of messages: `x_j` where they start, and `x_i`, which may be
+    /// absent, where they arrive.
     ///
     /// # Panics
     /// If messages run from target to source and a pair lacks the targets' features.

@@ -1,7 +1,7 @@
 //! Errors about graphs in memory.
 //!
-//! What is wrong with a file is a [`ReadError`](crate::read::ReadError), which wraps these where the
-//! file holds a graph that contradicts itself.
+//! What is wrong with a file is a [`ReadError`](crate::read::ReadError), which wraps these where
+//! the file holds a graph that contradicts itself.
 
 use thiserror::Error;
 

@@ -8,8 +8,8 @@ use crate::{
 
 /// Which group each row of a tensor belongs to: PyG's `batch` with the number of graphs.
 ///
-/// As an edge index does, groups are checked once, and rows are sorted by group once: keep them for a
-/// batch and clone them. Groups may be empty.
+/// As an edge index does, groups are checked once, and rows are sorted by group once: keep them for
+/// a batch and clone them. Groups may be empty.
 ///
 /// ```
 /// use burn::tensor::Device;
@@ -75,7 +75,8 @@ impl Groups {
         }
     }
 
-    /// Whether the groups are known to be one, from [`one`](Self::one); then rows need not be told apart.
+    /// Whether the groups are known to be one, from [`one`](Self::one); then rows need not be told
+    /// apart.
     pub fn is_one(&self) -> bool {
         self.is_one
     }

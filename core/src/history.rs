@@ -2,8 +2,8 @@
 
 /// One change of names or layouts of parameters, with the release that made it.
 ///
-/// Names are those of PyTorch's `state_dict`, relative to the layer. A checkpoint from before the release
-/// is read as if it had been written after it.
+/// Names are those of PyTorch's `state_dict`, relative to the layer. A checkpoint from before the
+/// release is read as if it had been written after it.
 ///
 /// ```
 /// use kiln_core::Change;

@@ -16,8 +16,8 @@ pub struct IntegerError(pub i64);
 
 /// Integers from the host on a device: in the device's default type where all fit, else in 64 bits.
 ///
-/// Burn's `Tensor::from_data` cuts integers that do not fit the default type, which has 32 bits on most
-/// devices.
+/// Burn's `Tensor::from_data` cuts integers that do not fit the default type, which has 32 bits on
+/// most devices.
 ///
 /// # Errors
 /// If one does not fit and the device has no integers of 64 bits.
@@ -39,7 +39,8 @@ pub fn int_tensor<const D: usize>(
     }
 }
 
-/// The type for integers of `dtype` beside others up to `last`: the same, or 64 bits where they do not fit.
+/// The type for integers of `dtype` beside others up to `last`: the same, or 64 bits where they do
+/// not fit.
 pub fn int_dtype(dtype: DType, last: usize) -> DType {
     match i64::try_from(last) {
         Ok(last) if fits(last, dtype) => dtype,

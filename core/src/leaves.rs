@@ -6,8 +6,8 @@ use crate::any_tensor::AnyTensor;
 
 /// A value made of tensors, each of which has a dotted name.
 ///
-/// A layer passes its arguments through a recording as leaves, so that a pair, an optional weight or
-/// a graph travels as what it is.
+/// A layer passes its arguments through a recording as leaves, so that a pair, an optional weight
+/// or a graph travels as what it is.
 ///
 /// | value | leaves of `map_leaves("x", ..)` |
 /// |---|---|

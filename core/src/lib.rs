@@ -1,7 +1,7 @@
 //! Graphs, batches, dataset readers and typed signatures for the Kiln GNN engine.
 //!
-//! This crate is the vocabulary that the others share. It has no kernels and knows no layer; it says
-//! what a graph is, checks it once where it comes in, and hands it on.
+//! This crate is the vocabulary that the others share. It has no kernels and knows no layer; it
+//! says what a graph is, checks it once where it comes in, and hands it on.
 //!
 //! | type | what it is | in PyG |
 //! |---|---|---|
@@ -20,8 +20,8 @@
 //! | [`Leaves`] | the tensors inside a structured value, by name | |
 //!
 //! In shapes, `N` is the number of nodes, `E` of edges, `F` of features of a node, `D` of features
-//! of an edge. Features are floats. Indices are integers of 32 or 64 bits: the device's default where
-//! all fit, else 64; both are accepted everywhere.
+//! of an edge. Features are floats. Indices are integers of 32 or 64 bits: the device's default
+//! where all fit, else 64; both are accepted everywhere.
 //!
 //! # Examples
 //! ```
@@ -41,8 +41,8 @@
 //! Constructors check what they are given and return a [`GraphError`] that names the edge, the
 //! tensor and the numbers; readers return a [`read::ReadError`] that also names the file and the
 //! line or tensor. What has been built can be trusted: nothing later checks an index again. The
-//! `new_unchecked` constructors leave the check out, for edges that a kernel made and for recordings,
-//! which have no values.
+//! `new_unchecked` constructors leave the check out, for edges that a kernel made and for
+//! recordings, which have no values.
 #![deny(unsafe_code)]
 
 mod adjacency;

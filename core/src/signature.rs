@@ -1,9 +1,9 @@
 //! The types of what a layer's forward pass takes.
 //!
 //! PyTorch Geometric declares `forward(x: Tensor | (Tensor, Tensor | None), edge_index: Adj, ..)`,
-//! one method for many types. A layer declares the same in its [`Signatures`], which have arguments of
-//! several forms. TorchScript, and Kiln's own IR, need one method for each combination of forms, with
-//! a [`Signature`] of its own: [`Signatures::variants`] lists them.
+//! one method for many types. A layer declares the same in its [`Signatures`], which have arguments
+//! of several forms. TorchScript, and Kiln's own IR, need one method for each combination of forms,
+//! with a [`Signature`] of its own: [`Signatures::variants`] lists them.
 
 use core::fmt;
 
@@ -60,7 +60,8 @@ impl fmt::Display for Dim {
 pub enum Type {
     /// A dense tensor.
     Tensor {
-        /// Element kind; floats are `f32` and integers 32 or 64 bits wide unless a device says otherwise.
+        /// Element kind; floats are `f32` and integers 32 or 64 bits wide unless a device says
+        /// otherwise.
         kind: Kind,
         /// One entry an axis.
         dims: Vec<Dim>,
@@ -94,7 +95,8 @@ pub enum Type {
         /// Number of target nodes.
         dst: Dim,
     },
-    /// A boolean that only selects the variant (PyG's `return_attention_weights`); it has no tensor.
+    /// A boolean that only selects the variant (PyG's `return_attention_weights`); it has no
+    /// tensor.
     Flag,
 }
 
@@ -153,8 +155,8 @@ impl Signature {
         Self::default()
     }
 
-    /// The same inputs with a second node set that must be there, wherever there is a pair: what messages
-    /// that run from target to source start from.
+    /// The same inputs with a second node set that must be there, wherever there is a pair: what
+    /// messages that run from target to source start from.
     pub fn with_both_node_sets(mut self) -> Self {
         for param in &mut self.params {
             if let Type::Tuple(pair) = &mut param.ty
@@ -173,10 +175,11 @@ impl Signature {
     }
 }
 
-/// The inputs of a forward pass that is overloaded: some have several forms, and each combination is a
-/// [`Signature`].
+/// The inputs of a forward pass that is overloaded: some have several forms, and each combination
+/// is a [`Signature`].
 ///
-/// Symbols are the same everywhere: `N` nodes (of a pair: sources), `M` targets of a pair, `E` edges.
+/// Symbols are the same everywhere: `N` nodes (of a pair: sources), `M` targets of a pair, `E`
+/// edges.
 ///
 /// ```
 /// use kiln_core::Signatures;
@@ -207,8 +210,9 @@ impl Signatures {
 
     /// Node features `x` and edges `edge_index` in all forms: what most convolutions take.
     ///
-    /// Features are `[N, src]`, or a pair `([N, src], [M, dst])` whose second may be absent. Only where the
-    /// widths agree, or that of the targets is a symbol, one node set will do. Edges are in COO or CSR form.
+    /// Features are `[N, src]`, or a pair `([N, src], [M, dst])` whose second may be absent. Only
+    /// where the widths agree, or that of the targets is a symbol, one node set will do. Edges are
+    /// in COO or CSR form.
     pub fn conv(src: impl Into<Dim>, dst: impl Into<Dim>) -> Self {
         Self::conv_of(src.into(), dst.into(), false)
     }

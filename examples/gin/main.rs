@@ -5,14 +5,14 @@
 //! ```
 //!
 //! The protocol is that of the paper that introduced the network (Xu, Hu, Leskovec, Jegelka, *How
-//! Powerful are Graph Neural Networks?*, 2019, arXiv:1810.00826, section 7). Network: GIN-0 with five
-//! layers, the input counted; perceptrons of two layers; batch normalisation behind every hidden
-//! layer; sums as readout of every layer, each with a linear classifier and dropout 0.5, whose
-//! scores are added. Training: Adam with learning rate 0.01, halved every 50 epochs, batches of 32
-//! graphs. Evaluation: stratified 10-fold cross-validation; the epoch is one for all folds, that
-//! with the best accuracy on the held-out parts averaged over the ten, and this average is what is
-//! reported. (Since the epoch is chosen on the graphs that it is reported for, the figure is
-//! optimistic; it is the one that papers compare. The last epoch's average is printed too.)
+//! Powerful are Graph Neural Networks?*, 2019, arXiv:1810.00826, section 7). Network: GIN-0 with
+//! five layers, the input counted; perceptrons of two layers; batch normalisation behind every
+//! hidden layer; sums as readout of every layer, each with a linear classifier and dropout 0.5,
+//! whose scores are added. Training: Adam with learning rate 0.01, halved every 50 epochs, batches
+//! of 32 graphs. Evaluation: stratified 10-fold cross-validation; the epoch is one for all folds,
+//! that with the best accuracy on the held-out parts averaged over the ten, and this average is
+//! what is reported. (Since the epoch is chosen on the graphs that it is reported for, the figure
+//! is optimistic; it is the one that papers compare. The last epoch's average is printed too.)
 //!
 //! At the end a model is trained on all graphs for the chosen number of epochs, and recorded.
 //!
@@ -108,8 +108,8 @@ impl Gin {
         }
     }
 
-    /// `x`: `[N, num_features]` of all nodes of a batch; `ptr`: `[num_graphs + 1]`, where each graph's
-    /// nodes begin; result: `[num_graphs, num_classes]`, a score for each graph and class.
+    /// `x`: `[N, num_features]` of all nodes of a batch; `ptr`: `[num_graphs + 1]`, where each
+    /// graph's nodes begin; result: `[num_graphs, num_classes]`, a score for each graph and class.
     fn forward(&self, x: Tensor<2>, edges: &EdgeIndex, ptr: &Tensor<1, Int>) -> Tensor<2> {
         let read_out = |x: &Tensor<2>, classifier: &Linear| {
             let graphs = segment_reduce(x.clone(), ptr.clone(), Reduce::Sum);

@@ -4,10 +4,11 @@
 //! cargo run --release --example quickstart
 //! ```
 //!
-//! Zachary's karate club has 34 members and 78 friendships, which fall into four groups. The network
-//! is told the group of one member of each, and finds the groups of the other thirty from the
-//! friendships alone. Then its forward pass is *recorded*: as a static, typed graph that holds for
-//! clubs of any number of friendships, is saved in two formats, and no longer needs this program.
+//! Zachary's karate club has 34 members and 78 friendships, which fall into four groups. The
+//! network is told the group of one member of each, and finds the groups of the other thirty from
+//! the friendships alone. Then its forward pass is *recorded*: as a static, typed graph that holds
+//! for clubs of any number of friendships, is saved in two formats, and no longer needs this
+//! program.
 #![expect(clippy::print_stdout, reason = "an example talks to its reader")]
 
 use std::{fs, path::PathBuf};

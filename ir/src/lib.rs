@@ -1,9 +1,9 @@
 //! The typed static graph of Kiln: what a recorded model is.
 //!
-//! A recorded model is a [`Program`]: a tree of modules (the layers), whose methods run straight-line
-//! functions over tensors. Sizes that differ from graph to graph, such as the number of nodes `N`,
-//! are symbols; every dimension is a size in them, so one program serves all graphs. Message
-//! passing (`gather`, `scatter`, `spmm`, ...) is part of the operation set.
+//! A recorded model is a [`Program`]: a tree of modules (the layers), whose methods run
+//! straight-line functions over tensors. Sizes that differ from graph to graph, such as the number
+//! of nodes `N`, are symbols; every dimension is a size in them, so one program serves all graphs.
+//! Message passing (`gather`, `scatter`, `spmm`, ...) is part of the operation set.
 //!
 //! | to | use |
 //! |---|---|

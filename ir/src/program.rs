@@ -1,15 +1,15 @@
 //! The program: modules, methods, functions, values. See `docs/ir.md` for the whole picture.
 //!
-//! - A [`Program`] is an arena. Ids are typed, print as in the text form (`%3`, `@conv1.lin.weight`,
-//!   `$N`) and refer backward only: a [`Node`] reads values defined before it.
+//! - A [`Program`] is an arena. Ids are typed, print as in the text form (`%3`,
+//!   `@conv1.lin.weight`, `$N`) and refer backward only: a [`Node`] reads values defined before it.
 //! - A [`Module`] keeps the layer structure of what was recorded. It has parameters, children and
 //!   [`Method`]s.
-//! - A [`Method`] is what a user calls: named parameters with structured types (optional, pair, edge
-//!   index, adjacency). It has one [`Case`] for each combination of optional inputs that are present.
-//!   A case runs one function.
+//! - A [`Method`] is what a user calls: named parameters with structured types (optional, pair,
+//!   edge index, adjacency). It has one [`Case`] for each combination of optional inputs that are
+//!   present. A case runs one function.
 //! - A [`Function`] is a straight line of [`Node`]s over flat tensors. Its sizes are expressions
-//!   ([`Size`](crate::Size)) in the symbols of the method it was recorded for; functions reached by calls share
-//!   those symbols.
+//!   ([`Size`](crate::Size)) in the symbols of the method it was recorded for; functions reached by
+//!   calls share those symbols.
 
 use std::borrow::Cow;
 
@@ -90,7 +90,8 @@ pub struct Method {
 }
 
 impl Method {
-    /// Whether this is a variant of an overloaded method: `forward__0` of `forward`, with any number.
+    /// Whether this is a variant of an overloaded method: `forward__0` of `forward`, with any
+    /// number.
     pub fn is_variant_of(&self, name: &str) -> bool {
         self.variant().is_some_and(|(base, _)| base == name)
     }
@@ -124,7 +125,8 @@ pub struct Module {
 pub enum Arguments {
     /// One by one.
     Plain,
-    /// As a record of the given type name (a `NamedTuple` in TorchScript): the arguments of `propagate`.
+    /// As a record of the given type name (a `NamedTuple` in TorchScript): the arguments of
+    /// `propagate`.
     Record(String),
 }
 

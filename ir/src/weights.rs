@@ -1,8 +1,8 @@
 //! Values of weights, by name.
 //!
-//! [`Weights`] holds what a [`Program`] only declares: the bytes of each tensor,
-//! little-endian and row-major, either in memory or in a mapped file. A mapped file is read when the
-//! bytes are first used, so loading a large model costs nothing for weights that are not.
+//! [`Weights`] holds what a [`Program`] only declares: the bytes of each tensor, little-endian and
+//! row-major, either in memory or in a mapped file. A mapped file is read when the bytes are first
+//! used, so loading a large model costs nothing for weights that are not.
 
 use core::{fmt, ops::Range};
 use std::{collections::BTreeMap, sync::Arc};

@@ -1,8 +1,8 @@
 //! Runs the programs in `tests/files/exec` on the CPU.
 //!
 //! Comments are a script: `; weight NAME = VALUES` before anything runs; then `; input NAME: TYPE =
-//! VALUES` collects inputs, `; run METHOD` runs with them, and after it stands either every output as
-//! `; output NAME: TYPE = VALUES` or `; error: ...`. Floats are compared to 1e-5.
+//! VALUES` collects inputs, `; run METHOD` runs with them, and after it stands either every output
+//! as `; output NAME: TYPE = VALUES` or `; error: ...`. Floats are compared to 1e-5.
 
 use std::collections::BTreeMap;
 

@@ -1,7 +1,7 @@
 //! Runs the annotated programs in `tests/files`.
 //!
-//! The first line says what to do: `; test: parse` or `; test: validate`. A comment `; error: ...` on
-//! a line says that exactly this error is reported there. `BLESS=1` rewrites the comments.
+//! The first line says what to do: `; test: parse` or `; test: validate`. A comment `; error: ...`
+//! on a line says that exactly this error is reported there. `BLESS=1` rewrites the comments.
 
 use std::{
     collections::BTreeSet,
@@ -105,8 +105,8 @@ fn validation_errors_are_as_annotated() {
     }
 }
 
-/// Every invariant has a file that keeps it and one that breaks it and only it; the order of values,
-/// which text cannot break, is tested in the crate.
+/// Every invariant has a file that keeps it and one that breaks it and only it; the order of
+/// values, which text cannot break, is tested in the crate.
 #[test]
 fn every_invariant_has_a_pass_and_a_fail_file() {
     let mut names = BTreeSet::new();

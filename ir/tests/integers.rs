@@ -1,7 +1,7 @@
 //! Integers beyond 32 bits through every operation that takes or makes them.
 //!
-//! The device is that of `KILN_TEST_BACKEND`. One without integers of 64 bits must say so; what it does
-//! then is tested in the crate.
+//! The device is that of `KILN_TEST_BACKEND`. One without integers of 64 bits must say so; what it
+//! does then is tested in the crate.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

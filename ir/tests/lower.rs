@@ -1,7 +1,8 @@
-//! Operations that are several in one: as they are recorded, `tests/files/fused`, and in their parts.
+//! Operations that are several in one: as they are recorded, `tests/files/fused`, and in their
+//! parts.
 //!
-//! Programs that were recorded in parts, `tests/files/parts`, have the same results. The device is that of
-//! `KILN_TEST_BACKEND`.
+//! Programs that were recorded in parts, `tests/files/parts`, have the same results. The device is
+//! that of `KILN_TEST_BACKEND`.
 
 use std::{collections::BTreeMap, fs, path::Path};
 
@@ -67,8 +68,8 @@ fn model(program: Valid) -> Model {
     Model::new(program, weights).unwrap()
 }
 
-/// Numbers of nodes and edges: with loops, edges that stand twice, nodes without edges, and neither nodes
-/// nor edges.
+/// Numbers of nodes and edges: with loops, edges that stand twice, nodes without edges, and neither
+/// nodes nor edges.
 const GRAPHS: [(usize, &[[i64; 2]]); 4] = [
     (
         5,

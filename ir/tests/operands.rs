@@ -1,5 +1,5 @@
-//! Every operation on tensors without elements, of graphs without edges or nodes and features without
-//! columns, and on floats of every type. None panics; values are for other tests.
+//! Every operation on tensors without elements, of graphs without edges or nodes and features
+//! without columns, and on floats of every type. None panics; values are for other tests.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -12,8 +12,9 @@ use crate::{
     support::{Inputs, device},
 };
 
-/// Operations by result and text; operands are `x`, `y: f32[$N, $F]`, `i`, `j: i64[$E]`, `p: i64[$N + 1]`,
-/// `m: bool[$E]`, `w: f32[4, $F]`, `b: f32[4]`, `v: f32[$F]`, `e: f32[$E]`, `h: f32[$N, 2, $F]`, `a: f32[$N, 2]`.
+/// Operations by result and text; operands are `x`, `y: f32[$N, $F]`, `i`, `j: i64[$E]`, `p:
+/// i64[$N + 1]`, `m: bool[$E]`, `w: f32[4, $F]`, `b: f32[4]`, `v: f32[$F]`, `e: f32[$E]`, `h:
+/// f32[$N, 2, $F]`, `a: f32[$N, 2]`.
 const OPS: &[(&str, &str)] = &[
     ("f32[$N, $F]", "full{value=1.0, elem=f32, dims=[$N, $F]}()"),
     ("i64[$E]", "full{value=1, elem=i64, dims=[$E]}()"),

@@ -1,4 +1,5 @@
-//! `parse(print(program)) == program`, for programs with every operation and attribute, valid or not.
+//! `parse(print(program)) == program`, for programs with every operation and attribute, valid or
+//! not.
 
 use kiln_ir::{
     Arguments, Case, ElemType, Float, Function, FunctionId, Method, Module, ModuleId, Node, Op,

@@ -42,7 +42,8 @@ fn programs_are_those_that_their_texts_say() {
     }
 }
 
-/// A `GATConv` with edge features, all variants: calls, records, optional inputs, data-dependent sizes.
+/// A `GATConv` with edge features, all variants: calls, records, optional inputs, data-dependent
+/// sizes.
 #[test]
 fn a_recorded_layer_computes_what_it_did() {
     let device = Device::flex();

@@ -41,8 +41,8 @@ fn models_are_written_as_they_were() {
     }
 }
 
-/// The models of programs with operations that version 2 lacks, from `tests/files/exec`. `BLESS=1` writes
-/// files that are not there.
+/// The models of programs with operations that version 2 lacks, from `tests/files/exec`. `BLESS=1`
+/// writes files that are not there.
 #[test]
 fn models_with_later_operations_are_written_as_they_were() {
     for name in ["order", "repeat", "scatter"] {

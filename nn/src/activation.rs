@@ -37,8 +37,8 @@ impl Activation {
             Self::Relu => kiln_ops::relu(x),
             Self::LeakyRelu => kiln_ops::leaky_relu(x, 0.01),
             Self::Elu => {
-                // The exponential is taken of negative numbers only: of a large positive one or of NaN
-                // its gradient, which is masked out, would be NaN.
+                // The exponential is taken of negative numbers only: of a large positive one or of
+                // NaN its gradient, which is masked out, would be NaN.
                 let is_negative = x.clone().lower_equal_elem(0.0);
                 let negative = x.clone().mask_fill(is_negative.clone().bool_not(), 0.0);
                 x.mask_where(is_negative, negative.exp().sub_scalar(1.0))
@@ -94,7 +94,8 @@ mod tests {
 
     use super::*;
 
-    /// The gradient is that of the branch that an element takes: of the identity for large numbers and NaN.
+    /// The gradient is that of the branch that an element takes: of the identity for large numbers
+    /// and NaN.
     #[test]
     fn elu_has_the_gradient_of_one_branch() {
         let device = Device::flex().autodiff();

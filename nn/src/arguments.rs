@@ -146,8 +146,8 @@ fn with_kwargs(name: &str, value: &Value, args: &Map<String, Value>) -> Value {
     }
 }
 
-/// Where an argument stands in a configuration: an argument of a model, or one that it passes on to its
-/// convolutions.
+/// Where an argument stands in a configuration: an argument of a model, or one that it passes on to
+/// its convolutions.
 fn place<'a>(config: &'a mut Value, name: &str) -> Option<&'a mut Value> {
     if name == CONV {
         return None;

@@ -1,12 +1,12 @@
 //! Layers and models from PyG's names: `("GATConv", {"in_channels": 8, "out_channels": 4})`.
 //!
-//! The command line makes modules this way, and so can a program that reads constructor calls from a file. What
-//! serde can read will do: JSON, a TOML table, a map.
+//! The command line makes modules this way, and so can a program that reads constructor calls from
+//! a file. What serde can read will do: JSON, a TOML table, a map.
 //!
-//! Arguments have PyG's names, types and defaults; see the layers' configurations. `"None"` is an absent
-//! value, for formats without one. Of `GINConv`, `nn` is a list of widths. Every layer takes `flow`, and
-//! one with `aggr` takes `aggr_kwargs`. Arguments that change no result here are accepted where they have
-//! the value that PyG has by default, such as `"node_dim": -2`.
+//! Arguments have PyG's names, types and defaults; see the layers' configurations. `"None"` is an
+//! absent value, for formats without one. Of `GINConv`, `nn` is a list of widths. Every layer takes
+//! `flow`, and one with `aggr` takes `aggr_kwargs`. Arguments that change no result here are
+//! accepted where they have the value that PyG has by default, such as `"node_dim": -2`.
 
 use burn::tensor::Device;
 use kiln_core::Flow;

@@ -1,7 +1,7 @@
 //! Choices under PyG's names.
 
-/// Reads an enum from PyG's names, in upper or lower case, with or without underscores, and writes the
-/// first one.
+/// Reads an enum from PyG's names, in upper or lower case, with or without underscores, and writes
+/// the first one.
 macro_rules! by_name {
     ($choice:ident, $error:ident { $($variant:ident: $name:literal $(| $other:literal)*),+ $(,)? }) => {
         impl $choice {

@@ -1,7 +1,7 @@
 //! The list of all layers and models, and what works on any of them.
 //!
-//! A layer in [`for_each_layer`] can be made from PyG's name and arguments, is part of [`AnyLayer`], reads
-//! the checkpoints of earlier releases, and is tested beside PyG.
+//! A layer in [`for_each_layer`] can be made from PyG's name and arguments, is part of
+//! [`AnyLayer`], reads the checkpoints of earlier releases, and is tested beside PyG.
 
 use burn::{
     module::{

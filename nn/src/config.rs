@@ -6,9 +6,9 @@ use thiserror::Error;
 
 /// The arguments of a layer's or model's constructor.
 ///
-/// Fields have PyG's names, types and defaults, so that a constructor call in a JSON or TOML file becomes a
-/// configuration by serde; see [`build`](crate::build). `derive(Config)` gives `new`, for the fields
-/// without a default, and a `with_` method for each of the others.
+/// Fields have PyG's names, types and defaults, so that a constructor call in a JSON or TOML file
+/// becomes a configuration by serde; see [`build`](crate::build). `derive(Config)` gives `new`, for
+/// the fields without a default, and a `with_` method for each of the others.
 pub trait LayerConfig: Serialize + DeserializeOwned {
     /// What is made.
     type Layer: Module;
@@ -102,8 +102,8 @@ pub(crate) fn check_dropout(dropout: f64) -> Result<(), ConfigError> {
 /// Width of the features of all nodes, or of sources and targets apart (PyG's
 /// `Union[int, Tuple[int, int]]`).
 ///
-/// Two widths, even equal ones, can mean more than one: attention gives sources and targets maps of their
-/// own then. JSON has a number or a list of two.
+/// Two widths, even equal ones, can mean more than one: attention gives sources and targets maps of
+/// their own then. JSON has a number or a list of two.
 ///
 /// ```
 /// use kiln_nn::Channels;

@@ -45,8 +45,8 @@ impl Dropout {
         }
     }
 
-    /// For operations that do the dropout themselves, on autodiff devices: the probability, 0 if the module
-    /// is frozen.
+    /// For operations that do the dropout themselves, on autodiff devices: the probability, 0 if
+    /// the module is frozen.
     pub(crate) fn probability(&self) -> f64 {
         if self.is_enabled() { self.prob } else { 0.0 }
     }

@@ -18,9 +18,9 @@
 //! `C` channels of a head.
 //!
 //! # A layer of your own
-//! Say what the layer takes, what the message of an edge is, and what becomes of the result; the rest is
-//! provided. This layer weighs each neighbour by a gate that its features and those of the target open
-//! together:
+//! Say what the layer takes, what the message of an edge is, and what becomes of the result; the
+//! rest is provided. This layer weighs each neighbour by a gate that its features and those of the
+//! target open together:
 //!
 //! ```
 //! use burn::{module::Module, tensor::{Device, Tensor, activation::sigmoid}};
@@ -65,11 +65,12 @@
 //! assert_eq!(conv.forward(Tensor::<2>::ones([3, 3], &device), &edges).dims(), [3, 4]);
 //! ```
 //!
-//! That is 40 lines. The layer trains as any Burn module does, `kiln_ir::Recorder::new(&conv).overloads()`
-//! records it for both forms of edges, and what is recorded runs and exports. For messages of any other
-//! form return [`Message::Edge`](message_passing::Message::Edge) with an `[E, F]` tensor. [`Linear`] maps with
-//! the [precision](kiln_core::precision) of the device; Burn's own `forward` and `matmul` take the device's
-//! fastest format.
+//! That is 40 lines. The layer trains as any Burn module does,
+//! `kiln_ir::Recorder::new(&conv).overloads()` records it for both forms of edges, and what is
+//! recorded runs and exports. For messages of any other form return
+//! [`Message::Edge`](message_passing::Message::Edge) with an `[E, F]` tensor. [`Linear`] maps with
+//! the [precision](kiln_core::precision) of the device; Burn's own `forward` and `matmul` take the
+//! device's fastest format.
 #![forbid(unsafe_code)]
 
 pub mod activation;

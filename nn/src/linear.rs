@@ -68,8 +68,8 @@ impl LinearConfig {
 /// x' = x W + b
 /// ```
 ///
-/// Results are those of Burn's `forward`; [`kiln_ops::linear`] says what differs. Parameters have the names
-/// of Burn's layer, which [`Deref`] gives.
+/// Results are those of Burn's `forward`; [`kiln_ops::linear`] says what differs. Parameters have
+/// the names of Burn's layer, which [`Deref`] gives.
 ///
 /// # Shapes
 /// x: `[N, in]` · weight: `[in, out]` · bias: `[out]` · output: `[N, out]`

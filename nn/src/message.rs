@@ -7,8 +7,8 @@ use kiln_ops::{AttentionOptions, EdgeScores};
 
 /// The messages of one layer, one per edge `j → i`, in the cheapest form that says what they are.
 ///
-/// Forms with loops are for one node set. An edge from a node to itself gives way to the node's loop, so that
-/// it is not read.
+/// Forms with loops are for one node set. An edge from a node to itself gives way to the node's
+/// loop, so that it is not read.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 #[expect(
@@ -39,7 +39,8 @@ pub enum Message {
         /// Weight of a node's own row, `[1]`.
         weight: Tensor<1>,
     },
-    /// The sum of the sources' rows times the edges' weights, and of one loop per node: `m = w · x_j`.
+    /// The sum of the sources' rows times the edges' weights, and of one loop per node: `m = w ·
+    /// x_j`.
     WithLoops {
         /// Rows of the nodes, `[N, F]`.
         x: Tensor<2>,

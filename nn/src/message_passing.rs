@@ -11,8 +11,8 @@
 //! is which follows from the edges' [`Flow`]. Sources are `j` by default.
 //!
 //! A layer says what its messages are by returning a [`Message`], not by computing them. The forms
-//! that copy or scale rows never become a tensor with one row per edge: they run as one sparse-dense
-//! product. Only [`Message::Edge`] holds `[E, F]` values.
+//! that copy or scale rows never become a tensor with one row per edge: they run as one
+//! sparse-dense product. Only [`Message::Edge`] holds `[E, F]` values.
 
 use burn::tensor::Tensor;
 pub use kiln_core::Flow;
@@ -33,8 +33,9 @@ use crate::{
 /// [`compute`](Layer::compute). The [crate documentation](crate) has a complete layer.
 pub trait MessagePassing: Layer {
     /// Everything that messages and update need, passed from the forward pass to
-    /// [`propagate`](Self::propagate): a tensor, [`Weighted`], [`WithAttr`], a tuple, or a struct made
-    /// known with `kiln_core::leaves!`. In a recording this is the record type of the `propagate` method.
+    /// [`propagate`](Self::propagate): a tensor, [`Weighted`], [`WithAttr`], a tuple, or a struct
+    /// made known with `kiln_core::leaves!`. In a recording this is the record type of the
+    /// `propagate` method.
     type Propagated: Leaves + Clone;
 
     /// The message of each edge.
@@ -64,8 +65,8 @@ pub trait MessagePassing: Layer {
         scope.exit(self.update(aggregated, &args))
     }
 
-    /// Passes messages and puts the result through a linear map: before the walk over the edges where the
-    /// map makes rows narrower and the aggregation allows it, behind it otherwise.
+    /// Passes messages and puts the result through a linear map: before the walk over the edges
+    /// where the map makes rows narrower and the aggregation allows it, behind it otherwise.
     ///
     /// # Shapes
     /// The result has one row per node that receives, as wide as the map's output.
@@ -192,7 +193,8 @@ impl WithAttr {
     }
 }
 
-/// Arguments whose leaves have names that can be fields: those of a record, or `x`, or `x.0`, `x.1`.
+/// Arguments whose leaves have names that can be fields: those of a record, or `x`, or `x.0`,
+/// `x.1`.
 struct Record<T>(T);
 
 impl<T: Leaves> Leaves for Record<T> {

@@ -19,9 +19,10 @@ use crate::{
 
 /// A module that maps node features `[N, F]` to `[N, F']`, each row by itself.
 ///
-/// Implemented for [`Linear`] and Burn's `Linear`, `Relu`, `Tanh`, `BatchNorm`, for [`Mlp`], and for tuples and
-/// vectors of such modules, which apply them one after the other. Parameters in a tuple or vector
-/// have numbers in their names, `0.weight`, `2.weight`, as in PyTorch's `Sequential`.
+/// Implemented for [`Linear`] and Burn's `Linear`, `Relu`, `Tanh`, `BatchNorm`, for [`Mlp`], and
+/// for tuples and vectors of such modules, which apply them one after the other. Parameters in a
+/// tuple or vector have numbers in their names, `0.weight`, `2.weight`, as in PyTorch's
+/// `Sequential`.
 pub trait NodeTransform: Module {
     /// Applies the module.
     fn transform(&self, x: Tensor<2>) -> Tensor<2>;

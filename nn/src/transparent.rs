@@ -1,8 +1,8 @@
 //! Modules that only wrap another.
 
-/// Implements `Module` for a wrapper of one module, or of one of several: unlike with `derive(Module)`,
-/// parameters have the names that they have in the module inside. Behind a constructor stand names for
-/// what it holds beside the module.
+/// Implements `Module` for a wrapper of one module, or of one of several: unlike with
+/// `derive(Module)`, parameters have the names that they have in the module inside. Behind a
+/// constructor stand names for what it holds beside the module.
 macro_rules! transparent_module {
     ($name:ident { $($variant:path $(, $more:ident)*);+ $(;)? }) => {
         impl Module for $name {

@@ -15,7 +15,8 @@ use crate::message::Message;
 pub struct GcnNormOptions {
     /// Whether each node gets a loop.
     pub add_self_loops: bool,
-    /// Whether loops weigh 2 instead of 1. As in PyG this has no effect on an edge index without weights.
+    /// Whether loops weigh 2 instead of 1. As in PyG this has no effect on an edge index without
+    /// weights.
     pub improved: bool,
 }
 
@@ -30,7 +31,8 @@ pub struct GcnNorm(Coefficients);
 )]
 #[derive(Clone, Debug)]
 enum Coefficients {
-    /// Of edges with weights: one coefficient per edge, `[E]`, and if loops are added one per node, `[N]`.
+    /// Of edges with weights: one coefficient per edge, `[E]`, and if loops are added one per node,
+    /// `[N]`.
     Edges {
         weight: Option<Tensor<1>>,
         self_loop: Option<Tensor<1>>,
@@ -89,18 +91,19 @@ impl Leaves for GcnNorm {
     }
 }
 
-/// Symmetric normalisation of a graph's edges by degree, for messages of the type and on the device of
-/// `like`. Matches `torch_geometric.nn.conv.gcn_conv.gcn_norm`.
+/// Symmetric normalisation of a graph's edges by degree, for messages of the type and on the device
+/// of `like`. Matches `torch_geometric.nn.conv.gcn_conv.gcn_norm`.
 ///
 /// ```text
 /// e_ji / √(d_j d_i)        d_i = Σ_j e_ji, with the loop of i if there are loops
 /// ```
 ///
 /// # Self loops
-/// Loops that are there already give way to one loop per node, which is not put into the edge list: the
-/// edges keep their number and order. In an edge index the weight of a loop that is there (the last one's,
-/// if there are several) becomes that of the node's loop, and in an adjacency it is replaced by the fill
-/// value. That is PyG's behaviour for `Tensor` and `SparseTensor` respectively.
+/// Loops that are there already give way to one loop per node, which is not put into the edge list:
+/// the edges keep their number and order. In an edge index the weight of a loop that is there (the
+/// last one's, if there are several) becomes that of the node's loop, and in an adjacency it is
+/// replaced by the fill value. That is PyG's behaviour for `Tensor` and `SparseTensor`
+/// respectively.
 ///
 /// # Numerics
 /// A node of degree zero has coefficient zero.

@@ -1,7 +1,7 @@
 //! PyTorch's archives under every name and in every form that the format allows.
 //!
-//! The archives are made byte by byte from the entries of one that PyTorch wrote. With `KILN_TORCH_SAVED`
-//! set to a folder, archives that `torch/save.py` wrote there are read too.
+//! The archives are made byte by byte from the entries of one that PyTorch wrote. With
+//! `KILN_TORCH_SAVED` set to a folder, archives that `torch/save.py` wrote there are read too.
 
 use std::{
     collections::BTreeMap,

@@ -144,8 +144,8 @@ fn assert_near(what: &str, got: &[f64], expected: &[f64]) {
     }
 }
 
-/// As many numbers that are alike as the mean of a loss has; of a batch, as many as software drivers run in
-/// one loop.
+/// As many numbers that are alike as the mean of a loss has; of a batch, as many as software
+/// drivers run in one loop.
 #[test]
 fn pools_of_many_nodes() {
     let device = crate::device();

@@ -1,4 +1,5 @@
-//! The fixtures that real PyG wrote: `pyg/data`, made by `pyg/generate.py`, which says what is in them.
+//! The fixtures that real PyG wrote: `pyg/data`, made by `pyg/generate.py`, which says what is in
+//! them.
 
 use std::{
     collections::BTreeMap,
@@ -61,8 +62,8 @@ impl Fixture {
         }
     }
 
-    /// The cases of `nonfinite.safetensors`, which `pyg/nonfinite.py` wrote: of each, the runs with another
-    /// element of the inputs replaced. Gradients are [`Kind`]s.
+    /// The cases of `nonfinite.safetensors`, which `pyg/nonfinite.py` wrote: of each, the runs with
+    /// another element of the inputs replaced. Gradients are [`Kind`]s.
     pub(crate) fn nonfinite() -> Vec<Vec<Self>> {
         let path = data().with_file_name("nonfinite.safetensors");
         let cases = metadata(&std::fs::read(&path).unwrap(), "cases");

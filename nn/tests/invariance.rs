@@ -1,5 +1,5 @@
-//! What must not matter to a layer: the order of edges, the numbers of nodes, and which other graphs
-//! share a batch.
+//! What must not matter to a layer: the order of edges, the numbers of nodes, and which other
+//! graphs share a batch.
 
 use burn::tensor::{Int, Tensor, Tolerance};
 use kiln_core::{AnyTensor, EdgeIndex, Value};
@@ -70,7 +70,8 @@ fn order_of_edges() {
 
 #[test]
 fn numbers_of_nodes() {
-    // Node i becomes (3 i + 2) mod 7; row k of the relabelled features is that of node 5 (k - 2) mod 7.
+    // Node i becomes (3 i + 2) mod 7; row k of the relabelled features is that of node 5 (k - 2)
+    // mod 7.
     let relabel = |nodes: &[i64]| nodes.iter().map(|i| (3 * i + 2) % 7).collect::<Vec<_>>();
     let device = crate::device();
     let back: Vec<i64> = (0..7).map(|k| (5 * (k + 5)) % 7).collect();

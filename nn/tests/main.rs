@@ -1,6 +1,7 @@
 //! Tests of the layers as their users see them.
 //!
-//! Run on another backend by its name: `KILN_TEST_BACKEND=vulkan cargo test -p kiln-nn --features vulkan`.
+//! Run on another backend by its name: `KILN_TEST_BACKEND=vulkan cargo test -p kiln-nn --features
+//! vulkan`.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
 

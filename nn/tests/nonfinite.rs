@@ -1,5 +1,5 @@
-//! NaN and infinities are where PyG has them, in results and gradients: `pyg/nonfinite.safetensors`, made
-//! by `pyg/nonfinite.py`.
+//! NaN and infinities are where PyG has them, in results and gradients:
+//! `pyg/nonfinite.safetensors`, made by `pyg/nonfinite.py`.
 
 use std::fmt::Write as _;
 
@@ -29,9 +29,9 @@ fn difference_of_kinds(got: &TensorData, expected: &TensorData) -> Option<String
     })
 }
 
-/// Whether a gradient is a product with other rows than in PyG: where the map and the sum are in the order
-/// that makes narrower messages, which is not PyG's, the map's gradient takes all rows of `x` in place of the
-/// sums, or the reverse.
+/// Whether a gradient is a product with other rows than in PyG: where the map and the sum are in
+/// the order that makes narrower messages, which is not PyG's, the map's gradient takes all rows of
+/// `x` in place of the sums, or the reverse.
 fn is_by_another_order(fixture: &str, gradient: &str) -> bool {
     let maps = ["lin", "lin_l", "lin_rel"].map(|map| format!("grad.param.{map}.weight"));
     let is_other = fixture.contains("-widening ") || fixture.contains("-narrowing ");

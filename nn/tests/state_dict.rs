@@ -134,7 +134,8 @@ fn refuses_other_files() {
     assert!(matches!(error, StateDictError::Read { .. }), "{error}");
 }
 
-/// Of each kind of change one: GraphConv's names before PyG 2.0 and before 1.6, GCNConv's transposed weight.
+/// Of each kind of change one: GraphConv's names before PyG 2.0 and before 1.6, GCNConv's
+/// transposed weight.
 #[test]
 fn reads_earlier_names_and_layouts() {
     let matrix = |rows: usize, columns: usize| {

@@ -125,8 +125,8 @@ pub fn self_loop_position(src: DispatchTensor, dst: DispatchTensor, size: usize)
     <Dispatch as GraphOps>::self_loop_position(src, dst, size)
 }
 
-/// Indices in 32 bits, which are read in half of the time. On GPUs, one that does not fit becomes another
-/// that is out of range; on the CPU, all stay as they are then.
+/// Indices in 32 bits, which are read in half of the time. On GPUs, one that does not fit becomes
+/// another that is out of range; on the CPU, all stay as they are then.
 pub fn narrow(index: DispatchTensor) -> DispatchTensor {
     if index.dtype() != DType::I64 {
         return index;

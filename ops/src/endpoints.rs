@@ -109,8 +109,8 @@ impl Endpoints {
 
     /// `x: [E, D]` for what is computed of every edge, but not used of edges from a node to itself.
     ///
-    /// Where gradients may be asked for, their rows are zeros, since a gradient of zero times what is not
-    /// finite is not zero. Elsewhere `x` stays as it is.
+    /// Where gradients may be asked for, their rows are zeros, since a gradient of zero times what
+    /// is not finite is not zero. Elsewhere `x` stays as it is.
     ///
     /// # Panics
     /// If `x` does not have a row for each edge.
@@ -194,11 +194,11 @@ impl Endpoints {
         degree(self.receiver(), self.num_receivers())
     }
 
-    /// What [`aggregate_normalized`](crate::aggregate_normalized()) scales nodes by: one over the root of
-    /// the number of edges that a node receives, of the type of `like`. `[N]`
+    /// What [`aggregate_normalized`](crate::aggregate_normalized()) scales nodes by: one over the
+    /// root of the number of edges that a node receives, of the type of `like`. `[N]`
     ///
-    /// With `self_loop` edges from a node to itself count nothing, and the loop counts its weight. A
-    /// node of degree zero gets zero.
+    /// With `self_loop` edges from a node to itself count nothing, and the loop counts its weight.
+    /// A node of degree zero gets zero.
     ///
     /// # Panics
     /// If senders and receivers are not the same number of nodes.
@@ -227,8 +227,8 @@ impl Endpoints {
         inputs
     }
 
-    /// Whether operations on `x` walk the sorted edges. They do not in a recording, nor on edges that
-    /// `i32` cannot number.
+    /// Whether operations on `x` walk the sorted edges. They do not in a recording, nor on edges
+    /// that `i32` cannot number.
     pub(crate) fn walks_sorted<const D: usize>(&self, x: &Tensor<D>) -> bool {
         let numbers = [self.num_edges() + self.num_receivers(), self.num_senders()];
         !scope::is_recorded(x)

@@ -69,7 +69,8 @@ pub fn remove_self_loops<const D: usize>(
 /// Appends one self loop for each node, after the edges, whether or not it has one already.
 ///
 /// # Shapes
-/// weight: `[E]` · output: `E + N` edges, and their weights if weights are given; loops weigh `fill`
+/// weight: `[E]` · output: `E + N` edges, and their weights if weights are given; loops weigh
+/// `fill`
 ///
 /// # Panics
 /// If sources and destinations differ in number.

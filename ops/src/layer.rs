@@ -10,8 +10,8 @@ use crate::scope;
 /// A module with a forward pass that can be called with typed arguments, recorded and exported.
 ///
 /// A layer says what it takes ([`signatures`](Self::signatures)) and what it computes
-/// ([`compute`](Self::compute)). Its typed variants, one for each combination of the arguments' forms,
-/// follow from that: every layer is [`Overloads`].
+/// ([`compute`](Self::compute)). Its typed variants, one for each combination of the arguments'
+/// forms, follow from that: every layer is [`Overloads`].
 pub trait Layer: Module {
     /// PyG's name of the operator, such as `GCNConv`: the class name in exported programs.
     const NAME: &'static str;
@@ -22,8 +22,8 @@ pub trait Layer: Module {
     /// What the layer is made from; `()` for a layer that is made by hand.
     type Config;
 
-    /// What [`compute`](Self::compute) takes: [`ConvArgs`](kiln_core::ConvArgs) for most convolutions, a
-    /// tensor for a layer that looks at each node by itself.
+    /// What [`compute`](Self::compute) takes: [`ConvArgs`](kiln_core::ConvArgs) for most
+    /// convolutions, a tensor for a layer that looks at each node by itself.
     type Args: Arguments;
 
     /// What [`compute`](Self::compute) returns.
@@ -32,7 +32,8 @@ pub trait Layer: Module {
     /// The arguments under PyG's names, in all their forms.
     fn signatures(&self) -> Signatures;
 
-    /// The forward pass. Call [`call`](Self::call), so that recordings know where it starts and ends.
+    /// The forward pass. Call [`call`](Self::call), so that recordings know where it starts and
+    /// ends.
     fn compute(&self, args: Self::Args) -> Self::Output;
 
     /// The forward pass as a method of its own in recordings.
@@ -68,8 +69,8 @@ impl<M: ?Sized> Overload<M> {
         }
     }
 
-    /// Calls the variant: one value for each parameter of the signature, in order; [`Value::None`] where
-    /// an optional one is absent.
+    /// Calls the variant: one value for each parameter of the signature, in order; [`Value::None`]
+    /// where an optional one is absent.
     ///
     /// # Panics
     /// If a value is missing or of another type.
@@ -105,8 +106,8 @@ pub trait Overloads {
     fn kind(&self) -> &'static str;
 }
 
-/// One variant for each combination of forms, `forward__0`, `forward__1`, ..; `forward` if each argument has
-/// one form.
+/// One variant for each combination of forms, `forward__0`, `forward__1`, ..; `forward` if each
+/// argument has one form.
 impl<L: Layer> Overloads for L {
     fn overloads(&self) -> Vec<Overload<Self>> {
         let signatures = self.signatures();

@@ -43,9 +43,9 @@
 //!
 //! # Where it runs
 //! Each operation has a kernel for the CPU (`flex`), one for GPUs in CubeCL (`wgpu`, `vulkan`,
-//! `metal`, `cuda`), a hand-written gradient, and a wire form ([`wire::GraphOp`]), so that a forward
-//! pass can be recorded as a graph. All kernels are deterministic: a row adds its edges in edge
-//! order, whatever the number of threads, and no kernel uses floating-point atomics.
+//! `metal`, `cuda`), a hand-written gradient, and a wire form ([`wire::GraphOp`]), so that a
+//! forward pass can be recorded as a graph. All kernels are deterministic: a row adds its edges in
+//! edge order, whatever the number of threads, and no kernel uses floating-point atomics.
 //!
 //! # Precision
 //! Products of `f32` matrices keep all bits of their factors unless the device is allowed to take

@@ -3,9 +3,9 @@
 /// Asks the C library to keep freed memory for later tensors instead of giving it back at once.
 ///
 /// The GNU C library maps each large block anew and unmaps it when it is freed. The pages of a new
-/// block are zeroed on first use, which costs as much as a layer's arithmetic once tensors have tens
-/// of megabytes. After this call the memory of a freed tensor serves the next; the process keeps the
-/// most memory it ever had in use.
+/// block are zeroed on first use, which costs as much as a layer's arithmetic once tensors have
+/// tens of megabytes. After this call the memory of a freed tensor serves the next; the process
+/// keeps the most memory it ever had in use.
 ///
 /// For programs, not for libraries: it concerns the whole process. Call it first in `main`, as the
 /// `kiln` binary and the examples do. Does nothing with other C libraries or a replaced global

@@ -12,9 +12,9 @@
 //! ```
 //!
 //! Outside a recording all of this is free: nothing is allocated and every value is returned as it
-//! came. During one (see `kiln_ir::Recorder`), markers on the capture device delimit the region, and
-//! each argument and result is renamed at its border, so that the region becomes a method of its
-//! own with exactly those inputs and outputs.
+//! came. During one (see `kiln_ir::Recorder`), markers on the capture device delimit the region,
+//! and each argument and result is renamed at its border, so that the region becomes a method of
+//! its own with exactly those inputs and outputs.
 //!
 //! The names of arguments come from the layer; which *instance* a region belongs to comes from the
 //! parameters of the module that opened it.
@@ -95,8 +95,8 @@ pub fn is_recording() -> bool {
     ACTIVE.get()
 }
 
-/// Whether what is done with a tensor is written down: while this thread records, and for tensors of
-/// a capture device.
+/// Whether what is done with a tensor is written down: while this thread records, and for tensors
+/// of a capture device.
 pub(crate) fn is_recorded<const D: usize>(x: &Tensor<D>) -> bool {
     let captured = || {
         let tensor = x.clone().into_dispatch();
@@ -124,8 +124,8 @@ pub fn take_notes() -> Notes {
 }
 
 /// Starts noting scopes for a recording on `device`, which must be a capture device inside its
-/// capture scope. `selected` gives the length of the result of [`nonzero`](crate::nonzero) on a mask
-/// of the length that it gets.
+/// capture scope. `selected` gives the length of the result of [`nonzero`](crate::nonzero) on a
+/// mask of the length that it gets.
 ///
 /// # Panics
 /// If `device` is no capture device, or this thread records already.
@@ -154,8 +154,8 @@ pub(crate) fn selected(length: usize) -> usize {
     })
 }
 
-/// Writes down an operation with one result, floats of the type of `like`, and returns that: it has a
-/// shape but no values.
+/// Writes down an operation with one result, floats of the type of `like`, and returns that: it has
+/// a shape but no values.
 pub(crate) fn write_down<const D: usize, const R: usize>(
     op: GraphOp,
     like: &Tensor<D>,
@@ -206,8 +206,8 @@ pub fn layer<M: Module>(module: &M, kind: &'static str, method: &'static str) ->
     open(module, kind, method, false)
 }
 
-/// Opens the scope of a method that takes its arguments as one record, named after layer and method:
-/// `MessagePassing::propagate` of a `GCNConv` takes a `GCNConvPropagate`.
+/// Opens the scope of a method that takes its arguments as one record, named after layer and
+/// method: `MessagePassing::propagate` of a `GCNConv` takes a `GCNConvPropagate`.
 pub fn record<M: Module>(module: &M, kind: &'static str, method: &'static str) -> Scope {
     open(module, kind, method, true)
 }

@@ -1,6 +1,6 @@
-//! What is left out has no effect, even where numbers are not finite: edges that give way to loops, scores of
-//! minus infinity, and rows that nobody reads. Results and gradients on a list of edges with options must be
-//! those on the list that the options stand for.
+//! What is left out has no effect, even where numbers are not finite: edges that give way to loops,
+//! scores of minus infinity, and rows that nobody reads. Results and gradients on a list of edges
+//! with options must be those on the list that the options stand for.
 
 use burn::tensor::{Device, Gradients, Tensor};
 use kiln_core::{EdgeIndex, Flow};
@@ -11,7 +11,8 @@ use crate::support::{Numbers, assert_close, device, floats, is_flex, read};
 const HEADS: usize = 2;
 const CHANNELS: usize = 3;
 
-/// A graph of one node set, and the list of edges without loops and with one loop for each node behind.
+/// A graph of one node set, and the list of edges without loops and with one loop for each node
+/// behind.
 struct Graph {
     nodes: usize,
     edges: Vec<(usize, usize)>,
@@ -264,8 +265,8 @@ fn attention_that_compares_rows_does_not_read_edges_that_give_way() {
     );
 }
 
-/// Weights of a softmax are those of the scores that are finite, however many of minus infinity come first,
-/// and however low all are; of scores that are all minus infinity there are none.
+/// Weights of a softmax are those of the scores that are finite, however many of minus infinity
+/// come first, and however low all are; of scores that are all minus infinity there are none.
 #[test]
 fn scores_of_minus_infinity_weigh_nothing() {
     let device = device();
@@ -317,8 +318,8 @@ fn scores_of_minus_infinity_weigh_nothing() {
     }
 }
 
-/// As in PyTorch, all that share a maximum which is not a number have no gradient that is one, and others
-/// keep theirs.
+/// As in PyTorch, all that share a maximum which is not a number have no gradient that is one, and
+/// others keep theirs.
 #[test]
 fn gradients_of_extrema_that_are_not_numbers() {
     type Sum = fn(Tensor<2>, &Endpoints, Reduce) -> Tensor<2>;

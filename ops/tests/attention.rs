@@ -1,5 +1,6 @@
-//! Attention whose scores compare rows of features: against plain loops, against finite differences,
-//! against the composition of its parts, and against itself with other numbers of threads.
+//! Attention whose scores compare rows of features: against plain loops, against finite
+//! differences, against the composition of its parts, and against itself with other numbers of
+//! threads.
 
 use burn::tensor::{DType, Device, Shape, Tensor, TensorData};
 use kiln_core::{EdgeIndex, Edges, Flow};
@@ -85,8 +86,8 @@ impl Op {
         kiln_ops::aggregate_heads(rows, alpha, ends, Reduce::Sum)
     }
 
-    /// What `rows` of the senders become by plain loops, with the weights of `inputs`: `[n, H, C]` in
-    /// `sizes`.
+    /// What `rows` of the senders become by plain loops, with the weights of `inputs`: `[n, H, C]`
+    /// in `sizes`.
     pub(crate) fn expected(
         self,
         [a, b, c]: [&[f64]; 3],
@@ -168,8 +169,8 @@ struct Sample {
 }
 
 impl Sample {
-    /// `hub` edges more go to destination 1, and as many come from source 2. Self loops, duplicates and
-    /// empty rows occur.
+    /// `hub` edges more go to destination 1, and as many come from source 2. Self loops, duplicates
+    /// and empty rows occur.
     fn new(
         [num_src, num_dst]: [usize; 2],
         edges: usize,

@@ -19,8 +19,8 @@ const EXACT: f64 = 3e-6;
 /// The same for sums of many equal numbers, which all lose the same bits.
 const EXACT_SUM: f64 = 1e-5;
 
-/// Rows, depth and columns of products that GPUs may compute in other formats: in whole vectors, and
-/// not; and in ranges of rows, where gradients are.
+/// Rows, depth and columns of products that GPUs may compute in other formats: in whole vectors,
+/// and not; and in ranges of rows, where gradients are.
 const LARGE: [[usize; 3]; 4] = [
     [260, 132, 128],
     [257, 129, 130],

@@ -24,12 +24,12 @@ use table::{Bound, Operation, operations};
 
 /// Largest error of a result in `f32`, however long the rows are.
 ///
-/// Rounding makes an error relative to what is added, not to what is left of it, so a [`Bound`] says
-/// what counts: a sum of large terms that cancel out may be all error.
+/// Rounding makes an error relative to what is added, not to what is left of it, so a [`Bound`]
+/// says what counts: a sum of large terms that cancel out may be all error.
 const TOLERANCE: f64 = 1e-5;
 
-/// [`TOLERANCE`], or what roundings can make that all go one way: two for each term of a row, half an
-/// `EPSILON` each.
+/// [`TOLERANCE`], or what roundings can make that all go one way: two for each term of a row, half
+/// an `EPSILON` each.
 fn tolerance(operation: &Operation, sample: &Sample) -> f64 {
     if operation.drifts {
         TOLERANCE.max(f64::from(sample.longest_row()) * f64::from(f32::EPSILON))
@@ -150,7 +150,8 @@ fn class(value: f64) -> Option<f64> {
 proptest! {
     #![proptest_config(config(256))]
 
-    /// Nothing that is left out shows: no loop that has given way, no padding, no unit without work.
+    /// Nothing that is left out shows: no loop that has given way, no padding, no unit without
+    /// work.
     #[test]
     fn what_is_not_finite_stays_where_it_belongs(
         plan in plans(1..=12, 40, prop_oneof![
@@ -179,8 +180,8 @@ proptest! {
     }
 }
 
-/// Whether terms of a maximum are so close that a difference step could swap them. Equal ones do not
-/// count: they are the same number in memory, which moves as one.
+/// Whether terms of a maximum are so close that a difference step could swap them. Equal ones do
+/// not count: they are the same number in memory, which moves as one.
 fn has_near_ties(sample: &Sample) -> bool {
     let width = sample.width();
     let [_, src, _] = sample.csr();
@@ -232,9 +233,11 @@ fn signed(count: usize) -> Vec<f64> {
     values.map(|value| 2.0 * value - 1.2).collect()
 }
 
-/// A result, and its gradient for each input when the result's is [`signed`], as they lie in memory.
+/// A result, and its gradient for each input when the result's is [`signed`], as they lie in
+/// memory.
 fn run(operation: &Operation, inputs: &Inputs<'_>) -> (Tensor<1>, Vec<(Input, Tensor<1>)>) {
-    // No graph is begun that is not walked back: after many of those Burn frees nodes of the next one.
+    // No graph is begun that is not walked back: after many of those Burn frees nodes of the next
+    // one.
     let out = (operation.run)(inputs);
     if operation.inputs.is_empty() || out.dims()[0] == 0 {
         return (out, vec![]);
@@ -301,8 +304,8 @@ fn check_slopes(plan: &Plan) {
     }
 }
 
-/// One node with a hub's edges to itself, along all of which the same numbers go: the roundings of a sum
-/// all go one way.
+/// One node with a hub's edges to itself, along all of which the same numbers go: the roundings of
+/// a sum all go one way.
 fn equal_terms(seed: u64) -> Plan {
     Plan {
         nodes: [1, 1],

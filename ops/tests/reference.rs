@@ -56,8 +56,8 @@ fn extremum(members: &[f64], exceeds: fn(f64, f64) -> bool) -> f64 {
     members.reduce(larger).unwrap()
 }
 
-/// `out[i, h] = ⊕ { w[e, h] · x[src[e], h] : dst[e] = i }`: a weight for each head of an edge, whose
-/// number is that of the weights.
+/// `out[i, h] = ⊕ { w[e, h] · x[src[e], h] : dst[e] = i }`: a weight for each head of an edge,
+/// whose number is that of the weights.
 pub(crate) fn spmm(
     x: &[f64],
     width: usize,
@@ -110,8 +110,8 @@ pub(crate) fn edge_dot(
         .collect()
 }
 
-/// One over the root of the degree, and 0 for degree 0. With `self_loop` a loop of that weight takes
-/// the place of the edges from a node to itself.
+/// One over the root of the degree, and 0 for degree 0. With `self_loop` a loop of that weight
+/// takes the place of the edges from a node to itself.
 pub(crate) fn inverse_sqrt_degree(
     src: &[usize],
     dst: &[usize],

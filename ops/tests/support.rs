@@ -117,8 +117,8 @@ impl Case {
     }
 }
 
-/// Random cases. `value` makes one feature; few nodes and many edges give duplicates, many nodes and
-/// few edges give empty rows.
+/// Random cases. `value` makes one feature; few nodes and many edges give duplicates, many nodes
+/// and few edges give empty rows.
 pub(crate) fn cases<S: Strategy<Value = f64> + Clone + 'static>(
     max_nodes: usize,
     max_edges: usize,

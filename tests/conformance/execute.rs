@@ -2,8 +2,8 @@
 //! were not recorded.
 //!
 //! A program runs as it was recorded, after a round trip through its native file, and after one
-//! through its text form; and prepared for many runs. The device is that of `KILN_TEST_BACKEND`; eager results are always
-//! computed on the CPU.
+//! through its text form; and prepared for many runs. The device is that of `KILN_TEST_BACKEND`;
+//! eager results are always computed on the CPU.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

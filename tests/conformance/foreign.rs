@@ -105,8 +105,8 @@ fn recording_leaves_the_module_where_it_was() {
     block.forward(random([3, 6], &Device::flex())).into_data();
 }
 
-/// Burn's sums and order along axes, at sizes that were not recorded. Its order of equal elements is
-/// not said, so positions are those of different ones.
+/// Burn's sums and order along axes, at sizes that were not recorded. Its order of equal elements
+/// is not said, so positions are those of different ones.
 #[test]
 fn sums_and_order_along_axes_record() {
     type Outputs = (Tensor<2>, Tensor<2>, Tensor<2, Int>, Tensor<2, Int>);

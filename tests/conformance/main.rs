@@ -1,8 +1,8 @@
 //! Every forward variant of every layer, recorded and run in each way that there is, against what
 //! real PyG computed.
 //!
-//! Another backend by its name: `KILN_TEST_BACKEND=vulkan cargo test --test conformance --features vulkan`.
-//! Real PyTorch: see `torchscript.rs`.
+//! Another backend by its name: `KILN_TEST_BACKEND=vulkan cargo test --test conformance --features
+//! vulkan`. Real PyTorch: see `torchscript.rs`.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
 

@@ -29,8 +29,8 @@ fn plain() -> Plain {
     }
 }
 
-/// Numbers of nodes on both sides and of edges: none of them, nor their order or their divisors, are
-/// those of recordings.
+/// Numbers of nodes on both sides and of edges: none of them, nor their order or their divisors,
+/// are those of recordings.
 const SIZES: [[usize; 3]; 12] = [
     [1, 1, 1],
     [1, 2, 3],

@@ -36,8 +36,8 @@ impl Rows {
 
 /// One batch, made on the host: the subgraph around some seeds, with its features.
 ///
-/// Fields are named as PyG names them in the batches of its `NeighborLoader`; `row` and `col` are the
-/// rows of `edge_index`. The seeds are the first `batch_size` nodes. Tensors are made by
+/// Fields are named as PyG names them in the batches of its `NeighborLoader`; `row` and `col` are
+/// the rows of `edge_index`. The seeds are the first `batch_size` nodes. Tensors are made by
 /// [`graph`](Self::graph) and the other methods.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HostBatch {

@@ -22,14 +22,15 @@ use crate::read::{Place, ReadError, ReadErrorKind};
 /// The file may be larger than memory: the operating system keeps the rows it has room for. Values
 /// are `f16`, `bf16`, `f32` or `f64` and become `f32`.
 ///
-/// The file must not change while it is mapped. If another process shortens it, reading what is gone
-/// ends this process by a signal, as with every mapped file.
+/// The file must not change while it is mapped. If another process shortens it, reading what is
+/// gone ends this process by a signal, as with every mapped file.
 #[derive(Debug)]
 pub struct MmapFeatures {
     path: PathBuf,
     tensor: String,
     map: Map,
-    /// Where the tensor's bytes are in the file; [`MmapFeatures::open`] has checked that they are there.
+    /// Where the tensor's bytes are in the file; [`MmapFeatures::open`] has checked that they are
+    /// there.
     start: usize,
     dtype: Float,
     num_rows: usize,
@@ -88,8 +89,8 @@ impl MmapFeatures {
     /// Maps a tensor of a safetensors file. Reads the file's header, no values.
     ///
     /// # Errors
-    /// If the file cannot be read, is no safetensors file, or has no tensor of that name with one or
-    /// two axes and a float type.
+    /// If the file cannot be read, is no safetensors file, or has no tensor of that name with one
+    /// or two axes and a float type.
     pub fn open(path: impl AsRef<Path>, tensor: &str) -> Result<Self, ReadError> {
         let path = path.as_ref();
         let whole = |kind| ReadError::new(path, Place::File, kind);
@@ -127,7 +128,8 @@ impl MmapFeatures {
             Dtype::F64 => Float::F64,
             other => return Err(mismatch("a float type", format!("type {other:?}"))),
         };
-        // The file begins with the length of its header, 8 bytes; offsets count from the header's end.
+        // The file begins with the length of its header, 8 bytes; offsets count from the header's
+        // end.
         let (from, to) = info.data_offsets;
         let place = header.checked_add(8).and_then(|data| {
             let end = data.checked_add(to)?;

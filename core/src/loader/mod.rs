@@ -10,8 +10,8 @@
 //! | [`MemoryFeatures`], [`MmapFeatures`] | in memory, in a mapped safetensors file | |
 //!
 //! Workers sample and read features while the consumer trains on the batch before; batches come in
-//! order and do not depend on the number of workers. Nothing but [`HostBatch::graph`] and the methods
-//! beside it touches a device.
+//! order and do not depend on the number of workers. Nothing but [`HostBatch::graph`] and the
+//! methods beside it touches a device.
 //!
 //! In shapes, `B` is the number of seeds of a batch, `N` of its nodes and `E` of its edges.
 //!

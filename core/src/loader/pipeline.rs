@@ -27,8 +27,8 @@ pub(super) type Make<T> = Arc<dyn Fn(usize, &mut Scratch) -> Result<T, LoaderErr
 
 /// The batches of one epoch, in order.
 ///
-/// Workers run from the moment it is made until the last batch or until it is dropped. An error ends
-/// the epoch: it is the last item.
+/// Workers run from the moment it is made until the last batch or until it is dropped. An error
+/// ends the epoch: it is the last item.
 pub struct Epoch<T> {
     next: usize,
     total: usize,

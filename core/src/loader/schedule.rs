@@ -92,8 +92,8 @@ macro_rules! schedule_methods {
             self
         }
 
-        /// Number of threads that make batches ahead; with 0, the default, each batch is made when it
-        /// is asked for, on all threads of the Rayon pool. Batches are the same for any number.
+        /// Number of threads that make batches ahead; with 0, the default, each batch is made when
+        /// it is asked for, on all threads of the Rayon pool. Batches are the same for any number.
         pub fn with_num_workers(mut self, num_workers: usize) -> Self {
             self.schedule.num_workers = num_workers;
             self

@@ -84,7 +84,8 @@ impl HostBatch {
     /// Nodes in the graph, `[N]`.
     ///
     /// # Panics
-    /// If a number does not fit the integers of the device: one from `2^31` on, where they have 32 bits.
+    /// If a number does not fit the integers of the device: one from `2^31` on, where they have 32
+    /// bits.
     pub fn n_id(&self, device: &Device) -> Tensor<1, Int> {
         ints(numbers(&self.n_id), device)
     }

@@ -1,7 +1,7 @@
 //! Folders of the TU collection of graph classification datasets.
 //!
-//! A dataset `NAME` is a folder of text files, one item a line, columns separated by commas; nodes and
-//! graphs are numbered from 1:
+//! A dataset `NAME` is a folder of text files, one item a line, columns separated by commas; nodes
+//! and graphs are numbered from 1:
 //!
 //! | file | a line is | |
 //! |---|---|---|
@@ -13,12 +13,12 @@
 //! | `NAME_edge_attributes.txt` | numbers of an edge, in the order of `NAME_A.txt` | |
 //! | `NAME_edge_labels.txt` | one or more labels of an edge | |
 //!
-//! The result is that of PyG's `TUDataset` with `use_node_attr` and `use_edge_attr`: attributes first
-//! and then the labels, each as one-hot columns; self loops removed, edges sorted by source and then
-//! target, features of equal edges summed; classes numbered from 0 in ascending order. Three
-//! departures: nodes without any feature get the constant 1 (PyG's `Constant` transform) instead of
-//! none, graphs of `graph_attributes` (regression) are read without them, and an edge between two
-//! graphs is an error.
+//! The result is that of PyG's `TUDataset` with `use_node_attr` and `use_edge_attr`: attributes
+//! first and then the labels, each as one-hot columns; self loops removed, edges sorted by source
+//! and then target, features of equal edges summed; classes numbered from 0 in ascending order.
+//! Three departures: nodes without any feature get the constant 1 (PyG's `Constant` transform)
+//! instead of none, graphs of `graph_attributes` (regression) are read without them, and an edge
+//! between two graphs is an error.
 //!
 //! Source: Morris et al., *TUDataset: a collection of benchmark datasets for learning with graphs*,
 //! arXiv:2007.08663.
@@ -77,9 +77,9 @@ impl TuDataset {
 
 /// Reads the dataset of a folder, such as `data/MUTAG`.
 ///
-/// The folder holds `NAME_A.txt` and its siblings, where `NAME` need not be that of the folder as long
-/// as there is one dataset in it. Features become `f32` and are, per node, the attributes followed by
-/// the one-hot labels.
+/// The folder holds `NAME_A.txt` and its siblings, where `NAME` need not be that of the folder as
+/// long as there is one dataset in it. Features become `f32` and are, per node, the attributes
+/// followed by the one-hot labels.
 ///
 /// # Errors
 /// If a required file is missing, a line is not what it should be, or files disagree in length.

@@ -114,7 +114,8 @@ pub(super) fn sort_by_target<I: NodeIndex>(src: &[I], dst: &[I], num_dst: usize)
                     .iter()
                     .flat_map(|piece| &piece.entries[piece.start[bucket]..piece.start[bucket + 1]])
             };
-            // `rows[r]` counts row `r`, then is where its next edge goes, and in the end where it ends.
+            // `rows[r]` counts row `r`, then is where its next edge goes, and in the end where it
+            // ends.
             for entry in segments() {
                 rows[(entry.dst - first_row) as usize] += 1;
             }

@@ -151,8 +151,8 @@ impl HeteroNeighborSampler {
         Ok(self)
     }
 
-    /// Gives each edge of a type a time, by its number: edges of that type are sampled only if their
-    /// time is no later than the seed's. Types without times are sampled freely.
+    /// Gives each edge of a type a time, by its number: edges of that type are sampled only if
+    /// their time is no later than the seed's. Types without times are sampled freely.
     ///
     /// # Errors
     /// If the type is not there, there is not one time per edge, or nodes have times.
@@ -187,8 +187,8 @@ impl HeteroNeighborSampler {
     /// Samples around seeds of one node type.
     ///
     /// # Errors
-    /// If the type is not there, a seed is out of range, times are missing or of another number than
-    /// the seeds, or the batch has `2^31` edges or nodes of a type or more.
+    /// If the type is not there, a seed is out of range, times are missing or of another number
+    /// than the seeds, or the batch has `2^31` edges or nodes of a type or more.
     pub fn sample(
         &self,
         node_type: &str,

@@ -1,8 +1,8 @@
 //! Neighbour sampling on the host.
 //!
-//! A graph that is too large for a device, or for one step of training, is trained on in batches: some
-//! seeds, a sample of their neighbours, a sample of those. Samplers take node numbers and return the
-//! subgraph; [`loader`](crate::loader) goes on from there to features and tensors.
+//! A graph that is too large for a device, or for one step of training, is trained on in batches:
+//! some seeds, a sample of their neighbours, a sample of those. Samplers take node numbers and
+//! return the subgraph; [`loader`](crate::loader) goes on from there to features and tensors.
 //!
 //! | type | what it is | in PyG |
 //! |---|---|---|
@@ -15,8 +15,8 @@
 //!
 //! In shapes, `B` is the number of seeds, `N` of nodes and `E` of edges of the batch.
 //!
-//! Samplers are shared by all workers (`&self`), each with a [`Scratch`] of its own. What is sampled
-//! depends on the sampler's seed, the batch's number and the seeds; threads never matter.
+//! Samplers are shared by all workers (`&self`), each with a [`Scratch`] of its own. What is
+//! sampled depends on the sampler's seed, the batch's number and the seeds; threads never matter.
 
 mod build;
 mod csr;

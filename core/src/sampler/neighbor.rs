@@ -22,8 +22,8 @@ pub enum TemporalStrategy {
 /// What a batch begins with: PyG's `NodeSamplerInput`.
 #[derive(Clone, Copy, Debug)]
 pub struct NodeSamplerInput<'a> {
-    /// The seeds, `[B]`. Without `disjoint`, a seed that is there twice is expanded twice, and edges
-    /// from it come from its first place.
+    /// The seeds, `[B]`. Without `disjoint`, a seed that is there twice is expanded twice, and
+    /// edges from it come from its first place.
     pub node: &'a [u32],
     /// Time of each seed, `[B]`; without it, the time of its node.
     pub time: Option<&'a [i64]>,
@@ -37,8 +37,8 @@ pub struct NodeSamplerInput<'a> {
 /// edge k goes from node[row[k]], a neighbour, to node[col[k]], which is nearer to the seeds
 /// ```
 ///
-/// Nodes are the seeds in the order given, then the others as they are discovered. `col` ascends, so
-/// the edges are sorted by target.
+/// Nodes are the seeds in the order given, then the others as they are discovered. `col` ascends,
+/// so the edges are sorted by target.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SamplerOutput {
     /// Nodes in the graph, `[N]`, the seeds first.
@@ -75,8 +75,8 @@ impl Times {
 
 /// Samples the neighbourhoods of nodes, hop by hop.
 ///
-/// Each hop takes up to `num_neighbors` edges into each node that the hop before discovered, the seeds
-/// first; -1 takes all. The sample depends on the sampler's seed, the number of the batch and
+/// Each hop takes up to `num_neighbors` edges into each node that the hop before discovered, the
+/// seeds first; -1 takes all. The sample depends on the sampler's seed, the number of the batch and
 /// the nodes asked for, never on threads.
 ///
 /// Source: Hamilton, Ying and Leskovec, Inductive Representation Learning on Large Graphs,

@@ -6,8 +6,8 @@
 //! | with replacement | that many draws |
 //! | without replacement | Floyd's algorithm: as many draws as edges, never one more |
 //!
-//! Floyd (Bentley and Floyd, A sample of brilliance, 1987) takes `k` of `n` numbers so that each set of
-//! `k` is equally likely:
+//! Floyd (Bentley and Floyd, A sample of brilliance, 1987) takes `k` of `n` numbers so that each
+//! set of `k` is equally likely:
 //!
 //! ```text
 //! for i in n - k .. n:   t = random in 0..=i;   take t, or i if t is taken already

@@ -1,4 +1,5 @@
-//! Random numbers by counter: a number depends on its place, not on the thread or on the order of calls.
+//! Random numbers by counter: a number depends on its place, not on the thread or on the order of
+//! calls.
 //!
 //! A generator with a state would make the result depend on the order in which threads ask. Here
 //! each node that is expanded has its own stream, keyed by what does not depend on threads:

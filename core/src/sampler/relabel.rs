@@ -6,8 +6,8 @@
 //! * [`Dense`]: one entry of 4 bytes per node of the graph. Nothing is cleared between batches. An
 //!   entry is `stamp << bits | number`, and only entries with the stamp of the present batch count;
 //!   when the stamps run out, the table is filled with zeros once.
-//! * [`Hashed`]: open addressing, for pairs of an example and a node (`disjoint`) and for node types
-//!   that are too large for a dense table in each worker.
+//! * [`Hashed`]: open addressing, for pairs of an example and a node (`disjoint`) and for node
+//!   types that are too large for a dense table in each worker.
 #![expect(
     clippy::cast_possible_truncation,
     reason = "numbers in a batch fit 32 bits: the sampler checks it once per hop"

@@ -8,8 +8,8 @@ impl HostCsr {
     /// number is its position in the edge index.
     ///
     /// # Errors
-    /// If an index is out of range, as after [`EdgeIndex::new_unchecked`], or there are `2^32` edges
-    /// or more.
+    /// If an index is out of range, as after [`EdgeIndex::new_unchecked`], or there are `2^32`
+    /// edges or more.
     pub fn from_edge_index(edges: &EdgeIndex) -> Result<Self, GraphError> {
         let (num_src, num_dst) = (edges.num_src(), edges.num_dst());
         let data = edges.tensor().into_data();

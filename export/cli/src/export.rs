@@ -25,9 +25,9 @@ use crate::{
 
 /// Make a .kiln file, a TorchScript archive or both from a checkpoint of PyTorch Geometric
 ///
-/// The architecture is a TOML file: the name of a layer or model as in PyTorch Geometric, such as GATConv or
-/// GraphSAGE, and the arguments of its constructor under their names there; a wrong name is answered with all
-/// that there are. The weights are a state_dict, as torch.save or
+/// The architecture is a TOML file: the name of a layer or model as in PyTorch Geometric, such as
+/// GATConv or GraphSAGE, and the arguments of its constructor under their names there; a wrong name
+/// is answered with all that there are. The weights are a state_dict, as torch.save or
 /// safetensors.torch.save_file write it; its tensors must be exactly those of the model.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:

@@ -28,8 +28,8 @@ use std::{process::ExitCode, sync::LazyLock};
 
 use clap::{Parser, Subcommand};
 
-/// Graph neural networks as files: make them from PyTorch Geometric checkpoints, look into them, run
-/// them on any backend, and hand them to PyTorch.
+/// Graph neural networks as files: make them from PyTorch Geometric checkpoints, look into them,
+/// run them on any backend, and hand them to PyTorch.
 #[derive(Debug, Parser)]
 #[command(name = "kiln", version, long_version = long_version(), arg_required_else_help = true, max_term_width = 100)]
 #[command(after_help = "Examples:

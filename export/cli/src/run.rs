@@ -24,10 +24,10 @@ use crate::{
 /// Run a .kiln file on a graph
 ///
 /// The graph is a safetensors file whose tensors have the names of the method's inputs, as `kiln
-/// inspect` lists them: x, edge_index, edge_weight, batch, ...; the parts of a pair are x.0 and x.1,
-/// those of a graph in CSR form edge_index.rowptr, edge_index.col and edge_index.value, and size is
-/// two integers. Optional inputs may be absent; tensors of other names are ignored. The results are
-/// called output, or output.0, output.1, ... where there are several.
+/// inspect` lists them: x, edge_index, edge_weight, batch, ...; the parts of a pair are x.0 and
+/// x.1, those of a graph in CSR form edge_index.rowptr, edge_index.col and edge_index.value, and
+/// size is two integers. Optional inputs may be absent; tensors of other names are ignored. The
+/// results are called output, or output.0, output.1, ... where there are several.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   kiln run gcn.kiln --graph cora.safetensors

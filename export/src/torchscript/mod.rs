@@ -29,7 +29,8 @@ pub use error::Error;
 /// Root folder of every archive.
 const ROOT: &str = "kiln";
 
-/// Format version: the first with all operators that are used, and the last that PyTorch 1.13 reads.
+/// Format version: the first with all operators that are used, and the last that PyTorch 1.13
+/// reads.
 const VERSION: &[u8] = b"10\n";
 
 /// Writes a model as a TorchScript archive.

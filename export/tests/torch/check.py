@@ -409,7 +409,8 @@ def check_input_gradients(archive):
                 below = (first() * weights).sum().item()
                 flat[position] = value
             expected = (above - below) / (2 * step)
-            # One-sided slopes differ at kinks (relu, max at ties), and steps have none (floor, sign).
+            # One-sided slopes differ at kinks (relu, max at ties), and steps have none (floor,
+            # sign).
             at = (out * weights).sum().item()
             if abs(above + below - 2 * at) > 1e-8 * max(1.0, abs(at)) or abs(above - below) > 1e-2:
                 continue

@@ -20,7 +20,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "../../../nn/tests/pyg")]
 import torch
 from check import Archive, Checks, compare, double
-from generate import MODELS, Case, build
+from cases.basic_gnn import MODELS
+from generate import Case, build
 
 
 def modules(archive):

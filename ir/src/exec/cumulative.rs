@@ -1,8 +1,8 @@
 //! Sums of the elements up to each, along an axis.
 //!
-//! A long axis is cut in blocks: sums within each, sums of the blocks, and both added. Burn's own kernels
-//! add one element after the other, or all up to each anew on GPUs; in blocks the sums of many floats
-//! hold their last bits, and a GPU has work for all its threads.
+//! A long axis is cut in blocks: sums within each, sums of the blocks, and both added. Burn's own
+//! kernels add one element after the other, or all up to each anew on GPUs; in blocks the sums of
+//! many floats hold their last bits, and a GPU has work for all its threads.
 
 use burn::{
     backend::{

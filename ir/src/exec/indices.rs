@@ -1,8 +1,8 @@
-//! Inputs that are indices: integers that some operation proves to be below a size, or that nobody reads
-//! otherwise.
+//! Inputs that are indices: integers that some operation proves to be below a size, or that nobody
+//! reads otherwise.
 //!
-//! Such an input may have 32 bits if all the sizes are below 2^31, and message passing is faster with
-//! them. An index out of range stays one, so the operation finds it as before.
+//! Such an input may have 32 bits if all the sizes are below 2^31, and message passing is faster
+//! with them. An index out of range stays one, so the operation finds it as before.
 
 use super::{Kind, eval::Site};
 use crate::{

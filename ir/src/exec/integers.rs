@@ -1,13 +1,15 @@
 //! Integers while a program runs: as wide as the program says, or known to fit.
 //!
-//! A program's integers are `i64`. Where a device computes with 64 bits, those that are known to fit may have
-//! 32: inputs that came so, indices (`indices.rs`), and numbers that are made here. They stay so as long as they
-//! are moved, compared, or read as indices, since kernels read indices of either width. Before anything else is
-//! computed from them, they become 64 bits wide, once for a run.
+//! A program's integers are `i64`. Where a device computes with 64 bits, those that are known to
+//! fit may have 32: inputs that came so, indices (`indices.rs`), and numbers that are made here.
+//! They stay so as long as they are moved, compared, or read as indices, since kernels read indices
+//! of either width. Before anything else is computed from them, they become 64 bits wide, once for
+//! a run.
 //!
-//! Other devices (WGSL without `SHADER_INT64`) have 32 bits. There each integer is compared with them
-//! before it becomes one of theirs: inputs, constants, sizes, and what operations compute, by bounds that
-//! follow from the least and greatest integers of their operands. One that may not fit is an error.
+//! Other devices (WGSL without `SHADER_INT64`) have 32 bits. There each integer is compared with
+//! them before it becomes one of theirs: inputs, constants, sizes, and what operations compute, by
+//! bounds that follow from the least and greatest integers of their operands. One that may not fit
+//! is an error.
 
 use burn::{
     backend::{Dispatch, DispatchTensor, TensorMetadata, ops::FloatTensorOps},
@@ -42,7 +44,8 @@ pub(super) fn numbers(node: &Node) -> impl Iterator<Item = &ValueId> {
     operands.filter_map(move |(position, id)| is_number(position).then_some(id))
 }
 
-/// Makes the integers that an operation reads as wide as it needs them, or proves that its results fit.
+/// Makes the integers that an operation reads as wide as it needs them, or proves that its results
+/// fit.
 pub(super) fn prepare(
     eval: &mut Eval<'_>,
     site: Site<'_>,
@@ -110,7 +113,8 @@ fn are_narrow(eval: &Eval<'_>, scalars: &[&Scalar]) -> Result<bool, ExecError> {
     Ok(true)
 }
 
-/// Bounds of the integers that an operation computes. `None` if it only moves or compares its operands.
+/// Bounds of the integers that an operation computes. `None` if it only moves or compares its
+/// operands.
 fn results(
     eval: &mut Eval<'_>,
     site: Site<'_>,
@@ -193,7 +197,8 @@ fn float_extremes(site: Site<'_>, values: &[Option<DispatchTensor>]) -> Option<[
 /// Bounds of what may be any integer.
 const ANY: [i128; 2] = [i64::MIN as i128, i64::MAX as i128];
 
-/// Bounds of what an operation computes from operands of these bounds, the last of which has the shape.
+/// Bounds of what an operation computes from operands of these bounds, the last of which has the
+/// shape.
 fn computed(op: &Op, operands: &[[i128; 2]], shape: &Shape) -> [i128; 2] {
     let largest = |[low, high]: [i128; 2]| low.abs().max(high.abs());
     let within = |bound: i128| [-bound, bound];

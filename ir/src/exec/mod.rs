@@ -1,12 +1,13 @@
 //! The executor: runs the methods of a model on any Burn device.
 //!
-//! A [`Session`] prepares once: it inlines calls, merges common nodes, drops dead nodes, and uploads
-//! each weight that is left. A run binds the symbols from the inputs, evaluates the sizes, and executes
-//! node by node; a value is freed after its last use.
+//! A [`Session`] prepares once: it inlines calls, merges common nodes, drops dead nodes, and
+//! uploads each weight that is left. A run binds the symbols from the inputs, evaluates the sizes,
+//! and executes node by node; a value is freed after its last use.
 //!
-//! Operations run on Burn's run-time backend without ranks in types. What each does is in one file a
-//! family: elementwise, shape, reduce, dense, graph. Floats keep the program's element type, and so do
-//! integers on devices that have theirs; `integers.rs` has the details. Booleans have the device's type.
+//! Operations run on Burn's run-time backend without ranks in types. What each does is in one file
+//! a family: elementwise, shape, reduce, dense, graph. Floats keep the program's element type, and
+//! so do integers on devices that have theirs; `integers.rs` has the details. Booleans have the
+//! device's type.
 //!
 //! Many runs with inputs of the same shapes are for [`Prepared`]: it does what depends on the graph
 //! alone once, and has the device repeat the rest.
@@ -87,8 +88,8 @@ impl Session {
     /// Prepares a model for a device.
     ///
     /// # Errors
-    /// If the device has integers of 32 bits and one of a weight does not fit; or if a pass fails, which
-    /// would be a mistake in this crate.
+    /// If the device has integers of 32 bits and one of a weight does not fit; or if a pass fails,
+    /// which would be a mistake in this crate.
     pub fn new(model: &Model, device: &Device) -> Result<Self, ExecError> {
         Self::with_width(model, device, Width::of(device))
     }
@@ -129,12 +130,14 @@ impl Session {
     /// `forward` also stands for `forward__0`, `forward__1`, ...: the first that takes inputs of
     /// these names, kinds and ranks runs.
     ///
-    /// Integers have 64 bits, whatever the type of the inputs, and wrap beyond them as PyTorch's do. A
-    /// device without such integers (WGSL) has 32 bits; there, a run that may need more is an error.
+    /// Integers have 64 bits, whatever the type of the inputs, and wrap beyond them as PyTorch's
+    /// do. A device without such integers (WGSL) has 32 bits; there, a run that may need more is an
+    /// error.
     ///
     /// # Errors
-    /// If there is no such method, or inputs are missing, unknown, or of other types or sizes; if an operation
-    /// has no result, such as a quotient of integers by 0; or if an integer does not fit the device.
+    /// If there is no such method, or inputs are missing, unknown, or of other types or sizes; if
+    /// an operation has no result, such as a quotient of integers by 0; or if an integer does not
+    /// fit the device.
     ///
     /// # Panics
     /// As the operations do, where an index is outside its range.

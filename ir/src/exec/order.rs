@@ -1,7 +1,7 @@
 //! Order of elements, on the host: sorting, the first elements in order, and search in sequences.
 //!
-//! Burn sorts on the host too, where a backend has no kernel, but not stably. Only positions are made here:
-//! elements are gathered by them on the device, with gradients.
+//! Burn sorts on the host too, where a backend has no kernel, but not stably. Only positions are
+//! made here: elements are gathered by them on the device, with gradients.
 
 use burn::{
     backend::{
@@ -16,8 +16,8 @@ use super::{
     eval::{Eval, Site},
 };
 
-/// The first elements of each lane along an axis in order, and their positions. Equal elements stay as
-/// they stand.
+/// The first elements of each lane along an axis in order, and their positions. Equal elements stay
+/// as they stand.
 pub(super) fn first(
     eval: &Eval<'_>,
     site: Site<'_>,

@@ -24,21 +24,23 @@ use crate::{
 ///
 /// The call owns its inputs. A run takes new values for some of them and keeps the others:
 ///
-/// - *Inputs of integers are the graph.* What depends on them and on weights alone is computed once:
-///   edges stay sorted, and normalised coefficients stay. A run that changes such an input does this
-///   anew, and so takes as long as a first run.
+/// - *Inputs of integers are the graph.* What depends on them and on weights alone is computed
+///   once: edges stay sorted, and normalised coefficients stay. A run that changes such an input
+///   does this anew, and so takes as long as a first run.
 /// - *Floats and booleans* may change in each run at no further cost.
 ///
-/// On a device that can note launches (CUDA), runs on an unchanged graph are repeated by the device at
-/// one command, which for small graphs takes a fraction of the time: [`replays`](Self::replays) tells.
-/// On others each run launches its kernels.
+/// On a device that can note launches (CUDA), runs on an unchanged graph are repeated by the device
+/// at one command, which for small graphs takes a fraction of the time: [`replays`](Self::replays)
+/// tells. On others each run launches its kernels.
 ///
-/// Results are tensors of their own. A later run does not change them, and they may outlive the call.
-/// Who reads them before the next run saves their copies with [`run_in_place`](Self::run_in_place).
+/// Results are tensors of their own. A later run does not change them, and they may outlive the
+/// call. Who reads them before the next run saves their copies with
+/// [`run_in_place`](Self::run_in_place).
 ///
-/// The call stays on the thread that prepared it, because a device orders the work of each thread by
-/// itself. While CUDA notes launches (in `prepare`, and in the second run after a change of the graph),
-/// other threads should not use the device: their work would fail the noting, or fail itself.
+/// The call stays on the thread that prepared it, because a device orders the work of each thread
+/// by itself. While CUDA notes launches (in `prepare`, and in the second run after a change of the
+/// graph), other threads should not use the device: their work would fail the noting, or fail
+/// itself.
 ///
 /// ```
 /// # let text = "kiln 1\nsymbols $N, $E\nmodule @ = Net {\n  method forward(x: f32[$N, 1], edge_index: i64[2, $E]) -> f32[$N, 1] {\n    case () -> @forward\n  }\n}\nfn @forward(x %0: f32[$N, 1], edge_index %1: i64[2, $E]) -> (%6) {\n  %2: i64[1, $E] = slice{ranges=[0..1, 0..$E]}(%1)\n  %3: i64[$E] = reshape{dims=[$E]}(%2)\n  %4: i64[1, $E] = slice{ranges=[1..2, 0..$E]}(%1)\n  %5: i64[$E] = reshape{dims=[$E]}(%4)\n  %6: f32[$N, 1] = spmm{reduce=sum, size=$N}(%0, %3, %5)\n}\n";
@@ -196,11 +198,11 @@ impl Prepared<'_> {
         self.run_as(changed, Results::Copied)
     }
 
-    /// As [`run_with`](Self::run_with), but where the device repeats runs, results stay in the memory that
-    /// each run writes. That saves a copy of each.
+    /// As [`run_with`](Self::run_with), but where the device repeats runs, results stay in the
+    /// memory that each run writes. That saves a copy of each.
     ///
-    /// The next run of whatever kind overwrites them and their clones. So whatever reads them must have been
-    /// called before it, on this thread.
+    /// The next run of whatever kind overwrites them and their clones. So whatever reads them must
+    /// have been called before it, on this thread.
     ///
     /// # Errors
     /// As [`run_with`](Self::run_with).
@@ -387,13 +389,13 @@ impl Prepared<'_> {
         let State::Ready(replay) = &self.replay else {
             return None;
         };
-        // SAFETY: a run reads weights, which the session keeps as long as `self` lives, and `held`; it
-        // returns `results`. `held` and `results` live as long as `replay`: whoever exchanges a value
-        // of `held` for other memory drops `replay` (`change`; `settle`, which follows it). Inputs in
-        // `held` are copies of ours, and results leave as copies or as further holders of memory that is
-        // never written in place while it has several, so nobody else writes them, and nobody writes the
-        // other values. `self` does not leave its thread, and all its work is within
-        // `stream.executes`.
+        // SAFETY: a run reads weights, which the session keeps as long as `self` lives, and `held`;
+        // it returns `results`. `held` and `results` live as long as `replay`: whoever exchanges a
+        // value of `held` for other memory drops `replay` (`change`; `settle`, which follows it).
+        // Inputs in `held` are copies of ours, and results leave as copies or as further holders of
+        // memory that is never written in place while it has several, so nobody else writes them,
+        // and nobody writes the other values. `self` does not leave its thread, and all its work is
+        // within `stream.executes`.
         if !unsafe { replay.repeat(self.session.device.as_dispatch()) } {
             self.replay = State::Never;
             return None;

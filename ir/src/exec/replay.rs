@@ -1,8 +1,9 @@
 //! Launches of a run that the device has noted, and repeats at one command.
 //!
-//! A run of a small graph takes as long as the host needs to launch its kernels. CUDA can note launches
-//! instead, with the memory that they read and write, and repeat all of them at once. This follows
-//! `burn::tensor::capture`, which keeps what it runs to itself and panics where a repetition fails.
+//! A run of a small graph takes as long as the host needs to launch its kernels. CUDA can note
+//! launches instead, with the memory that they read and write, and repeat all of them at once. This
+//! follows `burn::tensor::capture`, which keeps what it runs to itself and panics where a
+//! repetition fails.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -18,7 +19,8 @@ use burn::tensor::{Shape, Slice};
 use super::Kind;
 
 /// Runs before the noted one: with fusion, launches are the same from the second on, and by then
-/// kernels are compiled and all memory is there, for nothing can be allocated while launches are noted.
+/// kernels are compiled and all memory is there, for nothing can be allocated while launches are
+/// noted.
 const WARM_UPS: usize = 3;
 
 /// A device notes the launches of one thread at a time.
@@ -61,12 +63,13 @@ impl Replay {
     ///
     /// # Safety
     /// All tensors that `run` read and did not make itself must be alive with the memory that they
-    /// had, and be written by nobody else, and likewise `results`. The thread must be on the stream on
-    /// which the launches were noted, and so must what has written those tensors since.
+    /// had, and be written by nobody else, and likewise `results`. The thread must be on the stream
+    /// on which the launches were noted, and so must what has written those tensors since.
     #[expect(unsafe_code, reason = "the device reads and writes noted addresses")]
     pub(super) unsafe fn repeat(&self, device: &DispatchDevice) -> bool {
-        // SAFETY: tensors that `run` was given and those it returned are the caller's promise; memory
-        // that it used in between is kept from other uses by the runtime as long as `graph` lives.
+        // SAFETY: tensors that `run` was given and those it returned are the caller's promise;
+        // memory that it used in between is kept from other uses by the runtime as long as `graph`
+        // lives.
         unsafe { Dispatch::graph_replay(device, &self.graph) }.is_ok()
     }
 }

@@ -1,5 +1,5 @@
-//! Devices whose integers have 32 bits, in the place of which the CPU stands with half of its own; and what
-//! becomes of values that nobody reads.
+//! Devices whose integers have 32 bits, in the place of which the CPU stands with half of its own;
+//! and what becomes of values that nobody reads.
 
 use std::collections::BTreeMap;
 
@@ -26,7 +26,8 @@ fn ints(values: &[i64], dtype: DType) -> AnyTensor {
     Tensor::<1, Int>::from_data(data, (&Device::flex(), dtype)).into()
 }
 
-/// A program of integers `a` and `b` (`%0` and `%1`) and floats `x` (`%2`), whose result is its last value.
+/// A program of integers `a` and `b` (`%0` and `%1`) and floats `x` (`%2`), whose result is its
+/// last value.
 fn program(result: &str, lines: &[&str]) -> String {
     let body = format!("  {}\n", lines.join("\n  "));
     let params = "a: i64[$N], b: i64[$N], x: f32[$N]";
@@ -256,8 +257,8 @@ fn reductions_and_casts_are_bounded() {
     );
 }
 
-/// The key of a pair of nodes: as many as fit, and no more. Bounds of a value follow from those it is
-/// computed from.
+/// The key of a pair of nodes: as many as fit, and no more. Bounds of a value follow from those it
+/// is computed from.
 #[test]
 fn keys_of_edges() {
     let lines = [

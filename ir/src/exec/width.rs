@@ -37,8 +37,8 @@ impl Width {
         }
     }
 
-    /// The least type that holds all integers from `low` to `high`; the integer that does not fit, if the
-    /// device has none.
+    /// The least type that holds all integers from `low` to `high`; the integer that does not fit,
+    /// if the device has none.
     pub(super) fn dtype(self, [low, high]: [i64; 2]) -> Result<IntDType, i64> {
         match [low, high].into_iter().find(|&bound| !is_narrow(bound)) {
             None => Ok(IntDType::I32),
@@ -93,7 +93,8 @@ impl Width {
         })
     }
 
-    /// As [`import`](Self::import), by way of the host: for types that have integers beyond the device's.
+    /// As [`import`](Self::import), by way of the host: for types that have integers beyond the
+    /// device's.
     fn import_by_value(
         self,
         what: impl FnOnce() -> String,

@@ -20,8 +20,8 @@ operations! {
     GraphOp {
         /// `out[e] = x[index[e]]`: `x [N, ..]`, `index [E]` to `[E, ..]`.
         Gather "gather" (x: Number, index: Int below(Extent::Rows("x"))) -> 1 is fresh;
-        /// Rows that share a destination, reduced: `x [E, ..]`, `index [E]` to `[size, ..]`. There are
-        /// no means of integers.
+        /// Rows that share a destination, reduced: `x [E, ..]`, `index [E]` to `[size, ..]`. There
+        /// are no means of integers.
         Scatter "scatter" {
             /// How.
             reduce: Reduce,
@@ -85,8 +85,8 @@ operations! {
         /// Each position as often as its entry says; how many there are is a symbol of its own:
         /// `repeats [N]` to `[K]`. Rows gathered by it are the rows repeated.
         RepeatInterleave "repeat_interleave" (repeats: Int) -> 1 is fresh, reads_back, makes_size;
-        /// A size that is computed, as the positions below it: `size []` or `[1]` to `[K]`, where `K`,
-        /// a symbol of its own, is the integer in it.
+        /// A size that is computed, as the positions below it: `size []` or `[1]` to `[K]`, where
+        /// `K`, a symbol of its own, is the integer in it.
         SizeOf "size_of" (size: Int) -> 1 is fresh, reads_back, makes_size;
         /// For each node the position of its last self loop, or `E` where it has none: `src [E]`,
         /// `dst [E]` to `[size]`.

@@ -41,13 +41,15 @@ operations! {
             /// Whether the greatest are first.
             descending: bool,
         } (x: Number) -> 2 is fresh, reads_back;
-        /// The first `k` elements along an axis after it is sorted, and the position of each in `x`.
+        /// The first `k` elements along an axis after it is sorted, and the position of each in
+        /// `x`.
         TopK "top_k" {
             /// The axis.
             dim: u32,
             /// How many, at most the size of the axis.
             k: Size,
-            /// Whether they are the greatest, in descending order, or the least, in ascending order.
+            /// Whether they are the greatest, in descending order, or the least, in ascending
+            /// order.
             largest: bool,
         } (x: Number) -> 2 is fresh, reads_back;
         /// For each value the position in a sorted sequence `[S]` at which it would keep the order:

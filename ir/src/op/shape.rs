@@ -50,8 +50,8 @@ operations! {
             /// The axis.
             dim: u32,
         } (x: Any, index: Int below(Extent::Axis("x", "dim"))) -> 1;
-        /// Elements along an axis, each reduced with the values whose index is its position; `index`
-        /// and `value` have one shape, of the rank of `x`. There are no means of integers.
+        /// Elements along an axis, each reduced with the values whose index is its position;
+        /// `index` and `value` have one shape, of the rank of `x`. There are no means of integers.
         ScatterElements "scatter_elements" {
             /// The axis.
             dim: u32,

@@ -1,8 +1,8 @@
 //! Drops nodes whose results nothing reads, and functions that no method runs.
 //!
 //! Operations have no effects, so a node lives only through its outputs, through a data-dependent
-//! symbol that it binds and that a size in a living node needs, or because nothing else shows such a
-//! size.
+//! symbol that it binds and that a size in a living node needs, or because nothing else shows such
+//! a size.
 
 use std::collections::HashSet;
 

@@ -1,9 +1,10 @@
-//! Puts the parts of operations that are several in one in their place, for writers that know the parts.
+//! Puts the parts of operations that are several in one in their place, for writers that know the
+//! parts.
 //!
-//! An edge that gives way to a loop is left out and not multiplied by 0, which would show where features are
-//! not finite. How many there are depends on data, so such edges stay in the list and run to a row behind the
-//! last, which is cut off. What they are multiplied with is set to a number that is finite, so that no
-//! gradient comes of them.
+//! An edge that gives way to a loop is left out and not multiplied by 0, which would show where
+//! features are not finite. How many there are depends on data, so such edges stay in the list and
+//! run to a row behind the last, which is cut off. What they are multiplied with is set to a number
+//! that is finite, so that no gradient comes of them.
 
 use super::rebuild::Rebuild;
 use crate::{

@@ -67,8 +67,10 @@ pub const LINEAR: Pass = Pass {
 };
 
 /// Puts the parts of operations that are several in one in their place:
-/// [`EdgeAttention`](crate::GraphOp::EdgeAttention), [`SpmmNormalized`](crate::GraphOp::SpmmNormalized) and
-/// [`SpmmWithLoops`](crate::GraphOp::SpmmWithLoops). Results stay the same, also where numbers are not finite.
+/// [`EdgeAttention`](crate::GraphOp::EdgeAttention),
+/// [`SpmmNormalized`](crate::GraphOp::SpmmNormalized) and
+/// [`SpmmWithLoops`](crate::GraphOp::SpmmWithLoops). Results stay the same, also where numbers are
+/// not finite.
 pub const LOWER: Pass = Pass {
     name: "lower",
     run: lower::lower,

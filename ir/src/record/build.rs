@@ -250,8 +250,8 @@ impl<'a> Builder<'a> {
         true
     }
 
-    /// The module of a scope that no parameters place: the one around it if it is of the same kind, or a
-    /// child of that, which is named after the kind.
+    /// The module of a scope that no parameters place: the one around it if it is of the same kind,
+    /// or a child of that, which is named after the kind.
     fn without_parameters(&mut self, around: ModuleId, kind: &str) -> ModuleId {
         let parent = &self.tree.modules[around.index()];
         if parent.kind == kind {
@@ -514,8 +514,8 @@ impl<'a> Builder<'a> {
     }
 }
 
-/// Matrices that the forward pass itself transposes, and never passes to a linear layer of Burn's: a
-/// weight among them is `[out, in]` already, whatever its module is called.
+/// Matrices that the forward pass itself transposes, and never passes to a linear layer of Burn's:
+/// a weight among them is `[out, in]` already, whatever its module is called.
 fn kept_layout(steps: &[MergedStep]) -> HashSet<usize> {
     let mut maps = HashSet::new();
     let mut transposed = Vec::new();

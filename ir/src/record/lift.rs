@@ -1,7 +1,7 @@
 //! From Burn's captured operations to operations of the IR, with the sizes of one recording.
 //!
-//! This file, those of its folder and `capture.rs` are the only ones of the crate that know Burn's recording format. An
-//! operation that has no counterpart here is an error that names it.
+//! This file, those of its folder and `capture.rs` are the only ones of the crate that know Burn's
+//! recording format. An operation that has no counterpart here is an error that names it.
 
 mod order;
 

@@ -2,10 +2,10 @@
 //!
 //! A module's forward pass is run on Burn's capture device, which executes nothing and notes every
 //! operation. It is run several times, each time with other sizes for the declared symbols; what
-//! differs between the recordings is written as a size in the symbols, and what cannot be is an error
-//! that names the layer and the operation. It is run as while the module is trained, so that dropout
-//! and batch normalisation are in the program, and once more as outside training, to see that nothing
-//! else differs.
+//! differs between the recordings is written as a size in the symbols, and what cannot be is an
+//! error that names the layer and the operation. It is run as while the module is trained, so that
+//! dropout and batch normalisation are in the program, and once more as outside training, to see
+//! that nothing else differs.
 //!
 //! ```text
 //!   input.rs    declares inputs                capture.rs    one recording: operations, scopes
@@ -81,8 +81,8 @@ pub struct Recorder<'m, M> {
 impl<'m, M: BurnModule + ModuleDisplay> Recorder<'m, M> {
     /// A recorder for a module in its present state.
     ///
-    /// Dropout and batch normalisation are recorded with what they do in training, whether or not the
-    /// module has gradients now; parts of it that are [frozen](BurnModule::freeze) stay so.
+    /// Dropout and batch normalisation are recorded with what they do in training, whether or not
+    /// the module has gradients now; parts of it that are [frozen](BurnModule::freeze) stay so.
     pub fn new(module: &'m M) -> Self {
         let name = type_name::<M>();
         let name = name.split('<').next().unwrap_or(name);
@@ -141,8 +141,8 @@ impl<'m, M: BurnModule + ModuleDisplay> Recorder<'m, M> {
     ///
     /// # Errors
     /// If a forward pass reads values, uses an operation that the IR lacks, depends on sizes in a
-    /// way that cannot be found, differs in training by more than dropout and batch normalisation, or
-    /// panics; the error names layer and operation.
+    /// way that cannot be found, differs in training by more than dropout and batch normalisation,
+    /// or panics; the error names layer and operation.
     pub fn finish(self) -> Result<Model, RecordError> {
         if self.overloads.is_empty() {
             return Err(RecordError::NoMethods);
@@ -334,7 +334,8 @@ struct Captured {
 }
 
 impl<M: BurnModule> Capture<'_, M> {
-    /// As many recordings as it takes; checks that training changes nothing that a program cannot say.
+    /// As many recordings as it takes; checks that training changes nothing that a program cannot
+    /// say.
     fn all(&self, present: &[bool]) -> Result<Captured, RecordError> {
         let mut numbers = Vec::new();
         let mut recordings: Vec<Recording> = Vec::new();

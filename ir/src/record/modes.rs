@@ -1,10 +1,11 @@
 //! Training and inference: one program for both.
 //!
-//! Dropout, also that inside attention, and batch normalisation are what knows both modes. A forward
-//! pass is recorded with the flags of its modules as in training: Kiln's dropout is then an operation,
-//! and the momentum of a batch normalisation is read from how Burn prints the module, since no parameter
-//! shows it. A recording with the flags off tells whether this is all that training changes, and what
-//! Burn's own modules do in training alone, where no recording sees it, is refused.
+//! Dropout, also that inside attention, and batch normalisation are what knows both modes. A
+//! forward pass is recorded with the flags of its modules as in training: Kiln's dropout is then an
+//! operation, and the momentum of a batch normalisation is read from how Burn prints the module,
+//! since no parameter shows it. A recording with the flags off tells whether this is all that
+//! training changes, and what Burn's own modules do in training alone, where no recording sees it,
+//! is refused.
 
 use std::collections::{HashMap, HashSet};
 
@@ -73,8 +74,8 @@ impl Training {
         }
     }
 
-    /// Reads a module as Burn prints it, with all fields and the ids of parameters: an attribute per
-    /// line, indented by its depth, and a brace at the end of a line that opens a module.
+    /// Reads a module as Burn prints it, with all fields and the ids of parameters: an attribute
+    /// per line, indented by its depth, and a brace at the end of a line that opens a module.
     fn read(&mut self, text: &str) {
         let mut open: Vec<Printed> = Vec::new();
         for line in text.lines() {
@@ -120,7 +121,8 @@ impl Training {
                     self.momenta.insert(id, momentum);
                 }
             }
-            // Burn's own, which act on tensors with gradients only; Kiln's names its flag otherwise.
+            // Burn's own, which act on tensors with gradients only; Kiln's names its flag
+            // otherwise.
             "Dropout" if number("prob") != Some(0.0) => self.unseen.push(path.to_owned()),
             "GaussianNoise" if number("std") != Some(0.0) => self.unseen.push(path.to_owned()),
             "RRelu" => self.unseen.push(path.to_owned()),

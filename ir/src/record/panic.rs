@@ -1,8 +1,8 @@
 //! Panics of forward passes as errors.
 //!
 //! A layer panics where shapes disagree, and Burn panics where a value is read while recording. The
-//! recorder returns such a panic as an error, so nothing should be printed for it; other panics keep
-//! the hook that the program has.
+//! recorder returns such a panic as an error, so nothing should be printed for it; other panics
+//! keep the hook that the program has.
 
 use core::any::Any;
 use std::{

@@ -1,7 +1,7 @@
 //! Linear equations with integer solutions.
 //!
-//! Elimination modulo a prime of 61 bits: exact, however many unknowns there are. A solution in small
-//! integers is the same modulo the prime; the caller checks it with the numbers themselves.
+//! Elimination modulo a prime of 61 bits: exact, however many unknowns there are. A solution in
+//! small integers is the same modulo the prime; the caller checks it with the numbers themselves.
 
 /// The Mersenne prime 2⁶¹ - 1.
 const PRIME: i128 = (1 << 61) - 1;

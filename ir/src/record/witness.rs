@@ -2,12 +2,14 @@
 //!
 //! A forward pass is recorded several times, each time with other values for the symbols. A number
 //! that is the same in all recordings is a constant; one that differs is written as the simplest
-//! size that has the numbers seen in all of them. The values are chosen to tell apart what code does
-//! with sizes: each symbol is even and odd, small and large, below and above each other one, and once
-//! all are equal. The last recordings take no part in the search; they only test its answer.
+//! size that has the numbers seen in all of them. The values are chosen to tell apart what code
+//! does with sizes: each symbol is even and odd, small and large, below and above each other one,
+//! and once all are equal. The last recordings take no part in the search; they only test its
+//! answer.
 //!
-//! Tried in this order: a size that was seen before, a sum of symbols, a polynomial of two symbols or
-//! three, a polynomial divided by a small number, and a sum with one minimum, quotient or remainder.
+//! Tried in this order: a size that was seen before, a sum of symbols, a polynomial of two symbols
+//! or three, a polynomial divided by a small number, and a sum with one minimum, quotient or
+//! remainder.
 
 use std::collections::HashMap;
 

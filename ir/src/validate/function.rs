@@ -350,8 +350,8 @@ impl Check<'_> {
     }
 }
 
-/// The first node of a function of which a size is unknown where it stands (invariant 20), and by its
-/// position.
+/// The first node of a function of which a size is unknown where it stands (invariant 20), and by
+/// its position.
 pub(crate) fn first_unknown(function: &Function) -> Option<usize> {
     let mut scope = Scope::default();
     for input in &function.inputs {

@@ -2,28 +2,28 @@
 //!
 //! Executor, passes and writers demand [`Valid`] and rely on these invariants. Names and ids (1-11)
 //! are checked first; only where they hold are types (12-19), symbols (20-21) and methods (22-24)
-//! looked at. Diagnostics are collected. Validation never panics, and its time and memory are bounded
-//! by the size of the program.
+//! looked at. Diagnostics are collected. Validation never panics, and its time and memory are
+//! bounded by the size of the program.
 //!
 //! **Names and ids**
 //!
 //! 1. Nothing exceeds a limit: [`MAX_SYMBOLS`] symbols, [`MAX_LEAVES`] tensors in the parameters or
-//!    the result of a method, [`MAX_RANK`] axes,
-//!    [`MAX_TERMS`] terms of a size, [`MAX_DEGREE`] factors of a term, [`MAX_NESTING`] levels and
-//!    [`MAX_PARTS`] parts of minima and quotients, [`MAX_TYPE_DEPTH`](crate::leaf::MAX_TYPE_DEPTH) levels of a parameter's type,
-//!    [`MAX_INLINED_NODES`] nodes and operands of all functions once calls are replaced by what they
-//!    call.
+//!    the result of a method, [`MAX_RANK`] axes, [`MAX_TERMS`] terms of a size, [`MAX_DEGREE`]
+//!    factors of a term, [`MAX_NESTING`] levels and [`MAX_PARTS`] parts of minima and quotients,
+//!    [`MAX_TYPE_DEPTH`](crate::leaf::MAX_TYPE_DEPTH) levels of a parameter's type,
+//!    [`MAX_INLINED_NODES`] nodes and operands of all functions once calls are replaced by what
+//!    they call.
 //! 2. Symbols have distinct identifiers as names.
-//! 3. Weights have distinct dotted names. `kiln.` and `__metadata__` are reserved. No weight has 2⁶³
-//!    bytes or more.
-//! 4. Modules form a tree. The first is the root with the empty path; each other one is the child of
-//!    exactly one module, and its path is its parent's and one more name.
+//! 3. Weights have distinct dotted names. `kiln.` and `__metadata__` are reserved. No weight has
+//!    2⁶³ bytes or more.
+//! 4. Modules form a tree. The first is the root with the empty path; each other one is the child
+//!    of exactly one module, and its path is its parent's and one more name.
 //! 5. Each parameter and buffer belongs to exactly one module, each constant to at most one; where
 //!    there is a module, the weight's name is its path and one more name.
 //! 6. Methods of a module, and parameters of a method, have distinct identifiers as names.
 //! 7. A method has a case, at most one for a combination of present optional leaves. A case says of
-//!    each optional leaf whether it is present, treats the parts of an optional tuple alike, and runs
-//!    a function of the method's module.
+//!    each optional leaf whether it is present, treats the parts of an optional tuple alike, and
+//!    runs a function of the method's module.
 //! 8. Functions of a module have distinct identifiers as names, and one name for each input.
 //! 9. Values of a function are defined once and in order: inputs, then outputs of nodes. The type
 //!    table has one entry for each.
@@ -32,9 +32,10 @@
 //!
 //! **Types**
 //!
-//! 12. Sizes are in normal form, use symbols that exist, and are not below zero where they are fixed.
-//! 13. Integers are inputs of functions and results of `symbol`; only calls read them, and no function
-//!     returns one.
+//! 12. Sizes are in normal form, use symbols that exist, and are not below zero where they are
+//!     fixed.
+//! 13. Integers are inputs of functions and results of `symbol`; only calls read them, and no
+//!     function returns one.
 //! 14. A node has as many inputs and outputs as its operation takes and gives.
 //! 15. Element types are those that the operation takes.
 //! 16. Shapes fit: equal sizes have equal normal forms; axes exist.
@@ -45,19 +46,20 @@
 //! **Symbols.** Functions share the program's symbols: a callee's are its caller's.
 //!
 //! 20. A function knows each size in the attributes of its nodes: an earlier value has it as a
-//!     dimension, or each of its symbols is an integer input, a dimension of an earlier value, or the
-//!     only unknown of one.
-//! 21. The length of a `nonzero` is a symbol that nothing in the function used before. The same holds
-//!     for such symbols of a callee.
+//!     dimension, or each of its symbols is an integer input, a dimension of an earlier value, or
+//!     the only unknown of one.
+//! 21. The length of a `nonzero` is a symbol that nothing in the function used before. The same
+//!     holds for such symbols of a callee.
 //!
 //! **Methods**
 //!
 //! 22. A case's function takes the present leaves in order, followed by distinct integers.
 //! 23. Its outputs have the types of the result's leaves; where the function has a data-dependent
-//!     size, the result may name another symbol. A result has no optional part, no size and no flag.
+//!     size, the result may name another symbol. A result has no optional part, no size and no
+//!     flag.
 //! 24. The inputs of a method give each symbol that its function or a callee needs a value: as a
-//!     dimension, as a `size`, as the only unknown of a dimension, or by default. Defaults are pairs of
-//!     distinct symbols, one for a symbol.
+//!     dimension, as a `size`, as the only unknown of a dimension, or by default. Defaults are
+//!     pairs of distinct symbols, one for a symbol.
 
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
@@ -94,7 +96,8 @@ pub const MAX_PARTS: usize = 64;
 /// Most axes of a tensor.
 pub const MAX_RANK: usize = 8;
 
-/// Greatest size of a program after its calls are inlined: nodes and their operands of all functions.
+/// Greatest size of a program after its calls are inlined: nodes and their operands of all
+/// functions.
 pub const MAX_INLINED_NODES: u64 = 1 << 24;
 
 /// Number of invariants in the list above.

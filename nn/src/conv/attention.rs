@@ -84,8 +84,8 @@ pub struct Attention {
 leaves!(Attention { edges, alpha });
 
 impl Attention {
-    /// Without the edges that gave way to loops, and the loops that are left out. An adjacency has the loops
-    /// in their places.
+    /// Without the edges that gave way to loops, and the loops that are left out. An adjacency has
+    /// the loops in their places.
     fn with_loops(edges: &Edges, looped: &LoopedEdges, alpha: &Tensor<2>) -> Self {
         let (num_src, num_dst) = (edges.num_src(), edges.num_dst());
         let list = looped.ends();
@@ -197,10 +197,11 @@ impl Leaves for AttentionPropagated {
     }
 }
 
-/// The scores of edges, `[E, H]`, and of the loops that are added to them, become weights that show.
+/// The scores of edges, `[E, H]`, and of the loops that are added to them, become weights that
+/// show.
 ///
-/// `of_loops` gives the scores of the loops, `[n, H]`; `propagate` passes messages with the weights along
-/// edges.
+/// `of_loops` gives the scores of the loops, `[n, H]`; `propagate` passes messages with the weights
+/// along edges.
 pub(super) fn with_attention(
     edges: &Edges,
     scores: Tensor<2>,
@@ -351,7 +352,8 @@ impl<'de> Deserialize<'de> for FillValue {
     }
 }
 
-/// The convolution with the attention that it paid to each edge: PyG's `return_attention_weights=True`.
+/// The convolution with the attention that it paid to each edge: PyG's
+/// `return_attention_weights=True`.
 pub(super) fn asked(x: impl Into<Nodes>, edges: impl Into<Edges>) -> AttentionArgs {
     AttentionArgs {
         conv: (x, edges).into(),

@@ -30,7 +30,8 @@ use crate::dropout::Dropout;
 )]
 #[derive(Config, Debug)]
 pub struct GatConvConfig {
-    /// Width of the features, or of those of sources and targets, which then have maps of their own.
+    /// Width of the features, or of those of sources and targets, which then have maps of their
+    /// own.
     pub in_channels: Channels,
     /// Width of the output features of each head.
     pub out_channels: usize,
@@ -117,9 +118,9 @@ impl LayerConfig for GatConvConfig {
 /// `att_src` belong to the sources, and loops take the features of the edges whose messages arrive.
 ///
 /// # Shapes
-/// x: `[N, in]`, or a pair `([N, in_src], [M, in_dst])` whose second entry may be absent · edges: `E` from
-/// `N` to `M` nodes, with features `[E, edge_dim]` or without · output: `[M, heads · out_channels]`, or
-/// `[M, out_channels]` if heads are averaged
+/// x: `[N, in]`, or a pair `([N, in_src], [M, in_dst])` whose second entry may be absent · edges:
+/// `E` from `N` to `M` nodes, with features `[E, edge_dim]` or without · output: `[M, heads ·
+/// out_channels]`, or `[M, out_channels]` if heads are averaged
 ///
 /// # Numerics
 /// The softmax subtracts the largest score of a node and adds 1e-16 to the sum.
@@ -209,8 +210,8 @@ impl GatConv {
         with_attention(edges, scores, loops, &self.dropout, of_loops, propagate)
     }
 
-    /// Transformed features of the sources, `[N, H, C]`, and scores. Attention vectors are multiplied into
-    /// the maps first, unless the features are wider.
+    /// Transformed features of the sources, `[N, H, C]`, and scores. Attention vectors are
+    /// multiplied into the maps first, unless the features are wider.
     fn scores(
         &self,
         is_pair: bool,

@@ -108,13 +108,14 @@ impl LayerConfig for Gatv2ConvConfig {
 /// ```
 ///
 /// Source: Brody, Alon, Yahav, How Attentive are Graph Attention Networks?, 2022, arXiv:2105.14491.
-/// Matches `torch_geometric.nn.GATv2Conv` (2.8). Departs: edge features together with self loops work for
-/// an adjacency too (PyG raises an error); with messages from target to source, `lin_l` belongs to the
-/// sources.
+/// Matches `torch_geometric.nn.GATv2Conv` (2.8). Departs: edge features together with self loops
+/// work for an adjacency too (PyG raises an error); with messages from target to source, `lin_l`
+/// belongs to the sources.
 ///
 /// # Shapes
-/// x: `[N, in]`, or a pair `([N, in_src], [M, in_dst])` · edges: `E` from `N` to `M` nodes, with features `[E, edge_dim]` or without · output: `[M, heads · out_channels]`, or
-/// `[M, out_channels]` if heads are averaged
+/// x: `[N, in]`, or a pair `([N, in_src], [M, in_dst])` · edges: `E` from `N` to `M` nodes, with
+/// features `[E, edge_dim]` or without · output: `[M, heads · out_channels]`, or `[M,
+/// out_channels]` if heads are averaged
 ///
 /// # Numerics
 /// The softmax subtracts the largest score of a node and adds 1e-16 to the sum.
@@ -155,7 +156,8 @@ impl Gatv2Conv {
     /// The convolution, and the attention that it paid to each edge.
     ///
     /// # Panics
-    /// If the widths of the features are not those of the layer, or a pair lacks those of the targets.
+    /// If the widths of the features are not those of the layer, or a pair lacks those of the
+    /// targets.
     pub fn forward_with_attention(
         &self,
         x: impl Into<Nodes>,

@@ -1,4 +1,5 @@
-//! The graph isomorphism network: a neural network applied to a node plus the sum of its neighbours.
+//! The graph isomorphism network: a neural network applied to a node plus the sum of its
+//! neighbours.
 
 use burn::module::ModuleDisplay;
 
@@ -8,8 +9,8 @@ use crate::sequential::{NodeTransform, Sequential, relu_network};
 /// Configuration of a [`GinConv`].
 #[derive(Config, Debug)]
 pub struct GinConvConfig {
-    /// Widths of the network that [`init`](LayerConfig::init) makes: linear layers with ReLU between them.
-    /// PyG has a module here; [`init_with`](Self::init_with) takes one.
+    /// Widths of the network that [`init`](LayerConfig::init) makes: linear layers with ReLU
+    /// between them. PyG has a module here; [`init_with`](Self::init_with) takes one.
     #[config(default = "Vec::new()")]
     pub nn: Vec<usize>,
     /// Initial value of ε.

@@ -50,8 +50,8 @@ impl LayerConfig for GraphConvConfig {
 /// arXiv:1810.02244. Matches `torch_geometric.nn.GraphConv` (2.8).
 ///
 /// # Shapes
-/// x: `[N, in]`, or a pair `([N, in_src], [M, in_dst])` whose second entry may be absent (its term is left
-/// out then) · edges: `E` from `N` to `M` nodes, with weights `[E]` or without · output:
+/// x: `[N, in]`, or a pair `([N, in_src], [M, in_dst])` whose second entry may be absent (its term
+/// is left out then) · edges: `E` from `N` to `M` nodes, with weights `[E]` or without · output:
 /// `[M, out_channels]`
 ///
 /// # Examples

@@ -1,7 +1,7 @@
 //! Convolutions: layers that take node features and edges and return node features.
 //!
-//! Every layer says in its documentation which paper it is from, which class of PyG it matches, and where
-//! it departs.
+//! Every layer says in its documentation which paper it is from, which class of PyG it matches, and
+//! where it departs.
 
 mod attention;
 mod gat_conv;
@@ -28,8 +28,8 @@ pub use self::{
 
 /// A layer that takes nodes and edges and returns nodes: what every convolution is.
 ///
-/// What edges carry, weights or features, is part of them: `edges.with_weight(weight)`. A layer takes what
-/// its documentation names.
+/// What edges carry, weights or features, is part of them: `edges.with_weight(weight)`. A layer
+/// takes what its documentation names.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};

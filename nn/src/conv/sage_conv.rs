@@ -62,15 +62,16 @@ impl LayerConfig for SageConvConfig {
 ///
 /// Source: Hamilton, Ying, Leskovec, Inductive Representation Learning on Large Graphs, 2017,
 /// arXiv:1706.02216. Matches `torch_geometric.nn.SAGEConv` (2.8) for the aggregations that
-/// [`AggrConfig`] has. Departs: with messages from target to source, a pair's targets send and its sources
-/// receive (PyG picks the wrong rows there).
+/// [`AggrConfig`] has. Departs: with messages from target to source, a pair's targets send and its
+/// sources receive (PyG picks the wrong rows there).
 ///
 /// # Shapes
-/// x: `[N, in]`, or a pair `([N, in_src], [M, in_dst])` whose second entry may be absent (its term is left
-/// out then) · edges: `E` from `N` to `M` nodes · output: `[M, out_channels]`
+/// x: `[N, in]`, or a pair `([N, in_src], [M, in_dst])` whose second entry may be absent (its term
+/// is left out then) · edges: `E` from `N` to `M` nodes · output: `[M, out_channels]`
 ///
 /// # Numerics
-/// A node without neighbours aggregates zeros (ones for `mul`). Values of an adjacency have no effect.
+/// A node without neighbours aggregates zeros (ones for `mul`). Values of an adjacency have no
+/// effect.
 ///
 /// # Examples
 /// ```

@@ -4,8 +4,8 @@
 //! x → conv → norm → act → dropout → ... → conv → y
 //! ```
 //!
-//! With jumping knowledge every convolution is followed by norm, act and dropout, the outputs of all
-//! of them are combined, and a linear layer makes the result.
+//! With jumping knowledge every convolution is followed by norm, act and dropout, the outputs of
+//! all of them are combined, and a linear layer makes the result.
 
 use burn::{
     module::{Module, ModuleDisplay},
@@ -221,8 +221,8 @@ impl<C: BasicConv> LayerConfig for BasicGnnConfig<C> {
 /// normalisation, and jumping knowledge has no LSTM.
 ///
 /// # Shapes
-/// x: `[N, in_channels]` · edges: `E` among `N` nodes, with the weights or features that `C` takes ·
-/// output: `[N, out_channels]`
+/// x: `[N, in_channels]` · edges: `E` among `N` nodes, with the weights or features that `C` takes
+/// · output: `[N, out_channels]`
 #[derive(Module, Debug)]
 pub struct BasicGnn<C: Module> {
     /// The convolutions.

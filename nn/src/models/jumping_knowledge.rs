@@ -56,8 +56,8 @@ by_name!(
     }
 );
 
-/// The larger element of each two, as PyTorch's maximum along an axis has it, gradients included: NaN is larger
-/// than any number, and of equal ones the first is taken.
+/// The larger element of each two, as PyTorch's maximum along an axis has it, gradients included:
+/// NaN is larger than any number, and of equal ones the first is taken.
 fn larger(x: Tensor<2>, y: Tensor<2>) -> Tensor<2> {
     let is_number = x.clone().equal(x.clone());
     let is_larger = y.clone().lower_equal(x.clone()).bool_not();

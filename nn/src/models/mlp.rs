@@ -16,8 +16,8 @@ use crate::{
     norm::{BatchNorm, BatchNormConfig, Norm},
 };
 
-/// Configuration of an [`Mlp`]: the widths of all layers, or those of input, hidden layers and output with
-/// the number of layers.
+/// Configuration of an [`Mlp`]: the widths of all layers, or those of input, hidden layers and
+/// output with the number of layers.
 #[derive(Config, Debug)]
 pub struct MlpConfig {
     /// Widths of the input, of each hidden layer and of the output.
@@ -123,7 +123,8 @@ impl LayerConfig for MlpConfig {
 /// for all layers.
 ///
 /// # Shapes
-/// x: `[N, channels[0]]` · output: `[N, channels[last]]`, where `channels` are the widths of all layers
+/// x: `[N, channels[0]]` · output: `[N, channels[last]]`, where `channels` are the widths of all
+/// layers
 #[derive(Module, Debug)]
 pub struct Mlp {
     /// The linear layers.

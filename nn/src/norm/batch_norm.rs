@@ -63,8 +63,8 @@ impl LayerConfig for BatchNormConfig {
 /// ```
 ///
 /// Source: Ioffe, Szegedy, Batch Normalization, 2015, arXiv:1502.03167. Matches
-/// `torch_geometric.nn.BatchNorm`, whose state lies below `module`. Uses the statistics of the batch
-/// on an autodiff device, unless frozen, and the running ones otherwise.
+/// `torch_geometric.nn.BatchNorm`, whose state lies below `module`. Uses the statistics of the
+/// batch on an autodiff device, unless frozen, and the running ones otherwise.
 ///
 /// # Shapes
 /// x: `[N, F]` · output: `[N, F]`
@@ -101,9 +101,10 @@ impl Layer for BatchNorm {
     }
 }
 
-/// Burn's layer for a matrix with a row for each node: the same results, by [`kiln_ops::batch_norm`]
-/// while the layer is trained. As in PyTorch, statistics have at least 32 bits, and the running
-/// variance follows the unbiased one of each batch (Burn's layer follows the biased one).
+/// Burn's layer for a matrix with a row for each node: the same results, by
+/// [`kiln_ops::batch_norm`] while the layer is trained. As in PyTorch, statistics have at least 32
+/// bits, and the running variance follows the unbiased one of each batch (Burn's layer follows the
+/// biased one).
 pub(crate) fn batch_norm(layer: &nn::BatchNorm, x: Tensor<2>) -> Tensor<2> {
     let device = x.device();
     if !(device.is_autodiff() && layer.training.is_enabled()) {

@@ -12,8 +12,8 @@ use crate::catalog;
 
 type Tensors = BTreeMap<String, TensorData>;
 
-/// Gives the tensors of an earlier release the names and layouts that the module has. What the module
-/// expects under its name stays as it is.
+/// Gives the tensors of an earlier release the names and layouts that the module has. What the
+/// module expects under its name stays as it is.
 pub(super) fn upgrade<M: Module>(
     module: &M,
     tensors: &mut Tensors,

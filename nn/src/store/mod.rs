@@ -1,11 +1,12 @@
 //! PyG checkpoints in and out.
 //!
-//! A [`StateDict`] is what PyTorch's `state_dict` is: tensors under the names and in the layouts that
-//! PyG gives them (linear weights as `[out, in]`, scale and shift of norms as `weight` and `bias`).
-//! Reading is strict: every tensor of the module must be in the file with the right shape, and every
-//! tensor of the file must belong to the module. Two things are forgiven: the counter
-//! `num_batches_tracked` of batch normalisation, which only PyTorch uses (0 is written), and names and
-//! layouts of earlier releases of PyG, as the layers' [`HISTORY`](kiln_ops::Layer::HISTORY) has them.
+//! A [`StateDict`] is what PyTorch's `state_dict` is: tensors under the names and in the layouts
+//! that PyG gives them (linear weights as `[out, in]`, scale and shift of norms as `weight` and
+//! `bias`). Reading is strict: every tensor of the module must be in the file with the right shape,
+//! and every tensor of the file must belong to the module. Two things are forgiven: the counter
+//! `num_batches_tracked` of batch normalisation, which only PyTorch uses (0 is written), and names
+//! and layouts of earlier releases of PyG, as the layers' [`HISTORY`](kiln_ops::Layer::HISTORY) has
+//! them.
 
 mod history;
 

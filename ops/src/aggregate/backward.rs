@@ -122,7 +122,8 @@ impl<B: GraphOps> Backward<B, 1> for Normalized {
     }
 }
 
-/// `(Aᵀ + L) g` with the diagonal of loops `L`, and the inner products for the weights of edges and loops.
+/// `(Aᵀ + L) g` with the diagonal of loops `L`, and the inner products for the weights of edges and
+/// loops.
 #[derive(Debug)]
 struct WithLoops;
 

@@ -29,7 +29,8 @@ use crate::{
 /// Most vectors of a unit. Two of four steps of 16 bytes are enough to hide memory's latency.
 const SLOTS: usize = 2;
 
-/// Vectors of a group below which it takes twice as many entries at once: it has few reads of its own.
+/// Vectors of a group below which it takes twice as many entries at once: it has few reads of its
+/// own.
 const NARROW: usize = 16;
 
 /// What a row's sum is made of, beside the rows of its entries.
@@ -178,8 +179,8 @@ fn aggregate_kernel<F: Float, A: Float, N: Size>(
         }
         if at < width && walk.active && split == 0 {
             let mut result = sums[slot];
-            // Pieces of a long row add up, so each has its part of a product, and the last one has what
-            // the row adds of its own.
+            // Pieces of a long row add up, so each has its part of a product, and the last one has
+            // what the row adds of its own.
             let is_last = walk.end == usize::cast_from(ptr[walk.row + 1]);
             #[comptime]
             if let ComptimeOption::Some(own) = &own {
@@ -326,11 +327,11 @@ fn walk(x: CubeTensor, terms: Terms, csr: CsrTensors<CubeBackend>, reduce: Reduc
         Some(&partial),
     ]);
     let dtypes = [x.dtype, sum].map(dtype_to_storage_type);
-    // SAFETY: sorted edges are right by construction: entries of a row are below the number of edges,
-    // `col` is a row of `x` and `scale`, `edge` a row of `weight`. Where there is a scale, rows and
-    // columns are the same nodes, as where there is a term of the row's own; `counts` has a row for each
-    // column and one more. A group writes its own row of `out` or `partial`, a unit vectors below
-    // `width`.
+    // SAFETY: sorted edges are right by construction: entries of a row are below the number of
+    // edges, `col` is a row of `x` and `scale`, `edge` a row of `weight`. Where there is a scale,
+    // rows and columns are the same nodes, as where there is a term of the row's own; `counts` has
+    // a row for each column and one more. A group writes its own row of `out` or `partial`, a unit
+    // vectors below `width`.
     unsafe {
         aggregate_kernel::launch_unchecked(
             &x.client.clone(),

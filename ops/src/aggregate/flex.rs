@@ -1,7 +1,7 @@
 //! Reduction of the rows at the other end of each row's edges, on the CPU.
 //!
-//! What an entry is multiplied with, and what a row adds of its own, is a [`Weight`]: each kind makes
-//! a loop of its own, so that sums without weights pay nothing for those with.
+//! What an entry is multiplied with, and what a row adds of its own, is a [`Weight`]: each kind
+//! makes a loop of its own, so that sums without weights pay nothing for those with.
 
 use burn::backend::{Flex, TensorMetadata as _};
 use burn_flex::FlexTensor;
@@ -335,8 +335,8 @@ struct Counted {
 }
 
 impl Counted {
-    /// Those of `row` in a walk. What does not count is left out and not multiplied by 0: then it would
-    /// show where it is not finite.
+    /// Those of `row` in a walk. What does not count is left out and not multiplied by 0: then it
+    /// would show where it is not finite.
     #[inline(always)]
     fn read<'a>(
         &'a mut self,

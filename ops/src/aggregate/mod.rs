@@ -1,7 +1,7 @@
 //! Gather, weigh and reduce in one walk over the sorted edges.
 //!
-//! This is what [`spmm`](crate::spmm) does, for edges that keep their sorted form: nothing is sorted
-//! in a call, gradients walk the edges by sender, and no `E × F` tensor is made either way.
+//! This is what [`spmm`](crate::spmm) does, for edges that keep their sorted form: nothing is
+//! sorted in a call, gradients walk the edges by sender, and no `E × F` tensor is made either way.
 
 pub(crate) mod backward;
 #[cfg(feature = "cube")]
@@ -33,7 +33,8 @@ use crate::{
 /// max and min is shared by equal extrema.
 ///
 /// # Shapes
-/// x: `[N, F]` float · weight: `[E]` of the type of `x`, in the order of the edges · output: `[n, F]`
+/// x: `[N, F]` float · weight: `[E]` of the type of `x`, in the order of the edges · output: `[n,
+/// F]`
 ///
 /// # Panics
 /// If `x` does not have a row for each sender, or `weight` not an entry for each edge.
@@ -106,8 +107,8 @@ pub fn aggregate_heads(
         let weight = Some(weight.into_dispatch());
         return Tensor::from_dispatch(walk(x.into_dispatch(), weight, csrs, reduce));
     }
-    // Every head is a graph of its own: head `h` of node `i` is row `i · H + h`. So all heads are one
-    // product over `E · H` scalar weights.
+    // Every head is a graph of its own: head `h` of node `i` is row `i · H + h`. So all heads are
+    // one product over `E · H` scalar weights.
     let x = x.reshape([num_nodes * heads, channels]);
     let weight = weight.reshape([num_edges * heads]);
     let (src, dst) = if heads == 1 {
@@ -138,16 +139,16 @@ fn cast<const D: usize>(ids: Tensor<D, Int>, dtype: Option<DType>) -> Tensor<D, 
     }
 }
 
-/// Combines the rows of the senders at each receiver, normalised symmetrically, as graph convolutions
-/// without edge weights do.
+/// Combines the rows of the senders at each receiver, normalised symmetrically, as graph
+/// convolutions without edge weights do.
 ///
 /// ```text
 /// out[i] = s[i] · ( Σ { s[j] · x[j] : edge j → i } + w · s[i] · x[i] )
 /// ```
 ///
-/// With `self_loop`, the weight `w`, edges from a node to itself give way to one loop for each node;
-/// without it the last term is missing. The usual `s` is [`Endpoints::inverse_sqrt_degree`]. One number
-/// per node takes the place of one per edge, which would have to be made and read.
+/// With `self_loop`, the weight `w`, edges from a node to itself give way to one loop for each
+/// node; without it the last term is missing. The usual `s` is [`Endpoints::inverse_sqrt_degree`].
+/// One number per node takes the place of one per edge, which would have to be made and read.
 ///
 /// Gradients: for `x`, the same along the edges the other way round. `scale` has none.
 ///
@@ -155,12 +156,12 @@ fn cast<const D: usize>(ids: Tensor<D, Int>, dtype: Option<DType>) -> Tensor<D, 
 /// x: `[N, F]` float · scale: `[N]` of the type of `x` · output: `[N, F]`
 ///
 /// # Numerics
-/// What is not summed is not read: a row without edges is 0, and an edge that gives way to a loop has no
-/// effect, even if features are not finite.
+/// What is not summed is not read: a row without edges is 0, and an edge that gives way to a loop
+/// has no effect, even if features are not finite.
 ///
 /// # Panics
-/// If senders and receivers are not the same number of nodes, or if `x` or `scale` does not have a row for
-/// each of them.
+/// If senders and receivers are not the same number of nodes, or if `x` or `scale` does not have a
+/// row for each of them.
 pub fn aggregate_normalized(
     x: Tensor<2>,
     scale: Tensor<1>,
@@ -198,15 +199,15 @@ pub fn aggregate_normalized(
     }
 }
 
-/// Adds up the weighted rows of the senders at each receiver, where edges from a node to itself give way to
-/// one loop for each node.
+/// Adds up the weighted rows of the senders at each receiver, where edges from a node to itself
+/// give way to one loop for each node.
 ///
 /// ```text
 /// out[i] = Σ { w[e] · x[j] : edge e = j → i, j ≠ i } + l[i] · x[i]
 /// ```
 ///
-/// Gradients: for `x`, the same along the edges the other way round; for `w` and `l`, inner products of `x`
-/// and the gradient at the output, 0 for edges that give way.
+/// Gradients: for `x`, the same along the edges the other way round; for `w` and `l`, inner
+/// products of `x` and the gradient at the output, 0 for edges that give way.
 ///
 /// # Shapes
 /// x: `[N, F]` float · weight: `[E]` · self_loop: `[N]`, both of the type of `x` · output: `[N, F]`
@@ -215,8 +216,8 @@ pub fn aggregate_normalized(
 /// As [`aggregate_normalized`].
 ///
 /// # Panics
-/// If senders and receivers are not the same number of nodes, if `x` or `self_loop` does not have a row for
-/// each of them, or `weight` not an entry for each edge.
+/// If senders and receivers are not the same number of nodes, if `x` or `self_loop` does not have a
+/// row for each of them, or `weight` not an entry for each edge.
 ///
 /// # Examples
 /// ```
@@ -270,8 +271,8 @@ pub fn aggregate_with_loops(
     with_loops_in_parts(x, weight, self_loop, ends)
 }
 
-/// [`aggregate_with_loops`] of other operations. Edges that give way go to a row behind the last, which is
-/// cut off: a weight of 0 would show where features are not finite.
+/// [`aggregate_with_loops`] of other operations. Edges that give way go to a row behind the last,
+/// which is cut off: a weight of 0 would show where features are not finite.
 fn with_loops_in_parts(
     x: Tensor<2>,
     weight: Tensor<1>,
@@ -298,14 +299,16 @@ fn with_loops_in_parts(
 /// out[i, f] = Σ { x[j, f] : edge j → i } + w · x[i, f]
 /// ```
 ///
-/// Gradients: for `x`, the same along the edges the other way round; for `w`, the inner product of `x`
-/// and the gradient at the output. In a recording it is written down as [`aggregate`] and a sum.
+/// Gradients: for `x`, the same along the edges the other way round; for `w`, the inner product of
+/// `x` and the gradient at the output. In a recording it is written down as [`aggregate`] and a
+/// sum.
 ///
 /// # Shapes
 /// x: `[N, F]` float · weight: `[1]` of the type of `x` · output: `[N, F]`
 ///
 /// # Panics
-/// If senders and receivers are not the same number of nodes, or if `x` does not have a row for each of them.
+/// If senders and receivers are not the same number of nodes, or if `x` does not have a row for
+/// each of them.
 pub fn aggregate_self(x: Tensor<2>, weight: Tensor<1>, ends: &Endpoints) -> Tensor<2> {
     let (rows, weights) = (x.dims()[0], weight.dims()[0]);
     let (senders, receivers) = (ends.num_senders(), ends.num_receivers());
@@ -364,8 +367,8 @@ pub(crate) fn inverse_sqrt_degree<const D: usize>(
     scale.cast(dtype)
 }
 
-/// One over the root of the number of entries of each row, or 0 where there are none. Counts are exact in 32
-/// bits, and the root is rounded once.
+/// One over the root of the number of entries of each row, or 0 where there are none. Counts are
+/// exact in 32 bits, and the root is rounded once.
 pub(crate) fn inverse_sqrt<B: GraphOps>(
     [csr, transposed]: [CsrTensors<B>; 2],
     rows: usize,

@@ -1,8 +1,8 @@
 //! Consecutive integers, recordable.
 //!
-//! Burn's `Tensor::arange` makes its values on the host; in a recorded graph that is a constant with
-//! the recording's sizes. Here the end points are recorded, so a graph keeps its meaning for other
-//! sizes.
+//! Burn's `Tensor::arange` makes its values on the host; in a recorded graph that is a constant
+//! with the recording's sizes. Here the end points are recorded, so a graph keeps its meaning for
+//! other sizes.
 
 use core::ops::Range;
 
@@ -21,8 +21,8 @@ use crate::wire::GraphOp;
 /// The integers `start, start + 1, .., end - 1`.
 ///
 /// # Shapes
-/// output: `[end - start]` int, of the device's default integer type, or of 64 bits where `end` does not fit;
-/// empty if `end ≤ start`
+/// output: `[end - start]` int, of the device's default integer type, or of 64 bits where `end`
+/// does not fit; empty if `end ≤ start`
 ///
 /// # Examples
 /// ```

@@ -1,9 +1,10 @@
-//! Attention along sorted edges on GPUs: a group of units for each row and head, whose units hold the
-//! head's features; see [`lanes`](crate::rows::lanes).
+//! Attention along sorted edges on GPUs: a group of units for each row and head, whose units hold
+//! the head's features; see [`lanes`](crate::rows::lanes).
 //!
-//! Every unit computes the scores of its head itself, so units of a group say nothing to each other.
-//! The softmax is taken in one pass. With `m` the largest score so far, `l` the sum of exponentials and
-//! `a` the weighted sum of rows, both relative to `m`, scores `s` with rows `x` are added by
+//! Every unit computes the scores of its head itself, so units of a group say nothing to each
+//! other. The softmax is taken in one pass. With `m` the largest score so far, `l` the sum of
+//! exponentials and `a` the weighted sum of rows, both relative to `m`, scores `s` with rows `x`
+//! are added by
 //!
 //! ```text
 //! m' = max(m, s)
@@ -197,9 +198,9 @@ pub(crate) fn attention(
     let (cubes, dim) = lanes.launch_dims(&x, csr.walks() * heads * lanes.blocks);
     let address = address_type([&x, &score_src, &csr.edge, &out, &lse, &partial].map(Some));
     let dtypes = [x.dtype, sum].map(dtype_to_storage_type);
-    // SAFETY: sorted edges are right by construction: entries of a row are below the number of edges,
-    // `col` is a row of `x` and `score_src`, and so is a loop. A group writes its own row and head of
-    // `out` and `lse`, or of `partial`, a unit vectors below `width`.
+    // SAFETY: sorted edges are right by construction: entries of a row are below the number of
+    // edges, `col` is a row of `x` and `score_src`, and so is a loop. A group writes its own row
+    // and head of `out` and `lse`, or of `partial`, a unit vectors below `width`.
     unsafe {
         attention_kernel::launch_unchecked(
             &x.client.clone(),

@@ -1,7 +1,8 @@
 //! Attention on the CPU: a row's entries in blocks, whose scores come first, then their rows.
 //!
-//! The softmax is taken in one pass. With `m` the largest score so far, `l` the sum of exponentials and
-//! `a` the weighted sum of rows, both relative to `m`, a block with scores `s` and rows `x` is added by
+//! The softmax is taken in one pass. With `m` the largest score so far, `l` the sum of exponentials
+//! and `a` the weighted sum of rows, both relative to `m`, a block with scores `s` and rows `x` is
+//! added by
 //!
 //! ```text
 //! m' = max(m, s)
@@ -9,8 +10,9 @@
 //! a' = a · exp(m - m') + Σ exp(s - m') · keep · x
 //! ```
 //!
-//! and in the end `out = a / l`. Rows that scores have read are still in a cache when they are added. Sums
-//! over a block are made before they are added to what is there, so that long rows lose little.
+//! and in the end `out = a / l`. Rows that scores have read are still in a cache when they are
+//! added. Sums over a block are made before they are added to what is there, so that long rows lose
+//! little.
 
 use burn::backend::{Flex, TensorMetadata as _};
 use burn_flex::FlexTensor;
@@ -142,8 +144,8 @@ pub(super) fn leaky<T: Real>(value: T, slope: T) -> T {
     value * steepness(value, slope)
 }
 
-/// Inner products of many pairs of rows. Each is kept apart in the lanes of a vector register until all
-/// of its features are there.
+/// Inner products of many pairs of rows. Each is kept apart in the lanes of a vector register until
+/// all of its features are there.
 pub(super) struct Products<T>(Vec<[T; LANES]>);
 
 impl<T: Real> Products<T> {
@@ -344,8 +346,8 @@ pub(super) fn attend<T: Real>(
     (out, lse)
 }
 
-/// Adds a block of a row's entries, weighted for one head, to the sum so far times `carry`, if there is
-/// one.
+/// Adds a block of a row's entries, weighted for one head, to the sum so far times `carry`, if
+/// there is one.
 pub(super) struct SumTile<'a, T> {
     pub(super) x: &'a [T],
     pub(super) width: usize,
@@ -705,7 +707,8 @@ impl<T: Real> Saved<'_, T> {
     }
 }
 
-/// One head's part of a sender's gradient, added to what is there, and the inner products for its scores.
+/// One head's part of a sender's gradient, added to what is there, and the inner products for its
+/// scores.
 struct GradientTile<'a, T> {
     own: &'a [T],
     grad: &'a [T],

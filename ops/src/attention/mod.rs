@@ -8,8 +8,8 @@
 //! lse[i, h] = log Σ_j exp s_ji,h        α_ji,h = exp(s_ji,h - lse[i, h])
 //! ```
 //!
-//! Operations differ in how they score, see [`Score`]. Here are the scores that add a number of each
-//! node; those that compare rows of features are in [`pair`].
+//! Operations differ in how they score, see [`Score`]. Here are the scores that add a number of
+//! each node; those that compare rows of features are in [`pair`].
 
 pub(crate) mod backward;
 #[cfg(feature = "cube")]
@@ -37,8 +37,9 @@ pub struct AttentionOptions {
     pub negative_slope: f64,
     /// If set, edges from a node to itself are ignored, and receivers have loops instead.
     pub loops: Option<Loops>,
-    /// Probability with which a weight is dropped; the others are scaled by `1 / (1 - probability)`. On
-    /// autodiff devices, as [`dropout`](crate::dropout()), and wherever there is a seed.
+    /// Probability with which a weight is dropped; the others are scaled by `1 / (1 -
+    /// probability)`. On autodiff devices, as [`dropout`](crate::dropout()), and wherever there is
+    /// a seed.
     pub dropout: f64,
     /// A seed for the dropout, `[1]`; the random numbers of the device give one if there is none.
     pub seed: Option<Tensor<1, Int>>,
@@ -49,7 +50,8 @@ pub struct AttentionOptions {
 pub enum Loops {
     /// Every receiver, since senders and receivers are one node set.
     Every,
-    /// Between two node sets, receivers below a number that is at most that of senders and of receivers.
+    /// Between two node sets, receivers below a number that is at most that of senders and of
+    /// receivers.
     Below(usize),
 }
 
@@ -73,8 +75,8 @@ impl Loops {
 }
 
 impl AttentionOptions {
-    /// Those of them that are no tensors, and the seed, for which any integers of the walk stand if there is
-    /// no dropout.
+    /// Those of them that are no tensors, and the seed, for which any integers of the walk stand if
+    /// there is no dropout.
     fn split(
         self,
         device: &Device,
@@ -206,19 +208,20 @@ pub(crate) struct Saved<B: Backend> {
 /// out[i,h] = Σ_j  α_ji,h · x[j, h]
 /// ```
 ///
-/// The sums run over the edges `j → i` and the loops that `options` adds. A receiver without any gets
-/// zeros. No tensor of size `E × C` is made, neither here nor by the gradient.
+/// The sums run over the edges `j → i` and the loops that `options` adds. A receiver without any
+/// gets zeros. No tensor of size `E × C` is made, neither here nor by the gradient.
 ///
 /// Source: Veličković et al., Graph Attention Networks, 2018, arXiv:1710.10903; the softmax in one
-/// pass after Milakov, Gimelshein, Online normalizer calculation for softmax, 2018, arXiv:1805.02867.
+/// pass after Milakov, Gimelshein, Online normalizer calculation for softmax, 2018,
+/// arXiv:1805.02867.
 ///
 /// # Shapes
 /// x: `[N, H, C]` float · score_src: `[N, H]` · score_dst: `[n, H]` · output: `[n, H, C]`
 ///
 /// # Numerics
 /// The largest score is subtracted and 1e-16 added to the sum, as in
-/// [`segment_softmax`](crate::segment_softmax). An edge that gives way to a loop has no effect, even if
-/// features are not finite.
+/// [`segment_softmax`](crate::segment_softmax). An edge that gives way to a loop has no effect,
+/// even if features are not finite.
 ///
 /// # Panics
 /// If the shapes disagree, or the probability of the dropout is not in `[0, 1]`.
@@ -270,8 +273,8 @@ pub fn edge_attention(
 /// As [`edge_attention`], and those of [`EdgeScores`].
 ///
 /// # Panics
-/// As [`edge_attention`], if loops have scores though none are added, or have none though they are, or if
-/// there is a seed.
+/// As [`edge_attention`], if loops have scores though none are added, or have none though they are,
+/// or if there is a seed.
 pub fn edge_attention_with(
     x: Tensor<3>,
     score_src: Tensor<2>,
@@ -325,8 +328,8 @@ fn csrs(ends: &Endpoints, devices: &[Device; 3]) -> [CsrTensors<Dispatch>; 2] {
     [ends.by_receiver(), transposed].map(CsrTensors::from)
 }
 
-/// Whether dropout takes weight `number` (edge times heads plus head): a hash of it and the seed, so
-/// that the gradient finds the same.
+/// Whether dropout takes weight `number` (edge times heads plus head): a hash of it and the seed,
+/// so that the gradient finds the same.
 #[cfg(feature = "flex")]
 pub(crate) fn is_dropped(number: u32, seed: u32, threshold: u32) -> bool {
     fn mix(mut h: u32) -> u32 {

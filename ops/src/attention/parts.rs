@@ -1,5 +1,5 @@
-//! Attention in parts: a score for each edge, their softmax and the weighted sum as separate operations, for
-//! what no kernel does in one walk.
+//! Attention in parts: a score for each edge, their softmax and the weighted sum as separate
+//! operations, for what no kernel does in one walk.
 
 use burn::tensor::{Bool, Int, Tensor};
 use kiln_core::{EdgeIndex, Flow};
@@ -12,9 +12,10 @@ use crate::{
 
 /// A list of edges in which edges from a node to itself give way to one loop for each receiver.
 ///
-/// The loops stand behind the edges: `E + n` entries for `n` receivers. Edges that give way, and loops of
-/// receivers that are no senders, stay in the list, since how many there are depends on data. They run to a
-/// receiver behind the last, whose row is cut off: a weight of 0 would show where features are not finite.
+/// The loops stand behind the edges: `E + n` entries for `n` receivers. Edges that give way, and
+/// loops of receivers that are no senders, stay in the list, since how many there are depends on
+/// data. They run to a receiver behind the last, whose row is cut off: a weight of 0 would show
+/// where features are not finite.
 #[derive(Debug)]
 pub struct LoopedEdges {
     ends: Endpoints,
@@ -87,7 +88,8 @@ impl LoopedEdges {
         self.is_loop.clone()
     }
 
-    /// Whether each of the `n` loops is left out since its receiver is no sender; absent if none is.
+    /// Whether each of the `n` loops is left out since its receiver is no sender; absent if none
+    /// is.
     pub fn is_alone(&self) -> Option<Tensor<1, Bool>> {
         self.is_alone.clone()
     }
@@ -100,8 +102,8 @@ impl LoopedEdges {
         gather(x, self.own.clone())
     }
 
-    /// The softmax of scores of the edges, `[E, H]`, and of the loops, `[n, H]`, among the entries of each
-    /// receiver. `[E + n, H]`
+    /// The softmax of scores of the edges, `[E, H]`, and of the loops, `[n, H]`, among the entries
+    /// of each receiver. `[E + n, H]`
     pub fn softmax(&self, of_edges: Tensor<2>, of_loops: Tensor<2>) -> Tensor<2> {
         // What is left out has a score that is finite, so that no gradient comes of it.
         let of_edges = cleared(of_edges, self.is_loop());

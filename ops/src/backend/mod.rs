@@ -137,9 +137,10 @@ pub trait GraphOps: Backend {
         col: IntTensor<Self>,
     ) -> FloatTensor<Self>;
 
-    /// Sums where two rows agree, `out[i, f] = Σ { v[col[e], f] : row[e] = i, a[i, f] = b[col[e], f] }`
-    /// with `a [n, F]` and `b, v [N, F]`: counts and collects ties in the gradient of
-    /// [`crate::spmm`] with max and min. NaN where one of those compared is. Not differentiable itself.
+    /// Sums where two rows agree, `out[i, f] = Σ { v[col[e], f] : row[e] = i, a[i, f] = b[col[e],
+    /// f] }` with `a [n, F]` and `b, v [N, F]`: counts and collects ties in the gradient of
+    /// [`crate::spmm`] with max and min. NaN where one of those compared is. Not differentiable
+    /// itself.
     fn match_sum(
         a: FloatTensor<Self>,
         b: FloatTensor<Self>,
@@ -180,10 +181,12 @@ pub trait GraphOps: Backend {
         Self::float_matmul(lhs, rhs)
     }
 
-    /// See [`crate::linear`]: the product, `[N, d_input]` and `[d_input, d_output]` to `[N, d_output]`.
+    /// See [`crate::linear`]: the product, `[N, d_input]` and `[d_input, d_output]` to `[N,
+    /// d_output]`.
     fn linear_map(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self>;
 
-    /// [`linear_map`](Self::linear_map) and a term, `[N, d_output]`, or `[1, d_output]` for all rows.
+    /// [`linear_map`](Self::linear_map) and a term, `[N, d_output]`, or `[1, d_output]` for all
+    /// rows.
     fn linear_map_add(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
@@ -197,8 +200,8 @@ pub trait GraphOps: Backend {
         bias: FloatTensor<Self>,
     ) -> FloatTensor<Self>;
 
-    /// The gradient of [`linear_map`](Self::linear_map) for its weights, `xᵀ · grad`. Not differentiable
-    /// itself.
+    /// The gradient of [`linear_map`](Self::linear_map) for its weights, `xᵀ · grad`. Not
+    /// differentiable itself.
     fn linear_map_weight(x: FloatTensor<Self>, grad: FloatTensor<Self>) -> FloatTensor<Self>;
 
     /// See [`crate::heads_dot`].
@@ -223,8 +226,8 @@ pub trait GraphOps: Backend {
     // The operations below walk edges in sorted order. `transposed` holds the same edges sorted by
     // the other end; only gradients read it.
 
-    /// Sorts edges by `row`, whose values are below `size`: `ptr`, `col` and `edge` of a [`Csr`]. GPUs
-    /// get rows and columns of `i32`.
+    /// Sorts edges by `row`, whose values are below `size`: `ptr`, `col` and `edge` of a [`Csr`].
+    /// GPUs get rows and columns of `i32`.
     fn sort_edges(
         row: IntTensor<Self>,
         col: IntTensor<Self>,
@@ -239,8 +242,8 @@ pub trait GraphOps: Backend {
         reduce: Reduce,
     ) -> FloatTensor<Self>;
 
-    /// See [`crate::aggregate`] and [`crate::aggregate_heads`]: with weights, `[E]` for `x [N, F]` or
-    /// `[E, H]` for `x [N, H, C]`; not with [`Reduce::Mul`].
+    /// See [`crate::aggregate`] and [`crate::aggregate_heads`]: with weights, `[E]` for `x [N, F]`
+    /// or `[E, H]` for `x [N, H, C]`; not with [`Reduce::Mul`].
     fn aggregate_weighted(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
@@ -258,8 +261,8 @@ pub trait GraphOps: Backend {
         self_loop: Option<f64>,
     ) -> FloatTensor<Self>;
 
-    /// See [`crate::aggregate_with_loops`]: weights of edges from a node to itself are not read, and callers
-    /// leave out what the gradient has for them.
+    /// See [`crate::aggregate_with_loops`]: weights of edges from a node to itself are not read,
+    /// and callers leave out what the gradient has for them.
     fn aggregate_with_loops(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
@@ -276,16 +279,17 @@ pub trait GraphOps: Backend {
         #[extension_type] transposed: CsrTensors<Self>,
     ) -> FloatTensor<Self>;
 
-    /// The gradient of [`aggregate`](Self::aggregate) with [`Reduce::Mean`]: the sum along `transposed` of
-    /// what each row of `csr` has for each of its entries. Not differentiable itself.
+    /// The gradient of [`aggregate`](Self::aggregate) with [`Reduce::Mean`]: the sum along
+    /// `transposed` of what each row of `csr` has for each of its entries. Not differentiable
+    /// itself.
     fn aggregate_mean_backward(
         grad: FloatTensor<Self>,
         #[extension_type] csr: CsrTensors<Self>,
         #[extension_type] transposed: CsrTensors<Self>,
     ) -> FloatTensor<Self>;
 
-    /// See [`crate::edge_dot`](crate::edge_dot()): `[n, H, C]` and `[N, H, C]` to `[E, H]`, or `[n, F]`
-    /// and `[N, F]` to `[E]`.
+    /// See [`crate::edge_dot`](crate::edge_dot()): `[n, H, C]` and `[N, H, C]` to `[E, H]`, or `[n,
+    /// F]` and `[N, F]` to `[E]`.
     fn edge_dot_csr(
         a: FloatTensor<Self>,
         b: FloatTensor<Self>,
@@ -293,7 +297,8 @@ pub trait GraphOps: Backend {
         #[extension_type] transposed: CsrTensors<Self>,
     ) -> FloatTensor<Self>;
 
-    /// [`match_sum`](Self::match_sum) along sorted edges: `a` belongs to rows, `b` and `v` to columns.
+    /// [`match_sum`](Self::match_sum) along sorted edges: `a` belongs to rows, `b` and `v` to
+    /// columns.
     fn match_sum_csr(
         a: FloatTensor<Self>,
         b: FloatTensor<Self>,
@@ -329,8 +334,8 @@ pub trait GraphOps: Backend {
         options: AttentionAttributes,
     ) -> (FloatTensor<Self>, FloatTensor<Self>);
 
-    /// The gradients of [`edge_attention`](Self::edge_attention) for `x`, `score_src` and `score_dst`. Not
-    /// differentiable itself.
+    /// The gradients of [`edge_attention`](Self::edge_attention) for `x`, `score_src` and
+    /// `score_dst`. Not differentiable itself.
     fn edge_attention_backward(
         x: FloatTensor<Self>,
         score_src: FloatTensor<Self>,
@@ -344,8 +349,8 @@ pub trait GraphOps: Backend {
         options: AttentionAttributes,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
 
-    /// See [`crate::edge_attention_v2`]: the output, and for each receiver and head the logarithm of the
-    /// sum of exponentials, `[n, H]`, with 32 bits at least.
+    /// See [`crate::edge_attention_v2`]: the output, and for each receiver and head the logarithm
+    /// of the sum of exponentials, `[n, H]`, with 32 bits at least.
     fn edge_attention_v2(
         x_src: FloatTensor<Self>,
         x_dst: FloatTensor<Self>,
@@ -356,8 +361,8 @@ pub trait GraphOps: Backend {
         options: AttentionAttributes,
     ) -> (FloatTensor<Self>, FloatTensor<Self>);
 
-    /// The gradients of [`edge_attention_v2`](Self::edge_attention_v2) for `x_src`, `x_dst` and `att`. Not
-    /// differentiable itself.
+    /// The gradients of [`edge_attention_v2`](Self::edge_attention_v2) for `x_src`, `x_dst` and
+    /// `att`. Not differentiable itself.
     fn edge_attention_v2_backward(
         x_src: FloatTensor<Self>,
         x_dst: FloatTensor<Self>,
@@ -371,7 +376,8 @@ pub trait GraphOps: Backend {
         options: AttentionAttributes,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
 
-    /// See [`crate::dot_attention`]: results as those of [`edge_attention_v2`](Self::edge_attention_v2).
+    /// See [`crate::dot_attention`]: results as those of
+    /// [`edge_attention_v2`](Self::edge_attention_v2).
     fn dot_attention(
         query: FloatTensor<Self>,
         key: FloatTensor<Self>,

@@ -1,4 +1,5 @@
-//! The gradient of batch normalisation, `dx = γ / σ · (g - E[g] - x̂ · E[g · x̂])` with the normalised `x̂`.
+//! The gradient of batch normalisation, `dx = γ / σ · (g - E[g] - x̂ · E[g · x̂])` with the
+//! normalised `x̂`.
 
 use burn::backend::{
     AutodiffBackend as _, Backend, TensorMetadata as _,

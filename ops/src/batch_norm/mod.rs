@@ -15,14 +15,15 @@ use crate::GraphOps;
 /// out = (x - E[x]) / √(Var[x] + ε) · γ + β
 /// ```
 ///
-/// The same as Burn's `batch_norm_train`, for matrices that have many more rows than columns: sums of columns are
-/// those of [`linear`](crate::linear)'s gradients, and nothing is transposed. Of the forward pass the gradient
-/// keeps `x` and three rows.
+/// The same as Burn's `batch_norm_train`, for matrices that have many more rows than columns: sums
+/// of columns are those of [`linear`](crate::linear)'s gradients, and nothing is transposed. Of the
+/// forward pass the gradient keeps `x` and three rows.
 ///
 /// Source: Ioffe, Szegedy, Batch Normalization, 2015, arXiv:1502.03167.
 ///
 /// # Shapes
-/// x: `[N, F]` float, of at least 32 bits where sums of a column could overflow · gamma, beta: `[F]`
+/// x: `[N, F]` float, of at least 32 bits where sums of a column could overflow · gamma, beta:
+/// `[F]`
 ///
 /// # Panics
 /// If `gamma` or `beta` has another length.

@@ -10,8 +10,8 @@
 //! ```
 //!
 //! Order among equal digits is that of the input: the sort is stable, and its result is a function
-//! of the input alone. Row pointers are then found by bisection in the sorted keys. Keys out of range
-//! become `rows`, sort to the end, and are behind the last pointer.
+//! of the input alone. Row pointers are then found by bisection in the sorted keys. Keys out of
+//! range become `rows`, sort to the end, and are behind the last pointer.
 //!
 //! The kernels use neither shared memory nor barriers nor planes, so they run on every device,
 //! software renderers included.
@@ -41,7 +41,8 @@ const BITS: u32 = 4;
 /// Values of a digit.
 const BINS: usize = 16;
 
-/// Entries sorted by row: row `i` holds the entries `perm[ptr[i]] .. perm[ptr[i + 1] - 1]`, as `u32`.
+/// Entries sorted by row: row `i` holds the entries `perm[ptr[i]] .. perm[ptr[i + 1] - 1]`, as
+/// `u32`.
 pub(crate) struct Sorted {
     /// Where each row starts, and the end of the last: `rows + 1` values.
     pub(crate) ptr: CubeTensor,

@@ -19,8 +19,8 @@ use crate::dispatch;
 /// so that row `i` holds the entries `perm[rowptr[i]] .. perm[rowptr[i + 1] - 1]`.
 ///
 /// # Shapes
-/// index: `[E]` int, values in `0..size` · output: rowptr `[size + 1]` and perm `[E]` of the type of
-/// `index`
+/// index: `[E]` int, values in `0..size` · output: rowptr `[size + 1]` and perm `[E]` of the type
+/// of `index`
 ///
 /// # Panics
 /// On the CPU, if an index is outside `0..size`.
@@ -46,7 +46,8 @@ pub fn coo_to_csr(index: Tensor<1, Int>, size: usize) -> (Tensor<1, Int>, Tensor
 /// ```
 ///
 /// # Shapes
-/// ptr: `[n + 1]` int, not decreasing, from 0 to `entries` · output: `[entries]` of the type of `ptr`
+/// ptr: `[n + 1]` int, not decreasing, from 0 to `entries` · output: `[entries]` of the type of
+/// `ptr`
 ///
 /// # Panics
 /// If `ptr` is empty; on the CPU, if it decreases or its ends are not 0 and `entries`.

@@ -32,8 +32,8 @@ pub fn dropout<const D: usize>(x: Tensor<D>, prob: f64) -> Tensor<D> {
     Tensor::from_dispatch(dispatch::dropout(x.into_dispatch(), prob))
 }
 
-/// A seed for operations that draw their own zeros, such as [`crate::edge_attention`], from the random
-/// numbers of the device, where it stays.
+/// A seed for operations that draw their own zeros, such as [`crate::edge_attention`], from the
+/// random numbers of the device, where it stays.
 ///
 /// # Shapes
 /// output: `[1]`

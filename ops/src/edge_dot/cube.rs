@@ -102,9 +102,9 @@ pub(crate) fn edge_dot(a: CubeTensor, b: CubeTensor, csr: CsrTensors<CubeBackend
     let (cubes, dim) = lanes.launch_dims(&a, csr.walks() * heads);
     let dtypes = [a.dtype, sum_type(a.dtype)].map(dtype_to_storage_type);
     let address = address_type([&a, &b, &csr.edge, &out].map(Some));
-    // SAFETY: sorted edges are right by construction: entries of a row are below the number of edges,
-    // which `out` has rows for, and `col` is a row of `b`. Each entry belongs to one group. What groups
-    // behind the last walk read is there, and they write nothing.
+    // SAFETY: sorted edges are right by construction: entries of a row are below the number of
+    // edges, which `out` has rows for, and `col` is a row of `b`. Each entry belongs to one group.
+    // What groups behind the last walk read is there, and they write nothing.
     unsafe {
         edge_dot_kernel::launch_unchecked(
             &out.client,

@@ -1,17 +1,18 @@
 //! Softmax along sorted edges on GPUs: what rows have in common first, then the entries.
 //!
-//! Edges come in any order, so that a row's entries lie anywhere. A group of units walks each row for
-//! what its entries have in common, all heads or as many as a vector has at a time, and notes for each edge
-//! whose it is. Then units take the edges as they lie, which reads and writes them in one piece:
+//! Edges come in any order, so that a row's entries lie anywhere. A group of units walks each row
+//! for what its entries have in common, all heads or as many as a vector has at a time, and notes
+//! for each edge whose it is. Then units take the edges as they lie, which reads and writes them in
+//! one piece:
 //!
 //! ```text
 //! forward    m = max x     l = Σ exp(x - m) + 1e-16      out = exp(x - m) / l
 //! gradient   s = Σ out · grad                            dx = out · (grad - s)
 //! ```
 //!
-//! Units join what they have by operations of planes; on a device without those a group is one unit.
-//! Long rows are cut in pieces. Their groups write what they have to a row of `partial`, and a launch of
-//! its own joins that in the order of the pieces.
+//! Units join what they have by operations of planes; on a device without those a group is one
+//! unit. Long rows are cut in pieces. Their groups write what they have to a row of `partial`, and
+//! a launch of its own joins that in the order of the pieces.
 
 #![expect(
     unsafe_code,
@@ -65,7 +66,8 @@ fn over_lanes<A: Float, N: Size>(
     all
 }
 
-/// What entries have in common: the largest score and the sum of exponentials, or a sum and nothing.
+/// What entries have in common: the largest score and the sum of exponentials, or a sum and
+/// nothing.
 #[derive(CubeType, Clone, Copy)]
 struct Summary<A: Float, N: Size> {
     first: Vector<A, N>,
@@ -162,7 +164,8 @@ fn summarise<A: Float, N: Size>(
     summary
 }
 
-/// Writes what a row has in common, for its entries: the largest score and one over the sum, or the sum.
+/// Writes what a row has in common, for its entries: the largest score and one over the sum, or the
+/// sum.
 #[cube]
 fn write_common<A: Float, N: Size>(
     common: &mut Tensor<Vector<A, N>>,
@@ -218,8 +221,8 @@ fn rows_kernel<A: Float, N: Size>(
     }
 }
 
-/// Joins what the pieces of a long row have: one group for each row and vector, whose units take pieces
-/// in turn.
+/// Joins what the pieces of a long row have: one group for each row and vector, whose units take
+/// pieces in turn.
 #[cube(launch_unchecked, address_type = "dynamic")]
 fn join_kernel<A: Float, N: Size>(
     ptr: &Tensor<i32>,
@@ -315,9 +318,9 @@ fn run(x: CubeTensor, grad: Option<CubeTensor>, csr: CsrTensors<CubeBackend>) ->
     let partial = empty(&x, Shape::new([places]), sum);
     let address = address_type([&x, &csr.edge, &csr.ptr, &common, &partial].map(Some));
     let (cubes, dim) = lanes.launch_dims(&x, csr.walks() * lanes.width);
-    // SAFETY: sorted edges are right by construction: entries of a row are below the number of edges,
-    // and each edge, which belongs to one row, has a row of `x` and `grad` and a place in `owner`. A group
-    // writes its own vector of its row in `common`, or its own place in `partial`.
+    // SAFETY: sorted edges are right by construction: entries of a row are below the number of
+    // edges, and each edge, which belongs to one row, has a row of `x` and `grad` and a place in
+    // `owner`. A group writes its own vector of its row in `common`, or its own place in `partial`.
     unsafe {
         rows_kernel::launch_unchecked(
             &x.client,
@@ -343,8 +346,8 @@ fn run(x: CubeTensor, grad: Option<CubeTensor>, csr: CsrTensors<CubeBackend>) ->
     }
     if csr.hubs > 0 {
         let (cubes, dim) = lanes.launch_dims(&x, csr.hubs * lanes.width);
-        // SAFETY: a group below `hubs · vectors` reads its row's pieces, which `partial` has, and writes its
-        // row in `common`; others read the last row and have no pieces.
+        // SAFETY: a group below `hubs · vectors` reads its row's pieces, which `partial` has, and
+        // writes its row in `common`; others read the last row and have no pieces.
         unsafe {
             join_kernel::launch_unchecked(
                 &x.client,
@@ -365,7 +368,8 @@ fn run(x: CubeTensor, grad: Option<CubeTensor>, csr: CsrTensors<CubeBackend>) ->
         }
     }
     let (cubes, dim) = launch_dims(&x, csr.edges * lanes.width);
-    // SAFETY: a unit below `edges · vectors` reads and writes its own vector, and reads a row of `common`.
+    // SAFETY: a unit below `edges · vectors` reads and writes its own vector, and reads a row of
+    // `common`.
     unsafe {
         entries_kernel::launch_unchecked(
             &x.client.clone(),

@@ -57,8 +57,8 @@ fn softmax<S: Stored>(x: &[S], heads: usize, walk: &Walk<'_>) -> Vec<S> {
     out.into_vec()
 }
 
-/// Replaces the scores of one row, `heads` an entry, by their softmax. Leaves in `lse`, one for each
-/// head, the logarithm of the sum of exponentials.
+/// Replaces the scores of one row, `heads` an entry, by their softmax. Leaves in `lse`, one for
+/// each head, the logarithm of the sum of exponentials.
 #[inline(always)]
 pub(crate) fn normalise<T: Real>(scores: &mut [T], lse: &mut [T]) {
     let heads = lse.len();

@@ -99,8 +99,8 @@ impl<B: GraphOps> Backward<B, 3> for LinearRelu {
     }
 }
 
-/// The factors of a product that its gradients need: `x` for that of the weights, and the weights for that
-/// of `x`.
+/// The factors of a product that its gradients need: `x` for that of the weights, and the weights
+/// for that of `x`.
 #[derive(Clone, Debug)]
 struct Factors<B: Backend> {
     x: Option<FloatTensor<B>>,

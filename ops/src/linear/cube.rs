@@ -8,9 +8,9 @@
 //! the device copies tiles by itself (TMA) and rows are aligned for it, and otherwise as Burn
 //! chooses; where there are none, tensor cores for `bf16` (`tiled`).
 //!
-//! The gradient of weights `xᵀ g` is cut in ranges of rows, as many as keep the device busy, one product
-//! each in a batch; the last range has the rows that are left. Sums of rows, of the ranges' results and
-//! for biases, go in stages of a fixed order, so results repeat bit by bit.
+//! The gradient of weights `xᵀ g` is cut in ranges of rows, as many as keep the device busy, one
+//! product each in a batch; the last range has the rows that are left. Sums of rows, of the ranges'
+//! results and for biases, go in stages of a fixed order, so results repeat bit by bit.
 
 #![expect(
     unsafe_code,
@@ -190,8 +190,8 @@ pub(crate) fn linear_map_weight(x: CubeTensor, grad: CubeTensor) -> CubeTensor {
     CubeBackend::float_add(whole, multiply(ranges * range, 1, left))
 }
 
-/// Rows of a range of `x`, whose rows are `pitch` apart: so many that about [`TILES`] tiles are computed at once,
-/// and that few rows are left behind the last range.
+/// Rows of a range of `x`, whose rows are `pitch` apart: so many that about [`TILES`] tiles are
+/// computed at once, and that few rows are left behind the last range.
 fn range_of(rows: usize, [k, m]: [usize; 2], pitch: usize, x: &CubeTensor) -> usize {
     let tiles = k.div_ceil(TILE) * m.div_ceil(TILE);
     let most = (TILES.div_ceil(tiles)).min(rows / MIN_RANGE);
@@ -502,8 +502,8 @@ fn sum_rows(x: CubeTensor, rows: usize, shape: Shape, dtype: DType) -> CubeTenso
         let out = empty(&x, shape, result);
         let (cubes, dim) = launch_dims(&x, parts * width);
         let dtypes = [x.dtype, sum, result].map(dtype_to_storage_type);
-        // SAFETY: a unit below `parts · width` writes its own vector of `out`, and reads its column of
-        // rows below `rows`, which `x` has; no part is empty.
+        // SAFETY: a unit below `parts · width` writes its own vector of `out`, and reads its column
+        // of rows below `rows`, which `x` has; no part is empty.
         unsafe {
             sum_rows_kernel::launch_unchecked(
                 &out.client,

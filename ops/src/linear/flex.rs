@@ -1,8 +1,8 @@
 //! Linear maps on the CPU: products of blocks of rows, by the `gemm` crate.
 //!
-//! A block is written once: what is added to the product stands there before, and the product is added up on
-//! top of it while the block is in the cache. How rows are cut in blocks depends on their number alone, so
-//! results do not depend on the number of threads.
+//! A block is written once: what is added to the product stands there before, and the product is
+//! added up on top of it while the block is in the cache. How rows are cut in blocks depends on
+//! their number alone, so results do not depend on the number of threads.
 
 use core::ops::Range;
 
@@ -67,16 +67,16 @@ impl<'a, T: Real + 'static> Matrix<'a, T> {
         }
     }
 
-    /// Adds the product with another matrix to `out`, which has the rows of this one and the columns of
-    /// the other.
+    /// Adds the product with another matrix to `out`, which has the rows of this one and the
+    /// columns of the other.
     #[expect(unsafe_code, reason = "`gemm` takes pointers")]
     fn add_product(self, other: Matrix<'_, T>, out: &mut [T], threads: Parallelism) {
         let ([rows, depth], [same, columns]) = (self.shape, other.shape);
         assert!(depth == same && out.len() == rows * columns, "shapes agree");
         let [row, column] = self.strides.map(usize::cast_signed);
         let [other_row, other_column] = other.strides.map(usize::cast_signed);
-        // SAFETY: `new` and `transposed` make matrices whose places are all in `values`, and `out` has a
-        // place for each entry, which nothing else refers to.
+        // SAFETY: `new` and `transposed` make matrices whose places are all in `values`, and `out`
+        // has a place for each entry, which nothing else refers to.
         unsafe {
             gemm::gemm(
                 rows,

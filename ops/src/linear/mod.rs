@@ -2,10 +2,10 @@
 //! matrices.
 //!
 //! Features have a row for each node, thousands or millions, and some hundred columns; weights are
-//! small. Forward that is an ordinary product. The gradients are not: that of the weights multiplies
-//! two tall matrices to a small one, and that of the bias adds up all rows. General kernels give such a
-//! result to as many workers as it has tiles, a handful, each of which walks all nodes. Here nodes
-//! are cut in ranges, whose results are added up in order.
+//! small. Forward that is an ordinary product. The gradients are not: that of the weights
+//! multiplies two tall matrices to a small one, and that of the bias adds up all rows. General
+//! kernels give such a result to as many workers as it has tiles, a handful, each of which walks
+//! all nodes. Here nodes are cut in ranges, whose results are added up in order.
 
 pub(crate) mod backward;
 #[cfg(feature = "cube")]
@@ -28,7 +28,8 @@ use crate::{GraphOps, dispatch, relu, scope};
 /// where there are many rows.
 ///
 /// # Shapes
-/// x: `[N, d_input]` float · weight: `[d_input, d_output]` · bias: `[d_output]` · output: `[N, d_output]`
+/// x: `[N, d_input]` float · weight: `[d_input, d_output]` · bias: `[d_output]` · output: `[N,
+/// d_output]`
 ///
 /// # Numerics
 /// Products of `f32` have the [precision](kiln_core::precision) of the device; unless another is
@@ -102,11 +103,12 @@ pub fn linear_relu(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> 
 /// out[i] = x[i] · W + term[i]
 /// ```
 ///
-/// The same as [`linear`] and a sum; the product is added up on top of the term, or the term in the pass that
-/// writes the product.
+/// The same as [`linear`] and a sum; the product is added up on top of the term, or the term in the
+/// pass that writes the product.
 ///
 /// # Shapes
-/// x: `[N, d_input]` float · weight: `[d_input, d_output]` · term: `[N, d_output]` · output: `[N, d_output]`
+/// x: `[N, d_input]` float · weight: `[d_input, d_output]` · term: `[N, d_output]` · output: `[N,
+/// d_output]`
 ///
 /// # Panics
 /// If the widths or the numbers of rows disagree.
@@ -139,11 +141,12 @@ pub fn linear_add(x: Tensor<2>, weight: Tensor<2>, term: Tensor<2>) -> Tensor<2>
 /// out[i] = x₀[i] · W₀ + x₁[i] · W₁ + b
 /// ```
 ///
-/// The same as [`linear`] twice and a sum; on the CPU the second product is added up on top of the first.
+/// The same as [`linear`] twice and a sum; on the CPU the second product is added up on top of the
+/// first.
 ///
 /// # Shapes
-/// x: `[N, d₀]` and `[N, d₁]` float · weight: `[d₀, d_output]` and `[d₁, d_output]` · bias: `[d_output]` ·
-/// output: `[N, d_output]`
+/// x: `[N, d₀]` and `[N, d₁]` float · weight: `[d₀, d_output]` and `[d₁, d_output]` · bias:
+/// `[d_output]` · output: `[N, d_output]`
 ///
 /// # Panics
 /// If the widths or the numbers of rows disagree.
@@ -292,14 +295,15 @@ pub fn column_mean(x: Tensor<2>) -> Tensor<2> {
     }
 }
 
-/// The inner product of each row with a vector, by heads: what a node adds to a score of graph attention.
+/// The inner product of each row with a vector, by heads: what a node adds to a score of graph
+/// attention.
 ///
 /// ```text
 /// out[i, h] = Σ_c  x[i, h, c] · weight[h, c]
 /// ```
 ///
-/// The same as a product and a sum, and recorded as those; the gradient of `weight`, a sum over all rows, takes
-/// a fraction of the time.
+/// The same as a product and a sum, and recorded as those; the gradient of `weight`, a sum over all
+/// rows, takes a fraction of the time.
 ///
 /// # Shapes
 /// x: `[N, H, C]` float · weight: `[1, H, C]` · output: `[N, H]`

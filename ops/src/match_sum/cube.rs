@@ -1,5 +1,5 @@
-//! Sums where two rows agree, along sorted edges on GPUs: a group of units for each row, whose units
-//! hold its features; see [`lanes`](crate::rows::lanes).
+//! Sums where two rows agree, along sorted edges on GPUs: a group of units for each row, whose
+//! units hold its features; see [`lanes`](crate::rows::lanes).
 
 #![expect(
     unsafe_code,
@@ -105,9 +105,9 @@ pub(crate) fn match_sum(
     let (cubes, dim) = lanes.launch_dims(&a, csr.walks() * lanes.blocks);
     let address = address_type([&a, &b, &v, &csr.edge, &out, &partial].map(Some));
     let dtypes = [a.dtype, sum].map(dtype_to_storage_type);
-    // SAFETY: sorted edges are right by construction: entries of a row are below the number of edges,
-    // `col` is a row of `b` and `v`. A group writes its own row of `out` or `partial`, a unit one vector
-    // below `width`.
+    // SAFETY: sorted edges are right by construction: entries of a row are below the number of
+    // edges, `col` is a row of `b` and `v`. A group writes its own row of `out` or `partial`, a
+    // unit one vector below `width`.
     unsafe {
         match_sum_kernel::launch_unchecked(
             &out.client,

@@ -99,7 +99,8 @@ fn rows<S: Stored>([a, b, v]: [&[S]; 3], width: usize, walk: &Walk<'_>) -> Vec<S
     out
 }
 
-/// What an entry adds to a sum of `v` where `a` and `b` agree: NaN where one of these is not a number.
+/// What an entry adds to a sum of `v` where `a` and `b` agree: NaN where one of these is not a
+/// number.
 #[inline(always)]
 pub(crate) fn matched<T: Real>(a: T, b: T, v: T) -> T {
     if a == b {

@@ -12,8 +12,8 @@ use crate::dispatch;
 
 /// The positions of the true values of a mask, in increasing order.
 ///
-/// Reads the mask back to the host on GPUs, because the output's length depends on its values. While
-/// a forward pass is recorded, the length is a new unknown of the graph.
+/// Reads the mask back to the host on GPUs, because the output's length depends on its values.
+/// While a forward pass is recorded, the length is a new unknown of the graph.
 ///
 /// # Shapes
 /// mask: `[E]` bool · output: `[K]` int, values in `0..E`

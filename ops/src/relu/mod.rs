@@ -15,8 +15,9 @@ use crate::{GraphOps, scope};
 /// out[i] = max( x[i], 0 )
 /// ```
 ///
-/// Burn's `relu`, and recorded as that. Burn keeps `x` for the gradient; this keeps the result, which the
-/// next layer keeps as well, so that between two layers one matrix stays in memory and not two.
+/// Burn's `relu`, and recorded as that. Burn keeps `x` for the gradient; this keeps the result,
+/// which the next layer keeps as well, so that between two layers one matrix stays in memory and
+/// not two.
 ///
 /// # Shapes
 /// x: `[..]` float · output: the same
@@ -40,8 +41,8 @@ pub fn relu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
 /// out[i] = negative_slope · x[i]    otherwise
 /// ```
 ///
-/// Burn's `leaky_relu`, and recorded as that, but with PyTorch's gradient at 0: `negative_slope`, where Burn
-/// has 1. Scores are exactly 0 where features are.
+/// Burn's `leaky_relu`, and recorded as that, but with PyTorch's gradient at 0: `negative_slope`,
+/// where Burn has 1. Scores are exactly 0 where features are.
 ///
 /// # Shapes
 /// x: `[..]` float · output: the same

@@ -9,9 +9,9 @@
 //! mul       dx[e] = g[i] · Π { x[k] : index[k] = i, k ≠ e }
 //! ```
 //!
-//! The product without one factor is `out / x` where no row is zero. Where exactly one is, only that
-//! row has a gradient: the product of the others. Both come from the product of the non-zero rows
-//! and the number of zeros.
+//! The product without one factor is `out / x` where no row is zero. Where exactly one is, only
+//! that row has a gradient: the product of the others. Both come from the product of the non-zero
+//! rows and the number of zeros.
 
 use burn::backend::{
     Backend, Shape, TensorMetadata as _, get_or_init_device_settings,
@@ -73,7 +73,8 @@ impl<B: GraphOps> State<B> {
             (Reduce::Max | Reduce::Min, Some((x, out))) => {
                 let hit = equal::<B>(x, B::gather(out, index.clone()));
                 let ties = B::scatter(hit.clone(), index.clone(), size, Reduce::Sum);
-                // As in PyTorch, 0 times infinity: where the extremum is not a number, nothing equals it.
+                // As in PyTorch, 0 times infinity: where the extremum is not a number, nothing
+                // equals it.
                 let share = B::float_div(grad, ties);
                 B::float_mul(B::gather(share, index), hit)
             }

@@ -162,8 +162,8 @@ pub(crate) fn reduce_rows(x: CubeTensor, from: Rows, reduce: Reduce) -> CubeTens
         from.weight.as_ref(),
     ]);
     // SAFETY: a unit below `rows · vectors a row` writes only its own position of `out`; it reads
-    // entries below `entries`, which is the length of `perm`, `source` and `weight`, and rows of `x`
-    // below `sources`. Values of `ptr` and `source` are limited to those before they are used.
+    // entries below `entries`, which is the length of `perm`, `source` and `weight`, and rows of
+    // `x` below `sources`. Values of `ptr` and `source` are limited to those before they are used.
     unsafe {
         reduce_rows_kernel::launch_unchecked(
             &out.client,
@@ -219,9 +219,9 @@ pub(crate) fn vector_size(x: &CubeTensor, width: usize) -> usize {
         .unwrap_or(1)
 }
 
-/// A tensor whose rows (along axis 0) are contiguous, and the number of elements from one to the next: `x` as
-/// it is where rows are padded, as they are in what was copied to some devices, or otherwise a contiguous one.
-/// Each row starts where a vector of [`vector_size`] can.
+/// A tensor whose rows (along axis 0) are contiguous, and the number of elements from one to the
+/// next: `x` as it is where rows are padded, as they are in what was copied to some devices, or
+/// otherwise a contiguous one. Each row starts where a vector of [`vector_size`] can.
 pub(crate) fn padded_rows(x: CubeTensor) -> (CubeTensor, usize) {
     let width = row_width(x.meta.shape());
     let vector = vector_size(&x, width);

@@ -2,8 +2,8 @@
 
 /// Replaces each value, none of which is positive, by its exponential.
 ///
-/// To about 2 units in the last place. Written without calls and branches, so that the compiler makes
-/// vector code of it; the standard library's is a call for each number.
+/// To about 2 units in the last place. Written without calls and branches, so that the compiler
+/// makes vector code of it; the standard library's is a call for each number.
 #[inline(always)]
 pub(crate) fn exp_all(values: &mut [f32]) {
     for value in values {

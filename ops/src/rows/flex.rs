@@ -422,8 +422,8 @@ fn fold_piece<T: Real>(
     }
 }
 
-/// Multiplies the entries of a long row, in `f64`: pieces would not help, since the rounding of each factor
-/// stays in the product.
+/// Multiplies the entries of a long row, in `f64`: pieces would not help, since the rounding of
+/// each factor stays in the product.
 fn multiply<T: Real>(
     out: &mut [T],
     x: &[T],

@@ -1,9 +1,10 @@
 //! Groups of units that walk sorted edges on GPUs.
 //!
-//! A cube of 256 units is cut in groups of `lanes` units, a power of two. One group walks the entries
-//! of one row. Its units hold neighbouring vectors of features, so that what a group reads of a node
-//! is contiguous and the id of an entry is one broadcast. Rows wider than a group give each unit
-//! several *slots*, or several groups, the *blocks*. Narrow rows leave room for many groups in a plane.
+//! A cube of 256 units is cut in groups of `lanes` units, a power of two. One group walks the
+//! entries of one row. Its units hold neighbouring vectors of features, so that what a group reads
+//! of a node is contiguous and the id of an entry is one broadcast. Rows wider than a group give
+//! each unit several *slots*, or several groups, the *blocks*. Narrow rows leave room for many
+//! groups in a plane.
 //!
 //! ```text
 //! features      0 1 2 3 | 4 5 6 7 | ..               vectors of 4
@@ -11,14 +12,14 @@
 //! ```
 //!
 //! Entries are taken [`STEP`] at a time: their ids are read first, then their rows, so that several
-//! reads are on their way at once. The last step of a row repeats its last entry and leaves out what
-//! is too much.
+//! reads are on their way at once. The last step of a row repeats its last entry and leaves out
+//! what is too much.
 //!
 //! # Long rows
-//! A row with more than [`HUB`] entries would keep one group busy while all others have finished. Such
-//! a row is cut in *pieces* of [`PIECE`] entries. Pieces are walked by groups of their own, the first
-//! of the launch, and write what they have to a row of a tensor `partial`. Another kernel joins these
-//! in the order of the pieces. No atomics are needed, and results repeat bit by bit.
+//! A row with more than [`HUB`] entries would keep one group busy while all others have finished.
+//! Such a row is cut in *pieces* of [`PIECE`] entries. Pieces are walked by groups of their own,
+//! the first of the launch, and write what they have to a row of a tensor `partial`. Another kernel
+//! joins these in the order of the pieces. No atomics are needed, and results repeat bit by bit.
 //!
 //! ```text
 //! number of a walk   0 .. pieces             one piece each, PIECES a chunk; some are empty
@@ -146,8 +147,8 @@ pub(crate) fn sum_lanes<A: Float>(value: A, #[comptime] lanes: usize) -> A {
     sum
 }
 
-/// The sum over the groups of `lanes` units that share a row, `splits` of them side by side, in all of
-/// their units. As with [`sum_lanes`], all units of a plane must get here together.
+/// The sum over the groups of `lanes` units that share a row, `splits` of them side by side, in all
+/// of their units. As with [`sum_lanes`], all units of a plane must get here together.
 #[cube]
 pub(crate) fn sum_splits<A: Float, N: Size>(
     value: Vector<A, N>,
@@ -197,8 +198,8 @@ pub(crate) struct Lanes {
 }
 
 impl Lanes {
-    /// For rows of `heads` times `features`, at least one, where `x` is read. A vector belongs to one
-    /// head. Units hold at most `slots` vectors.
+    /// For rows of `heads` times `features`, at least one, where `x` is read. A vector belongs to
+    /// one head. Units hold at most `slots` vectors.
     pub(crate) fn new(x: &CubeTensor, heads: usize, features: usize, slots: usize) -> Self {
         let (vector, width) = vectors(x, features);
         let width = width * heads;
@@ -236,8 +237,8 @@ impl Lanes {
         }
     }
 
-    /// For rows of some entries with `heads` numbers each, where a unit takes whole entries: about `each` of a
-    /// row of `average` length.
+    /// For rows of some entries with `heads` numbers each, where a unit takes whole entries: about
+    /// `each` of a row of `average` length.
     pub(crate) fn for_entries(x: &CubeTensor, heads: usize, average: usize, each: usize) -> Self {
         let lanes = Self::within_plane(x, MAX_LANES * MAX_LANES);
         let (vector, width) = vectors(x, heads);
@@ -346,8 +347,8 @@ impl Sorted {
         empty(&self.ptr, Shape::new([(self.pieces * width).max(1)]), dtype)
     }
 
-    /// Joins the pieces of long rows in order. Columns `offset .. offset + width` of `partial`, whose
-    /// rows have `stride` columns, become the rows of `out`.
+    /// Joins the pieces of long rows in order. Columns `offset .. offset + width` of `partial`,
+    /// whose rows have `stride` columns, become the rows of `out`.
     pub(crate) fn merge(
         &self,
         partial: &CubeTensor,
@@ -361,8 +362,8 @@ impl Sorted {
         let (cubes, dim) = launch_dims(out, self.hubs * width);
         let address = address_type([Some(partial), Some(out), Some(&self.ptr)]);
         let dtypes = [out.dtype, partial.dtype].map(dtype_to_storage_type);
-        // SAFETY: a unit below `hubs · width` writes its own column of its own row of `out`, and reads
-        // the pieces of that row, which `partial` has.
+        // SAFETY: a unit below `hubs · width` writes its own column of its own row of `out`, and
+        // reads the pieces of that row, which `partial` has.
         unsafe {
             merge_kernel::launch_unchecked(
                 &out.client,

@@ -14,8 +14,9 @@
 //! ```
 //!
 //! where `sort` is the stable sort of [`crate::coo_to_csr`]. One row is reduced by one thread in
-//! entry order, so results do not depend on the number of threads. Long rows are reduced in pieces of
-//! [`HUB`](kiln_core::HUB) entries, and then the pieces, so that a sum of many numbers loses little.
+//! entry order, so results do not depend on the number of threads. Long rows are reduced in pieces
+//! of [`HUB`](kiln_core::HUB) entries, and then the pieces, so that a sum of many numbers loses
+//! little.
 
 pub(crate) mod backward;
 #[cfg(feature = "cube")]

@@ -1,9 +1,9 @@
 //! Elements as tensors hold them, and what they are computed with.
 //!
-//! Features of 16 bits halve what kernels read and write. They are widened in registers, added up in
-//! `f32` and rounded once, when a row is complete; no tensor is made of the wide numbers. Conversions are
-//! written without calls and branches, so that the compiler makes vector code of them: those of the
-//! crate `half` ask the processor for its abilities at each number.
+//! Features of 16 bits halve what kernels read and write. They are widened in registers, added up
+//! in `f32` and rounded once, when a row is complete; no tensor is made of the wide numbers.
+//! Conversions are written without calls and branches, so that the compiler makes vector code of
+//! them: those of the crate `half` ask the processor for its abilities at each number.
 
 use burn::backend::DType;
 use burn::tensor::{bf16, f16};
@@ -96,7 +96,8 @@ impl Stored for f16 {
         const BIAS: u32 = (127 - 15) << 23;
         /// The smallest number that has no normal one, nor the largest normal one, near it: 2^16.
         const OVERFLOW: u32 = (127 + 16) << 23;
-        /// A number whose last bit is worth as much as that of the numbers below the normal ones: 1/2.
+        /// A number whose last bit is worth as much as that of the numbers below the normal ones:
+        /// 1/2.
         const ALIGN: f32 = 0.5;
         let bits = sum.to_bits();
         let magnitude = bits & !(1 << 31);

@@ -5,12 +5,13 @@
 //! compiler, which makes vector code of them for the instruction set that the machine has
 //! (`pulp` picks it when the program runs).
 //!
-//! Rows are cut in ranges of about equal numbers of rows and entries together (merge path), one task
-//! each. One task reduces a row, in entry order, so results do not depend on the number of threads.
+//! Rows are cut in ranges of about equal numbers of rows and entries together (merge path), one
+//! task each. One task reduces a row, in entry order, so results do not depend on the number of
+//! threads.
 //!
 //! # Long rows
-//! Numbers that are added one after the other lose more the more there are. So a row's entries are added
-//! up in pieces of [`HUB`], and then the pieces: see [`in_pieces`] and [`sum`].
+//! Numbers that are added one after the other lose more the more there are. So a row's entries are
+//! added up in pieces of [`HUB`], and then the pieces: see [`in_pieces`] and [`sum`].
 
 use core::{
     mem::MaybeUninit,
@@ -87,8 +88,8 @@ impl<'a> Walk<'a> {
         (&self.col[range.clone()], &self.edge[range])
     }
 
-    /// The nodes and edges of as many entries as `row` has, some way behind it: what a walk that reads or
-    /// writes by them does well to [`fetch`].
+    /// The nodes and edges of as many entries as `row` has, some way behind it: what a walk that
+    /// reads or writes by them does well to [`fetch`].
     #[inline(always)]
     pub(crate) fn ahead(&self, row: usize) -> (&'a [i32], &'a [i32]) {
         let place = |row: usize| (position(self.ptr[row]) + AHEAD).min(self.edge.len());
@@ -114,7 +115,8 @@ impl<'a> Walk<'a> {
         let count = rayon::current_num_threads() * RANGES_PER_THREAD;
         let bound = |range: usize| {
             let target = steps * range / count;
-            // The number of rows that end before step `target`, where a row and an entry are a step.
+            // The number of rows that end before step `target`, where a row and an entry are a
+            // step.
             let (mut low, mut high) = (0, rows);
             while low < high {
                 let middle = usize::midpoint(low, high);
@@ -145,8 +147,8 @@ pub(crate) fn position(id: i32) -> usize {
     usize::try_from(id.cast_unsigned()).unwrap_or(usize::MAX)
 }
 
-/// Has the processor fetch `length` values, or the first of them if there are many, while it does something
-/// else: rows that lie anywhere, of which it cannot guess the next.
+/// Has the processor fetch `length` values, or the first of them if there are many, while it does
+/// something else: rows that lie anywhere, of which it cannot guess the next.
 #[inline(always)]
 #[cfg_attr(
     target_arch = "x86_64",
@@ -157,7 +159,8 @@ pub(crate) fn fetch<S>(values: &[S], start: usize, length: usize) {
     {
         use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
         let first: *const i8 = values.as_ptr().wrapping_add(start).cast();
-        // Rows begin anywhere in a line: what the last line holds is easily forgotten, and as far away.
+        // Rows begin anywhere in a line: what the last line holds is easily forgotten, and as far
+        // away.
         let into = first.addr() % LINE;
         let bytes = (into + length * size_of::<S>()).min(LINES * LINE);
         for line in (0..bytes).step_by(LINE) {
@@ -184,8 +187,8 @@ pub(crate) fn cut<'a, T>(
     parts
 }
 
-/// A vector that several threads fill, each its part from start to end: what has no zeros to begin with is
-/// written once.
+/// A vector that several threads fill, each its part from start to end: what has no zeros to begin
+/// with is written once.
 pub(crate) struct Unfilled<T> {
     values: Vec<T>,
     length: usize,
@@ -232,8 +235,8 @@ impl<T: Copy> Unfilled<T> {
             "filled {filled} of {} elements",
             self.length
         );
-        // SAFETY: the parts of one cut do not overlap, and count each of their elements once, when it is
-        // filled; so all elements are.
+        // SAFETY: the parts of one cut do not overlap, and count each of their elements once, when
+        // it is filled; so all elements are.
         unsafe { self.values.set_len(self.length) };
         self.values
     }
@@ -271,7 +274,8 @@ impl<T: Copy> Part<'_, T> {
 }
 
 impl<'a, T: Copy> Part<'a, T> {
-    /// All places, to be written in any order; those that are left are filled with copies of a value.
+    /// All places, to be written in any order; those that are left are filled with copies of a
+    /// value.
     #[expect(unsafe_code, reason = "the compiler does not see that all is written")]
     pub(crate) fn fill_rest(mut self, value: T) -> &'a mut [T] {
         let left = self.places.len() - self.filled;

@@ -77,8 +77,8 @@ pub(crate) fn segment_softmax(x: CubeTensor, index: CubeTensor, size: usize) -> 
     let out = into_contiguous(out);
     let (cubes, dim) = launch_dims(&x, size * width);
     let dtype = dtype_to_storage_type(x.dtype);
-    // SAFETY: `ptr` and `perm` are the kernels' own: positions below the number of edges. Rows share
-    // no entry, so a unit writes only what no other reads.
+    // SAFETY: `ptr` and `perm` are the kernels' own: positions below the number of edges. Rows
+    // share no entry, so a unit writes only what no other reads.
     unsafe {
         softmax_kernel::launch_unchecked(
             &out.client,

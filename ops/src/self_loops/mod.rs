@@ -20,7 +20,8 @@ use crate::dispatch;
 /// ```
 ///
 /// # Shapes
-/// src, dst: `[E]` int · output: `[size]` of the type of `src`. Loops at nodes `≥ size` do not count.
+/// src, dst: `[E]` int · output: `[size]` of the type of `src`. Loops at nodes `≥ size` do not
+/// count.
 ///
 /// # Panics
 /// If the lengths differ; on the CPU, if a loop's node is negative.

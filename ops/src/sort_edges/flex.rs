@@ -16,7 +16,8 @@ use crate::rows::{
 const PARALLEL_EDGES: usize = 1 << 15;
 /// Rows of a group, as a power of two: their counts fit the fastest cache.
 const GROUP_BITS: u32 = 12;
-/// Edges of a stretch, at most, as a power of two: with a row of a group they make a number of 32 bits.
+/// Edges of a stretch, at most, as a power of two: with a row of a group they make a number of 32
+/// bits.
 const STRETCH_BITS: u32 = u32::BITS - GROUP_BITS;
 /// Stretches a thread gets, at least: several, since another program may hold a thread up.
 const STRETCHES_PER_THREAD: usize = 4;
@@ -158,8 +159,8 @@ impl<I: Id + Default, C: Copy + Default> Group<'_, I, C> {
     }
 }
 
-/// Sorts edges, whose rows are `row`, by row; `carry` gives what is carried along with an edge. `names` are
-/// the operation's and the rows', for messages.
+/// Sorts edges, whose rows are `row`, by row; `carry` gives what is carried along with an edge.
+/// `names` are the operation's and the rows', for messages.
 pub(crate) fn sort<I: Id, O: Id + Default, C: Copy + Default + Send + Sync>(
     row: &[I],
     carry: impl Fn(usize) -> C + Sync,

@@ -204,8 +204,8 @@ pub(crate) fn match_sum(
     let (cubes, dim) = launch_dims(&a, rows * width);
     let dtypes = [a.dtype, col.dtype].map(dtype_to_storage_type);
     let address = address_type([&a, &b, &v, &ptr, &perm, &col, &out].map(Some));
-    // SAFETY: a unit below `rows · width` writes its own position; `ptr` and `perm` are the kernels'
-    // own, rows of `b` and `v` are read only below `cols`.
+    // SAFETY: a unit below `rows · width` writes its own position; `ptr` and `perm` are the
+    // kernels' own, rows of `b` and `v` are read only below `cols`.
     unsafe {
         match_sum_kernel::launch_unchecked(
             &out.client,

@@ -29,13 +29,13 @@
 //! | `kiln::inverse_sqrt_degree` | src, dst | size, loop | `[size]` |
 //! | `kiln::edge_attention` | x, src, dst, score_src, score_dst | size, loops, slope, prob | `[size, H, C]` |
 //!
-//! Sizes are unsigned scalars, `reduce` is a [`Reduce::code`], `prob` and `slope` are floats, `loops` is
-//! 1 or 0, and `loop` stands for two scalars: 1 or 0, and the weight of a loop. Inputs in
-//! parentheses are optional: their presence is the number of inputs. The types of outputs are those
-//! in the record's output tensors.
+//! Sizes are unsigned scalars, `reduce` is a [`Reduce::code`], `prob` and `slope` are floats,
+//! `loops` is 1 or 0, and `loop` stands for two scalars: 1 or 0, and the weight of a loop. Inputs
+//! in parentheses are optional: their presence is the number of inputs. The types of outputs are
+//! those in the record's output tensors.
 //!
-//! The last four are operations that run along sorted edges ([`crate::aggregate_normalized`] and others), of
-//! which a recording holds the plain lists.
+//! The last four are operations that run along sorted edges ([`crate::aggregate_normalized`] and
+//! others), of which a recording holds the plain lists.
 
 pub(crate) mod dense;
 pub(crate) mod sorted;
@@ -141,8 +141,8 @@ pub enum GraphOp {
     EdgeAttention {
         /// Number of destinations.
         size: usize,
-        /// Whether edges from a node to itself give way to one loop for each node that is both a source and a
-        /// destination.
+        /// Whether edges from a node to itself give way to one loop for each node that is both a
+        /// source and a destination.
         self_loops: bool,
         /// Slope of the leaky ReLU.
         negative_slope: f64,
@@ -280,8 +280,8 @@ impl GraphOp {
     }
 
     /// Writes the operation down. `dtype` is the output type where inputs do not give it
-    /// ([`degree`](crate::degree), [`nonzero`](crate::nonzero), [`arange`](crate::arange), and what counts
-    /// edges).
+    /// ([`degree`](crate::degree), [`nonzero`](crate::nonzero), [`arange`](crate::arange), and what
+    /// counts edges).
     pub(crate) fn describe(
         &self,
         inputs: &[TensorIr],

@@ -22,9 +22,9 @@
 //! | `kiln::dot_attention` | query, key, value, seed, csr | options | `[n, H, C]`, `[n, H]` |
 //! | `kiln::dot_attention_backward` | query, key, value, out, lse, grad, seed, csr, transposed | options | the first three |
 //!
-//! `csr` and `transposed` stand for the five tensors of a [`CsrTensors`]. Options are the slope, the
-//! number of loops plus one or 0, and the probability of dropout; those of `dot_attention` are the scale and
-//! the probability.
+//! `csr` and `transposed` stand for the five tensors of a [`CsrTensors`]. Options are the slope,
+//! the number of loops plus one or 0, and the probability of dropout; those of `dot_attention` are
+//! the scale and the probability.
 
 use burn::backend::{
     Backend, DType, Shape,
@@ -334,8 +334,8 @@ impl SortedOp {
         }
     }
 
-    /// Runs attention. Tensors are taken in their order, since one that occurs twice is there until the last
-    /// time: that of the rows' ends stands for a seed where there is none.
+    /// Runs attention. Tensors are taken in their order, since one that occurs twice is there until
+    /// the last time: that of the rows' ends stands for a seed where there is none.
     fn attend<B: BackendIr + GraphOps>(
         &self,
         score: Score,

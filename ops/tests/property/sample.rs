@@ -122,7 +122,8 @@ pub(crate) struct Plan {
     pub(crate) nodes: [usize; 2],
     /// Number of edges, every fourth or so a self loop or a copy of the one before.
     pub(crate) edges: usize,
-    /// Numbers of further edges: those that begin at one sender, and those that end at one receiver.
+    /// Numbers of further edges: those that begin at one sender, and those that end at one
+    /// receiver.
     pub(crate) hubs: [usize; 2],
     pub(crate) heads: usize,
     /// Features of all heads together; rounded down to a multiple of the heads.
@@ -483,8 +484,8 @@ impl<'a> Inputs<'a> {
     }
 }
 
-/// The edges in the form of the plan: a list, with the two ends of an edge side by side in memory, or
-/// an adjacency.
+/// The edges in the form of the plan: a list, with the two ends of an edge side by side in memory,
+/// or an adjacency.
 fn edges_on(sample: &Sample, device: &Device) -> Edges {
     let (num_src, num_dst) = (sample.num_src, sample.num_dst);
     let (first, second, [num_first, num_second]) = match sample.plan.flow {

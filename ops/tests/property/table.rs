@@ -35,11 +35,11 @@ pub(crate) struct Operation {
     pub(crate) bound: Bound,
     pub(crate) run: Box<Run>,
     pub(crate) expected: Box<Expected>,
-    /// The sum of the magnitudes of what is added, where it is not the result of the inputs' magnitudes:
-    /// scores without signs are others.
+    /// The sum of the magnitudes of what is added, where it is not the result of the inputs'
+    /// magnitudes: scores without signs are others.
     pub(crate) terms: Option<Box<Expected>>,
-    /// Whether the roundings of all terms may go one way and stay: sums that are made one term after the
-    /// other, and products on devices without `f64`.
+    /// Whether the roundings of all terms may go one way and stay: sums that are made one term
+    /// after the other, and products on devices without `f64`.
     pub(crate) drifts: bool,
     /// Whether it has several steps, after each of which there is a tensor of the inputs' type.
     pub(crate) in_steps: bool,
@@ -427,7 +427,8 @@ fn reductions(reduce: Reduce) -> Vec<Operation> {
         ));
     }
     for operation in &mut all {
-        // GPU kernels of plain lists add up a row entry by entry. Gradients of weighted extremes use them.
+        // GPU kernels of plain lists add up a row entry by entry. Gradients of weighted extremes
+        // use them.
         let lists = ["scatter", "segment_reduce", "spmm", "weighted spmm"];
         let is_list = lists.iter().any(|name| operation.name.starts_with(name));
         let is_sum = matches!(reduce, Reduce::Sum | Reduce::Mean);
@@ -477,7 +478,8 @@ fn aggregate_with_loops() -> Operation {
     .square()
 }
 
-/// Attention with scores of edges, and twice those of receivers for loops: no sum of three is near 0.
+/// Attention with scores of edges, and twice those of receivers for loops: no sum of three is
+/// near 0.
 fn attention_with(loops: bool) -> Operation {
     let options = move |s: &Sample| Attention {
         negative_slope: 0.2,

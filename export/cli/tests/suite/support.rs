@@ -89,8 +89,8 @@ impl Folder {
         }
     }
 
-    /// Runs `kiln` and asserts that it fails with a code and messages, prints no result, and neither
-    /// leaves nor changes a file.
+    /// Runs `kiln` and asserts that it fails with a code and messages, prints no result, and
+    /// neither leaves nor changes a file.
     pub(crate) fn fails(&self, args: &[&str], code: i32, messages: &[&str]) {
         let before = self.contents();
         let outcome = self.kiln(args);

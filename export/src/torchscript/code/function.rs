@@ -190,8 +190,8 @@ impl<'a> Writer<'a, '_> {
         Ok(())
     }
 
-    /// Has a batch normalisation that is trained count its batches, as PyTorch's does; an expression
-    /// for whether it is trained. `None` if its statistics are no buffers.
+    /// Has a batch normalisation that is trained count its batches, as PyTorch's does; an
+    /// expression for whether it is trained. `None` if its statistics are no buffers.
     fn count_batch(&self, body: &mut Body<'a>, inputs: &[ValueId]) -> Option<String> {
         let mean = *inputs.get(3)?;
         let owner = self.context.owner(body.function.weight_of(mean)?)?;

@@ -3,8 +3,8 @@
 //! Generated code calls `__torch__.kiln.ops.scatter_sum(x, index, N)` where the program has
 //! `scatter`, so that it reads like the model and each operation is spelled out once. Only the
 //! functions that an archive uses are written. Every operator here has the same schema in PyTorch
-//! 1.13 and 2.x. Numerics and gradients are those of PyG's `scatter`, `softmax` and `degree`; but floats of
-//! 16 bits are reduced in float32 and rounded once, and counted in integers.
+//! 1.13 and 2.x. Numerics and gradients are those of PyG's `scatter`, `softmax` and `degree`; but
+//! floats of 16 bits are reduced in float32 and rounded once, and counted in integers.
 
 use std::collections::BTreeSet;
 

@@ -308,8 +308,8 @@ impl<'a> Writer<'a, '_> {
         scope.line(&format!("{check}({name}, {label}, {shape})"));
     }
 
-    /// Checks what was not known of the sizes when the tensors came: those that are sums or products of
-    /// symbols, and that no symbol is below 0.
+    /// Checks what was not known of the sizes when the tensors came: those that are sums or
+    /// products of symbols, and that no symbol is below 0.
     fn check_rest(
         &mut self,
         scope: &mut Scope<'a>,

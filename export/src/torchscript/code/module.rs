@@ -1,7 +1,8 @@
 //! Modules of a program as classes, and the files that hold them.
 //!
 //! Classes with the same text are one class. Where two texts want one name, the second gets
-//! TorchScript's mangled form `__torch__.kiln.___torch_mangle_0.Name`, counted from 0 in each archive.
+//! TorchScript's mangled form `__torch__.kiln.___torch_mangle_0.Name`, counted from 0 in each
+//! archive.
 
 use std::collections::BTreeMap;
 

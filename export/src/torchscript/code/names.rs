@@ -10,8 +10,8 @@ use super::{
     types::{self, Names},
 };
 
-/// Attributes that PyTorch, from 1.13 on, gives each module itself: one of ours under such a name does not
-/// load, or makes its methods fail.
+/// Attributes that PyTorch, from 1.13 on, gives each module itself: one of ours under such a name
+/// does not load, or makes its methods fail.
 const RESERVED_ATTRIBUTES: &[&str] = &[
     "__annotations__",
     "__buffers__",

@@ -328,7 +328,8 @@ fn many(all: &mut Operations) {
     );
 }
 
-/// Adds the operations in which edges from a node to itself give way to loops: 0 → 0 twice, and 2 → 2.
+/// Adds the operations in which edges from a node to itself give way to loops: 0 → 0 twice, and 2
+/// → 2.
 fn looped(all: &mut Operations) {
     let (n, e) = (all.n.clone(), all.e.clone());
     let columns = int(vec![e.clone()]);

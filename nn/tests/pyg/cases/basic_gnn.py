@@ -2,6 +2,9 @@
 
 from .common import F_EDGE, F_IN, F_OUT, SMALL_IN, Case, small
 
+# The models.
+MODELS = ("GCN", "GraphSAGE", "GIN", "GAT")
+
 
 def cases():
     def case(conv, graph, config, layers, *inputs, **kwargs):

@@ -127,9 +127,8 @@ def width(variant):
 # Small graphs, for cases in which one element of one input is not finite (see `nonfinite.py`).
 SMALL_IN, SMALL_OUT, SMALL_EDGE = 3, 2, 2
 
-# fmt: off
-# Node 0 is ordinary. 1 -> 2 is there twice; 2 has a loop besides; 3 has no incoming edge, 4 no outgoing
-# one; 5 has nothing but its loop; 6 has no edge.
+# fmt: off Node 0 is ordinary. 1 -> 2 is there twice; 2 has a loop besides; 3 has no incoming edge,
+# 4 no outgoing one; 5 has nothing but its loop; 6 has no edge.
 GRAPH = Graph(7, 7, (0, 1, 2, 1, 3, 0, 5, 3, 1), (1, 2, 2, 2, 0, 4, 5, 4, 0))
 # Node 3 is only a source, 4 has no edge as a source; 2 -> 2 is no loop but in GATConv; target 1
 # has no edge.

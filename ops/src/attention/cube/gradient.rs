@@ -1,8 +1,8 @@
 //! The gradient of attention along sorted edges on GPUs.
 //!
-//! Senders walk their edges, so that what they add up is their own. A group holds the sender's row of
-//! one head, reads the receivers' rows of the gradient `g`, and with them and the stored logarithms
-//! computes the weights again:
+//! Senders walk their edges, so that what they add up is their own. A group holds the sender's row
+//! of one head, reads the receivers' rows of the gradient `g`, and with them and the stored
+//! logarithms computes the weights again:
 //!
 //! ```text
 //! delta_i = ⟨g_i, out_i⟩                             a kernel before: one number for a receiver
@@ -11,8 +11,8 @@
 //! dx_j    = Σ α · keep · g_i        dscore_src_j = Σ ds        dscore_dst_i = Σ ds, by receiver
 //! ```
 //!
-//! `ds` is stored by edge and head, and receivers add it up afterwards. Inner products are sums over
-//! a group's units, by operations of planes; on a device without those a group is one unit.
+//! `ds` is stored by edge and head, and receivers add it up afterwards. Inner products are sums
+//! over a group's units, by operations of planes; on a device without those a group is one unit.
 
 use burn::backend::{Shape, cubecl::dtype_to_storage_type};
 use burn_cubecl::{CubeBackend, tensor::CubeTensor};
@@ -226,8 +226,8 @@ fn add_loops_kernel<A: Float>(
     out[ABSOLUTE_POS] += dscore[start + ABSOLUTE_POS];
 }
 
-/// What senders need of receivers, [`FACTS`] numbers a receiver and head. `lse` and scores are of the
-/// type of sums, the others contiguous and of one type.
+/// What senders need of receivers, [`FACTS`] numbers a receiver and head. `lse` and scores are of
+/// the type of sums, the others contiguous and of one type.
 pub(crate) fn facts(
     grad: &CubeTensor,
     out: CubeTensor,
@@ -239,8 +239,8 @@ pub(crate) fn facts(
     let dtypes = [grad.dtype, lse.dtype].map(dtype_to_storage_type);
     let facts = empty(grad, Shape::new([receivers, heads, FACTS]), lse.dtype);
     let (cubes, dim) = lanes.launch_dims(grad, receivers * heads);
-    // SAFETY: groups read their row of `grad` and `out`, those behind the end the last row, and write
-    // their own row of `facts` unless they are behind its end.
+    // SAFETY: groups read their row of `grad` and `out`, those behind the end the last row, and
+    // write their own row of `facts` unless they are behind its end.
     unsafe {
         facts_kernel::launch_unchecked(
             &grad.client,
@@ -302,10 +302,11 @@ pub(crate) fn attention_backward(
     let partial = sorted.partial(features + heads, sum);
     let (cubes, dim) = lanes.launch_dims(&x, sorted.walks() * heads);
     let address = address_type([&x, &grad, &facts, &dscore, &partial, &sorted.edge].map(Some));
-    // SAFETY: sorted edges are right by construction: entries of a row are below the number of edges,
-    // `col` is a row of `grad` and `facts`, and so is a loop; each edge and each loop has a row of
-    // `dscore`, which its group alone writes. A group writes its own row and head of `dx` and `dsrc`, or
-    // of `partial`. What groups behind the last walk read is there, and they write nothing.
+    // SAFETY: sorted edges are right by construction: entries of a row are below the number of
+    // edges, `col` is a row of `grad` and `facts`, and so is a loop; each edge and each loop has a
+    // row of `dscore`, which its group alone writes. A group writes its own row and head of `dx`
+    // and `dsrc`, or of `partial`. What groups behind the last walk read is there, and they write
+    // nothing.
     unsafe {
         gradient_kernel::launch_unchecked(
             &x.client.clone(),
@@ -355,8 +356,9 @@ pub(crate) fn attention_backward(
     let ddst = aggregate(dscore.clone(), None, by_edge, Reduce::Sum);
     if loops > 0 {
         let (cubes, dim) = launch_dims(&ddst, loops * heads);
-        // SAFETY: a unit below `loops · heads` changes its own position of `ddst`, which has as many
-        // rows as loops at least, and `dscore` has a row for each loop behind those of the edges.
+        // SAFETY: a unit below `loops · heads` changes its own position of `ddst`, which has as
+        // many rows as loops at least, and `dscore` has a row for each loop behind those of the
+        // edges.
         unsafe {
             add_loops_kernel::launch_unchecked(
                 &ddst.client,

@@ -1,5 +1,5 @@
-//! What the kernels of attention have in common: entries, dropout, the softmax in one pass, and joining
-//! the pieces of long rows.
+//! What the kernels of attention have in common: entries, dropout, the softmax in one pass, and
+//! joining the pieces of long rows.
 
 use burn::backend::{cubecl::dtype_to_storage_type, ops::IntTensorOps as _};
 use burn::tensor::IntDType;
@@ -15,8 +15,8 @@ use crate::{
     },
 };
 
-/// Numbers of the softmax that a piece of a long row has for each head: the largest score, the sum of
-/// exponentials, and whether there is any score.
+/// Numbers of the softmax that a piece of a long row has for each head: the largest score, the sum
+/// of exponentials, and whether there is any score.
 pub(crate) const PARTS: usize = 3;
 
 /// Options in the form that kernels take.
@@ -119,8 +119,8 @@ pub(crate) fn count_entries(ptr: &Tensor<i32>, walk: &Walk, loops: usize) -> usi
     count
 }
 
-/// Entry `at` of a walk with `count` of them; some other that does not count if there are fewer. Its
-/// number is read if `named`.
+/// Entry `at` of a walk with `count` of them; some other that does not count if there are fewer.
+/// Its number is read if `named`.
 #[cube]
 pub(crate) fn find_entry(
     col: &Tensor<i32>,
@@ -164,8 +164,8 @@ pub(crate) struct Softmax<A: Float> {
     pub(crate) shrink: A,
 }
 
-/// Adds the scores that count to a softmax, and replaces them by weights relative to the largest so far, the
-/// others by 0.
+/// Adds the scores that count to a softmax, and replaces them by weights relative to the largest so
+/// far, the others by 0.
 #[cube]
 pub(crate) fn push<A: Float>(
     scores: &mut Array<A>,
@@ -199,8 +199,8 @@ pub(crate) fn push<A: Float>(
     }
 }
 
-/// What sums are divided by. The largest score counts 1, unless all are minus infinity: then it is not a
-/// number.
+/// What sums are divided by. The largest score counts 1, unless all are minus infinity: then it is
+/// not a number.
 #[cube]
 fn divisor<A: Float>(total: A, any: A) -> A {
     let zero = A::new(0.0_f32);
@@ -357,8 +357,8 @@ pub(crate) fn merge(csr: &Sorted, partial: CubeTensor, out: &CubeTensor, lse: &C
     let (heads, width) = (out.meta.shape()[1], out.meta.shape()[2]);
     let (cubes, dim) = launch_dims(out, csr.hubs * heads * width);
     let address = address_type([&partial, out, lse, &csr.ptr].map(Some));
-    // SAFETY: a unit below `hubs · heads · width` writes its own feature of its own row, and reads the
-    // pieces of that row, which `partial` has.
+    // SAFETY: a unit below `hubs · heads · width` writes its own feature of its own row, and reads
+    // the pieces of that row, which `partial` has.
     unsafe {
         merge_kernel::launch_unchecked(
             &out.client,

@@ -1,9 +1,9 @@
 //! Attention that compares rows, on GPUs: a group of units for each row and head.
 //!
-//! A group holds the receiver's features of one head. For each entry it reads the sender's, whose product
-//! with its own, summed over the group's units by operations of planes, is the score. All units then know
-//! it, and the sender's features, still in registers, are added as in [`cube`](crate::attention::cube). On
-//! a device without operations of planes a group is one unit.
+//! A group holds the receiver's features of one head. For each entry it reads the sender's, whose
+//! product with its own, summed over the group's units by operations of planes, is the score. All
+//! units then know it, and the sender's features, still in registers, are added as in
+//! [`cube`](crate::attention::cube). On a device without operations of planes a group is one unit.
 
 #![expect(
     unsafe_code,
@@ -90,7 +90,8 @@ fn steepness<A: Float, N: Size>(value: Vector<A, N>, slope: f32) -> Vector<A, N>
     select_many(positive, one, slope)
 }
 
-/// What features of two rows add to their score: with a weight where they are joined, else their product.
+/// What features of two rows add to their score: with a weight where they are joined, else their
+/// product.
 #[cube]
 fn part<A: Float, N: Size>(
     key: Vector<A, N>,
@@ -284,10 +285,11 @@ fn attend(
     let partial = csr.partial(heads * (width + PARTS), sum);
     let (cubes, dim) = lanes.launch_dims(&value, csr.walks() * heads);
     let address = address_type([&query, &value, &csr.edge, &out, &lse, &partial].map(Some));
-    // SAFETY: sorted edges are right by construction: entries of a row are below the number of edges, a
-    // row of the edges is one of `query` and `out`, `col` one of `value` and `key`, and a loop is both. A
-    // group writes its own row and head of `out` and `lse`, or of `partial`, a unit vectors below `width`.
-    // What groups behind the last walk read is there, and they write nothing.
+    // SAFETY: sorted edges are right by construction: entries of a row are below the number of
+    // edges, a row of the edges is one of `query` and `out`, `col` one of `value` and `key`, and a
+    // loop is both. A group writes its own row and head of `out` and `lse`, or of `partial`, a unit
+    // vectors below `width`. What groups behind the last walk read is there, and they write
+    // nothing.
     unsafe {
         attention_kernel::launch_unchecked(
             &out.client,

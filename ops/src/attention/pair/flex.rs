@@ -10,8 +10,8 @@
 //! dk_j     += Σ ds · score'(k_j, q_i)
 //! ```
 //!
-//! Then it walks them by receiver, `dq_i = Σ ds · score'(q_i, k_j)`, and there also adds up the gradient
-//! of what the score itself has to learn.
+//! Then it walks them by receiver, `dq_i = Σ ds · score'(q_i, k_j)`, and there also adds up the
+//! gradient of what the score itself has to learn.
 
 use core::ops::Range;
 
@@ -53,7 +53,8 @@ trait Pair<T>: Copy + Sync {
     /// What the score is multiplied with, if anything.
     fn factor(self) -> Option<T>;
 
-    /// Adds `by` times the derivative: by the own features to `sums`, by what is learned to `learned`.
+    /// Adds `by` times the derivative: by the own features to `sums`, by what is learned to
+    /// `learned`.
     fn derive<const LENGTH: usize>(
         self,
         rows: [&[T; LENGTH]; 2],
@@ -183,8 +184,8 @@ impl<T: Real, P: Pair<T>> Tile for ProductTile<'_, T, P> {
     }
 }
 
-/// The gradient of a row from the gradients `by` of its scores with a block of entries, added for one
-/// head to what is there; and, if `LEARNED`, what it adds to that of what is learned.
+/// The gradient of a row from the gradients `by` of its scores with a block of entries, added for
+/// one head to what is there; and, if `LEARNED`, what it adds to that of what is learned.
 struct DeriveTile<'a, T, P, const LEARNED: bool> {
     pair: P,
     own: &'a [T],
@@ -261,8 +262,8 @@ impl<T: Real, P: Pair<T>> Features<'_, T, P> {
         head * channels..(head + 1) * channels
     }
 
-    /// Replaces `results` by the products of `row` of the first tensor with rows `cols` of the second, by
-    /// heads.
+    /// Replaces `results` by the products of `row` of the first tensor with rows `cols` of the
+    /// second, by heads.
     #[inline(always)]
     fn multiply(
         &self,
@@ -302,8 +303,8 @@ impl<T: Real, P: Pair<T>> Features<'_, T, P> {
         attend(self.value, self, sizes, walk, extra.loops, drop.as_ref())
     }
 
-    /// The gradients of values, keys, queries, and of what is learned. Values and keys that are the same
-    /// have the first.
+    /// The gradients of values, keys, queries, and of what is learned. Values and keys that are the
+    /// same have the first.
     fn gradients(&self, saved: [&[T]; 3], walks: &[Walk<'_>; 2], extra: Extra) -> [Vec<T>; 4] {
         if self.heads == 0 {
             return [const { Vec::new() }; 4];
@@ -552,7 +553,8 @@ fn sum_rows<T: Real>(rows: &[T], width: usize) -> Vec<T> {
     sum_rows(&strips, width)
 }
 
-/// Runs `f` on contiguous tensors of a type the kernels know; only the first result is converted back.
+/// Runs `f` on contiguous tensors of a type the kernels know; only the first result is converted
+/// back.
 fn widened_first<const N: usize, R>(
     inputs: [&FlexTensor; N],
     f: impl FnOnce([&FlexTensor; N]) -> (FlexTensor, R),

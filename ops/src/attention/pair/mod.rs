@@ -1,8 +1,8 @@
 //! Attention whose scores compare rows of features: the receiver's and the sender's.
 //!
-//! Such a score reads as many numbers of a sender as the weighted sum does, and there are as many of
-//! them as edges and heads. So a receiver's edges are still read once: each sender's row gives the
-//! score first and is then added up, while it is at hand.
+//! Such a score reads as many numbers of a sender as the weighted sum does, and there are as many
+//! of them as edges and heads. So a receiver's edges are still read once: each sender's row gives
+//! the score first and is then added up, while it is at hand.
 //!
 //! ```text
 //!           sender j        receiver i      score of features k, q         derivative by k
@@ -27,7 +27,8 @@ use crate::{Endpoints, GraphOps, edge_dot, leaky_relu};
 /// What [`dot_attention`] does beside weighing.
 #[derive(Clone, Debug)]
 pub struct DotAttentionOptions {
-    /// What inner products are multiplied with: usually one over the root of the number of channels.
+    /// What inner products are multiplied with: usually one over the root of the number of
+    /// channels.
     pub scale: f64,
     /// As in [`AttentionOptions`].
     pub dropout: f64,
@@ -44,8 +45,8 @@ pub struct DotAttentionAttributes {
     pub dropout: Option<f64>,
 }
 
-/// Weighs the rows of the senders by a softmax of joint scores, by heads, as the second form of graph
-/// attention (GATv2) does.
+/// Weighs the rows of the senders by a softmax of joint scores, by heads, as the second form of
+/// graph attention (GATv2) does.
 ///
 /// ```text
 /// s_ji,h   = Σ_c  att[h, c] · LeakyReLU( x_src[j, h, c] + x_dst[i, h, c] )
@@ -53,27 +54,28 @@ pub struct DotAttentionAttributes {
 /// out[i,h] = Σ_j  α_ji,h · x_src[j, h]
 /// ```
 ///
-/// The sums run over the edges `j → i` and the loops that `options` adds. A receiver without any gets
-/// zeros. Unlike those of [`edge_attention`](crate::edge_attention()), scores need every channel of both
-/// ends. Still no tensor of size `E × C` is made, neither here nor by the gradients, which are those of
-/// `x_src`, `x_dst` and `att`.
+/// The sums run over the edges `j → i` and the loops that `options` adds. A receiver without any
+/// gets zeros. Unlike those of [`edge_attention`](crate::edge_attention()), scores need every
+/// channel of both ends. Still no tensor of size `E × C` is made, neither here nor by the
+/// gradients, which are those of `x_src`, `x_dst` and `att`.
 ///
-/// Source: Brody, Alon, Yahav, How attentive are graph attention networks?, 2022, arXiv:2105.14491; the
-/// softmax in one pass as in [`edge_attention`](crate::edge_attention()).
+/// Source: Brody, Alon, Yahav, How attentive are graph attention networks?, 2022, arXiv:2105.14491;
+/// the softmax in one pass as in [`edge_attention`](crate::edge_attention()).
 ///
 /// # Shapes
 /// x_src: `[N, H, C]` float · x_dst: `[n, H, C]` · att: `[H, C]` · output: `[n, H, C]`
 ///
 /// # Numerics
 /// The largest score is subtracted and 1e-16 added to the sum, as in
-/// [`segment_softmax`](crate::segment_softmax). GPUs compute with single precision where features have
-/// 16 bits.
+/// [`segment_softmax`](crate::segment_softmax). GPUs compute with single precision where features
+/// have 16 bits.
 ///
-/// In a recording it is written down as its parts, one of which has a row of features for each edge.
+/// In a recording it is written down as its parts, one of which has a row of features for each
+/// edge.
 ///
 /// # Panics
-/// If the shapes disagree, the probability of the dropout is not in `[0, 1]`, or there is a seed in a
-/// recording.
+/// If the shapes disagree, the probability of the dropout is not in `[0, 1]`, or there is a seed in
+/// a recording.
 ///
 /// # Examples
 /// ```
@@ -137,8 +139,8 @@ pub fn edge_attention_v2(
     Tensor::from_dispatch(out)
 }
 
-/// Weighs the values of the senders by a softmax of inner products, by heads, as transformers do, among
-/// neighbours.
+/// Weighs the values of the senders by a softmax of inner products, by heads, as transformers do,
+/// among neighbours.
 ///
 /// ```text
 /// s_ji,h   = scale · Σ_c  query[i, h, c] · key[j, h, c]
@@ -146,8 +148,8 @@ pub fn edge_attention_v2(
 /// out[i,h] = Σ_j  α_ji,h · value[j, h]
 /// ```
 ///
-/// The sums run over the edges `j → i`. A receiver without any gets zeros. No tensor of size `E × C` is
-/// made, neither here nor by the gradients.
+/// The sums run over the edges `j → i`. A receiver without any gets zeros. No tensor of size `E ×
+/// C` is made, neither here nor by the gradients.
 ///
 /// Source: Vaswani et al., Attention is all you need, 2017, arXiv:1706.03762; on graphs Shi et al.,
 /// Masked label prediction, 2021, arXiv:2009.03509; the softmax in one pass as in

@@ -1,9 +1,10 @@
 //! Products with few columns on GPUs: `x [N, K] · W [K, M]` with `M` a power of two up to 32.
 //!
-//! Such a result is too small to be cut in tiles for a whole device where `N` is some thousands, and its
-//! time is that of reading `x` where there are more. A plane takes a few rows. Its units share the `K`
-//! columns of `x`, so that what they read is contiguous, hold all `M` sums, and add up in the end. Where
-//! there are many columns and few rows, the planes of a cube share them, and add up in shared memory.
+//! Such a result is too small to be cut in tiles for a whole device where `N` is some thousands,
+//! and its time is that of reading `x` where there are more. A plane takes a few rows. Its units
+//! share the `K` columns of `x`, so that what they read is contiguous, hold all `M` sums, and add
+//! up in the end. Where there are many columns and few rows, the planes of a cube share them, and
+//! add up in shared memory.
 
 use burn::backend::{Shape, cubecl::dtype_to_storage_type};
 use burn::tensor::DType;
@@ -41,7 +42,8 @@ fn narrow_kernel<F: Float, A: Float, N: Size>(
     #[comptime] taken: usize,
     #[define(F, A)] _dtypes: [ElemType; 2],
 ) {
-    // Units of a plane stay together to the end, since they add up together; `planes` of them share rows.
+    // Units of a plane stay together to the end, since they add up together; `planes` of them share
+    // rows.
     let plane = group(lanes) % planes;
     let first = group(lanes) / planes * taken;
     let zero = Vector::<A, N>::new(A::new(0.0_f32));
@@ -88,7 +90,8 @@ fn narrow_kernel<F: Float, A: Float, N: Size>(
             }
         }
     }
-    // All sums of a row group in one list; each halving leaves half of them to each half of the units.
+    // All sums of a row group in one list; each halving leaves half of them to each half of the
+    // units.
     let mut list = Array::<A>::new(comptime!(taken * vectors * size));
     #[unroll]
     for vector in 0..comptime!(taken * vectors) {
@@ -183,8 +186,8 @@ pub(super) fn product(x: &CubeTensor, weight: &CubeTensor) -> Option<CubeTensor>
     let (cubes, dim) = lanes.launch_dims(&x, rows.div_ceil(taken) * planes);
     let dtypes = [x.dtype, sum].map(dtype_to_storage_type);
     let address = address_type([&x, &weight, &out].map(Some));
-    // SAFETY: rows and columns that are read are limited to those of `x` and `weight`; a plane writes its
-    // own rows of `out`, none behind its end.
+    // SAFETY: rows and columns that are read are limited to those of `x` and `weight`; a plane
+    // writes its own rows of `out`, none behind its end.
     unsafe {
         narrow_kernel::launch_unchecked(
             &out.client,

@@ -1,7 +1,7 @@
 //! A product and a sum in one kernel: the term is added where the product is written.
 //!
-//! The kernel is that of `cubek` which copies tiles by itself (TMA), with an output of our own. Bias or other
-//! product, the result is so neither written twice nor read again.
+//! The kernel is that of `cubek` which copies tiles by itself (TMA), with an output of our own.
+//! Bias or other product, the result is so neither written twice nor read again.
 
 use burn::backend::{cubecl::dtype_to_storage_type, ops::FloatTensorOps as _};
 use burn_cubecl::{CubeBackend, tensor::CubeTensor};
@@ -140,8 +140,8 @@ pub(super) fn add(out: &CubeTensor, addend: Addend<'_>) {
     let vector = vector_size(out, width);
     let all = out.meta.num_elements() / vector;
     let (cubes, dim) = launch_dims(out, all);
-    // SAFETY: a unit below `all` reads and writes its own vector of `out`, and reads the one of its row and
-    // column of the term, or of its column where that has one row.
+    // SAFETY: a unit below `all` reads and writes its own vector of `out`, and reads the one of its
+    // row and column of the term, or of its column where that has one row.
     unsafe {
         add_kernel::launch_unchecked(
             &out.client,

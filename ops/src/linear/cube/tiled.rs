@@ -1,9 +1,9 @@
 //! Large products of single precision on GPUs: as exact as on a processor, or by tensor cores for
 //! `bf16`.
 //!
-//! A cube computes a tile of the result. Step by step its units carry some columns of the left matrix and
-//! rows of the right one to shared memory, and add up their products in registers. Several cubes share a
-//! multiprocessor, so that one multiplies while another waits for memory.
+//! A cube computes a tile of the result. Step by step its units carry some columns of the left
+//! matrix and rows of the right one to shared memory, and add up their products in registers.
+//! Several cubes share a multiprocessor, so that one multiplies while another waits for memory.
 //!
 //! Units multiply factors as they are ([`units`]). At less than the highest precision, factors are
 //! split in numbers of `bf16` where the device multiplies matrices of those ([`planes`]).
@@ -22,8 +22,8 @@ use crate::rows::cube::empty;
 /// Values of a vector.
 const VECTOR: usize = 4;
 
-/// A matrix in memory, in vectors: where its first row begins, how far rows are apart, how many rows and
-/// vectors of a row there are.
+/// A matrix in memory, in vectors: where its first row begins, how far rows are apart, how many
+/// rows and vectors of a row there are.
 #[derive(CubeType, Clone, Copy)]
 struct Stored {
     start: usize,
@@ -32,9 +32,9 @@ struct Stored {
     width: usize,
 }
 
-/// What a unit carries of the rows from `row` on, in the `of_row` vectors from `column` on; zeros behind the
-/// last row and column, since what they are multiplied with need not be finite. Units beside each other read
-/// what lies beside each other.
+/// What a unit carries of the rows from `row` on, in the `of_row` vectors from `column` on; zeros
+/// behind the last row and column, since what they are multiplied with need not be finite. Units
+/// beside each other read what lies beside each other.
 #[cube]
 fn read<F: Float, N: Size>(
     matrix: &Tensor<Vector<F, N>>,
@@ -72,8 +72,8 @@ fn term_at<F: Float, N: Size>(
     }
 }
 
-/// Matrices, or batches of them, that a kernel here can multiply: entries of a row, or of a column of the
-/// left one, lie in whole vectors.
+/// Matrices, or batches of them, that a kernel here can multiply: entries of a row, or of a column
+/// of the left one, lie in whole vectors.
 #[derive(Clone, Copy)]
 struct Matrices {
     batch: usize,
@@ -199,8 +199,8 @@ impl By {
     }
 }
 
-/// Writes `lhs · rhs`, matrices or batches of them, and to matrices what is added, to `out`, if a kernel here can:
-/// whether it did.
+/// Writes `lhs · rhs`, matrices or batches of them, and to matrices what is added, to `out`, if a
+/// kernel here can: whether it did.
 pub(super) fn product(
     lhs: &CubeTensor,
     rhs: &CubeTensor,
@@ -245,8 +245,8 @@ pub(super) fn product(
     })
 }
 
-/// Writes `xᵀ g` of each range of `range` rows to `out`, if a kernel here can: whether it did. The last has as
-/// many as are left.
+/// Writes `xᵀ g` of each range of `range` rows to `out`, if a kernel here can: whether it did. The
+/// last has as many as are left.
 pub(super) fn ranges(
     x: &CubeTensor,
     grad: &CubeTensor,

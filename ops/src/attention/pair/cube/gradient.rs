@@ -1,7 +1,8 @@
 //! The gradient of attention that compares rows, on GPUs.
 //!
-//! Senders walk their edges first. A group holds the sender's features of one head, reads the receivers'
-//! features and their gradient `g`, and with them and the stored logarithms computes the weights again:
+//! Senders walk their edges first. A group holds the sender's features of one head, reads the
+//! receivers' features and their gradient `g`, and with them and the stored logarithms computes the
+//! weights again:
 //!
 //! ```text
 //! delta_i = ⟨g_i, out_i⟩                           a kernel before: one number for a receiver
@@ -10,9 +11,9 @@
 //! dv_j    = Σ α · keep · g_i        dk_j = Σ ds · ∂s/∂k
 //! ```
 //!
-//! `ds` is stored by edge and head. Where rows are multiplied, `dq_i` is the sum of the senders' rows with
-//! these weights, which is [`aggregate`]. Where they are joined, receivers walk their edges and read the
-//! senders' features again:
+//! `ds` is stored by edge and head. Where rows are multiplied, `dq_i` is the sum of the senders'
+//! rows with these weights, which is [`aggregate`]. Where they are joined, receivers walk their
+//! edges and read the senders' features again:
 //!
 //! ```text
 //! u = k_j + q_i        dq_i = att · Σ ds · LeakyReLU'(u)        datt = Σ_i Σ ds · LeakyReLU(u)
@@ -269,11 +270,12 @@ fn by_sender(
     let partial = sorted.partial(stride, sum);
     let (cubes, dim) = lanes.launch_dims(&value, sorted.walks() * heads);
     let tensors = [&query, &value, &facts, &dscore, &partial, &sorted.edge];
-    // SAFETY: sorted edges are right by construction: entries of a row are below the number of edges, a
-    // row of the edges is one of `value` and `key`, `col` one of `query`, `grad` and `facts`, and a loop
-    // is both; each edge and each loop has a row of `dscore`, which its group alone writes. A group
-    // writes its own row and head of `dvalue` and `dkey`, or of `partial`, a unit vectors below `width`.
-    // What groups behind the last walk read is there, and they write nothing.
+    // SAFETY: sorted edges are right by construction: entries of a row are below the number of
+    // edges, a row of the edges is one of `value` and `key`, `col` one of `query`, `grad` and
+    // `facts`, and a loop is both; each edge and each loop has a row of `dscore`, which its group
+    // alone writes. A group writes its own row and head of `dvalue` and `dkey`, or of `partial`, a
+    // unit vectors below `width`. What groups behind the last walk read is there, and they write
+    // nothing.
     unsafe {
         sender_kernel::launch_unchecked(
             &value.client.clone(),
@@ -460,10 +462,10 @@ fn by_receiver(
         att.meta.shape().clone(),
         [&x_src, &x_dst, &dscore, &learned],
     );
-    // SAFETY: sorted edges are right by construction: entries of a row are below the number of edges, a
-    // row of the edges is one of `x_dst`, `col` one of `x_src`, and a loop is both; `dscore` has a row for
-    // each edge and each loop. A group writes its own head of its walk's row of `learned`, and of its own
-    // row of `ddst` or `partial`, a unit vectors below `width`.
+    // SAFETY: sorted edges are right by construction: entries of a row are below the number of
+    // edges, a row of the edges is one of `x_dst`, `col` one of `x_src`, and a loop is both;
+    // `dscore` has a row for each edge and each loop. A group writes its own head of its walk's row
+    // of `learned`, and of its own row of `ddst` or `partial`, a unit vectors below `width`.
     unsafe {
         receiver_kernel::launch_unchecked(
             &ddst.client,

@@ -13,7 +13,8 @@
 //! precision. Differences of infinite numbers are none, so what comes out as infinite or as no
 //! number is computed anew from the factors as they are.
 //!
-//! Each plane of a cube computes [`PLANE_ROWS`] x [`PLANE_COLUMNS`] of the result, in squares of [`SQUARE`].
+//! Each plane of a cube computes [`PLANE_ROWS`] x [`PLANE_COLUMNS`] of the result, in squares of
+//! [`SQUARE`].
 
 use burn::tensor::bf16;
 use burn_cubecl::tensor::CubeTensor;
@@ -58,7 +59,8 @@ const UPPER: u32 = 0xffff_0000;
 const HALF: u32 = 0x8000;
 /// The exponent of single precision: all of its bits are set in what is infinite or not a number.
 const EXPONENT: u32 = 0x7f80_0000;
-/// Vectors that rows in shared memory are longer, so that those below each other lie in other banks.
+/// Vectors that rows in shared memory are longer, so that those below each other lie in other
+/// banks.
 const GAP: usize = 8 / VECTOR;
 
 /// Splits what a unit carries of rows in `of_row` vectors in `terms`, and writes those to shared
@@ -459,9 +461,10 @@ pub(super) fn product(
     let Some(cubes) = matrices.cubes([ROWS, COLUMNS / VECTOR], out) else {
         return false;
     };
-    // SAFETY: rows and vectors that are read are limited to those of `lhs` and `rhs`, whose matrices are in
-    // batches of as many as `out` has; planes write the entries of their tile that `out` has, each
-    // unit those that it reads again, and read the same of the addend, or those of its row.
+    // SAFETY: rows and vectors that are read are limited to those of `lhs` and `rhs`, whose
+    // matrices are in batches of as many as `out` has; planes write the entries of their tile that
+    // `out` has, each unit those that it reads again, and read the same of the addend, or those of
+    // its row.
     unsafe {
         planes_kernel::launch_unchecked(
             &out.client,

@@ -27,8 +27,8 @@ const LEFT: usize = ROWS / VECTOR;
 /// Vectors of its columns.
 const RIGHT: usize = COLUMNS / VECTOR;
 
-/// What a unit carries of [`DEPTH`] columns from vector `column` on, in the rows from `row` on: the four rows
-/// and four columns of a unit.
+/// What a unit carries of [`DEPTH`] columns from vector `column` on, in the rows from `row` on: the
+/// four rows and four columns of a unit.
 #[cube]
 fn read_across<F: Float, N: Size>(
     matrix: &Tensor<Vector<F, N>>,
@@ -47,8 +47,8 @@ fn read_across<F: Float, N: Size>(
     }
 }
 
-/// Which vector of a step's columns is a unit's, and which four rows: units beside each other read what lies
-/// beside each other, and write to different banks.
+/// Which vector of a step's columns is a unit's, and which four rows: units beside each other read
+/// what lies beside each other, and write to different banks.
 #[cube]
 fn across(unit: usize) -> usize {
     unit % 2 + unit / 64 * 2
@@ -215,9 +215,9 @@ pub(super) fn product(
     let Some(cubes) = matrices.cubes([ROWS, RIGHT], out) else {
         return false;
     };
-    // SAFETY: rows and vectors that are read are limited to those of `lhs` and `rhs`, whose matrices are in
-    // batches of as many as `out` has; units write the entries of their tile that `out` has, once, and
-    // read the same of the term, or those of its row.
+    // SAFETY: rows and vectors that are read are limited to those of `lhs` and `rhs`, whose
+    // matrices are in batches of as many as `out` has; units write the entries of their tile that
+    // `out` has, once, and read the same of the term, or those of its row.
     unsafe {
         units_kernel::launch_unchecked(
             &out.client,
