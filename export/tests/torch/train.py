@@ -21,7 +21,8 @@ sys.path[:0] = [HERE, os.path.join(HERE, "../../../nn/tests/pyg")]
 import torch
 from check import Archive, Checks, compare, double
 from cases.basic_gnn import MODELS
-from generate import Case, build
+from cases.common import Case
+from generate import build
 
 
 def modules(archive):

@@ -45,7 +45,7 @@ import numpy as np
 import torch
 import torch_geometric
 from cases import GRAPHS, SEED, all_cases
-from cases.common import F_EDGE, F_IN
+from cases.common import F_EDGE, F_IN, Case
 from cases.pool import BATCHES, POOLS
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
