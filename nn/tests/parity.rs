@@ -125,6 +125,8 @@ fn pooled(fixture: &Fixture, inputs: &mut Inputs) -> Vec<AnyTensor> {
     vec![AnyTensor::from(pool(x, &groups))]
 }
 
+/// The values that a tensor has now: data of GPUs is copied when it is first looked at, and a
+/// gradient may have taken the memory by then.
 fn to_data(tensor: AnyTensor) -> TensorData {
     fn read<const D: usize>(tensor: AnyTensor) -> TensorData {
         match tensor.kind() {
@@ -133,11 +135,13 @@ fn to_data(tensor: AnyTensor) -> TensorData {
             Kind::Bool => tensor.bool::<D>().into_data(),
         }
     }
-    match tensor.shape().num_dims() {
+    let data = match tensor.shape().num_dims() {
         1 => read::<1>(tensor),
         2 => read::<2>(tensor),
         rank => panic!("a tensor of rank {rank}"),
-    }
+    };
+    data.as_bytes();
+    data
 }
 
 /// Largest absolute value, at least 0.01.

@@ -1,6 +1,9 @@
 //! PyG checkpoints: what is read, what is written, and what is refused.
 
-use burn::tensor::{TensorData, Tolerance};
+use burn::{
+    module::{Module as _, ModuleMapper, Param},
+    tensor::{Tensor, TensorData, Tolerance},
+};
 use kiln_nn::{
     AnyLayer, NAMES,
     build::from_args,
@@ -26,6 +29,27 @@ fn reads_what_pyg_saved() {
         let module = load_state_dict(sage(), data().join(file)).unwrap();
         assert_eq!(StateDict::of(&module).unwrap(), expected, "{file}");
     }
+}
+
+/// Writes to parameters in place.
+struct Doubled;
+
+impl ModuleMapper for Doubled {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        param.map(|tensor| tensor.mul_scalar(2.0))
+    }
+}
+
+/// Training goes on where a checkpoint has been taken.
+#[test]
+fn checkpoints_are_of_the_time_they_were_taken() {
+    let path = data().join("sage_state_dict.safetensors");
+    let module = load_state_dict(sage(), &path).unwrap();
+    let taken = StateDict::of(&module).unwrap();
+    let module = module.map(&mut Doubled);
+    let later = StateDict::of(&module).unwrap();
+    assert_eq!(taken, StateDict::read(&path).unwrap());
+    assert_ne!(taken, later);
 }
 
 /// Every fixture's parameters come back as they were read, but for the counter of batches. With

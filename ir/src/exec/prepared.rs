@@ -43,7 +43,21 @@ use crate::{
 /// itself.
 ///
 /// ```
-/// # let text = "kiln 1\nsymbols $N, $E\nmodule @ = Net {\n  method forward(x: f32[$N, 1], edge_index: i64[2, $E]) -> f32[$N, 1] {\n    case () -> @forward\n  }\n}\nfn @forward(x %0: f32[$N, 1], edge_index %1: i64[2, $E]) -> (%6) {\n  %2: i64[1, $E] = slice{ranges=[0..1, 0..$E]}(%1)\n  %3: i64[$E] = reshape{dims=[$E]}(%2)\n  %4: i64[1, $E] = slice{ranges=[1..2, 0..$E]}(%1)\n  %5: i64[$E] = reshape{dims=[$E]}(%4)\n  %6: f32[$N, 1] = spmm{reduce=sum, size=$N}(%0, %3, %5)\n}\n";
+/// # let text = "kiln 1
+/// # symbols $N, $E
+/// # module @ = Net {
+/// #   method forward(x: f32[$N, 1], edge_index: i64[2, $E]) -> f32[$N, 1] {
+/// #     case () -> @forward
+/// #   }
+/// # }
+/// # fn @forward(x %0: f32[$N, 1], edge_index %1: i64[2, $E]) -> (%6) {
+/// #   %2: i64[1, $E] = slice{ranges=[0..1, 0..$E]}(%1)
+/// #   %3: i64[$E] = reshape{dims=[$E]}(%2)
+/// #   %4: i64[1, $E] = slice{ranges=[1..2, 0..$E]}(%1)
+/// #   %5: i64[$E] = reshape{dims=[$E]}(%4)
+/// #   %6: f32[$N, 1] = spmm{reduce=sum, size=$N}(%0, %3, %5)
+/// # }
+/// # ";
 /// # use kiln_ir::{Model, Weights, parse, validate};
 /// # let model = Model::new(validate(parse(text)?)?, Weights::new())?;
 /// use std::collections::BTreeMap;
@@ -202,7 +216,8 @@ impl Prepared<'_> {
     /// memory that each run writes. That saves a copy of each.
     ///
     /// The next run of whatever kind overwrites them and their clones. So whatever reads them must
-    /// have been called before it, on this thread.
+    /// have been called before it, on this thread. Data of GPUs (`into_data`) is copied when it is
+    /// first looked at: look at it before the next run, by `as_bytes` or `iter`.
     ///
     /// # Errors
     /// As [`run_with`](Self::run_with).

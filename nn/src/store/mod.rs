@@ -239,10 +239,15 @@ fn is_counter(name: &str) -> bool {
     name.rsplit('.').next() == Some(COUNTER)
 }
 
+/// The values that a tensor has now.
 fn data(tensor: burn_pack::Tensor) -> Result<TensorData, StateDictError> {
-    bridge::into_data(tensor).map_err(|source| StateDictError::Apply {
+    let data = bridge::into_data(tensor).map_err(|source| StateDictError::Apply {
         message: source.to_string(),
-    })
+    })?;
+    // Data of GPUs is copied when it is first looked at, and an optimiser may have written there
+    // by then.
+    data.as_bytes();
+    Ok(data)
 }
 
 fn of_pytorch(path: &Path) -> Result<BTreeMap<String, TensorData>, String> {
