@@ -1,7 +1,6 @@
 """GATConv."""
 
 from .common import (
-    F_DST,
     F_EDGE,
     F_IN,
     F_OUT,
@@ -12,6 +11,7 @@ from .common import (
     Case,
     layer_cases,
     small,
+    width,
 )
 
 
@@ -39,7 +39,7 @@ def cases():
     ]
     for variant in VARIANTS:
         pair, adj = variant.startswith("pair_"), variant.endswith("adj")
-        base = {"in_channels": [F_IN, F_DST] if pair else F_IN, "out_channels": F_OUT}
+        base = {"in_channels": width(variant), "out_channels": F_OUT}
         configs = plain + ([("value", {}, "value")] if adj else with_loops)
         if pair:
             configs = configs + [

@@ -1,6 +1,6 @@
 """SAGEConv."""
 
-from .common import F_DST, F_IN, F_OUT, SMALL_IN, SMALL_OUT, VARIANTS, layer_cases, small
+from .common import F_IN, F_OUT, SMALL_IN, SMALL_OUT, VARIANTS, layer_cases, small, width
 
 
 def cases():
@@ -21,7 +21,7 @@ def cases():
             extra.append(("shared_width", {"in_channels": F_IN}))
         if variant.endswith("adj"):
             extra.append(("value", {}, "value"))  # values are dropped
-        base = {"in_channels": [F_IN, F_DST] if pair else F_IN, "out_channels": F_OUT}
+        base = {"in_channels": width(variant), "out_channels": F_OUT}
         yield from layer_cases("SAGEConv", variant, base, configs + extra)
 
 
