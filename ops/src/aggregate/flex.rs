@@ -10,7 +10,8 @@ use kiln_core::HUB;
 use crate::{
     CsrTensors, Reduce,
     rows::{
-        flex::{Real, elements, row_width, tensor, with_rows},
+        flex::{elements, row_width, tensor, with_rows},
+        stored::Real,
         stored::{Stored, narrow, stored, with_stored},
         walk::{
             Contiguous, Part, Tile, Unfilled, Walk, fetch, for_ranges, in_pieces, pick, position,

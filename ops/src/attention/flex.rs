@@ -21,9 +21,8 @@ use super::{AttentionAttributes, dropout_threshold, is_dropped};
 use crate::{
     CsrTensors,
     rows::{
-        flex::{
-            Id as _, Real, elements, row_width, tensor, widened, with_id, with_real, with_rows,
-        },
+        flex::{Id as _, elements, row_width, tensor, widened, with_id, with_real, with_rows},
+        stored::Real,
         walk::{
             Contiguous, Scattered, Tile, Walk, cut, fetch, for_ranges, position, stretch, tiles,
         },

@@ -6,7 +6,8 @@ use burn_flex::FlexTensor;
 use crate::{
     CsrTensors,
     rows::{
-        flex::{Real, elements, row_width, tensor},
+        flex::{elements, row_width, tensor},
+        stored::Real,
         stored::{Stored, stored, with_stored},
         walk::{Contiguous, Scattered, Walk, fetch, for_ranges, position, sum},
     },

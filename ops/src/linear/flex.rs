@@ -17,7 +17,8 @@ use rayon::prelude::*;
 
 use super::backward::broadcast_sum;
 use crate::rows::{
-    flex::{Real, elements, elements_mut, tensor, vector, with_real},
+    flex::{elements, elements_mut, tensor, vector, with_real},
+    stored::Real,
     stored::Stored as _,
     walk::{Part, Unfilled, cut, for_ranges},
 };

@@ -7,7 +7,8 @@ use kiln_core::HUB;
 use crate::{
     CsrTensors,
     rows::{
-        flex::{Real, elements, row_width, tensor},
+        flex::{elements, row_width, tensor},
+        stored::Real,
         stored::{Stored, narrow, stored, with_stored},
         walk::{
             Contiguous, Tile, Walk, cut, fetch, for_ranges, in_pieces, pick, position, stretch,

@@ -1,6 +1,6 @@
 //! Row kernels on the CPU: element types, checked indices, sorting by row and the reduction loop.
 
-use core::ops::{Add, Div, Mul, Range, Sub};
+use core::ops::Range;
 
 use burn::backend::{Flex, Shape, ops::FloatTensorOps as _};
 use burn::tensor::{DType, FloatDType};
@@ -8,7 +8,7 @@ use burn_flex::FlexTensor;
 use kiln_core::HUB;
 use rayon::prelude::*;
 
-use super::stored::Stored;
+use super::stored::Real;
 use crate::Reduce;
 
 /// Work (entries times features) below which threads cost more than they bring.
@@ -16,92 +16,6 @@ const PARALLEL_WORK: usize = 1 << 15;
 
 /// Chunks a thread gets on average: more than one, because rows differ in length.
 const CHUNKS_PER_THREAD: usize = 16;
-
-/// A floating-point element that kernels compute with.
-pub(crate) trait Real:
-    Copy
-    + Send
-    + Sync
-    + PartialOrd
-    + Add<Output = Self>
-    + Sub<Output = Self>
-    + Mul<Output = Self>
-    + Div<Output = Self>
-    + Stored<Sum = Self>
-{
-    /// 1.
-    const ONE: Self;
-    /// Not a number.
-    const NAN: Self;
-    /// The least number that is finite.
-    const LEAST: Self;
-    /// Keeps the denominator of a softmax from 0, as PyG does.
-    const SOFTMAX_EPSILON: Self;
-    /// The nearest value.
-    fn from_count(count: usize) -> Self;
-    /// The nearest value.
-    fn from_f64(value: f64) -> Self;
-    /// The same value.
-    fn to_f64(self) -> f64;
-    /// `eˣ`.
-    fn exp(self) -> Self;
-    /// Replaces each value, none of which is positive, by its exponential.
-    fn exp_all(values: &mut [Self]);
-    /// The natural logarithm.
-    fn ln(self) -> Self;
-    /// Whether this is not a number.
-    fn is_nan(self) -> bool;
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "rounds to the nearest")]
-fn nearest(value: f64) -> f32 {
-    value as f32
-}
-
-macro_rules! impl_real {
-    ($($T:ty, $from_f64:expr, $exp_all:expr;)*) => {$(
-        impl Real for $T {
-            const ONE: Self = 1.0;
-            const NAN: Self = Self::NAN;
-            const LEAST: Self = Self::MIN;
-            const SOFTMAX_EPSILON: Self = 1e-16;
-
-            #[expect(clippy::cast_precision_loss, reason = "counts above 2^24 may round")]
-            fn from_count(count: usize) -> Self {
-                count as Self
-            }
-
-            fn from_f64(value: f64) -> Self {
-                $from_f64(value)
-            }
-
-            fn to_f64(self) -> f64 {
-                self.into()
-            }
-
-            fn exp(self) -> Self {
-                <$T>::exp(self)
-            }
-
-            #[inline(always)]
-            fn exp_all(values: &mut [Self]) {
-                $exp_all(values);
-            }
-
-            fn ln(self) -> Self {
-                <$T>::ln(self)
-            }
-
-            fn is_nan(self) -> bool {
-                <$T>::is_nan(self)
-            }
-        }
-    )*};
-}
-impl_real! {
-    f32, nearest, super::exp::exp_all;
-    f64, core::convert::identity, |values: &mut [f64]| values.iter_mut().for_each(|value| *value = value.exp());
-}
 
 /// An index element.
 pub(crate) trait Id: Copy + Send + Sync {

@@ -1,15 +1,138 @@
-//! Elements as tensors hold them, and what they are computed with.
+//! Elements as tensors hold them, what they are computed with, and how threads share them.
 //!
 //! Features of 16 bits halve what kernels read and write. They are widened in registers, added up
 //! in `f32` and rounded once, when a row is complete; no tensor is made of the wide numbers.
 //! Conversions are written without calls and branches, so that the compiler makes vector code of
 //! them: those of the crate `half` ask the processor for its abilities at each number.
 
+use core::{
+    ops::{Add, Div, Mul, Sub},
+    sync::atomic::{AtomicU16, AtomicU32, AtomicU64, Ordering},
+};
+
 use burn::backend::DType;
 use burn::tensor::{bf16, f16};
 use burn_flex::FlexTensor;
 
-use super::{flex::Real, walk::Shared};
+/// A floating-point element that kernels compute with.
+pub(crate) trait Real:
+    Copy
+    + Send
+    + Sync
+    + PartialOrd
+    + Add<Output = Self>
+    + Sub<Output = Self>
+    + Mul<Output = Self>
+    + Div<Output = Self>
+    + Stored<Sum = Self>
+{
+    /// 1.
+    const ONE: Self;
+    /// Not a number.
+    const NAN: Self;
+    /// The least number that is finite.
+    const LEAST: Self;
+    /// Keeps the denominator of a softmax from 0, as PyG does.
+    const SOFTMAX_EPSILON: Self;
+    /// The nearest value.
+    fn from_count(count: usize) -> Self;
+    /// The nearest value.
+    fn from_f64(value: f64) -> Self;
+    /// The same value.
+    fn to_f64(self) -> f64;
+    /// `eˣ`.
+    fn exp(self) -> Self;
+    /// Replaces each value, none of which is positive, by its exponential.
+    fn exp_all(values: &mut [Self]);
+    /// The natural logarithm.
+    fn ln(self) -> Self;
+    /// Whether this is not a number.
+    fn is_nan(self) -> bool;
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "rounds to the nearest")]
+fn nearest(value: f64) -> f32 {
+    value as f32
+}
+
+macro_rules! impl_real {
+    ($($T:ty, $from_f64:expr, $exp_all:expr;)*) => {$(
+        impl Real for $T {
+            const ONE: Self = 1.0;
+            const NAN: Self = Self::NAN;
+            const LEAST: Self = Self::MIN;
+            const SOFTMAX_EPSILON: Self = 1e-16;
+
+            #[expect(clippy::cast_precision_loss, reason = "counts above 2^24 may round")]
+            fn from_count(count: usize) -> Self {
+                count as Self
+            }
+
+            fn from_f64(value: f64) -> Self {
+                $from_f64(value)
+            }
+
+            fn to_f64(self) -> f64 {
+                self.into()
+            }
+
+            fn exp(self) -> Self {
+                <$T>::exp(self)
+            }
+
+            #[inline(always)]
+            fn exp_all(values: &mut [Self]) {
+                $exp_all(values);
+            }
+
+            fn ln(self) -> Self {
+                <$T>::ln(self)
+            }
+
+            fn is_nan(self) -> bool {
+                <$T>::is_nan(self)
+            }
+        }
+    )*};
+}
+impl_real! {
+    f32, nearest, super::exp::exp_all;
+    f64, core::convert::identity, |values: &mut [f64]| values.iter_mut().for_each(|value| *value = value.exp());
+}
+
+/// An element that threads share.
+pub(crate) trait Shared {
+    /// Its atomic form.
+    type Cell: Default + Send + Sync;
+    /// Writes a value.
+    fn store(cell: &Self::Cell, value: Self);
+    /// Reads the value.
+    fn load(cell: &Self::Cell) -> Self;
+}
+
+macro_rules! impl_shared {
+    ($($T:ty, $Cell:ty;)*) => {$(
+        impl Shared for $T {
+            type Cell = $Cell;
+
+            #[inline(always)]
+            fn store(cell: &$Cell, value: Self) {
+                cell.store(value.to_bits(), Ordering::Relaxed);
+            }
+
+            #[inline(always)]
+            fn load(cell: &$Cell) -> Self {
+                Self::from_bits(cell.load(Ordering::Relaxed))
+            }
+        }
+    )*};
+}
+impl_shared! {
+    bf16, AtomicU16;
+    f16, AtomicU16;
+    f32, AtomicU32;
+    f64, AtomicU64;
+}
 
 /// A floating-point element in memory.
 pub(crate) trait Stored: Copy + Send + Sync + Shared {

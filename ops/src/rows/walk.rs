@@ -16,17 +16,16 @@
 use core::{
     mem::MaybeUninit,
     ops::Range,
-    sync::atomic::{AtomicU16, AtomicU32, AtomicU64, AtomicUsize, Ordering},
+    sync::atomic::{AtomicUsize, Ordering},
 };
 
 use burn::backend::Flex;
-use burn::tensor::{bf16, f16};
 use burn_flex::FlexTensor;
 use kiln_core::HUB;
 use pulp::Arch;
 use rayon::prelude::*;
 
-use super::{flex::Real, stored::Stored};
+use super::stored::{Real, Stored};
 use crate::CsrTensors;
 
 /// Work (entries times features, and rows times features) below which one thread is faster.
@@ -483,40 +482,6 @@ impl<S: Stored> Scattered<S> {
     pub(crate) fn into_vec(self) -> Vec<S> {
         self.0.into_iter().map(|cell| S::load(&cell)).collect()
     }
-}
-
-/// An element that threads share.
-pub(crate) trait Shared {
-    /// Its atomic form.
-    type Cell: Default + Send + Sync;
-    /// Writes a value.
-    fn store(cell: &Self::Cell, value: Self);
-    /// Reads the value.
-    fn load(cell: &Self::Cell) -> Self;
-}
-
-macro_rules! impl_shared {
-    ($($T:ty, $Cell:ty;)*) => {$(
-        impl Shared for $T {
-            type Cell = $Cell;
-
-            #[inline(always)]
-            fn store(cell: &$Cell, value: Self) {
-                cell.store(value.to_bits(), Ordering::Relaxed);
-            }
-
-            #[inline(always)]
-            fn load(cell: &$Cell) -> Self {
-                Self::from_bits(cell.load(Ordering::Relaxed))
-            }
-        }
-    )*};
-}
-impl_shared! {
-    bf16, AtomicU16;
-    f16, AtomicU16;
-    f32, AtomicU32;
-    f64, AtomicU64;
 }
 
 #[cfg(test)]

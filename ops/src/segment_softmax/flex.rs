@@ -4,7 +4,8 @@ use burn::backend::TensorMetadata as _;
 use burn_flex::FlexTensor;
 
 use crate::rows::{
-    flex::{Real, Sorted, elements, row_width, sort_by_row, tensor, with_id, with_real},
+    flex::{Sorted, elements, row_width, sort_by_row, tensor, with_id, with_real},
+    stored::Real,
     walk::sum,
 };
 

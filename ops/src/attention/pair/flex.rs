@@ -27,7 +27,8 @@ use crate::{
         steepness,
     },
     rows::{
-        flex::{Real, elements, row_width, tensor, widened, with_real},
+        flex::{elements, row_width, tensor, widened, with_real},
+        stored::Real,
         walk::{Contiguous, Tile, Walk, cut, fetch, for_ranges, position, stretch, tiles},
     },
 };
