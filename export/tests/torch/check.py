@@ -39,6 +39,8 @@ import struct
 import sys
 import traceback
 import warnings
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import redirect_stdout
 
 warnings.filterwarnings("ignore")
 import torch
@@ -514,6 +516,14 @@ def check_archive(archive, name, checks):
     checks.run(f"{name}: optimize_for_inference", optimized)
 
 
+def check_alone(folder, name):
+    """Checks one archive; the counts and what was printed."""
+    checks, output = Checks(), io.StringIO()
+    with redirect_stdout(output):
+        check_archive(Archive(folder, name), name, checks)
+    return checks, output.getvalue()
+
+
 def write_calls(folder, path):
     """All calls as a list of (archive, method, arguments in order, result), for C++."""
     calls = []
@@ -532,13 +542,16 @@ def main():
         return write_calls(*sys.argv[2:])
     folder, names = sys.argv[1], sys.argv[2:]
     names = names or sorted(entry[:-3] for entry in os.listdir(folder) if entry.endswith(".pt"))
-    torch.set_num_threads(2)
     checks = Checks()
     if not names:
         checks.failed += 1
         print(f"FAILED {folder}: no archives")
-    for name in names:
-        check_archive(Archive(folder, name), name, checks)
+    with ProcessPoolExecutor(initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        for one, output in pool.map(check_alone, [folder] * len(names), names):
+            print(output, end="", flush=True)
+            checks.passed += one.passed
+            checks.failed += one.failed
+            checks.missing |= one.missing
     if checks.missing:
         print(f"skipped, since this PyTorch has no {', '.join(sorted(checks.missing))}")
     print(f"torch {torch.__version__}: {len(names)} archives, {checks.passed} passed, {checks.failed} failed")

@@ -25,6 +25,10 @@ from cases.common import Case
 from generate import build
 
 
+# Layers that drop attention weights.
+ATTENTION = ("GATConv", "GATv2Conv")
+
+
 def modules(archive):
     """PyG's module with the archive's weights, and the archive, both in training mode."""
     pyg = archive.spec["pyg"]
@@ -94,11 +98,11 @@ def main():
         if pyg["conv"] in MODELS and draws_in_order(archive):
             checks.run(f"{name}: two steps", check_steps, archive)
             trained.add(pyg["conv"])
-        if pyg["conv"] == "GATConv" and pyg["kwargs"].get("dropout", 0) > 0:
+        if pyg["conv"] in ATTENTION and pyg["kwargs"].get("dropout", 0) > 0:
             checks.run(f"{name}: dropout", check_attention_dropout, archive,
                        pyg["kwargs"]["dropout"])
             trained.add(pyg["conv"])
-    if trained and trained != {*MODELS, "GATConv"}:
+    if trained and trained != {*MODELS, *ATTENTION}:
         checks.failed += 1
         print(f"FAILED: only {sorted(trained)} were trained")
     print(f"{checks.passed} passed, {checks.failed} failed")
