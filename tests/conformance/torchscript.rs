@@ -171,7 +171,7 @@ fn result(model: &Model, method: &str) -> Value {
             _ => json!(0),
         }
     }
-    structure(&model.program().method(method).unwrap().result)
+    structure(&model.program.method(method).unwrap().result)
 }
 
 /// A module of Burn's own layers, at three sizes.
