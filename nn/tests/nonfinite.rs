@@ -29,15 +29,6 @@ fn difference_of_kinds(got: &TensorData, expected: &TensorData) -> Option<String
     })
 }
 
-/// Whether a gradient is a product with other rows than in PyG: where the map and the sum are in
-/// the order that makes narrower messages, which is not PyG's, the map's gradient takes all rows of
-/// `x` in place of the sums, or the reverse.
-fn is_by_another_order(fixture: &str, gradient: &str) -> bool {
-    let maps = ["lin", "lin_l", "lin_rel"].map(|map| format!("grad.param.{map}.weight"));
-    let is_other = fixture.contains("-widening ") || fixture.contains("-narrowing ");
-    is_other && maps.iter().any(|map| map == gradient)
-}
-
 fn check(report: &mut String, fixture: &Fixture, got: &Outcome) {
     for (number, expected) in fixture.below("out.") {
         let number: usize = number.parse().unwrap();
@@ -49,10 +40,10 @@ fn check(report: &mut String, fixture: &Fixture, got: &Outcome) {
         return;
     }
     for (name, expected) in fixture.below("grad.") {
-        let name = format!("grad.{name}");
-        if is_by_another_order(&fixture.name, &name) {
+        if fixture.is_by_another_order(&name) {
             continue;
         }
+        let name = format!("grad.{name}");
         let missing = || panic!("{}: no {name}", fixture.name);
         let got = got.gradients.get(&name).unwrap_or_else(missing);
         if let Some(difference) = difference_of_kinds(got, &expected) {
