@@ -130,7 +130,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! The command `kiln` (package `kiln-cli`) does the same for files: `kiln export`, `inspect`,
+//! The command `kiln` (package `kiln-gnn-cli`) does the same for files: `kiln export`, `inspect`,
 //! `check`, `convert` and `run`.
 //!
 //! # Backends

@@ -1,7 +1,7 @@
 //! Speed of neighbour sampling, for one core.
 //!
 //! ```text
-//! cargo bench -p kiln-core --features criterion --bench sampler
+//! cargo bench -p kiln-gnn-core --features criterion --bench sampler
 //! ```
 //!
 //! A graph with hubs, 1024 seeds and fan-outs 15, 10 and 5; throughput is sampled edges a second.
