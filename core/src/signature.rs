@@ -7,6 +7,8 @@
 
 use core::fmt;
 
+use burn::tensor::DType;
+
 use crate::any_tensor::Kind;
 
 /// One dimension of a declared input: a named size or a fixed one.
@@ -60,9 +62,11 @@ impl fmt::Display for Dim {
 pub enum Type {
     /// A dense tensor.
     Tensor {
-        /// Element kind; floats are `f32` and integers 32 or 64 bits wide unless a device says
-        /// otherwise.
+        /// Element kind.
         kind: Kind,
+        /// Element type, if it is not the usual one of the kind: floats are as the module's
+        /// parameters, integers have 64 bits.
+        dtype: Option<DType>,
         /// One entry an axis.
         dims: Vec<Dim>,
     },
@@ -105,6 +109,7 @@ impl Type {
     pub fn float<const D: usize>(dims: [Dim; D]) -> Self {
         Self::Tensor {
             kind: Kind::Float,
+            dtype: None,
             dims: Vec::from(dims),
         }
     }
@@ -113,6 +118,7 @@ impl Type {
     pub fn int<const D: usize>(dims: [Dim; D]) -> Self {
         Self::Tensor {
             kind: Kind::Int,
+            dtype: None,
             dims: Vec::from(dims),
         }
     }
@@ -361,8 +367,9 @@ impl Form {
             other => other.clone(),
         };
         match ty {
-            Type::Tensor { kind, dims } => Type::Tensor {
+            Type::Tensor { kind, dtype, dims } => Type::Tensor {
                 kind: *kind,
+                dtype: *dtype,
                 dims: dims.iter().map(dim).collect(),
             },
             Type::EdgeIndex { src, dst, edges } => Type::EdgeIndex {

@@ -83,6 +83,8 @@ fn elem() -> impl Strategy<Value = ElemType> {
         ElemType::F16,
         ElemType::BF16,
         ElemType::I64,
+        ElemType::I32,
+        ElemType::U8,
         ElemType::Bool,
     ])
 }

@@ -78,6 +78,7 @@ fn fill(
     match ty {
         Type::Tensor {
             kind: Kind::Float,
+            dtype: None | Some(DType::F32),
             dims,
         } => {
             let data = floats(dims.iter().map(|dim| sizes.get(dim)).collect());

@@ -11,6 +11,7 @@
 
 mod archive;
 mod builder;
+mod cases;
 mod expectation;
 mod models;
 mod operations;

@@ -22,12 +22,15 @@ use crate::{
 
 /// Names of the requirements that this version does not meet.
 pub(super) fn unknown(requirements: schema::Requirements) -> Vec<String> {
-    let is_known = |name: &str| match name.split_once('.') {
-        None => Op::find(name).is_some(),
-        Some((operation, attribute)) => Op::find(operation).is_some_and(|(spec, _)| {
-            let mut attributes = spec.named_attributes().iter();
-            attributes.any(|one| one.name == attribute)
-        }),
+    let is_known = |name: &str| {
+        schema::FEATURES.contains(&name)
+            || match name.split_once('.') {
+                None => Op::find(name).is_some(),
+                Some((operation, attribute)) => Op::find(operation).is_some_and(|(spec, _)| {
+                    let mut attributes = spec.named_attributes().iter();
+                    attributes.any(|one| one.name == attribute)
+                }),
+            }
     };
     let unknown = requirements.into_iter().filter(|name| !is_known(name));
     unknown.collect()

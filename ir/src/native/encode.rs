@@ -13,7 +13,9 @@ use super::{
 };
 use crate::{
     op::{Op, Scalar, attribute::Value},
-    program::{Arguments, Function, Method, Module, Node, Program, TensorType, Type, ValueType},
+    program::{
+        Arguments, ElemType, Function, Method, Module, Node, Program, TensorType, Type, ValueType,
+    },
     size::{self, Size},
 };
 
@@ -35,7 +37,7 @@ impl Encoded {
             weights.push(schema::Weight {
                 name: tables.text(&weight.name),
                 role: tables.word(weight.role.name()),
-                elem: tables.word(weight.elem.name()),
+                elem: tables.elem(weight.elem),
                 shape: weight.shape.clone(),
             });
         }
@@ -142,9 +144,23 @@ impl Tables {
         sizes.iter().map(|size| self.size(size)).collect()
     }
 
+    /// An element type; a reader must know those that version 3 began without.
+    fn elem(&mut self, elem: ElemType) -> Text {
+        if matches!(elem, ElemType::I32 | ElemType::U8) {
+            self.require(&format!("type.{elem}"));
+        }
+        self.word(elem.name())
+    }
+
+    /// Says that a reader must know a part of the format.
+    fn require(&mut self, feature: &str) {
+        debug_assert!(schema::FEATURES.contains(&feature), "{feature}");
+        self.requirements.insert(feature.to_owned());
+    }
+
     fn tensor(&mut self, ty: &TensorType) -> Tensor {
         Tensor {
-            elem: self.word(ty.elem.name()),
+            elem: self.elem(ty.elem),
             dims: self.sizes(&ty.dims),
         }
     }

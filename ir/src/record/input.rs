@@ -2,7 +2,7 @@
 
 use core::marker::PhantomData;
 
-use burn::tensor::{Bool, Float, Int, Tensor};
+use burn::tensor::{Bool, DType, Float, Int, Tensor};
 use kiln_core::{
     Adjacency, EdgeIndex, Kind, Value,
     signature::{Dim, Param, Signature, Type},
@@ -42,17 +42,28 @@ pub trait Inputs {
 #[derive(Clone, Debug)]
 pub struct TensorInput<const D: usize, K> {
     name: Option<String>,
+    dtype: Option<DType>,
     dims: [Dim; D],
     kind: PhantomData<K>,
 }
 
 impl<const D: usize, K> TensorInput<D, K> {
-    /// A tensor of the given dimensions.
+    /// A tensor of the given dimensions; its floats are as the module's parameters, its integers
+    /// have 64 bits.
     pub fn new(dims: [Dim; D]) -> Self {
         Self {
             name: None,
+            dtype: None,
             dims,
             kind: PhantomData,
+        }
+    }
+
+    /// A tensor of the given element type, which must be of the kind.
+    pub fn of(dtype: DType, dims: [Dim; D]) -> Self {
+        Self {
+            dtype: Some(dtype),
+            ..Self::new(dims)
         }
     }
 
@@ -74,6 +85,7 @@ macro_rules! tensor_input {
                     self.name.clone(),
                     Type::Tensor {
                         kind: Kind::$kind,
+                        dtype: self.dtype,
                         dims,
                     },
                 )
@@ -251,8 +263,8 @@ fn push(signature: &mut Signature, input: &impl Input) {
     signature.params.push(Param { name, ty });
 }
 
-/// Declares a tensor input: element type (`f32`, `i64` or `bool`) and sizes, where a string is a
-/// symbol and a number a fixed size.
+/// Declares a tensor input: element type (`f32`, `f64`, `f16`, `bf16`, `i64`, `i32`, `u8` or
+/// `bool`) and sizes, where a string is a symbol and a number a fixed size.
 ///
 /// ```
 /// let x = kiln_ir::tensor!(f32["N", 1433]);
@@ -260,11 +272,18 @@ fn push(signature: &mut Signature, input: &impl Input) {
 /// ```
 #[macro_export]
 macro_rules! tensor {
-    (f32[$($dim:expr),* $(,)?]) => {
-        $crate::record::TensorInput::<_, $crate::record::Float>::new([$($crate::record::Dim::from($dim)),*])
-    };
-    (i64[$($dim:expr),* $(,)?]) => {
-        $crate::record::TensorInput::<_, $crate::record::Int>::new([$($crate::record::Dim::from($dim)),*])
+    (f32[$($dim:expr),* $(,)?]) => { $crate::tensor!(@ Float F32 [$($dim),*]) };
+    (f64[$($dim:expr),* $(,)?]) => { $crate::tensor!(@ Float F64 [$($dim),*]) };
+    (f16[$($dim:expr),* $(,)?]) => { $crate::tensor!(@ Float F16 [$($dim),*]) };
+    (bf16[$($dim:expr),* $(,)?]) => { $crate::tensor!(@ Float BF16 [$($dim),*]) };
+    (i64[$($dim:expr),* $(,)?]) => { $crate::tensor!(@ Int I64 [$($dim),*]) };
+    (i32[$($dim:expr),* $(,)?]) => { $crate::tensor!(@ Int I32 [$($dim),*]) };
+    (u8[$($dim:expr),* $(,)?]) => { $crate::tensor!(@ Int U8 [$($dim),*]) };
+    (@ $kind:ident $dtype:ident [$($dim:expr),*]) => {
+        $crate::record::TensorInput::<_, $crate::record::$kind>::of(
+            $crate::record::DType::$dtype,
+            [$($crate::record::Dim::from($dim)),*],
+        )
     };
     (bool[$($dim:expr),* $(,)?]) => {
         $crate::record::TensorInput::<_, $crate::record::Bool>::new([$($crate::record::Dim::from($dim)),*])

@@ -121,7 +121,7 @@ impl Tree {
         data: &TensorData,
         transposed: bool,
     ) -> Option<WeightId> {
-        let elem = lift::elem(data.dtype())?;
+        let elem = lift::data_elem(data.dtype())?;
         let mut shape: Vec<u64> = data
             .shape()
             .iter()
@@ -146,9 +146,11 @@ impl Tree {
     }
 }
 
-/// Little-endian bytes in PyTorch's element types: integers as 64 bits, booleans as one byte.
+/// Little-endian bytes in PyTorch's element types; booleans take one byte.
 fn encode(data: &TensorData, elem: ElemType) -> Vec<u8> {
     match elem {
+        ElemType::U8 => data.iter::<u8>().collect(),
+        ElemType::I32 => data.iter::<i32>().flat_map(i32::to_le_bytes).collect(),
         ElemType::I64 => data.iter::<i64>().flat_map(i64::to_le_bytes).collect(),
         ElemType::Bool => data.iter::<bool>().map(u8::from).collect(),
         ElemType::F32 => data.iter::<f32>().flat_map(f32::to_le_bytes).collect(),

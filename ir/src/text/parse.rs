@@ -331,19 +331,8 @@ impl<'a> Parser<'a> {
     }
 
     pub(super) fn elem(&mut self) -> Parsed<ElemType> {
-        let all = [
-            ElemType::F32,
-            ElemType::F64,
-            ElemType::F16,
-            ElemType::BF16,
-            ElemType::I64,
-            ElemType::Bool,
-        ];
-        self.choice(
-            "an element type: f32, f64, f16, bf16, i64 or bool",
-            &all,
-            |elem| elem.name(),
-        )
+        let expected = "an element type: f32, f64, f16, bf16, i64, i32, u8 or bool";
+        self.choice(expected, ElemType::ALL, |elem| elem.name())
     }
 
     /// A sum of products of numbers, symbols, minima and quotients.

@@ -7,6 +7,8 @@ use kiln_ir::{ElemType, Type};
 /// The number of an element type, as code writes it (`dtype=6`).
 pub(super) fn dtype(elem: ElemType) -> &'static str {
     match elem {
+        ElemType::U8 => "0",
+        ElemType::I32 => "3",
         ElemType::I64 => "4",
         ElemType::F16 => "5",
         ElemType::F32 => "6",
