@@ -92,6 +92,9 @@ pub enum Type {
     Optional(Box<Type>),
     /// Several values, such as the features of a bipartite pair of node sets.
     Tuple(Vec<Type>),
+    /// Values by key: a dictionary by node type or edge type. Keys are any text, and each stands
+    /// once.
+    Dict(Vec<(String, Type)>),
     /// The numbers of source and target nodes, `(int, int)`; binds symbols that no tensor shows.
     Size {
         /// Number of source nodes.
@@ -389,6 +392,10 @@ impl Form {
             Type::Optional(inner) => self.renamed(inner).optional(),
             Type::Tuple(items) => {
                 Type::Tuple(items.iter().map(|item| self.renamed(item)).collect())
+            }
+            Type::Dict(entries) => {
+                let entry = |(key, ty): &(String, Type)| (key.clone(), self.renamed(ty));
+                Type::Dict(entries.iter().map(entry).collect())
             }
             Type::Flag => Type::Flag,
         }

@@ -107,6 +107,9 @@ pub enum Type {
     Optional(Box<Type>),
     /// Several values.
     Tuple(Vec<Type>),
+    /// Values by key, such as the features of each node type. Keys are any text, and each stands
+    /// once.
+    Dict(Vec<(String, Type)>),
     /// `(int, int)`: number of source and target nodes. A parameter of this type is optional
     /// and binds the two symbols.
     Size([SymbolId; 2]),

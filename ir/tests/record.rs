@@ -1,4 +1,4 @@
-//! Recordings of small modules: element types as Burn has them.
+//! Recordings of small modules: element types as Burn has them, and dictionaries.
 
 use std::collections::BTreeMap;
 
@@ -6,10 +6,15 @@ use burn::{
     module::{Module, Param},
     tensor::{DType, Device, Int, Tensor, TensorData},
 };
-use kiln_core::{AnyTensor, Value};
+use kiln_core::{AnyTensor, EdgeIndex, Flow, Value};
 use kiln_ir::{
-    ElemType, Model, Recorder, Session, Type, parse, print, record::TensorInput, tensor,
+    ElemType, Model, Recorder, Session, Type, edge_index, parse, print,
+    record::{Dict, Optional, TensorInput},
+    tensor,
 };
+use kiln_ops::Endpoints;
+
+use crate::support;
 
 /// A product, and the rows of it that numbers choose.
 #[derive(Module, Debug)]
@@ -128,5 +133,144 @@ fn files_say_that_they_have_further_integers() {
     .unwrap();
     for name in [b"\x08type.i32".as_slice(), b"\x07type.u8"] {
         assert!(bytes.windows(name.len()).any(|part| part == name));
+    }
+}
+
+/// One relation of a heterogeneous graph, as PyG's `HeteroConv` has it: the mean of the sources,
+/// mapped.
+#[derive(Module, Debug)]
+struct Relation {
+    weight: Param<Tensor<2>>,
+}
+
+/// Papers and authors; a relation has a module of its own.
+#[derive(Module, Debug)]
+struct Hetero {
+    writes: Relation,
+    cites: Relation,
+}
+
+type Features = BTreeMap<String, Tensor<2>>;
+
+impl Hetero {
+    fn new(device: &Device) -> Self {
+        let relation = |values: [[f32; 2]; 3]| Relation {
+            weight: Param::from_tensor(Tensor::from_data(values, device)),
+        };
+        Self {
+            writes: relation([[1.0, 0.5], [-1.0, 2.0], [0.25, 4.0]]),
+            cites: relation([[-2.0, 1.5], [3.0, 0.5], [1.0, 1.0]]),
+        }
+    }
+
+    fn forward(&self, x: &Features, edges: &BTreeMap<String, EdgeIndex>) -> Features {
+        let propagate = |relation: &Relation, key: &str, source: &str| {
+            let mapped = x[source].clone().matmul(relation.weight.val());
+            let ends = Endpoints::new(edges[key].clone(), Flow::SourceToTarget);
+            kiln_ops::aggregate(mapped, None, &ends, kiln_ops::Reduce::Mean)
+        };
+        let papers = propagate(&self.writes, "author__writes__paper", "author")
+            + propagate(&self.cites, "paper__cites__paper", "paper");
+        let authors = x["author"].clone().mul_scalar(2.0);
+        [("author", authors), ("paper", papers)]
+            .map(|(key, value)| (key.to_owned(), value))
+            .into()
+    }
+
+    fn record(&self) -> Model {
+        let x = Dict::new([
+            ("paper", tensor!(f32["P", 3])),
+            ("author", tensor!(f32["A", 3])),
+        ]);
+        let edges = Dict::new([
+            (("author", "writes", "paper"), edge_index!("A", "P", "W")),
+            (("paper", "cites", "paper"), edge_index!("P", "C")),
+        ]);
+        Recorder::new(self)
+            .overload("forward", (x, edges), |net: &Self, (x, edges)| {
+                net.forward(&x, &edges)
+            })
+            .finish()
+            .unwrap()
+    }
+}
+
+/// A module that takes and gives dictionaries keeps them in the program, in text and file.
+#[test]
+fn dictionaries_by_node_and_edge_type_are_recorded() {
+    let device = Device::flex();
+    let module = Hetero::new(&device);
+    let model = module.record();
+    let text = print(&model.program);
+    let signature = "forward(x_dict: {paper: f32[$P, 3], author: f32[$A, 3]}, \
+        edge_index_dict: {author__writes__paper: i64[2, $W], paper__cites__paper: i64[2, $C]}) \
+        -> {author: f32[$A, 3], paper: f32[$P, 2]}";
+    assert!(text.contains(signature), "{text}");
+    assert_eq!(parse(&text).unwrap(), *model.program);
+    let model = Model::from_bytes(&model.to_bytes().unwrap()).unwrap();
+    assert_eq!(print(&model.program), text);
+
+    let features = |rows, seed| support::floats([rows, 3], seed, &device).float::<2>();
+    let x = Features::from([
+        ("author".to_owned(), features(2, 1)),
+        ("paper".to_owned(), features(4, 2)),
+    ]);
+    let pairs = |pairs: &[[i64; 2]]| support::edges(pairs, &device).int::<2>();
+    let writes = EdgeIndex::new(pairs(&[[0, 1], [1, 1], [0, 3]]), 2, 4).unwrap();
+    let cites = EdgeIndex::new(pairs(&[[0, 1], [2, 0]]), 4, 4).unwrap();
+    let edges = BTreeMap::from([
+        ("author__writes__paper".to_owned(), writes),
+        ("paper__cites__paper".to_owned(), cites),
+    ]);
+    let mut inputs = support::Inputs::new();
+    for (key, value) in &x {
+        inputs.insert(format!("x_dict.{key}"), value.clone().into());
+    }
+    for (key, value) in &edges {
+        inputs.insert(format!("edge_index_dict.{key}"), value.tensor().into());
+    }
+    let session = Session::new(&model, &device).unwrap();
+    let got = session.run("forward", inputs.clone()).unwrap();
+    let expected = module.forward(&x, &edges);
+    let names: Vec<&str> = got.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["output.author", "output.paper"]);
+    for ((name, got), expected) in got.into_iter().zip(expected.into_values()) {
+        support::assert_close(&name, got, expected.into(), 1e-6);
+    }
+
+    inputs.remove("x_dict.author");
+    let error = session.run("forward", inputs).unwrap_err().to_string();
+    assert!(error.contains("x_dict.author"), "{error}");
+}
+
+/// An edge type that a graph may lack is an input that may be absent.
+#[test]
+fn entries_of_dictionaries_may_be_optional() {
+    let device = Device::flex();
+    let module = Relation {
+        weight: Param::from_tensor(Tensor::from_data([[1.0_f32], [2.0]], &device)),
+    };
+    let inputs = (Dict::new([
+        ("paper", Optional(tensor!(f32["P", 2]))),
+        ("field of study", Optional(tensor!(f32["F", 2]))),
+    ]),);
+    let model = Recorder::new(&module)
+        .overload("forward", inputs, |relation: &Relation, (x,)| {
+            let rows = x.into_values().flatten().map(|x| x.sum_dim(0));
+            let none = Tensor::zeros([1, 2], &relation.weight.device());
+            rows.fold(none, |sum, row| sum + row)
+                .matmul(relation.weight.val())
+        })
+        .finish()
+        .unwrap();
+    assert_eq!(model.program.method("forward").unwrap().cases.len(), 4);
+    let session = Session::new(&model, &device).unwrap();
+    let given = |name: &str| {
+        let x = Tensor::<2>::from_data([[1.0_f32, 3.0], [4.0, 5.0]], &device);
+        support::one(name, x.into())
+    };
+    for name in ["x_dict.paper", "x_dict.\"field of study\""] {
+        let got = session.run("forward", given(name)).unwrap();
+        assert_eq!(support::values(got[0].1.clone()).1, [21.0]);
     }
 }

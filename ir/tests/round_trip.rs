@@ -106,7 +106,8 @@ fn ty() -> impl Strategy<Value = Type> {
             inner
                 .clone()
                 .prop_map(|inner| Type::Optional(Box::new(inner))),
-            vec(inner, 0..3).prop_map(Type::Tuple),
+            vec(inner.clone(), 0..3).prop_map(Type::Tuple),
+            vec((name(), inner), 0..3).prop_map(Type::Dict),
         ]
     })
 }

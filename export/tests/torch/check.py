@@ -18,7 +18,8 @@ name of an input's tensor or of a parameter, where its gradient is not finite (0
 3 negative and infinite). It is that of the sum of the results, each times its tensor in "cotangents".
 
 An argument or a result is the name of a tensor in the safetensors file, a list for a tuple,
-{"ints": [5, 3]} for a tuple of integers, a boolean, or null for None. "args" has names in the
+{"dict": {"paper": "0.in.x.paper"}} for a dictionary, {"ints": [5, 3]} for a tuple of integers, a boolean,
+or null for None. Keys of a dictionary whose value is null are left out. "args" has names in the
 order of the method's parameters; trailing ones that have defaults may be left out.
 "parameters" and "buffers" may be replaced by one list "state_dict" where roles do not matter.
 Calls in "refused", which may be left out, must raise an error with the given part of a message.
@@ -112,6 +113,8 @@ class Archive:
             return convert(self.tensors[form])
         if isinstance(form, list):
             return tuple(self.value(item, convert) for item in form)
+        if isinstance(form, dict) and "dict" in form:
+            return {key: self.value(item, convert) for key, item in form["dict"].items() if item is not None}
         if isinstance(form, dict):
             return tuple(form["ints"])
         return form
@@ -138,6 +141,11 @@ def compare(got, expected, rtol=RTOL, atol=ATOL, place="output"):
             raise AssertionError(f"{place}: expected a tuple of {len(expected)}, got {type(got).__name__}")
         for position, (left, right) in enumerate(zip(got, expected)):
             compare(left, right, rtol, atol, f"{place}.{position}")
+    elif isinstance(expected, dict):
+        if not isinstance(got, dict) or got.keys() != expected.keys():
+            raise AssertionError(f"{place}: expected a dictionary of {list(expected)}, got {got}")
+        for key in expected:
+            compare(got[key], expected[key], rtol, atol, f"{place}.{key}")
     elif isinstance(expected, torch.Tensor):
         if not isinstance(got, torch.Tensor):
             raise AssertionError(f"{place}: expected a tensor, got {type(got).__name__}")
@@ -149,6 +157,20 @@ def compare(got, expected, rtol=RTOL, atol=ATOL, place="output"):
             raise AssertionError(f"{place}: values differ by up to {worst}")
     elif got != expected:
         raise AssertionError(f"{place}: expected {expected}, got {got}")
+
+
+def all_tensors(value):
+    """The tensors of a result."""
+    if isinstance(value, torch.Tensor):
+        yield value
+    else:
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from all_tensors(item)
+
+
+def first_tensor(value):
+    """The first tensor of a result."""
+    return next(all_tensors(value))
 
 
 def double(tensor):
@@ -229,6 +251,12 @@ def close_enough(got, expected, tolerance, place="output"):
         for position, (left, right) in enumerate(zip(got, expected)):
             close_enough(left, right, tolerance, f"{place}.{position}")
         return
+    if isinstance(expected, dict):
+        if not isinstance(got, dict) or got.keys() != expected.keys():
+            raise AssertionError(f"{place}: expected a dictionary of {list(expected)}, got {got}")
+        for key in expected:
+            close_enough(got[key], expected[key], tolerance, f"{place}.{key}")
+        return
     if got.is_floating_point() != expected.is_floating_point() or got.shape != expected.shape:
         raise AssertionError(f"{place}: expected {expected.dtype} {tuple(expected.shape)}, "
                              f"got {got.dtype} {tuple(got.shape)}")
@@ -268,9 +296,7 @@ def check_precision(archive, checks, label, dtype):
             for _ in range(3):
                 got = getattr(module, call["method"])(**archive.args(call, rounded))
                 close_enough(got, expected, PRECISIONS[dtype])
-                first = got
-                while isinstance(first, tuple):
-                    first = first[0]
+                first = first_tensor(got)
                 if first.is_floating_point() and first.dtype != dtype:
                     raise AssertionError(f"the result is {first.dtype}")
         checks.run(f"{label}: call {number} of {call['method']}", check)
@@ -311,8 +337,8 @@ def check_gradient_kinds(archive, checks, name):
             leaves = []
 
             def flatten(value):
-                if isinstance(value, tuple):
-                    for item in value:
+                if isinstance(value, (tuple, dict)):
+                    for item in value.values() if isinstance(value, dict) else value:
                         flatten(item)
                 elif value.is_floating_point():
                     leaves.append(value)
@@ -350,12 +376,13 @@ def check_train(archive):
         out = getattr(module, call["method"])(**args)
         torch.manual_seed(1)
         other = getattr(module, call["method"])(**args)
-        while isinstance(out, tuple):
-            out, other = out[0], other[0]
-        differs |= not torch.equal(out, other)
-        if out.requires_grad:
+        pairs = list(zip(all_tensors(out), all_tensors(other)))
+        differs |= any(not torch.equal(left, right) for left, right in pairs)
+        trained = [left for left, _ in pairs if left.requires_grad]
+        if trained:
             module.zero_grad()
-            (out * torch.linspace(0.5, 1.5, out.numel()).reshape(out.shape)).sum().backward()
+            sum((left * torch.linspace(0.5, 1.5, left.numel()).reshape(left.shape)).sum()
+                for left in trained).backward()
             for name, parameter in module.named_parameters():
                 if parameter.grad is not None:
                     if not torch.isfinite(parameter.grad).all():
@@ -387,10 +414,7 @@ def check_input_gradients(archive):
         method = getattr(module, call["method"])
 
         def first():
-            out = method(**args)
-            while isinstance(out, tuple):
-                out = out[0]
-            return out
+            return first_tensor(method(**args))
 
         out = first()
         if not leaf or not out.is_floating_point() or not out.requires_grad or not out.numel():

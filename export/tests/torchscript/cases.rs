@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use kiln_ir::{ElemType, Leaf, Type};
+use kiln_ir::{ElemType, Leaf, Type, leaf::entry_name};
 
 use crate::{
     builder::Builder,
@@ -97,11 +97,14 @@ fn tensor(text: &str) -> (String, Data) {
 
 /// An argument from the tensors in it.
 fn argument(ty: &Type, name: &str, inputs: &BTreeMap<String, Data>) -> Arg {
+    if let Type::Dict(entries) = ty {
+        let entry = |(key, ty): &(String, Type)| {
+            (key.clone(), argument(ty, &entry_name(name, key), inputs))
+        };
+        return Arg::Dict(entries.iter().map(entry).collect());
+    }
     let leaves = ty.leaves(name);
-    let is_absent = leaves
-        .iter()
-        .all(|leaf| leaf.optional && !inputs.contains_key(&leaf.name));
-    if is_absent {
+    if leaves.iter().any(|leaf| !inputs.contains_key(&leaf.name)) {
         return Arg::None;
     }
     let mut given = leaves.iter().map(|leaf| inputs[&leaf.name].clone());
@@ -117,13 +120,21 @@ fn structure(ty: &Type, tensors: &mut dyn Iterator<Item = Data>) -> Arg {
             let items = items.iter().map(|item| structure(item, tensors));
             Arg::Tuple(items.collect())
         }
+        Type::Dict(entries) => {
+            let entries = entries.iter();
+            Arg::Dict(
+                entries
+                    .map(|(key, ty)| (key.clone(), structure(ty, tensors)))
+                    .collect(),
+            )
+        }
         Type::Adjacency(_) | Type::Size(_) | Type::Flag => panic!("no case has {ty:?}"),
     }
 }
 
 #[test]
 fn cases_of_the_executor_are_written() {
-    for name in ["floats", "integers"] {
+    for name in ["dicts", "floats", "integers"] {
         let (builder, calls) = case(name);
         assert!(!calls.is_empty(), "{name}");
         write(name, &builder.model(), &calls, &[]);

@@ -114,6 +114,7 @@ fn bytes_of(elem: ElemType, value: f64) -> Vec<u8> {
 pub(crate) enum Arg {
     Tensor(Data),
     Tuple(Vec<Arg>),
+    Dict(Vec<(String, Arg)>),
     Ints(Vec<usize>),
     Flag(bool),
     None,
@@ -210,8 +211,8 @@ pub(crate) fn write(name: &str, model: &Model, calls: &[Call], refused: &[Refusa
     safetensors::serialize_to_file(views, None, &file).unwrap();
 }
 
-/// The JSON form of an argument: the name of a tensor, a list for a tuple, `{"ints": [..]}`, a
-/// boolean, or null.
+/// The JSON form of an argument: the name of a tensor, a list for a tuple, `{"dict": {..}}`,
+/// `{"ints": [..]}`, a boolean, or null.
 fn store(arg: &Arg, name: &str, tensors: &mut BTreeMap<String, Data>) -> Value {
     match arg {
         Arg::Tensor(data) => {
@@ -223,6 +224,12 @@ fn store(arg: &Arg, name: &str, tensors: &mut BTreeMap<String, Data>) -> Value {
             .enumerate()
             .map(|(position, item)| store(item, &format!("{name}.{position}"), tensors))
             .collect(),
+        Arg::Dict(entries) => {
+            let entry = |(key, item): &(String, Arg)| {
+                (key.clone(), store(item, &format!("{name}.{key}"), tensors))
+            };
+            json!({ "dict": entries.iter().map(entry).collect::<serde_json::Map<_, _>>() })
+        }
         Arg::Ints(ints) => json!({ "ints": ints }),
         Arg::Flag(flag) => json!(flag),
         Arg::None => Value::Null,

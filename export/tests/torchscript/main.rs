@@ -15,4 +15,5 @@ mod cases;
 mod expectation;
 mod models;
 mod operations;
+mod recorded;
 mod snapshots;

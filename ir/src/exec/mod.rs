@@ -125,7 +125,7 @@ impl Session {
     /// Runs a method. Inputs have the names of the [leaves](crate::leaf) of its parameters: `x`,
     /// `x.0`, `edge_index`, `edge_index.rowptr`, ...; optional ones may be left out. A parameter of
     /// type `size(..)` is an integer tensor of two elements, and optional. Results are `output`, or
-    /// `output.0`, `output.1`, ... for a tuple.
+    /// `output.0`, `output.1`, ... for a tuple, `output.paper`, ... for a dictionary.
     ///
     /// `forward` also stands for `forward__0`, `forward__1`, ...: the first that takes inputs of
     /// these names, kinds and ranks runs.

@@ -205,6 +205,13 @@ impl Tables {
             }
             TypePart::Size(symbols) => Type::Size(symbols),
             TypePart::Flag => Type::Flag,
+            TypePart::Dict(keys) => {
+                let mut entries = Vec::new();
+                for key in keys {
+                    entries.push((self.text(key)?, self.next_type(parts, below)?));
+                }
+                Type::Dict(entries)
+            }
         })
     }
 

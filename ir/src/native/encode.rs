@@ -175,11 +175,17 @@ impl Tables {
             Type::Tuple(items) => TypePart::Tuple(count(items.len())),
             Type::Size(symbols) => TypePart::Size(*symbols),
             Type::Flag => TypePart::Flag,
+            Type::Dict(entries) => {
+                self.require("type.dict");
+                let keys = entries.iter();
+                TypePart::Dict(keys.map(|(key, _)| self.text(key)).collect())
+            }
         };
         out.push(part);
         match ty {
             Type::Optional(inner) => self.ty(inner, out),
             Type::Tuple(items) => items.iter().for_each(|item| self.ty(item, out)),
+            Type::Dict(entries) => entries.iter().for_each(|(_, ty)| self.ty(ty, out)),
             Type::Tensor(_) | Type::Adjacency(_) | Type::Size(_) | Type::Flag => {}
         }
     }

@@ -13,7 +13,7 @@ use crate::program::{FunctionId, ModuleId, SymbolId, ValueId, WeightId};
 pub(super) type Requirements = Vec<String>;
 
 /// What readers of version 3 did not know from the beginning, other than operations and attributes.
-pub(super) const FEATURES: &[&str] = &["type.i32", "type.u8"];
+pub(super) const FEATURES: &[&str] = &["type.dict", "type.i32", "type.u8"];
 
 /// Number of a string.
 pub(super) type Text = u32;
@@ -63,6 +63,8 @@ pub(super) enum TypePart {
     Tuple(u32),
     Size([SymbolId; 2]),
     Flag,
+    /// With its keys.
+    Dict(Vec<Text>),
 }
 
 #[derive(Serialize, Deserialize)]

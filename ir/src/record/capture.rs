@@ -338,6 +338,12 @@ fn argument(
                 .map(|item| argument(item, size_of, float, present, optional))
                 .collect(),
         ),
+        Type::Dict(entries) => {
+            let entry = |(key, ty): &(String, Type)| {
+                (key.clone(), argument(ty, size_of, float, present, optional))
+            };
+            Value::Dict(entries.iter().map(entry).collect())
+        }
         Type::Size { .. } | Type::Flag => Value::None,
     }
 }
@@ -368,6 +374,12 @@ fn results(value: Value, outputs: &mut Vec<AnyTensor>) -> Structure {
             items
                 .into_iter()
                 .map(|item| results(item, outputs))
+                .collect(),
+        ),
+        Value::Dict(entries) => Structure::Dict(
+            entries
+                .into_iter()
+                .map(|(key, value)| (key, results(value, outputs)))
                 .collect(),
         ),
         Value::None => Structure::Tuple(Vec::new()),

@@ -84,6 +84,11 @@ impl Declaration<'_> {
                 };
                 Type::Size([id(src), id(dst)])
             }
+            InputType::Dict(entries) => {
+                let entry =
+                    |(key, ty): &(String, InputType)| Some((key.clone(), self.parameter_type(ty)?));
+                Type::Dict(entries.iter().map(entry).collect::<Option<_>>()?)
+            }
             InputType::Flag => Type::Flag,
         })
     }
@@ -121,6 +126,7 @@ pub(super) fn symbol_names(signature: &Signature) -> Vec<String> {
             InputType::Size { src, dst } => [src, dst].into_iter().for_each(push),
             InputType::Optional(inner) => collect(inner, names),
             InputType::Tuple(items) => items.iter().for_each(|item| collect(item, names)),
+            InputType::Dict(entries) => entries.iter().for_each(|(_, ty)| collect(ty, names)),
             InputType::Flag => {}
         }
     }
@@ -142,6 +148,11 @@ pub(super) fn result_type(
         Structure::Adjacency { value } => {
             let count = if *value { 3 } else { 2 };
             Type::Tuple(outputs.take(count).map(Type::Tensor).collect())
+        }
+        Structure::Dict(entries) => {
+            let entries = entries.iter();
+            let entry = |(key, one): &(String, Structure)| (key.clone(), result_type(one, outputs));
+            Type::Dict(entries.map(entry).collect())
         }
         Structure::Tuple(items) => Type::Tuple(
             items

@@ -36,7 +36,7 @@ use std::collections::HashSet;
 
 pub use burn::tensor::{Bool, DType, Float, Int};
 pub use error::{Place, RecordError};
-pub use input::{AdjacencyInput, EdgeIndexInput, Input, Inputs, Optional, TensorInput};
+pub use input::{AdjacencyInput, Dict, EdgeIndexInput, Input, Inputs, Key, Optional, TensorInput};
 pub use kiln_core::signature::Dim;
 
 use burn::module::{Module as BurnModule, ModuleDisplay};
@@ -282,9 +282,20 @@ fn record_method<M: BurnModule>(
                 inputs.push((leaf.name.clone(), leaf.ty.clone()));
                 if leaf.optional {
                     name.push('_');
-                    name.push_str(&leaf.name.replace('.', "_"));
+                    let part = |next: char| {
+                        if next.is_ascii_alphanumeric() {
+                            next
+                        } else {
+                            '_'
+                        }
+                    };
+                    name.extend(leaf.name.chars().map(part));
                 }
             }
+        }
+        // Keys that differ may give one name.
+        while program.functions.iter().any(|other| other.name == name) {
+            name.push('_');
         }
         let built = Builder::new(program, tree, &fresh)
             .build(&name, inputs, merged)

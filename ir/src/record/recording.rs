@@ -14,6 +14,7 @@ pub(super) enum Structure {
     Tensor,
     Adjacency { value: bool },
     Tuple(Vec<Structure>),
+    Dict(Vec<(String, Structure)>),
 }
 
 /// One step of a recording.

@@ -283,6 +283,11 @@ impl<'a> Parser<'a> {
         })?;
         let mut ty = match self.peek() {
             Token::Mark('(') => Type::Tuple(self.list('(', ')', |parser| parser.ty(below))?),
+            Token::Mark('{') => Type::Dict(self.list('{', '}', |parser| {
+                let key = parser.name("a key")?;
+                parser.mark(':')?;
+                Ok((key, parser.ty(below)?))
+            })?),
             Token::Word(word) if word == "csr" => {
                 self.advance();
                 self.mark('(')?;
