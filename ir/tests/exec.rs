@@ -113,7 +113,11 @@ fn contents(tensor: AnyTensor) -> (String, Vec<usize>, Vec<f64>) {
 pub(crate) fn model(text: &str) -> Model {
     let program = validate(parse(text).unwrap()).unwrap();
     let mut weights = Weights::new();
-    for weight in &program.weights {
+    for weight in program
+        .weights
+        .iter()
+        .filter(|weight| weight.tied.is_none())
+    {
         let count = weight.shape.iter().product::<u64>();
         let prefix = format!("; weight {} =", weight.name);
         let line = text.lines().find_map(|line| line.strip_prefix(&prefix));

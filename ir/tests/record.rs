@@ -274,3 +274,59 @@ fn entries_of_dictionaries_may_be_optional() {
         assert_eq!(support::values(got[0].1.clone()).1, [21.0]);
     }
 }
+
+/// An encoder and a decoder with one matrix, which the decoder applies backwards.
+#[derive(Module, Debug)]
+struct Tied {
+    encoder: Relation,
+    decoder: Relation,
+}
+
+/// A parameter that two modules have is one tensor under two names, in the program and in files.
+#[test]
+fn tied_parameters_are_stored_once() {
+    let device = Device::flex();
+    let matrix = Tensor::<2>::from_data([[1.0_f32, 0.5], [-1.0, 2.0]], &device);
+    let encoder = Relation {
+        weight: Param::from_tensor(matrix),
+    };
+    let module = Tied {
+        decoder: encoder.clone(),
+        encoder,
+    };
+    let forward = |tied: &Tied, (x,): (Tensor<2>,)| {
+        let hidden = x.matmul(tied.encoder.weight.val());
+        hidden.matmul(tied.decoder.weight.val().transpose())
+    };
+    let model = Recorder::new(&module)
+        .overload("forward", (tensor!(f32["N", 2]),), forward)
+        .finish()
+        .unwrap();
+    let text = print(&model.program);
+    let declared = "weight @encoder.weight: parameter f32[2, 2]\n\
+        weight @decoder.weight: parameter f32[2, 2] = @encoder.weight\n";
+    assert!(text.contains(declared), "{text}");
+    assert!(text.contains("= weight @decoder.weight"), "{text}");
+    assert_eq!(parse(&text).unwrap(), *model.program);
+    assert_eq!(model.weights.len(), 1);
+
+    let bytes = model.to_bytes().unwrap();
+    let model = Model::from_bytes(&bytes).unwrap();
+    assert_eq!(print(&model.program), text);
+    let x = support::floats([3, 2], 4, &device);
+    let expected = forward(&module, (x.clone().float(),));
+    let session = Session::new(&model, &device).unwrap();
+    let got = session.run("forward", support::one("x", x)).unwrap();
+    support::assert_close("output", got[0].1.clone(), expected.into(), 1e-6);
+
+    let mut weights = model.weights.clone();
+    let values = weights.bytes("encoder.weight").unwrap().to_vec();
+    weights
+        .insert("decoder.weight", ElemType::F32, [2, 2], values)
+        .unwrap();
+    let error = Model::new(model.program, weights).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "\"decoder.weight\" has values of its own, but it is tied to \"encoder.weight\""
+    );
+}

@@ -225,15 +225,25 @@ fn program() -> impl Strategy<Value = Program> {
         WeightRole::Buffer,
         WeightRole::Constant,
     ];
-    let weight = (name(), select(roles), elem(), vec(any::<u64>(), 0..3));
+    let weight = (
+        name(),
+        select(roles),
+        elem(),
+        vec(any::<u64>(), 0..3),
+        option::of(0..WEIGHTS),
+    );
     let weights = vec(weight, WEIGHTS as usize).prop_map(|weights| {
         let numbered = weights.into_iter().enumerate();
         numbered
-            .map(|(number, (name, role, elem, shape))| Weight {
+            .map(|(number, (name, role, elem, shape, tied))| Weight {
                 name: format!("{name}{number}"),
                 role,
                 elem,
                 shape,
+
+                tied: tied
+                    .filter(|&other| (other as usize) < number)
+                    .map(WeightId),
             })
             .collect::<Vec<_>>()
     });

@@ -21,7 +21,7 @@ An argument or a result is the name of a tensor in the safetensors file, a list 
 {"dict": {"paper": "0.in.x.paper"}} for a dictionary, {"ints": [5, 3]} for a tuple of integers, a boolean,
 or null for None. Keys of a dictionary whose value is null are left out. "args" has names in the
 order of the method's parameters; trailing ones that have defaults may be left out.
-"parameters" and "buffers" may be replaced by one list "state_dict" where roles do not matter.
+"tied" maps the names of weights to those whose tensors they are. "parameters" and "buffers" may be replaced by one list "state_dict" where roles do not matter.
 Calls in "refused", which may be left out, must raise an error with the given part of a message.
 With "results_only": true, only loading, the state_dict and the results of calls are checked, in every
 precision.
@@ -219,9 +219,10 @@ def check_state_dict(archive, module):
         expected = spec["state_dict"]
     else:
         expected = spec["parameters"] + spec["buffers"]
+        tied = spec.get("tied", {})
         for kind in ("parameters", "buffers"):
             found = sorted(name for name, _ in getattr(module, "named_" + kind)())
-            if found != sorted(name for name, _ in spec[kind]):
+            if found != sorted(name for name, _ in spec[kind] if name not in tied):
                 raise AssertionError(f"{kind}: {found}")
         for name, parameter in module.named_parameters():
             if parameter.requires_grad != parameter.is_floating_point():
@@ -398,6 +399,29 @@ def check_train(archive):
         raise AssertionError("eval() has no effect")
 
 
+def check_tied(archive):
+    """Tied weights are one tensor: after training, conversion, and when saved and loaded again."""
+    def check(module, what):
+        state = module.state_dict()
+        for name, other in archive.spec["tied"].items():
+            if state[name].data_ptr() != state[other].data_ptr():
+                raise AssertionError(f"{name} and {other} are not tied {what}")
+        return {name: state[name].clone() for name in archive.spec["tied"]}
+
+    module = archive.load().train()
+    before = check(module, "when loaded")
+    optimizer = torch.optim.SGD(module.parameters(), lr=0.1)
+    for call in archive.spec["calls"]:
+        out = getattr(module, call["method"])(**archive.args(call))
+        sum(tensor.sum() for tensor in all_tensors(out)).backward()
+    optimizer.step()
+    after = check(module, "after a step")
+    if any(torch.equal(before[name], after[name]) for name in before):
+        raise AssertionError("a step leaves tied weights as they were")
+    check(check_save(archive, module), "when saved and loaded again")
+    check(module.double(), "as double")
+
+
 def check_input_gradients(archive):
     """Float inputs get the gradient that finite differences give, in double precision."""
     module = archive.load().double()
@@ -503,6 +527,8 @@ def check_archive(archive, name, checks):
     if archive.spec.get("results_only"):
         return
     checks.run(f"{name}: train and eval", check_train, archive)
+    if archive.spec.get("tied"):
+        checks.run(f"{name}: tied weights", check_tied, archive)
     checks.run(f"{name}: gradients of inputs", check_input_gradients, archive)
     checks.run(f"{name}: wrong arguments", check_wrong_arguments, archive)
     checks.run(f"{name}: refused calls", check_refused, archive, archive.load())

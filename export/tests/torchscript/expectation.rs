@@ -178,7 +178,13 @@ pub(crate) fn write(name: &str, model: &Model, calls: &[Call], refused: &[Refusa
             .map(|weight| json!([weight.name, weight.shape]))
             .collect::<Vec<Value>>()
     };
+    let weights = &model.program.weights;
+    let tied = weights.iter().filter_map(|weight| {
+        let other = weights[weight.tied?.index()].name.clone();
+        Some((weight.name.clone(), other.into()))
+    });
     let json = json!({
+        "tied": tied.collect::<serde_json::Map<_, _>>(),
         "calls": list,
         "refused": refused,
         "parameters": keys(WeightRole::Parameter),

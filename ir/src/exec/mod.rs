@@ -263,7 +263,7 @@ impl Session {
         let one = |tensor| Ok(vec![tensor]);
         match site.op() {
             Op::Weight(id) => {
-                if let Some(Some(tensor)) = self.weights.get(id.index()) {
+                if let Some(Some(tensor)) = self.weights.get(self.program.stored(*id).index()) {
                     return one(tensor.clone());
                 }
                 let name = crate::text::Words(&self.program).weight(*id);

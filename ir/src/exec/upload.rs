@@ -35,6 +35,7 @@ pub(super) fn weights(
             .collect();
         for node in &function.nodes {
             let Op::Weight(id) = node.op else { continue };
+            let id = program.stored(id);
             let (Some(slot), Some(weight)) = (
                 uploaded.get_mut(id.index()),
                 program.weights.get(id.index()),

@@ -15,7 +15,7 @@ use crate::{
     },
     program::{
         Arguments, Case, Function, Method, Module, Node, Param, Program, Symbol, TensorType, Type,
-        ValueType, Weight,
+        ValueType, Weight, WeightId,
     },
     size::{Factor, MAX_NESTING, Size, Term},
 };
@@ -65,6 +65,21 @@ pub(super) fn program(program: schema::Program, bytes: usize) -> Result<Program,
         out.functions.push(tables.function(number, function)?);
     }
     Ok(out)
+}
+
+/// Ties weights as pairs say: one, and the one whose tensor it is.
+pub(super) fn tie(program: &mut Program, pairs: schema::Ties) -> Result<(), NativeError> {
+    let count = program.weights.len();
+    for (WeightId(number), to) in pairs {
+        let weight = program.weights.get_mut(WeightId(number).index());
+        let weight = weight.ok_or(Malformed::Reference {
+            what: "weight",
+            number,
+            count,
+        });
+        at(|| "the tied weights".to_owned(), weight)?.tied = Some(to);
+    }
+    Ok(())
 }
 
 /// A part of the program, or an error that names its place.
@@ -221,6 +236,7 @@ impl Tables {
             role: self.one_of("a role", weight.role)?,
             elem: self.one_of("an element type", weight.elem)?,
             shape: weight.shape,
+            tied: None,
         })
     }
 

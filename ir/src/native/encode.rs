@@ -5,16 +5,20 @@ use std::{
     hash::Hash,
 };
 
+use bincode::{config::standard, error::EncodeError, serde::encode_to_vec};
+
 use super::{
+    VERSION,
     budget::{Parts, parts},
     schema::{
-        self, Attribute, Factor, Operation, Requirements, SizeNumber, Tensor, Text, TypePart,
+        self, Attribute, Factor, Operation, Requirements, SizeNumber, Tensor, Text, Ties, TypePart,
     },
 };
 use crate::{
     op::{Op, Scalar, attribute::Value},
     program::{
         Arguments, ElemType, Function, Method, Module, Node, Program, TensorType, Type, ValueType,
+        WeightId,
     },
     size::{self, Size},
 };
@@ -23,6 +27,8 @@ use crate::{
 pub(super) struct Encoded {
     pub(super) requirements: Requirements,
     pub(super) program: schema::Program,
+    /// Written if there are any.
+    pub(super) ties: Ties,
     /// What a reader will make of names and sizes.
     pub(super) parts: Parts,
 }
@@ -41,6 +47,14 @@ impl Encoded {
                 shape: weight.shape.clone(),
             });
         }
+        let ids = (0..).map(WeightId);
+        let ties = ids.zip(&program.weights);
+        let ties: Ties = ties
+            .filter_map(|(id, weight)| Some((id, weight.tied?)))
+            .collect();
+        if !ties.is_empty() {
+            tables.require(schema::TIED);
+        }
         let modules = program.modules.iter();
         let modules = modules.map(|module| tables.module(module)).collect();
         let functions = program.functions.iter();
@@ -48,6 +62,7 @@ impl Encoded {
         Self {
             requirements: tables.requirements.into_iter().collect(),
             parts: tables.parts,
+            ties,
             program: schema::Program {
                 strings: tables.strings.items,
                 sizes: tables.sums,
@@ -57,6 +72,18 @@ impl Encoded {
                 functions,
             },
         }
+    }
+}
+
+impl Encoded {
+    /// The program as it stands in a file.
+    pub(super) fn bytes(&self) -> Result<Vec<u8>, EncodeError> {
+        let content = (VERSION, &self.requirements, &self.program);
+        let mut bytes = encode_to_vec(content, standard())?;
+        if !self.ties.is_empty() {
+            bytes.extend(encode_to_vec(&self.ties, standard())?);
+        }
+        Ok(bytes)
     }
 }
 

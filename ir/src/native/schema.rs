@@ -13,7 +13,13 @@ use crate::program::{FunctionId, ModuleId, SymbolId, ValueId, WeightId};
 pub(super) type Requirements = Vec<String>;
 
 /// What readers of version 3 did not know from the beginning, other than operations and attributes.
-pub(super) const FEATURES: &[&str] = &["type.dict", "type.i32", "type.u8"];
+pub(super) const FEATURES: &[&str] = &["type.dict", "type.i32", "type.u8", TIED];
+
+/// The requirement of programs behind which [`Ties`] stand.
+pub(super) const TIED: &str = "weight.tied";
+
+/// Tied weights, and the weights whose tensors they are.
+pub(super) type Ties = Vec<(WeightId, WeightId)>;
 
 /// Number of a string.
 pub(super) type Text = u32;

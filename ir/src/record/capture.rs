@@ -181,18 +181,30 @@ pub(super) fn record<M: Module>(request: &Request<'_, M>) -> Result<Recording, R
     // model in each recording.
     let mut constants = BTreeMap::new();
     let mut known = BTreeMap::new();
-    let params: HashMap<TensorId, ParamId> = params
+    let mut seen: HashMap<ParamId, usize> = HashMap::new();
+    let mut occurrence = |param| {
+        let count = seen.entry(param).or_insert(0);
+        *count += 1;
+        *count - 1
+    };
+    let params: HashMap<TensorId, (ParamId, usize)> = params
         .into_iter()
-        .map(|(param, tensor)| (tensor, param))
+        .map(|(param, tensor)| (tensor, (param, occurrence(param))))
         .collect();
     for (tensor, data) in captured.values {
         let Some(number) = lifter.numbering.existing(tensor) else {
             continue;
         };
         match (params.get(&tensor), lift::data_elem(data.dtype())) {
-            (Some(&id), Some(elem)) => {
+            (Some(&(id, occurrence)), Some(elem)) => {
                 let dims = data.shape().iter().map(|&dim| size_to_i64(dim)).collect();
-                known.insert(number, Parameter { id, elem, dims });
+                let parameter = Parameter {
+                    id,
+                    occurrence,
+                    elem,
+                    dims,
+                };
+                known.insert(number, parameter);
             }
             _ => {
                 constants.insert(number, data);

@@ -171,12 +171,14 @@ impl<'a> Parser<'a> {
         let role = self.choice(expected, WeightRole::ALL, |role| role.name())?;
         let elem = self.elem()?;
         let shape = self.brackets(|parser| Ok(parser.int()?.0))?;
+        let tied = self.eat('=').then(|| self.weight_name()).transpose()?;
         let id = WeightId(next_id(self.program.weights.len()));
         self.program.weights.push(Weight {
             name: name.to_owned(),
             role,
             elem,
             shape,
+            tied,
         });
         self.weights.entry(name).or_insert(id);
         self.lines.insert(Place::Weight(id), token.line);
