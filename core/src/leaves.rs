@@ -1,5 +1,7 @@
 //! The tensors inside structured values, by name.
 
+use std::collections::BTreeMap;
+
 use burn::tensor::{Bool, Int, Tensor};
 
 use crate::any_tensor::AnyTensor;
@@ -14,6 +16,7 @@ use crate::any_tensor::AnyTensor;
 /// | tensor | `x` |
 /// | `Option` | those of the value inside, none if absent |
 /// | tuple, `Vec` | `x.0`, `x.1`, .. |
+/// | `BTreeMap<String, _>` | `x.paper`, `x."field of study"`, .. |
 /// | [`EdgeIndex`](crate::EdgeIndex) | `x` |
 /// | [`Adjacency`](crate::Adjacency) | `x.rowptr`, `x.col`, `x.value` |
 /// | [`Nodes`](crate::Nodes) | `x`, or `x.0` and `x.1` for a pair |
@@ -30,6 +33,37 @@ pub fn part(name: &str, part: impl core::fmt::Display) -> String {
     } else {
         format!("{name}.{part}")
     }
+}
+
+/// Name of the value of a key: `x.paper`, or `x."field of study"` where the key is no identifier.
+pub fn entry(name: &str, key: &str) -> String {
+    let is_word = |next: char| next.is_ascii_alphanumeric() || next == '_';
+    if key.chars().all(is_word)
+        && !key.starts_with(|first: char| first.is_ascii_digit())
+        && !key.is_empty()
+    {
+        part(name, key)
+    } else {
+        part(name, quoted(key))
+    }
+}
+
+/// A text in double quotes; quotes, backslashes and control characters are escaped.
+pub fn quoted(text: &str) -> String {
+    let mut quoted = String::from("\"");
+    for next in text.chars() {
+        match next {
+            '"' => quoted += "\\\"",
+            '\\' => quoted += "\\\\",
+            next if next.is_control() => {
+                quoted += "\\";
+                quoted.extend(next.escape_unicode().skip(1));
+            }
+            next => quoted.push(next),
+        }
+    }
+    quoted.push('"');
+    quoted
 }
 
 impl<const D: usize> Leaves for Tensor<D> {
@@ -61,6 +95,17 @@ impl<T: Leaves> Leaves for Vec<T> {
         self.into_iter()
             .enumerate()
             .map(|(position, value)| value.map_leaves(&part(name, position), f))
+            .collect()
+    }
+}
+
+impl<T: Leaves> Leaves for BTreeMap<String, T> {
+    fn map_leaves(self, name: &str, f: &mut dyn FnMut(String, AnyTensor) -> AnyTensor) -> Self {
+        self.into_iter()
+            .map(|(key, value)| {
+                let value = value.map_leaves(&entry(name, &key), f);
+                (key, value)
+            })
             .collect()
     }
 }

@@ -81,7 +81,7 @@ pub use graph::Graph;
 pub use groups::Groups;
 pub use history::{Change, ChangeKind};
 pub use integers::{IntegerError, int_dtype, int_tensor, size_to_i64};
-pub use leaves::{Leaves, part as leaf_name};
+pub use leaves::{Leaves, entry as entry_name, part as leaf_name, quoted};
 pub use nodes::Nodes;
 pub use precision::{MatmulPrecision, matmul_precision, set_matmul_precision};
 pub use read::ReadError;

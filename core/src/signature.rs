@@ -7,6 +7,8 @@
 
 use core::fmt;
 
+use burn::tensor::DType;
+
 use crate::any_tensor::Kind;
 
 /// One dimension of a declared input: a named size or a fixed one.
@@ -60,9 +62,11 @@ impl fmt::Display for Dim {
 pub enum Type {
     /// A dense tensor.
     Tensor {
-        /// Element kind; floats are `f32` and integers 32 or 64 bits wide unless a device says
-        /// otherwise.
+        /// Element kind.
         kind: Kind,
+        /// Element type, if it is not the usual one of the kind: floats are as the module's
+        /// parameters, integers have 64 bits.
+        dtype: Option<DType>,
         /// One entry an axis.
         dims: Vec<Dim>,
     },
@@ -88,6 +92,9 @@ pub enum Type {
     Optional(Box<Type>),
     /// Several values, such as the features of a bipartite pair of node sets.
     Tuple(Vec<Type>),
+    /// Values by key: a dictionary by node type or edge type. Keys are any text, and each stands
+    /// once.
+    Dict(Vec<(String, Type)>),
     /// The numbers of source and target nodes, `(int, int)`; binds symbols that no tensor shows.
     Size {
         /// Number of source nodes.
@@ -105,6 +112,7 @@ impl Type {
     pub fn float<const D: usize>(dims: [Dim; D]) -> Self {
         Self::Tensor {
             kind: Kind::Float,
+            dtype: None,
             dims: Vec::from(dims),
         }
     }
@@ -113,6 +121,7 @@ impl Type {
     pub fn int<const D: usize>(dims: [Dim; D]) -> Self {
         Self::Tensor {
             kind: Kind::Int,
+            dtype: None,
             dims: Vec::from(dims),
         }
     }
@@ -361,8 +370,9 @@ impl Form {
             other => other.clone(),
         };
         match ty {
-            Type::Tensor { kind, dims } => Type::Tensor {
+            Type::Tensor { kind, dtype, dims } => Type::Tensor {
                 kind: *kind,
+                dtype: *dtype,
                 dims: dims.iter().map(dim).collect(),
             },
             Type::EdgeIndex { src, dst, edges } => Type::EdgeIndex {
@@ -382,6 +392,10 @@ impl Form {
             Type::Optional(inner) => self.renamed(inner).optional(),
             Type::Tuple(items) => {
                 Type::Tuple(items.iter().map(|item| self.renamed(item)).collect())
+            }
+            Type::Dict(entries) => {
+                let entry = |(key, ty): &(String, Type)| (key.clone(), self.renamed(ty));
+                Type::Dict(entries.iter().map(entry).collect())
             }
             Type::Flag => Type::Flag,
         }

@@ -1,5 +1,7 @@
 //! Values whose type is known at run time: what typed forward variants take and return.
 
+use std::collections::BTreeMap;
+
 use crate::{Adjacency, EdgeIndex, any_tensor::AnyTensor};
 
 /// An argument or a result of a typed forward variant.
@@ -17,8 +19,17 @@ pub enum Value {
     Adjacency(Adjacency),
     /// Several values.
     Tuple(Vec<Value>),
+    /// Values by key, such as the features of each node type.
+    Dict(Vec<(String, Value)>),
     /// An absent optional value.
     None,
+}
+
+impl<V: Into<Value>> From<BTreeMap<String, V>> for Value {
+    fn from(values: BTreeMap<String, V>) -> Self {
+        let entries = values.into_iter();
+        Self::Dict(entries.map(|(key, value)| (key, value.into())).collect())
+    }
 }
 
 impl<T: Into<AnyTensor>> From<T> for Value {

@@ -8,8 +8,11 @@
 //! |---|---|
 //! | `x: f32[$N, 8]` | `x` |
 //! | `x: (f32[$N, 8], f32[$M, 8]?)` | `x.0`, `x.1` (optional) |
+//! | `x_dict: {paper: f32[$P, 8], "field of study": f32[$F, 8]}` | `x_dict.paper`, `x_dict."field of study"` |
 //! | `edge_index: csr(i64[$N + 1], i64[$E], f32[$E])` | `edge_index.rowptr`, `edge_index.col`, `edge_index.value` (optional) |
 //! | `size: size($N, $M)` and `flag` | none |
+
+pub use kiln_core::entry_name;
 
 pub use crate::types::MAX_TYPE_DEPTH;
 use crate::{
@@ -57,6 +60,11 @@ impl Type {
                     item.collect(&format!("{name}.{position}"), optional, below, leaves);
                 }
             }
+            Self::Dict(entries) => {
+                for (key, ty) in entries {
+                    ty.collect(&entry_name(name, key), optional, below, leaves);
+                }
+            }
             Self::Size(_) | Self::Flag => {}
         }
     }
@@ -71,6 +79,7 @@ impl Type {
                 Type::Tensor(_) | Type::Adjacency(_) | Type::Size(_) | Type::Flag => true,
                 Type::Optional(inner) => within(inner, below),
                 Type::Tuple(items) => items.iter().all(|item| within(item, below)),
+                Type::Dict(entries) => entries.iter().all(|(_, ty)| within(ty, below)),
             }
         }
         within(self, MAX_TYPE_DEPTH)
@@ -101,6 +110,7 @@ impl Method {
                 | Type::Adjacency(_)
                 | Type::Optional(_)
                 | Type::Tuple(_)
+                | Type::Dict(_)
                 | Type::Flag => None,
             })
     }

@@ -45,6 +45,9 @@ pub struct Weight {
     pub elem: ElemType,
     /// Sizes of the axes.
     pub shape: Vec<u64>,
+    /// The weight whose tensor this is, under a second name; one that stands before. Training
+    /// changes both, and only the first has values of its own.
+    pub tied: Option<WeightId>,
 }
 
 /// A symbolic size.
@@ -200,6 +203,12 @@ impl Program {
             .methods
             .iter()
             .find(|method| method.name == name)
+    }
+
+    /// The weight that has the values of another: that one, or what it is tied to.
+    pub fn stored(&self, id: WeightId) -> WeightId {
+        let tied = self.weights.get(id.index()).and_then(|weight| weight.tied);
+        tied.unwrap_or(id)
     }
 
     /// Name of a symbol, or its number where there is none.

@@ -9,7 +9,9 @@ pub const MAX_TYPE_DEPTH: usize = 16;
 
 /// Element type of a tensor in a program.
 ///
-/// Integers are `I64` as in PyTorch. An executor may hold those that fit in fewer bits.
+/// Integers wrap beyond their bits, as PyTorch's do; those that say where, such as the ends of
+/// edges, are `I64`. An executor may hold integers in more or fewer bits where that makes no
+/// difference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ElemType {
     /// 32-bit float.
@@ -22,6 +24,10 @@ pub enum ElemType {
     BF16,
     /// 64-bit signed integer.
     I64,
+    /// 32-bit signed integer.
+    I32,
+    /// 8-bit unsigned integer.
+    U8,
     /// Boolean.
     Bool,
 }
@@ -32,19 +38,35 @@ impl ElemType {
         matches!(self, Self::F32 | Self::F64 | Self::F16 | Self::BF16)
     }
 
+    /// Whether this is an integer type.
+    pub fn is_int(self) -> bool {
+        self.int_range().is_some()
+    }
+
+    /// The least and the greatest integer of an integer type.
+    pub fn int_range(self) -> Option<[i64; 2]> {
+        match self {
+            Self::I64 => Some([i64::MIN, i64::MAX]),
+            Self::I32 => Some([i32::MIN.into(), i32::MAX.into()]),
+            Self::U8 => Some([0, u8::MAX.into()]),
+            Self::F32 | Self::F64 | Self::F16 | Self::BF16 | Self::Bool => None,
+        }
+    }
+
     /// Bytes of an element in a file; a boolean takes one.
     pub fn size_bytes(self) -> u64 {
         match self {
             Self::F64 | Self::I64 => 8,
-            Self::F32 => 4,
+            Self::F32 | Self::I32 => 4,
             Self::F16 | Self::BF16 => 2,
-            Self::Bool => 1,
+            Self::U8 | Self::Bool => 1,
         }
     }
 }
 
 words!(ElemType {
-    F32 "f32", F64 "f64", F16 "f16", BF16 "bf16", I64 "i64", Bool "bool",
+    F32 "f32", F64 "f64", F16 "f16", BF16 "bf16", I64 "i64", I32 "i32", U8 "u8",
+    Bool "bool",
 });
 
 impl fmt::Display for ElemType {
@@ -85,6 +107,9 @@ pub enum Type {
     Optional(Box<Type>),
     /// Several values.
     Tuple(Vec<Type>),
+    /// Values by key, such as the features of each node type. Keys are any text, and each stands
+    /// once.
+    Dict(Vec<(String, Type)>),
     /// `(int, int)`: number of source and target nodes. A parameter of this type is optional
     /// and binds the two symbols.
     Size([SymbolId; 2]),

@@ -75,6 +75,14 @@ pub enum WeightsError {
         /// The type of the values.
         got: String,
     },
+    /// A weight that has the values of another has some of its own.
+    #[error("\"{name}\" has values of its own, but it is tied to \"{other}\"")]
+    Tied {
+        /// The weight.
+        name: String,
+        /// The weight that has its values.
+        other: String,
+    },
     /// A weight that the program does not declare.
     #[error("the program has no weight \"{name}\"")]
     Extra {
@@ -168,13 +176,25 @@ impl Weights {
         self.tensors.is_empty()
     }
 
-    /// Checks that these are the weights that the program declares, no more and no less.
+    /// Checks that these are the weights that the program declares, no more and no less. Of tied
+    /// ones only the first has values.
     ///
     /// # Errors
     /// If one is missing, of another type, or unknown to the program.
     pub fn fit(&self, program: &Program) -> Result<(), WeightsError> {
         for weight in &program.weights {
             let name = || weight.name.clone();
+            if let Some(other) = weight.tied {
+                if self.tensors.contains_key(&weight.name) {
+                    let other = program.weights.get(other.index());
+                    let other = other.map(|other| other.name.clone());
+                    return Err(WeightsError::Tied {
+                        name: name(),
+                        other: other.unwrap_or_default(),
+                    });
+                }
+                continue;
+            }
             let entry = self.tensors.get(&weight.name);
             let entry = entry.ok_or_else(|| WeightsError::Missing { name: name() })?;
             if entry.elem != weight.elem || entry.shape != weight.shape {

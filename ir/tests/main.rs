@@ -12,6 +12,7 @@ mod operations;
 mod pass;
 mod precision;
 mod prepared;
+mod record;
 mod round_trip;
 mod support;
 mod version_1;

@@ -83,6 +83,8 @@ fn elem() -> impl Strategy<Value = ElemType> {
         ElemType::F16,
         ElemType::BF16,
         ElemType::I64,
+        ElemType::I32,
+        ElemType::U8,
         ElemType::Bool,
     ])
 }
@@ -104,7 +106,8 @@ fn ty() -> impl Strategy<Value = Type> {
             inner
                 .clone()
                 .prop_map(|inner| Type::Optional(Box::new(inner))),
-            vec(inner, 0..3).prop_map(Type::Tuple),
+            vec(inner.clone(), 0..3).prop_map(Type::Tuple),
+            vec((name(), inner), 0..3).prop_map(Type::Dict),
         ]
     })
 }
@@ -222,15 +225,25 @@ fn program() -> impl Strategy<Value = Program> {
         WeightRole::Buffer,
         WeightRole::Constant,
     ];
-    let weight = (name(), select(roles), elem(), vec(any::<u64>(), 0..3));
+    let weight = (
+        name(),
+        select(roles),
+        elem(),
+        vec(any::<u64>(), 0..3),
+        option::of(0..WEIGHTS),
+    );
     let weights = vec(weight, WEIGHTS as usize).prop_map(|weights| {
         let numbered = weights.into_iter().enumerate();
         numbered
-            .map(|(number, (name, role, elem, shape))| Weight {
+            .map(|(number, (name, role, elem, shape, tied))| Weight {
                 name: format!("{name}{number}"),
                 role,
                 elem,
                 shape,
+
+                tied: tied
+                    .filter(|&other| (other as usize) < number)
+                    .map(WeightId),
             })
             .collect::<Vec<_>>()
     });

@@ -45,7 +45,9 @@ fn models_are_written_as_they_were() {
 /// writes files that are not there.
 #[test]
 fn models_with_later_operations_are_written_as_they_were() {
-    for name in ["order", "repeat", "scatter"] {
+    for name in [
+        "dicts", "floats", "integers", "order", "repeat", "scatter", "tied",
+    ] {
         let text = files().join("../exec").join(name).with_extension("kir");
         let model = model(&fs::read_to_string(text).unwrap());
         let path = files().join("v3").join(name).with_extension("kiln");

@@ -178,13 +178,15 @@ pub(crate) fn write_down<const D: usize, const R: usize>(
 ///
 /// # Panics
 /// Outside a recording.
-pub fn input(kind: Kind, shape: Shape) -> AnyTensor {
+pub fn input(dtype: DType, shape: Shape) -> AnyTensor {
+    let kind = if dtype.is_float() {
+        Kind::Float
+    } else if dtype.is_bool() {
+        Kind::Bool
+    } else {
+        Kind::Int
+    };
     with(|recording| {
-        let dtype = match kind {
-            Kind::Float => DType::F32,
-            Kind::Int => DType::I64,
-            Kind::Bool => DType::Bool(burn::tensor::BoolStore::U8),
-        };
         let out = TensorIr::uninit(recording.client.create_empty_handle(), shape, dtype);
         let tensor = define(&recording.client, marker::INPUT, &[], out, vec![]);
         wrap(kind, tensor)

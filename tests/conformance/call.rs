@@ -78,6 +78,7 @@ fn fill(
     match ty {
         Type::Tensor {
             kind: Kind::Float,
+            dtype: None | Some(DType::F32),
             dims,
         } => {
             let data = floats(dims.iter().map(|dim| sizes.get(dim)).collect());
@@ -128,6 +129,7 @@ fn fill(
             let size = vec![int(sizes.get(src)), int(sizes.get(dst))];
             inputs.insert(name.to_owned(), TensorData::new(size, [2]));
         }
+        Type::Dict(_) => panic!("no layer takes a dictionary as `{name}`"),
         Type::Optional(_) | Type::Flag => {}
     }
     // Edge weights that add up to a negative degree make a normalised layer NaN, as in PyG.
@@ -193,6 +195,7 @@ fn argument(
                 })
                 .collect(),
         ),
+        Type::Dict(_) => panic!("no layer takes a dictionary as `{name}`"),
         Type::Size { .. } | Type::Flag => Value::None,
     }
 }
@@ -207,6 +210,9 @@ fn flatten(value: Value, results: &mut Vec<TensorData>) {
             results.extend(adjacency.value().map(Tensor::into_data));
         }
         Value::Tuple(items) => items.into_iter().for_each(|item| flatten(item, results)),
+        Value::Dict(entries) => entries
+            .into_iter()
+            .for_each(|(_, item)| flatten(item, results)),
         Value::None => {}
     }
 }

@@ -165,7 +165,7 @@ fn json_summary(model: &Model, size: u64) -> serde_json::Value {
     })
 }
 
-/// Sums over all weights.
+/// Sums over all weights; tied ones count once.
 struct Total {
     values: u64,
     trainable: u64,
@@ -179,7 +179,11 @@ impl Total {
             trainable: 0,
             bytes: 0,
         };
-        for weight in &program.weights {
+        for weight in program
+            .weights
+            .iter()
+            .filter(|weight| weight.tied.is_none())
+        {
             let values: u64 = weight.shape.iter().product();
             total.values += values;
             total.bytes += weight_bytes(weight);

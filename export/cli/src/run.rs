@@ -7,7 +7,7 @@ use kiln::{
     burn::tensor::Device,
     core::{AnyTensor, MatmulPrecision, backend, set_matmul_precision},
     ir::{
-        Model, Session, Size, SymbolId,
+        ElemType, Model, Session, Size, SymbolId,
         program::{Method, Type},
     },
 };
@@ -115,9 +115,10 @@ fn execute(
     let results = session
         .run(&method.name, inputs.upload(device)?)
         .with_context(|| format!("cannot run `{}`", method.name))?;
-    results
-        .into_iter()
-        .map(|(name, tensor)| Output::read(name, tensor))
+    let leaves = method.result_leaves().into_iter();
+    leaves
+        .zip(results)
+        .map(|(leaf, (name, tensor))| Output::read(name, leaf.ty.elem, tensor))
         .collect()
 }
 
@@ -136,7 +137,7 @@ fn device(name: Option<&str>) -> anyhow::Result<Device> {
             shape: vec![1],
             values: Values::F32(vec![0.0]),
         };
-        Output::read("probe".to_owned(), probe.upload(&device)?)?;
+        Output::read("probe".to_owned(), ElemType::F32, probe.upload(&device)?)?;
         Ok(device)
     };
     let name = name.map_or("the default backend".to_owned(), |name| {

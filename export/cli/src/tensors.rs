@@ -178,7 +178,7 @@ impl<'a> GraphFile<'a> {
             ElemType::F64 => doubles(&view).map(|values| Values::Float(values, DType::F64)),
             ElemType::F16 => doubles(&view).map(|values| Values::Float(values, DType::F16)),
             ElemType::BF16 => doubles(&view).map(|values| Values::Float(values, DType::BF16)),
-            ElemType::I64 => integers(&view)?.map(Values::Int),
+            ElemType::I64 | ElemType::I32 | ElemType::U8 => integers(&view)?.map(Values::Int),
             ElemType::Bool => booleans(&view)?.map(Values::Bool),
         };
         let values = values.ok_or_else(mismatch)?;
@@ -301,8 +301,8 @@ pub(crate) struct Output {
 const SHOWN: usize = 4;
 
 impl Output {
-    /// Copies a result from its device.
-    pub(crate) fn read(name: String, tensor: AnyTensor) -> anyhow::Result<Self> {
+    /// Copies a result of an element type from its device.
+    pub(crate) fn read(name: String, elem: ElemType, tensor: AnyTensor) -> anyhow::Result<Self> {
         let shape = tensor.shape().to_vec();
         let rank = shape.len();
         let kind = tensor.kind();
@@ -331,13 +331,19 @@ impl Output {
                 (dtype, data.as_bytes().to_vec(), first)
             }
             Kind::Int => {
-                let values: Vec<i64> = data.iter::<i64>().collect();
-                let first = values.iter().take(SHOWN).map(i64::to_string).collect();
-                (
-                    Dtype::I64,
-                    values.into_iter().flat_map(i64::to_le_bytes).collect(),
-                    first,
-                )
+                let first = data.iter::<i64>().take(SHOWN);
+                let first = first.map(|value| value.to_string()).collect();
+                match elem {
+                    ElemType::I32 => {
+                        let bytes = data.iter::<i32>().flat_map(i32::to_le_bytes);
+                        (Dtype::I32, bytes.collect(), first)
+                    }
+                    ElemType::U8 => (Dtype::U8, data.iter::<u8>().collect(), first),
+                    _ => {
+                        let bytes = data.iter::<i64>().flat_map(i64::to_le_bytes);
+                        (Dtype::I64, bytes.collect(), first)
+                    }
+                }
             }
             Kind::Bool => {
                 let values: Vec<bool> = data.iter::<bool>().collect();

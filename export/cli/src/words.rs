@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use kiln::ir::{
     Program, Size,
+    leaf::entry_name,
     program::{Method, TensorType, Type},
 };
 
@@ -80,6 +81,15 @@ pub(crate) fn ty(program: &Program, ty: &Type) -> String {
                 "size({}, {})?",
                 program.symbol_name(*src),
                 program.symbol_name(*dst)
+            )
+        }
+        Type::Dict(entries) => {
+            let entry = |(key, ty): &(String, Type)| {
+                format!("{}: {}", entry_name("", key), self::ty(program, ty))
+            };
+            format!(
+                "{{{}}}",
+                entries.iter().map(entry).collect::<Vec<_>>().join(", ")
             )
         }
         Type::Flag => "flag".to_owned(),

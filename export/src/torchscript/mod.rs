@@ -97,7 +97,7 @@ fn write_archive<'a, W: Write + Seek>(
     let mut objects = Objects {
         program,
         code: &code,
-        uses: uses(&code),
+        uses: uses(program, &code),
         storages: Vec::new(),
         pickle: Pickle::new(),
     };
@@ -135,7 +135,7 @@ fn write_archive<'a, W: Write + Seek>(
 struct Objects<'a> {
     program: &'a Program,
     code: &'a Code,
-    /// How many modules have each weight; above one it is shared.
+    /// How many modules have the tensor of each weight; above one it is shared.
     uses: BTreeMap<WeightId, usize>,
     /// The weight in each `data/<number>`.
     storages: Vec<WeightId>,
@@ -171,6 +171,7 @@ impl Objects<'_> {
     }
 
     fn tensor(&mut self, id: WeightId) -> Result<(), Error> {
+        let id = self.program.stored(id);
         let shared = self.uses.get(&id).is_some_and(|uses| *uses > 1);
         if shared && self.storages.contains(&id) {
             self.pickle.recall(id.0);
@@ -186,10 +187,10 @@ impl Objects<'_> {
     }
 }
 
-fn uses(code: &Code) -> BTreeMap<WeightId, usize> {
+fn uses(program: &Program, code: &Code) -> BTreeMap<WeightId, usize> {
     let mut uses = BTreeMap::new();
     for (_, weight) in code.objects.iter().flat_map(|object| &object.weights) {
-        *uses.entry(*weight).or_insert(0) += 1;
+        *uses.entry(program.stored(*weight)).or_insert(0) += 1;
     }
     uses
 }

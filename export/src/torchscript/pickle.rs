@@ -177,6 +177,8 @@ fn storage_class(elem: ElemType) -> &'static str {
         ElemType::F16 => "HalfStorage",
         ElemType::BF16 => "BFloat16Storage",
         ElemType::I64 => "LongStorage",
+        ElemType::I32 => "IntStorage",
+        ElemType::U8 => "ByteStorage",
         ElemType::Bool => "BoolStorage",
     }
 }

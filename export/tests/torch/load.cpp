@@ -25,6 +25,14 @@ static bool same(const c10::IValue& got, const c10::IValue& expected) {
     }
     return true;
   }
+  if (expected.isGenericDict()) {
+    if (!got.isGenericDict() || got.toGenericDict().size() != expected.toGenericDict().size()) return false;
+    for (const auto& entry : expected.toGenericDict()) {
+      const auto found = got.toGenericDict().find(entry.key());
+      if (found == got.toGenericDict().end() || !same(found->value(), entry.value())) return false;
+    }
+    return true;
+  }
   if (expected.isTensor()) {
     if (!got.isTensor()) return false;
     const auto& left = got.toTensor();

@@ -72,6 +72,7 @@ impl Builder {
                 .iter()
                 .map(|&size| u64::try_from(size).unwrap())
                 .collect(),
+            tied: None,
         });
         self.values.insert(name.to_owned(), data);
         if role != WeightRole::Constant {
@@ -125,7 +126,12 @@ impl Builder {
 
     pub(crate) fn model(self) -> Model {
         let mut weights = Weights::new();
-        for weight in &self.program.weights {
+        let own = self
+            .program
+            .weights
+            .iter()
+            .filter(|weight| weight.tied.is_none());
+        for weight in own {
             let bytes = self.values[&weight.name].bytes();
             weights
                 .insert(&weight.name, weight.elem, weight.shape.clone(), bytes)

@@ -12,6 +12,8 @@ pub(crate) enum Values {
     Float(Vec<f32>),
     Int(Vec<i64>),
     Bool(Vec<bool>),
+    /// Of any type: the bytes in a file.
+    Bytes(ElemType, Vec<u8>),
 }
 
 /// A tensor.
@@ -46,8 +48,19 @@ impl Data {
         }
     }
 
+    /// Numbers that the element type has exactly.
+    pub(crate) fn of(elem: ElemType, shape: &[usize], values: &[f64]) -> Self {
+        assert_eq!(shape.iter().product::<usize>(), values.len());
+        let bytes = values.iter().flat_map(|&value| bytes_of(elem, value));
+        Self {
+            shape: shape.to_vec(),
+            values: Values::Bytes(elem, bytes.collect()),
+        }
+    }
+
     pub(crate) fn elem(&self) -> ElemType {
         match self.values {
+            Values::Bytes(elem, _) => elem,
             Values::Float(_) => ElemType::F32,
             Values::Int(_) => ElemType::I64,
             Values::Bool(_) => ElemType::Bool,
@@ -56,6 +69,7 @@ impl Data {
 
     pub(crate) fn bytes(&self) -> Vec<u8> {
         match &self.values {
+            Values::Bytes(_, bytes) => bytes.clone(),
             Values::Float(values) => values
                 .iter()
                 .flat_map(|value| value.to_le_bytes())
@@ -69,11 +83,38 @@ impl Data {
     }
 }
 
+/// The bytes of a number that the element type has exactly. Floats of 16 bits are 0 or not too near
+/// to it.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "tests use numbers that fit"
+)]
+fn bytes_of(elem: ElemType, value: f64) -> Vec<u8> {
+    let bits = (value as f32).to_bits();
+    match elem {
+        ElemType::F64 => value.to_le_bytes().to_vec(),
+        ElemType::F32 => bits.to_le_bytes().to_vec(),
+        ElemType::BF16 => bits.to_le_bytes()[2..].to_vec(),
+        ElemType::F16 => {
+            let magnitude = match bits & 0x7fff_ffff {
+                0 => 0,
+                bits => (bits >> 13) - (112 << 10),
+            };
+            ((bits >> 16 & 0x8000) | magnitude).to_le_bytes()[..2].to_vec()
+        }
+        ElemType::I64 => (value as i64).to_le_bytes().to_vec(),
+        ElemType::I32 => (value as i32).to_le_bytes().to_vec(),
+        ElemType::U8 => vec![u8::try_from(value as i64).unwrap()],
+        ElemType::Bool => vec![u8::from(value != 0.0)],
+    }
+}
+
 /// An argument or a result.
 #[derive(Clone, Debug)]
 pub(crate) enum Arg {
     Tensor(Data),
     Tuple(Vec<Arg>),
+    Dict(Vec<(String, Arg)>),
     Ints(Vec<usize>),
     Flag(bool),
     None,
@@ -137,7 +178,13 @@ pub(crate) fn write(name: &str, model: &Model, calls: &[Call], refused: &[Refusa
             .map(|weight| json!([weight.name, weight.shape]))
             .collect::<Vec<Value>>()
     };
+    let weights = &model.program.weights;
+    let tied = weights.iter().filter_map(|weight| {
+        let other = weights[weight.tied?.index()].name.clone();
+        Some((weight.name.clone(), other.into()))
+    });
     let json = json!({
+        "tied": tied.collect::<serde_json::Map<_, _>>(),
         "calls": list,
         "refused": refused,
         "parameters": keys(WeightRole::Parameter),
@@ -153,9 +200,13 @@ pub(crate) fn write(name: &str, model: &Model, calls: &[Call], refused: &[Refusa
     let views = tensors.iter().map(|(name, data)| {
         let dtype = match data.elem() {
             ElemType::F32 => Dtype::F32,
+            ElemType::F64 => Dtype::F64,
+            ElemType::F16 => Dtype::F16,
+            ElemType::BF16 => Dtype::BF16,
             ElemType::I64 => Dtype::I64,
+            ElemType::I32 => Dtype::I32,
+            ElemType::U8 => Dtype::U8,
             ElemType::Bool => Dtype::BOOL,
-            other => panic!("{other}"),
         };
         (
             name,
@@ -166,8 +217,8 @@ pub(crate) fn write(name: &str, model: &Model, calls: &[Call], refused: &[Refusa
     safetensors::serialize_to_file(views, None, &file).unwrap();
 }
 
-/// The JSON form of an argument: the name of a tensor, a list for a tuple, `{"ints": [..]}`, a
-/// boolean, or null.
+/// The JSON form of an argument: the name of a tensor, a list for a tuple, `{"dict": {..}}`,
+/// `{"ints": [..]}`, a boolean, or null.
 fn store(arg: &Arg, name: &str, tensors: &mut BTreeMap<String, Data>) -> Value {
     match arg {
         Arg::Tensor(data) => {
@@ -179,6 +230,12 @@ fn store(arg: &Arg, name: &str, tensors: &mut BTreeMap<String, Data>) -> Value {
             .enumerate()
             .map(|(position, item)| store(item, &format!("{name}.{position}"), tensors))
             .collect(),
+        Arg::Dict(entries) => {
+            let entry = |(key, item): &(String, Arg)| {
+                (key.clone(), store(item, &format!("{name}.{key}"), tensors))
+            };
+            json!({ "dict": entries.iter().map(entry).collect::<serde_json::Map<_, _>>() })
+        }
         Arg::Ints(ints) => json!({ "ints": ints }),
         Arg::Flag(flag) => json!(flag),
         Arg::None => Value::Null,

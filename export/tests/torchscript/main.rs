@@ -11,7 +11,9 @@
 
 mod archive;
 mod builder;
+mod cases;
 mod expectation;
 mod models;
 mod operations;
+mod recorded;
 mod snapshots;

@@ -108,7 +108,7 @@ fn full(
         Kind::Int => {
             let number = eval.integer(value)?.unwrap_or_default();
             let dtype = eval.int_dtype(site, [number; 2])?;
-            Dispatch::int_full(shape, BurnScalar::Int(number), device, dtype)
+            Dispatch::int_full(shape, eval.scalar(value, elem)?, device, dtype)
         }
         Kind::Bool if *value == Scalar::Bool(true) => {
             Dispatch::bool_ones(shape, device, settings.bool_dtype)

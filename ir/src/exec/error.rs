@@ -1,6 +1,6 @@
 //! Why a program does not run.
 
-use crate::pass::PassError;
+use crate::{pass::PassError, types::ElemType};
 
 /// Why a method did not run. Types are given in text form, shapes as they came.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -112,6 +112,16 @@ pub enum ExecError {
         value: String,
         /// Bits of the device's widest integers.
         bits: u32,
+    },
+    /// An integer is none of the type that the program says.
+    #[error("{what} {value}, which is no {elem}")]
+    Range {
+        /// What has it, an input, or is it, a scalar.
+        what: String,
+        /// The integer.
+        value: String,
+        /// The type.
+        elem: ElemType,
     },
     /// An operation has no result for these operands.
     #[error("{node}: expected {expected}, got {got}")]

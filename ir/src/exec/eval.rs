@@ -47,6 +47,7 @@ impl<'a> Site<'a> {
             let operand = spec.and_then(|spec| spec.operand(position));
             Some(SiteOperand {
                 id,
+                elem: ty.elem,
                 kind: Kind::of(ty.elem),
                 is_position: operand.is_some_and(|operand| operand.class == Class::Int),
             })
@@ -64,6 +65,7 @@ impl<'a> Site<'a> {
 #[derive(Clone, Copy)]
 pub(super) struct SiteOperand {
     pub(super) id: ValueId,
+    pub(super) elem: ElemType,
     pub(super) kind: Kind,
     /// Whether it must be integers, which say where, and not what.
     pub(super) is_position: bool,
@@ -203,12 +205,24 @@ impl<'a> Eval<'a> {
                 if elem.is_float() {
                     #[expect(clippy::cast_precision_loss, reason = "as in PyTorch")]
                     BurnScalar::Float(value as f64)
-                } else {
+                } else if is_within(elem, value) {
                     BurnScalar::Int(value)
+                } else {
+                    return Err(ExecError::Range {
+                        what: format!("the scalar {} is", Words(self.program).size(size)),
+                        value: value.to_string(),
+                        elem,
+                    });
                 }
             }
         })
     }
+}
+
+/// Whether an integer type has the integer.
+pub(super) fn is_within(elem: ElemType, value: i64) -> bool {
+    let range = elem.int_range();
+    range.is_none_or(|[low, high]| (low..=high).contains(&value))
 }
 
 /// Whether so many elements of any type can be in memory.
@@ -223,6 +237,8 @@ pub(super) fn float_dtype(elem: ElemType) -> FloatDType {
         ElemType::F64 => FloatDType::F64,
         ElemType::F16 => FloatDType::F16,
         ElemType::BF16 => FloatDType::BF16,
-        ElemType::F32 | ElemType::I64 | ElemType::Bool => FloatDType::F32,
+        ElemType::F32 | ElemType::I64 | ElemType::I32 | ElemType::U8 | ElemType::Bool => {
+            FloatDType::F32
+        }
     }
 }

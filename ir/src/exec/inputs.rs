@@ -163,7 +163,7 @@ pub(super) fn on_device(
     Ok(match Kind::of(elem) {
         Kind::Int => {
             let what = || format!("input \"{name}\" has");
-            let tensor = session.width.import(what, tensor, device)?;
+            let tensor = session.width.import(what, elem, tensor, device)?;
             if is_index {
                 kiln_ops::dispatch::narrow(tensor)
             } else {
@@ -203,7 +203,8 @@ fn case<'m>(
     method.cases.iter().find(|case| case.present == present)
 }
 
-/// Whether element type and rank are those of the leaf; every integer type is good.
+/// Whether element type and rank are those of the leaf; every integer type is good if its integers
+/// fit.
 fn fits(leaf: &Leaf<'_>, tensor: &AnyTensor) -> bool {
     is_of(leaf.ty.elem, tensor) && tensor.shape().num_dims() == leaf.ty.dims.len()
 }
@@ -211,7 +212,7 @@ fn fits(leaf: &Leaf<'_>, tensor: &AnyTensor) -> bool {
 /// Whether a tensor has the element type.
 pub(super) fn is_of(elem: ElemType, tensor: &AnyTensor) -> bool {
     match elem {
-        ElemType::I64 => tensor.kind() == kiln_core::Kind::Int,
+        ElemType::I64 | ElemType::I32 | ElemType::U8 => tensor.kind() == kiln_core::Kind::Int,
         ElemType::Bool => tensor.kind() == kiln_core::Kind::Bool,
         ElemType::F32 | ElemType::F64 | ElemType::F16 | ElemType::BF16 => {
             tensor.dtype() == DType::from(float_dtype(elem))

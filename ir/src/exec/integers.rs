@@ -1,15 +1,16 @@
 //! Integers while a program runs: as wide as the program says, or known to fit.
 //!
-//! A program's integers are `i64`. Where a device computes with 64 bits, those that are known to
-//! fit may have 32: inputs that came so, indices (`indices.rs`), and numbers that are made here.
+//! Most integers of a program are `i64`. Where a device computes with 64 bits, those that are known
+//! to fit may have 32: inputs that came so, indices (`indices.rs`), and numbers that are made here.
 //! They stay so as long as they are moved, compared, or read as indices, since kernels read indices
 //! of either width. Before anything else is computed from them, they become 64 bits wide, once for
-//! a run.
+//! a run. Integers of the types `i32` and `u8` have 32 or 64 bits in the same way, and are wrapped
+//! to their own after each operation that may leave them.
 //!
 //! Other devices (WGSL without `SHADER_INT64`) have 32 bits. There each integer is compared with
 //! them before it becomes one of theirs: inputs, constants, sizes, and what operations compute, by
-//! bounds that follow from the least and greatest integers of their operands. One that may not fit
-//! is an error.
+//! bounds that follow from the least and greatest integers of their operands. An `i64` that may not
+//! fit is an error.
 
 use burn::{
     backend::{Dispatch, DispatchTensor, TensorMetadata, ops::FloatTensorOps},
@@ -32,6 +33,11 @@ use crate::{
 /// Whether an operation makes its integers 64 bits wide, whatever they are.
 pub(super) fn widens(op: &Op) -> bool {
     op.effects().widens.holds(op.word())
+}
+
+/// Whether what an operation computes may be outside its integer type, until it is wrapped.
+pub(super) fn leaves_type(op: &Op) -> bool {
+    widens(op) || matches!(op, Op::Elementwise(ElementwiseOp::Cast { .. }))
 }
 
 /// The operands of a node that are not positions.
@@ -135,7 +141,8 @@ fn results(
             elem: ElemType::I64,
         }) => Ok(float_extremes(site, values)),
         op => {
-            let numbers = site.integers().filter(|one| !one.is_position);
+            let numbers = site.integers();
+            let numbers = numbers.filter(|one| !one.is_position && one.elem == ElemType::I64);
             let Some(last) = numbers.clone().last() else {
                 return Ok(None);
             };

@@ -125,14 +125,14 @@ impl Session {
     /// Runs a method. Inputs have the names of the [leaves](crate::leaf) of its parameters: `x`,
     /// `x.0`, `edge_index`, `edge_index.rowptr`, ...; optional ones may be left out. A parameter of
     /// type `size(..)` is an integer tensor of two elements, and optional. Results are `output`, or
-    /// `output.0`, `output.1`, ... for a tuple.
+    /// `output.0`, `output.1`, ... for a tuple, `output.paper`, ... for a dictionary.
     ///
     /// `forward` also stands for `forward__0`, `forward__1`, ...: the first that takes inputs of
     /// these names, kinds and ranks runs.
     ///
-    /// Integers have 64 bits, whatever the type of the inputs, and wrap beyond them as PyTorch's
-    /// do. A device without such integers (WGSL) has 32 bits; there, a run that may need more is an
-    /// error.
+    /// Integers have the bits that the program says, whatever the type of the inputs, and wrap
+    /// beyond them as PyTorch's do. A device without integers of 64 bits (WGSL) has 32; there, a
+    /// run that may need more is an error. Results of type `u8` have 32 bits on devices without it.
     ///
     /// # Errors
     /// If there is no such method, or inputs are missing, unknown, or of other types or sizes; if
@@ -159,10 +159,13 @@ impl Session {
             &mut Eval::new(&self.program, &self.device, self.width, call.symbols),
             &mut Graphs::default(),
         )?;
-        let names = method.result_leaves().into_iter().map(|leaf| leaf.name);
-        let outputs = outputs.into_iter().flatten();
-        let outputs = outputs.map(|tensor| AnyTensor::from_dispatch(self.width.result(tensor)));
-        Ok(names.zip(outputs).collect())
+        let leaves = method.result_leaves().into_iter();
+        let outputs = leaves.zip(outputs.into_iter().flatten());
+        let outputs = outputs.map(|(leaf, tensor)| {
+            let tensor = self.width.result(tensor, leaf.ty.elem);
+            (leaf.name, AnyTensor::from_dispatch(tensor))
+        });
+        Ok(outputs.collect())
     }
 
     /// The method of the name, or the first variant of it that takes the inputs.
@@ -234,11 +237,14 @@ impl Session {
                 }
             }
             let outputs = self.node(eval, graphs, site, operands)?;
-            for (output, tensor) in node.outputs.iter().zip(outputs) {
-                if node.op.effects().makes_size
-                    && let Some(ValueType::Tensor(ty)) = function.values.get(output.index())
-                {
-                    eval.bind(ty, &tensor);
+            for (output, mut tensor) in node.outputs.iter().zip(outputs) {
+                if let Some(ValueType::Tensor(ty)) = function.values.get(output.index()) {
+                    if node.op.effects().makes_size {
+                        eval.bind(ty, &tensor);
+                    }
+                    if integers::leaves_type(&node.op) {
+                        tensor = width::wrap(tensor, ty.elem);
+                    }
                 }
                 values.define(*output, tensor);
             }
@@ -257,7 +263,7 @@ impl Session {
         let one = |tensor| Ok(vec![tensor]);
         match site.op() {
             Op::Weight(id) => {
-                if let Some(Some(tensor)) = self.weights.get(id.index()) {
+                if let Some(Some(tensor)) = self.weights.get(self.program.stored(*id).index()) {
                     return one(tensor.clone());
                 }
                 let name = crate::text::Words(&self.program).weight(*id);
@@ -333,7 +339,7 @@ impl Kind {
     fn of(elem: ElemType) -> Self {
         match elem {
             ElemType::F32 | ElemType::F64 | ElemType::F16 | ElemType::BF16 => Self::Float,
-            ElemType::I64 => Self::Int,
+            ElemType::I64 | ElemType::I32 | ElemType::U8 => Self::Int,
             ElemType::Bool => Self::Bool,
         }
     }

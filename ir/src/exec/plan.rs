@@ -8,7 +8,7 @@ use std::collections::HashSet;
 
 use super::{Kind, integers};
 use crate::{
-    program::{ElemType, Function, Node, SymbolId, ValueId, ValueType},
+    program::{Function, Node, SymbolId, ValueId, ValueType},
     size::Size,
 };
 
@@ -96,7 +96,7 @@ impl Plan {
         let widens = nodes.filter(|node| integers::widens(&node.op));
         let ids = widens.flat_map(integers::numbers).chain(&function.outputs);
         let is_integer = |id: &ValueId| match function.values.get(id.index()) {
-            Some(ValueType::Tensor(ty)) => ty.elem == ElemType::I64,
+            Some(ValueType::Tensor(ty)) => ty.elem.is_int(),
             Some(ValueType::Int(_)) | None => false,
         };
         ids.copied().filter(is_integer)
@@ -148,7 +148,7 @@ fn is_scalar(function: &Function, id: ValueId) -> bool {
 fn reads_back(function: &Function, node: &Node, varies: &[bool]) -> bool {
     let (effects, word) = (node.op.effects(), node.op.word());
     let is_integer = |id: &ValueId| match function.values.get(id.index()) {
-        Some(ValueType::Tensor(ty)) => ty.elem == ElemType::I64,
+        Some(ValueType::Tensor(ty)) => ty.elem.is_int(),
         Some(ValueType::Int(_)) | None => false,
     };
     // Edges are sorted again where their ends are others.

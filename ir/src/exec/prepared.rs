@@ -355,7 +355,7 @@ impl Prepared<'_> {
         }
         for id in self.plan.widened(self.function) {
             let held = &mut self.held[id.index()];
-            *held = held.take().map(|tensor| self.session.width.result(tensor));
+            *held = held.take().map(|tensor| self.session.width.widen(tensor));
         }
         self.is_settled = true;
         Ok(())
@@ -372,9 +372,12 @@ impl Prepared<'_> {
             &mut self.graphs,
         );
         self.graphs.forget(|id| self.plan.varies(id));
-        let result = |tensor| self.session.width.result(tensor);
-        let results = results?.into_iter();
-        Ok(results.map(|tensor| tensor.map(result)).collect())
+        let ids = self.function.outputs.iter();
+        let result = |(id, tensor): (&ValueId, Option<DispatchTensor>)| {
+            let elem = elem(self.function, *id)?;
+            Some(self.session.width.result(tensor?, elem))
+        };
+        Ok(ids.zip(results?).map(result).collect())
     }
 
     /// Has the device note what a run launches, if it can.

@@ -13,7 +13,7 @@ use burn::{
 use super::{ExecError, Kind, eval::float_dtype, width::Width};
 use crate::{
     op::{DenseOp, Op},
-    program::{Program, ValueId},
+    program::{ElemType, Program, ValueId},
     weights::{WeightData, Weights},
 };
 
@@ -35,6 +35,7 @@ pub(super) fn weights(
             .collect();
         for node in &function.nodes {
             let Op::Weight(id) = node.op else { continue };
+            let id = program.stored(id);
             let (Some(slot), Some(weight)) = (
                 uploaded.get_mut(id.index()),
                 program.weights.get(id.index()),
@@ -48,10 +49,8 @@ pub(super) fn weights(
                 *slot = Some(if of_products.contains(&node.outputs[0]) {
                     upload_columns(data, device)
                 } else if Kind::of(data.elem) == Kind::Int {
-                    let (values, _) = data.bytes.as_chunks();
-                    let values = values.iter().map(|bytes| i64::from_le_bytes(*bytes));
                     let what = || format!("weight \"{name}\" has");
-                    width.upload(what, values.collect(), shape(data), device)?
+                    width.upload(what, integers(data), shape(data), device)?
                 } else {
                     upload(data, device)
                 });
@@ -81,6 +80,22 @@ fn upload_columns(data: WeightData<'_>, device: &Device) -> DispatchTensor {
         bytes: &bytes,
     };
     Dispatch::float_transpose(upload(transposed, device))
+}
+
+fn integers(data: WeightData<'_>) -> Vec<i64> {
+    match data.elem {
+        ElemType::U8 => data.bytes.iter().map(|&byte| byte.into()).collect(),
+        ElemType::I32 => {
+            let (values, _) = data.bytes.as_chunks();
+            let value = |bytes: &[u8; 4]| i32::from_le_bytes(*bytes).into();
+            values.iter().map(value).collect()
+        }
+        _ => {
+            let (values, _) = data.bytes.as_chunks();
+            let value = |bytes: &[u8; 8]| i64::from_le_bytes(*bytes);
+            values.iter().map(value).collect()
+        }
+    }
 }
 
 /// Floats or booleans.

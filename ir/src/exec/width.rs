@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 
 use burn::{
-    backend::{Dispatch, DispatchTensor, TensorMetadata, ops::IntTensorOps},
+    backend::{Dispatch, DispatchTensor, Scalar, TensorMetadata, ops::IntTensorOps},
     tensor::{DType, Device, Int, IntDType, Shape, Tensor, TensorData},
 };
 use kiln_core::AnyTensor;
 
-use super::ExecError;
-use crate::id::ValueId;
+use super::{ExecError, eval::is_within};
+use crate::{id::ValueId, types::ElemType};
 
 /// The integers that a device computes with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +48,19 @@ impl Width {
     }
 
     /// A result, of the type that its program says where the device has it.
-    pub(super) fn result(self, tensor: DispatchTensor) -> DispatchTensor {
+    pub(super) fn result(self, tensor: DispatchTensor, elem: ElemType) -> DispatchTensor {
+        match elem {
+            ElemType::I32 => cast(tensor, IntDType::I32),
+            ElemType::U8 if Device::new(tensor.device()).supports_dtype(DType::U8) => {
+                cast(tensor, IntDType::U8)
+            }
+            ElemType::U8 => tensor,
+            _ => self.widen(tensor),
+        }
+    }
+
+    /// The tensor with integers of 64 bits, where the device has them.
+    pub(super) fn widen(self, tensor: DispatchTensor) -> DispatchTensor {
         match self {
             Self::Wide => widen(tensor),
             Self::Narrow => tensor,
@@ -67,11 +79,39 @@ impl Width {
         }
     }
 
-    /// Integers on the device of a session, in one of its types. `what` is whose they are, for
-    /// messages.
+    /// Integers on the device of a session, in one of its types. They must be of the type that the
+    /// program says. `what` is whose they are, for messages.
     pub(super) fn import(
         self,
-        what: impl FnOnce() -> String,
+        what: impl Fn() -> String,
+        elem: ElemType,
+        tensor: AnyTensor,
+        device: &Device,
+    ) -> Result<DispatchTensor, ExecError> {
+        let given = tensor.dtype();
+        let tensor = self.import_any(&what, tensor, device)?;
+        let is_of_type = match elem {
+            ElemType::U8 => given == DType::U8,
+            ElemType::I32 => tensor.dtype() == DType::I32,
+            _ => return Ok(tensor),
+        };
+        if !is_of_type
+            && let Some(extremes) = extremes(&tensor)
+            && let Some(value) = extremes.iter().find(|value| !is_within(elem, **value))
+        {
+            return Err(ExecError::Range {
+                what: what(),
+                value: value.to_string(),
+                elem,
+            });
+        }
+        Ok(cast(tensor, IntDType::I32))
+    }
+
+    /// As [`import`](Self::import), of any type.
+    fn import_any(
+        self,
+        what: impl Fn() -> String,
         tensor: AnyTensor,
         device: &Device,
     ) -> Result<DispatchTensor, ExecError> {
@@ -93,8 +133,8 @@ impl Width {
         })
     }
 
-    /// As [`import`](Self::import), by way of the host: for types that have integers beyond the
-    /// device's.
+    /// As [`import_any`](Self::import_any), by way of the host: for types that have integers beyond
+    /// the device's.
     fn import_by_value(
         self,
         what: impl FnOnce() -> String,
@@ -150,6 +190,40 @@ pub(super) fn widen(tensor: DispatchTensor) -> DispatchTensor {
     }
 }
 
+/// Integers of 64 or 32 bits wrapped to a type that has fewer.
+pub(super) fn wrap(tensor: DispatchTensor, elem: ElemType) -> DispatchTensor {
+    match elem {
+        ElemType::I32 => cast(tensor, IntDType::I32),
+        ElemType::U8 => {
+            let bits = Scalar::Int(u8::MAX.into());
+            cast(Dispatch::bitwise_and_scalar(tensor, bits), IntDType::I32)
+        }
+        _ => tensor,
+    }
+}
+
+fn cast(tensor: DispatchTensor, dtype: IntDType) -> DispatchTensor {
+    if tensor.dtype() == DType::from(dtype) {
+        tensor
+    } else {
+        Dispatch::int_cast(tensor, dtype)
+    }
+}
+
+/// The least and the greatest integer of a tensor that has any. Reads them.
+fn extremes(tensor: &DispatchTensor) -> Option<[i64; 2]> {
+    if tensor.shape().num_elements() == 0 {
+        return None;
+    }
+    let read = |tensor| {
+        let data = Tensor::<1, Int>::from_dispatch(tensor).into_data();
+        data.iter::<i64>().next()
+    };
+    let least = read(Dispatch::int_min(tensor.clone()))?;
+    let greatest = read(Dispatch::int_max(tensor.clone()))?;
+    Some([least, greatest])
+}
+
 /// Least and greatest integers of values, as far as they are known, on devices that have 32 bits.
 #[derive(Debug, Default)]
 pub(super) struct Bounds {
@@ -167,17 +241,9 @@ impl Bounds {
             return Some(known.map(i128::from));
         }
         let tensor = values.get(id.index())?.as_ref()?;
-        if tensor.shape().num_elements() == 0 {
-            return None;
-        }
-        let read = |tensor| {
-            let data = Tensor::<1, Int>::from_dispatch(tensor).into_data();
-            data.iter::<i64>().next()
-        };
-        let least = read(Dispatch::int_min(tensor.clone()))?;
-        let greatest = read(Dispatch::int_max(tensor.clone()))?;
-        self.known.insert(id, [least, greatest]);
-        Some([least.into(), greatest.into()])
+        let found = extremes(tensor)?;
+        self.known.insert(id, found);
+        Some(found.map(i128::from))
     }
 
     /// Keeps the bounds of a value, or that they are not known.

@@ -15,19 +15,22 @@ use crate::{
     },
     program::{
         Arguments, Case, Function, Method, Module, Node, Param, Program, Symbol, TensorType, Type,
-        ValueType, Weight,
+        ValueType, Weight, WeightId,
     },
     size::{Factor, MAX_NESTING, Size, Term},
 };
 
 /// Names of the requirements that this version does not meet.
 pub(super) fn unknown(requirements: schema::Requirements) -> Vec<String> {
-    let is_known = |name: &str| match name.split_once('.') {
-        None => Op::find(name).is_some(),
-        Some((operation, attribute)) => Op::find(operation).is_some_and(|(spec, _)| {
-            let mut attributes = spec.named_attributes().iter();
-            attributes.any(|one| one.name == attribute)
-        }),
+    let is_known = |name: &str| {
+        schema::FEATURES.contains(&name)
+            || match name.split_once('.') {
+                None => Op::find(name).is_some(),
+                Some((operation, attribute)) => Op::find(operation).is_some_and(|(spec, _)| {
+                    let mut attributes = spec.named_attributes().iter();
+                    attributes.any(|one| one.name == attribute)
+                }),
+            }
     };
     let unknown = requirements.into_iter().filter(|name| !is_known(name));
     unknown.collect()
@@ -62,6 +65,21 @@ pub(super) fn program(program: schema::Program, bytes: usize) -> Result<Program,
         out.functions.push(tables.function(number, function)?);
     }
     Ok(out)
+}
+
+/// Ties weights as pairs say: one, and the one whose tensor it is.
+pub(super) fn tie(program: &mut Program, pairs: schema::Ties) -> Result<(), NativeError> {
+    let count = program.weights.len();
+    for (WeightId(number), to) in pairs {
+        let weight = program.weights.get_mut(WeightId(number).index());
+        let weight = weight.ok_or(Malformed::Reference {
+            what: "weight",
+            number,
+            count,
+        });
+        at(|| "the tied weights".to_owned(), weight)?.tied = Some(to);
+    }
+    Ok(())
 }
 
 /// A part of the program, or an error that names its place.
@@ -202,6 +220,13 @@ impl Tables {
             }
             TypePart::Size(symbols) => Type::Size(symbols),
             TypePart::Flag => Type::Flag,
+            TypePart::Dict(keys) => {
+                let mut entries = Vec::new();
+                for key in keys {
+                    entries.push((self.text(key)?, self.next_type(parts, below)?));
+                }
+                Type::Dict(entries)
+            }
         })
     }
 
@@ -211,6 +236,7 @@ impl Tables {
             role: self.one_of("a role", weight.role)?,
             elem: self.one_of("an element type", weight.elem)?,
             shape: weight.shape,
+            tied: None,
         })
     }
 

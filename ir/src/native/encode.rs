@@ -5,15 +5,21 @@ use std::{
     hash::Hash,
 };
 
+use bincode::{config::standard, error::EncodeError, serde::encode_to_vec};
+
 use super::{
+    VERSION,
     budget::{Parts, parts},
     schema::{
-        self, Attribute, Factor, Operation, Requirements, SizeNumber, Tensor, Text, TypePart,
+        self, Attribute, Factor, Operation, Requirements, SizeNumber, Tensor, Text, Ties, TypePart,
     },
 };
 use crate::{
     op::{Op, Scalar, attribute::Value},
-    program::{Arguments, Function, Method, Module, Node, Program, TensorType, Type, ValueType},
+    program::{
+        Arguments, ElemType, Function, Method, Module, Node, Program, TensorType, Type, ValueType,
+        WeightId,
+    },
     size::{self, Size},
 };
 
@@ -21,6 +27,8 @@ use crate::{
 pub(super) struct Encoded {
     pub(super) requirements: Requirements,
     pub(super) program: schema::Program,
+    /// Written if there are any.
+    pub(super) ties: Ties,
     /// What a reader will make of names and sizes.
     pub(super) parts: Parts,
 }
@@ -35,9 +43,17 @@ impl Encoded {
             weights.push(schema::Weight {
                 name: tables.text(&weight.name),
                 role: tables.word(weight.role.name()),
-                elem: tables.word(weight.elem.name()),
+                elem: tables.elem(weight.elem),
                 shape: weight.shape.clone(),
             });
+        }
+        let ids = (0..).map(WeightId);
+        let ties = ids.zip(&program.weights);
+        let ties: Ties = ties
+            .filter_map(|(id, weight)| Some((id, weight.tied?)))
+            .collect();
+        if !ties.is_empty() {
+            tables.require(schema::TIED);
         }
         let modules = program.modules.iter();
         let modules = modules.map(|module| tables.module(module)).collect();
@@ -46,6 +62,7 @@ impl Encoded {
         Self {
             requirements: tables.requirements.into_iter().collect(),
             parts: tables.parts,
+            ties,
             program: schema::Program {
                 strings: tables.strings.items,
                 sizes: tables.sums,
@@ -55,6 +72,18 @@ impl Encoded {
                 functions,
             },
         }
+    }
+}
+
+impl Encoded {
+    /// The program as it stands in a file.
+    pub(super) fn bytes(&self) -> Result<Vec<u8>, EncodeError> {
+        let content = (VERSION, &self.requirements, &self.program);
+        let mut bytes = encode_to_vec(content, standard())?;
+        if !self.ties.is_empty() {
+            bytes.extend(encode_to_vec(&self.ties, standard())?);
+        }
+        Ok(bytes)
     }
 }
 
@@ -142,9 +171,23 @@ impl Tables {
         sizes.iter().map(|size| self.size(size)).collect()
     }
 
+    /// An element type; a reader must know those that version 3 began without.
+    fn elem(&mut self, elem: ElemType) -> Text {
+        if matches!(elem, ElemType::I32 | ElemType::U8) {
+            self.require(&format!("type.{elem}"));
+        }
+        self.word(elem.name())
+    }
+
+    /// Says that a reader must know a part of the format.
+    fn require(&mut self, feature: &str) {
+        debug_assert!(schema::FEATURES.contains(&feature), "{feature}");
+        self.requirements.insert(feature.to_owned());
+    }
+
     fn tensor(&mut self, ty: &TensorType) -> Tensor {
         Tensor {
-            elem: self.word(ty.elem.name()),
+            elem: self.elem(ty.elem),
             dims: self.sizes(&ty.dims),
         }
     }
@@ -159,11 +202,17 @@ impl Tables {
             Type::Tuple(items) => TypePart::Tuple(count(items.len())),
             Type::Size(symbols) => TypePart::Size(*symbols),
             Type::Flag => TypePart::Flag,
+            Type::Dict(entries) => {
+                self.require("type.dict");
+                let keys = entries.iter();
+                TypePart::Dict(keys.map(|(key, _)| self.text(key)).collect())
+            }
         };
         out.push(part);
         match ty {
             Type::Optional(inner) => self.ty(inner, out),
             Type::Tuple(items) => items.iter().for_each(|item| self.ty(item, out)),
+            Type::Dict(entries) => entries.iter().for_each(|(_, ty)| self.ty(ty, out)),
             Type::Tensor(_) | Type::Adjacency(_) | Type::Size(_) | Type::Flag => {}
         }
     }

@@ -53,6 +53,8 @@ fn dtype(elem: ElemType) -> Dtype {
         ElemType::F16 => Dtype::F16,
         ElemType::BF16 => Dtype::BF16,
         ElemType::I64 => Dtype::I64,
+        ElemType::I32 => Dtype::I32,
+        ElemType::U8 => Dtype::U8,
         ElemType::Bool => Dtype::BOOL,
     }
 }
@@ -64,6 +66,8 @@ fn elem(dtype: Dtype) -> Option<ElemType> {
         Dtype::F16 => ElemType::F16,
         Dtype::BF16 => ElemType::BF16,
         Dtype::I64 => ElemType::I64,
+        Dtype::I32 => ElemType::I32,
+        Dtype::U8 => ElemType::U8,
         Dtype::BOOL => ElemType::Bool,
         _ => return None,
     })

@@ -606,6 +606,7 @@ impl<V: Version> TryFrom<Program<V>> for program::Program {
                 role: variant(&ROLES, weight.role)?,
                 elem: elem(weight.elem)?,
                 shape: weight.shape,
+                tied: None,
             })
         };
         let module = |module: Module<V::Size>| {

@@ -212,12 +212,19 @@ fn positional<V: Version>(bytes: &[u8]) -> Result<(Program, &[u8]), DecodeError>
 /// As [`positional`]. `length` is that of the whole program.
 fn named(bytes: &[u8], length: usize) -> Result<(Program, &[u8]), NativeError> {
     let (requirements, rest) = decode::<schema::Requirements>(bytes)?;
+    let is_tied = requirements.iter().any(|name| name == schema::TIED);
     let names = decode::unknown(requirements);
     if !names.is_empty() {
         return Err(NativeError::Requirements { names });
     }
     let (program, rest) = decode::<schema::Program>(rest)?;
-    Ok((decode::program(program, length)?, rest))
+    let mut program = decode::program(program, length)?;
+    if !is_tied {
+        return Ok((program, rest));
+    }
+    let (ties, rest) = decode::<schema::Ties>(rest)?;
+    decode::tie(&mut program, ties)?;
+    Ok((program, rest))
 }
 
 /// What the bytes begin with, and those behind it. Memory is limited in proportion to the length.

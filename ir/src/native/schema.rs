@@ -7,9 +7,19 @@ use serde::{Deserialize, Serialize};
 
 use crate::program::{FunctionId, ModuleId, SymbolId, ValueId, WeightId};
 
-/// Names of what a reader must know: operations, and `operation.attribute` for each attribute that
-/// has another value than its default. They stand before the program, in ascending order.
+/// Names of what a reader must know: operations, `operation.attribute` for each attribute that has
+/// another value than its default, and [`FEATURES`]. They stand before the program, in ascending
+/// order.
 pub(super) type Requirements = Vec<String>;
+
+/// What readers of version 3 did not know from the beginning, other than operations and attributes.
+pub(super) const FEATURES: &[&str] = &["type.dict", "type.i32", "type.u8", TIED];
+
+/// The requirement of programs behind which [`Ties`] stand.
+pub(super) const TIED: &str = "weight.tied";
+
+/// Tied weights, and the weights whose tensors they are.
+pub(super) type Ties = Vec<(WeightId, WeightId)>;
 
 /// Number of a string.
 pub(super) type Text = u32;
@@ -59,6 +69,8 @@ pub(super) enum TypePart {
     Tuple(u32),
     Size([SymbolId; 2]),
     Flag,
+    /// With its keys.
+    Dict(Vec<Text>),
 }
 
 #[derive(Serialize, Deserialize)]

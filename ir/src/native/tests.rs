@@ -10,7 +10,8 @@ use super::{
     encode::Encoded,
     error::Malformed,
     positional::Nested,
-    schema::{Attribute, Factor, Operation, Program, Term, TypePart},
+    read,
+    schema::{self, Attribute, Factor, Operation, Program, Term, TypePart},
 };
 use crate::{
     op::NamedError,
@@ -42,7 +43,7 @@ fn encoded(text: &str) -> Encoded {
 }
 
 /// The program that a file with these tables has.
-fn read(program: &Program) -> Result<program::Program, NativeError> {
+fn read_tables(program: &Program) -> Result<program::Program, NativeError> {
     let bytes = bincode::serde::encode_to_vec(program, standard()).expect("a program");
     let (program, used) = bincode::serde::decode_from_slice(&bytes, standard()).expect("a program");
     assert_eq!(used, bytes.len());
@@ -53,7 +54,7 @@ fn read(program: &Program) -> Result<program::Program, NativeError> {
 fn problem(change: impl FnOnce(&mut Program)) -> (String, Malformed) {
     let mut program = encoded(TEXT).program;
     change(&mut program);
-    match read(&program) {
+    match read_tables(&program) {
         Err(NativeError::Malformed { place, problem }) => (place, problem),
         other => panic!("{other:?}"),
     }
@@ -68,6 +69,19 @@ fn attributes(program: &mut Program, node: usize) -> &mut Vec<(u32, Attribute)> 
 }
 
 #[test]
+fn a_tied_weight_is_one_of_the_program() {
+    let mut encoded = encoded(TEXT);
+    encoded.requirements.push(schema::TIED.to_owned());
+    encoded.ties = vec![(program::WeightId(1), program::WeightId(0))];
+    let found = read::program(&encoded.bytes().expect("the bytes"), VERSION);
+    let error = found.expect_err("a tied weight that is not there");
+    assert_eq!(
+        error.to_string(),
+        "the tied weights of the program: there is no weight 1; there are 1"
+    );
+}
+
+#[test]
 fn programs_come_back_valid_or_not() {
     let files = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/files");
     let mut read_programs = 0;
@@ -76,7 +90,8 @@ fn programs_come_back_valid_or_not() {
             let path = entry.expect("a file").path();
             let text = fs::read_to_string(&path).expect("a text");
             let Ok(program) = parse(&text) else { continue };
-            let again = read(&Encoded::new(&program).program);
+            let bytes = Encoded::new(&program).bytes().expect("the bytes");
+            let again = read::program(&bytes, VERSION);
             assert_eq!(again.expect("the program"), program, "{}", path.display());
             read_programs += 1;
         }
@@ -123,7 +138,7 @@ fn a_program_of_the_future_says_what_it_needs() {
     let requirements = ["add", "scan", "unique"].map(str::to_owned);
     let content = (VERSION, requirements.to_vec(), 250_u8);
     let bytes = bincode::serde::encode_to_vec(content, standard()).expect("bytes");
-    let error = super::read::program(&bytes, VERSION).expect_err("a future");
+    let error = read::program(&bytes, VERSION).expect_err("a future");
     assert_eq!(
         error.to_string(),
         "the program needs scan, unique, which this version lacks; a newer Kiln reads it"
@@ -138,7 +153,7 @@ fn an_attribute_that_is_absent_has_its_default() {
     // Their order does not matter.
     attributes(&mut program, 2).reverse();
     assert_eq!(
-        read(&program).expect("a program"),
+        read_tables(&program).expect("a program"),
         parse(TEXT).expect("a program")
     );
     let (place, problem) = problem(|program| attributes(program, 1).clear());
@@ -250,8 +265,8 @@ fn sizes_nest_no_deeper_than_those_of_programs() {
     };
     let mut flat = with(limit);
     flat.functions.clear();
-    assert!(read(&flat).is_ok());
-    let Err(NativeError::Malformed { place, problem }) = read(&with(limit + 1)) else {
+    assert!(read_tables(&flat).is_ok());
+    let Err(NativeError::Malformed { place, problem }) = read_tables(&with(limit + 1)) else {
         panic!("a size that nests too deep");
     };
     assert_eq!(place, "size 5");

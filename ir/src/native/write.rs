@@ -77,8 +77,7 @@ fn permit(_file: &std::fs::File) -> std::io::Result<()> {
 
 fn encode(model: &Model) -> Result<Vec<u8>, NativeError> {
     let encoded = Encoded::new(&model.program);
-    let content = (VERSION, encoded.requirements, encoded.program);
-    let bytes = bincode::serde::encode_to_vec(content, bincode::config::standard())?;
+    let bytes = encoded.bytes()?;
     if bytes.len() > MAX_PROGRAM_BYTES {
         return Err(NativeError::ProgramSize {
             bytes: bytes.len(),

@@ -151,7 +151,7 @@ impl<'a> Builder<'a> {
             }
         }
         for (tensor, param) in &merged.params {
-            if let Some(&weight) = self.tree.params.get(&param.id) {
+            if let Some(weight) = self.tree.param(param.id, param.occurrence) {
                 self.weights.insert(*tensor, weight);
             }
         }

@@ -10,7 +10,7 @@ use std::{
 use burn::{
     backend::ir::{OperationIr, ScalarIr, TensorId},
     module::{Module, ModuleVisitor, Param, ParamId},
-    tensor::{Bool, Device, Int, Shape, Tensor},
+    tensor::{Bool, BoolStore, DType, Device, Int, Shape, Tensor},
 };
 use kiln_core::{
     AnyTensor, Kind, Value,
@@ -40,6 +40,8 @@ pub(super) struct Request<'a, M> {
     pub(super) training: Option<&'a Training>,
     /// Number of the recording, which says how large its symbols are.
     pub(super) number: usize,
+    /// Type of floats that the declaration leaves open.
+    pub(super) float: DType,
     /// Value of each symbol, by name.
     pub(super) size_of: &'a dyn Fn(&str) -> usize,
 }
@@ -102,7 +104,15 @@ pub(super) fn record<M: Module>(request: &Request<'_, M>) -> Result<Recording, R
                 .signature
                 .params
                 .iter()
-                .map(|param| argument(&param.ty, request.size_of, &mut present, false))
+                .map(|param| {
+                    argument(
+                        &param.ty,
+                        request.size_of,
+                        request.float,
+                        &mut present,
+                        false,
+                    )
+                })
                 .collect();
             let value = request.overload.call(&module, arguments);
             let mut outputs = Vec::new();
@@ -171,18 +181,30 @@ pub(super) fn record<M: Module>(request: &Request<'_, M>) -> Result<Recording, R
     // model in each recording.
     let mut constants = BTreeMap::new();
     let mut known = BTreeMap::new();
-    let params: HashMap<TensorId, ParamId> = params
+    let mut seen: HashMap<ParamId, usize> = HashMap::new();
+    let mut occurrence = |param| {
+        let count = seen.entry(param).or_insert(0);
+        *count += 1;
+        *count - 1
+    };
+    let params: HashMap<TensorId, (ParamId, usize)> = params
         .into_iter()
-        .map(|(param, tensor)| (tensor, param))
+        .map(|(param, tensor)| (tensor, (param, occurrence(param))))
         .collect();
     for (tensor, data) in captured.values {
         let Some(number) = lifter.numbering.existing(tensor) else {
             continue;
         };
-        match (params.get(&tensor), lift::elem(data.dtype())) {
-            (Some(&id), Some(elem)) => {
+        match (params.get(&tensor), lift::data_elem(data.dtype())) {
+            (Some(&(id, occurrence)), Some(elem)) => {
                 let dims = data.shape().iter().map(|&dim| size_to_i64(dim)).collect();
-                known.insert(number, Parameter { id, elem, dims });
+                let parameter = Parameter {
+                    id,
+                    occurrence,
+                    elem,
+                    dims,
+                };
+                known.insert(number, parameter);
             }
             _ => {
                 constants.insert(number, data);
@@ -196,6 +218,21 @@ pub(super) fn record<M: Module>(request: &Request<'_, M>) -> Result<Recording, R
         params: known,
         result,
     })
+}
+
+/// Type of a module's floats: that of its first parameter of floats, or 32 bits.
+pub(super) fn float_dtype<M: Module>(module: &M) -> DType {
+    let mut found = FirstFloat(None);
+    module.visit(&mut found);
+    found.0.unwrap_or(DType::F32)
+}
+
+struct FirstFloat(Option<DType>);
+
+impl ModuleVisitor for FirstFloat {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        self.0 = self.0.or_else(|| Some(param.val().dtype()));
+    }
 }
 
 /// The place that the open scopes of a recording describe.
@@ -257,6 +294,7 @@ fn marker_step(operation: &OperationIr, numbering: &mut lift::Numbering) -> Opti
 fn argument(
     ty: &Type,
     size_of: &dyn Fn(&str) -> usize,
+    float: DType,
     present: &mut dyn Iterator<Item = bool>,
     optional: bool,
 ) -> Value {
@@ -266,20 +304,27 @@ fn argument(
     };
     let is_present =
         |present: &mut dyn Iterator<Item = bool>| !optional || present.next() == Some(true);
-    let tensor = |kind, dims: &[usize]| scope::input(kind, Shape::from(dims.to_vec()));
+    let tensor = |kind: Kind, dtype: Option<DType>, dims: &[usize]| {
+        let dtype = dtype.unwrap_or(match kind {
+            Kind::Float => float,
+            Kind::Int => DType::I64,
+            Kind::Bool => DType::Bool(BoolStore::U8),
+        });
+        scope::input(dtype, Shape::from(dims.to_vec()))
+    };
     match ty {
-        Type::Tensor { kind, dims } => {
+        Type::Tensor { kind, dtype, dims } => {
             if !is_present(present) {
                 return Value::None;
             }
             let dims: Vec<usize> = dims.iter().map(size).collect();
-            Value::Tensor(tensor(*kind, &dims))
+            Value::Tensor(tensor(*kind, *dtype, &dims))
         }
         Type::EdgeIndex { src, dst, edges } => {
             if !is_present(present) {
                 return Value::None;
             }
-            let index = tensor(Kind::Int, &[2, size(edges)]).int::<2>();
+            let index = tensor(Kind::Int, None, &[2, size(edges)]).int::<2>();
             Value::EdgeIndex(kiln_core::EdgeIndex::new_unchecked(
                 index,
                 size(src),
@@ -287,10 +332,10 @@ fn argument(
             ))
         }
         Type::Adjacency { src, dst, edges } => {
-            let rowptr = tensor(Kind::Int, &[size(dst) + 1]).int::<1>();
-            let col = tensor(Kind::Int, &[size(edges)]).int::<1>();
+            let rowptr = tensor(Kind::Int, None, &[size(dst) + 1]).int::<1>();
+            let col = tensor(Kind::Int, None, &[size(edges)]).int::<1>();
             let value = (present.next() == Some(true))
-                .then(|| tensor(Kind::Float, &[size(edges)]).float::<1>());
+                .then(|| tensor(Kind::Float, None, &[size(edges)]).float::<1>());
             Value::Adjacency(kiln_core::Adjacency::new_unchecked(
                 rowptr,
                 col,
@@ -298,13 +343,19 @@ fn argument(
                 size(src),
             ))
         }
-        Type::Optional(inner) => argument(inner, size_of, present, true),
+        Type::Optional(inner) => argument(inner, size_of, float, present, true),
         Type::Tuple(items) => Value::Tuple(
             items
                 .iter()
-                .map(|item| argument(item, size_of, present, optional))
+                .map(|item| argument(item, size_of, float, present, optional))
                 .collect(),
         ),
+        Type::Dict(entries) => {
+            let entry = |(key, ty): &(String, Type)| {
+                (key.clone(), argument(ty, size_of, float, present, optional))
+            };
+            Value::Dict(entries.iter().map(entry).collect())
+        }
         Type::Size { .. } | Type::Flag => Value::None,
     }
 }
@@ -335,6 +386,12 @@ fn results(value: Value, outputs: &mut Vec<AnyTensor>) -> Structure {
             items
                 .into_iter()
                 .map(|item| results(item, outputs))
+                .collect(),
+        ),
+        Value::Dict(entries) => Structure::Dict(
+            entries
+                .into_iter()
+                .map(|(key, value)| (key, results(value, outputs)))
                 .collect(),
         ),
         Value::None => Structure::Tuple(Vec::new()),

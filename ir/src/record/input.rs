@@ -1,8 +1,9 @@
 //! Declaring the inputs of a method: `tensor!(f32["N", 1433])`, `edge_index!("N", "E")`.
 
 use core::marker::PhantomData;
+use std::collections::BTreeMap;
 
-use burn::tensor::{Bool, Float, Int, Tensor};
+use burn::tensor::{Bool, DType, Float, Int, Tensor};
 use kiln_core::{
     Adjacency, EdgeIndex, Kind, Value,
     signature::{Dim, Param, Signature, Type},
@@ -17,7 +18,7 @@ pub trait Input {
     fn declare(&self) -> (Option<String>, Type);
 
     /// The name where none was given.
-    fn default_name(&self) -> &'static str;
+    fn default_name(&self) -> String;
 
     /// The value of the declared type.
     ///
@@ -42,17 +43,28 @@ pub trait Inputs {
 #[derive(Clone, Debug)]
 pub struct TensorInput<const D: usize, K> {
     name: Option<String>,
+    dtype: Option<DType>,
     dims: [Dim; D],
     kind: PhantomData<K>,
 }
 
 impl<const D: usize, K> TensorInput<D, K> {
-    /// A tensor of the given dimensions.
+    /// A tensor of the given dimensions; its floats are as the module's parameters, its integers
+    /// have 64 bits.
     pub fn new(dims: [Dim; D]) -> Self {
         Self {
             name: None,
+            dtype: None,
             dims,
             kind: PhantomData,
+        }
+    }
+
+    /// A tensor of the given element type, which must be of the kind.
+    pub fn of(dtype: DType, dims: [Dim; D]) -> Self {
+        Self {
+            dtype: Some(dtype),
+            ..Self::new(dims)
         }
     }
 
@@ -74,13 +86,14 @@ macro_rules! tensor_input {
                     self.name.clone(),
                     Type::Tensor {
                         kind: Kind::$kind,
+                        dtype: self.dtype,
                         dims,
                     },
                 )
             }
 
-            fn default_name(&self) -> &'static str {
-                $name
+            fn default_name(&self) -> String {
+                $name.to_owned()
             }
 
             fn take(value: Value) -> Self::Value {
@@ -132,8 +145,8 @@ impl Input for EdgeIndexInput {
         (self.name.clone(), Type::EdgeIndex { src, dst, edges })
     }
 
-    fn default_name(&self) -> &'static str {
-        "edge_index"
+    fn default_name(&self) -> String {
+        "edge_index".to_owned()
     }
 
     fn take(value: Value) -> Self::Value {
@@ -173,8 +186,8 @@ impl Input for AdjacencyInput {
         (name, Type::Adjacency { src, dst, edges })
     }
 
-    fn default_name(&self) -> &'static str {
-        "adj_t"
+    fn default_name(&self) -> String {
+        "adj_t".to_owned()
     }
 
     fn take(value: Value) -> Self::Value {
@@ -197,7 +210,7 @@ impl<I: Input> Input for Optional<I> {
         (name, ty.optional())
     }
 
-    fn default_name(&self) -> &'static str {
+    fn default_name(&self) -> String {
         self.0.default_name()
     }
 
@@ -206,6 +219,107 @@ impl<I: Input> Input for Optional<I> {
             Value::None => None,
             value => Some(I::take(value)),
         }
+    }
+}
+
+/// Inputs by key, such as the features of each node type. All are tensors of one rank, or all are
+/// edges; one that is [`Optional`] may be missing, and is `None` in what the closure receives.
+///
+/// ```
+/// use kiln_ir::{edge_index, record::Dict, tensor};
+///
+/// let x = Dict::new([("paper", tensor!(f32["P", 16])), ("author", tensor!(f32["A", 8]))]);
+/// let edges = [
+///     (("author", "writes", "paper"), edge_index!("A", "P", "W")),
+///     (("paper", "cites", "paper"), edge_index!("P", "C")),
+/// ];
+/// let inputs = (x, Dict::new(edges)); // `x_dict` and `edge_index_dict`
+/// ```
+#[derive(Clone, Debug)]
+pub struct Dict<I> {
+    name: Option<String>,
+    entries: Vec<(String, I)>,
+}
+
+impl<I: Input> Dict<I> {
+    /// Inputs of these keys.
+    ///
+    /// # Panics
+    /// If there are none, or a key stands twice.
+    pub fn new<K: Key>(entries: impl IntoIterator<Item = (K, I)>) -> Self {
+        let mut list: Vec<(String, I)> = Vec::new();
+        for (key, input) in entries {
+            let key = key.into_text();
+            assert!(
+                list.iter().all(|(other, _)| *other != key),
+                "the key {key:?} stands twice"
+            );
+            list.push((key, input));
+        }
+        assert!(!list.is_empty(), "expected at least one key");
+        let entries = list;
+        Self {
+            name: None,
+            entries,
+        }
+    }
+
+    /// Names the input; without a name it is called as its first value, and `_dict`.
+    pub fn named(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+}
+
+impl<I: Input> Input for Dict<I> {
+    type Value = BTreeMap<String, I::Value>;
+
+    fn declare(&self) -> (Option<String>, Type) {
+        let entry = |(key, input): &(String, I)| (key.clone(), input.declare().1);
+        let entries = self.entries.iter().map(entry).collect();
+        (self.name.clone(), Type::Dict(entries))
+    }
+
+    fn default_name(&self) -> String {
+        let first = self.entries.first();
+        let first = first.map(|(_, input)| input.default_name());
+        format!("{}_dict", first.unwrap_or_default())
+    }
+
+    fn take(value: Value) -> Self::Value {
+        match value {
+            Value::Dict(entries) => entries
+                .into_iter()
+                .map(|(key, value)| (key, I::take(value)))
+                .collect(),
+            other => panic!("expected a dictionary, got {other:?}"),
+        }
+    }
+}
+
+/// A key of a [`Dict`]: a node type, or an edge type, which becomes the text
+/// `source__relation__target`, as PyG's `to_hetero` writes it.
+pub trait Key {
+    /// The key as text.
+    fn into_text(self) -> String;
+}
+
+impl Key for &str {
+    fn into_text(self) -> String {
+        self.to_owned()
+    }
+}
+
+impl Key for String {
+    fn into_text(self) -> String {
+        self
+    }
+}
+
+impl Key for (&str, &str, &str) {
+    fn into_text(self) -> String {
+        let (source, relation, target) = self;
+        format!("{source}__{relation}__{target}")
     }
 }
 
@@ -240,7 +354,7 @@ fn push(signature: &mut Signature, input: &impl Input) {
     let (name, ty) = input.declare();
     let name = name.unwrap_or_else(|| {
         let base = input.default_name();
-        let mut name = base.to_owned();
+        let mut name = base.clone();
         let mut number = 0;
         while signature.params.iter().any(|param| param.name == name) {
             number += 1;
@@ -251,8 +365,8 @@ fn push(signature: &mut Signature, input: &impl Input) {
     signature.params.push(Param { name, ty });
 }
 
-/// Declares a tensor input: element type (`f32`, `i64` or `bool`) and sizes, where a string is a
-/// symbol and a number a fixed size.
+/// Declares a tensor input: element type (`f32`, `f64`, `f16`, `bf16`, `i64`, `i32`, `u8` or
+/// `bool`) and sizes, where a string is a symbol and a number a fixed size.
 ///
 /// ```
 /// let x = kiln_ir::tensor!(f32["N", 1433]);
@@ -260,11 +374,18 @@ fn push(signature: &mut Signature, input: &impl Input) {
 /// ```
 #[macro_export]
 macro_rules! tensor {
-    (f32[$($dim:expr),* $(,)?]) => {
-        $crate::record::TensorInput::<_, $crate::record::Float>::new([$($crate::record::Dim::from($dim)),*])
-    };
-    (i64[$($dim:expr),* $(,)?]) => {
-        $crate::record::TensorInput::<_, $crate::record::Int>::new([$($crate::record::Dim::from($dim)),*])
+    (f32[$($dim:expr),* $(,)?]) => { $crate::tensor!(@ Float F32 [$($dim),*]) };
+    (f64[$($dim:expr),* $(,)?]) => { $crate::tensor!(@ Float F64 [$($dim),*]) };
+    (f16[$($dim:expr),* $(,)?]) => { $crate::tensor!(@ Float F16 [$($dim),*]) };
+    (bf16[$($dim:expr),* $(,)?]) => { $crate::tensor!(@ Float BF16 [$($dim),*]) };
+    (i64[$($dim:expr),* $(,)?]) => { $crate::tensor!(@ Int I64 [$($dim),*]) };
+    (i32[$($dim:expr),* $(,)?]) => { $crate::tensor!(@ Int I32 [$($dim),*]) };
+    (u8[$($dim:expr),* $(,)?]) => { $crate::tensor!(@ Int U8 [$($dim),*]) };
+    (@ $kind:ident $dtype:ident [$($dim:expr),*]) => {
+        $crate::record::TensorInput::<_, $crate::record::$kind>::of(
+            $crate::record::DType::$dtype,
+            [$($crate::record::Dim::from($dim)),*],
+        )
     };
     (bool[$($dim:expr),* $(,)?]) => {
         $crate::record::TensorInput::<_, $crate::record::Bool>::new([$($crate::record::Dim::from($dim)),*])

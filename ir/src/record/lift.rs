@@ -85,10 +85,21 @@ pub(super) fn elem(dtype: DType) -> Option<ElemType> {
         DType::F32 | DType::Flex32 => ElemType::F32,
         DType::F16 => ElemType::F16,
         DType::BF16 => ElemType::BF16,
-        DType::I64 | DType::I32 => ElemType::I64,
+        DType::I64 => ElemType::I64,
+        DType::I32 => ElemType::I32,
+        DType::U8 => ElemType::U8,
         DType::Bool(_) => ElemType::Bool,
         _ => return None,
     })
+}
+
+/// Element type of parameters and constants. Integers of 32 bits are what Burn has by default where
+/// PyTorch has 64.
+pub(super) fn data_elem(dtype: DType) -> Option<ElemType> {
+    match elem(dtype) {
+        Some(ElemType::I32) => Some(ElemType::I64),
+        elem => elem,
+    }
 }
 
 /// The operation's name as Burn prints it, without its tensors.
@@ -695,7 +706,7 @@ impl Lifter {
         let elem = elem(out.dtype)?;
         let value = match elem {
             ElemType::Bool => Scalar::Bool(value != 0.0),
-            ElemType::I64 => Scalar::Int(Size::fixed(i64::from(value != 0.0))),
+            elem if elem.is_int() => Scalar::Int(Size::fixed(i64::from(value != 0.0))),
             _ => Scalar::Float(Float(value)),
         };
         self.push(

@@ -14,7 +14,7 @@ use super::{
     witness::Witnesses,
 };
 use crate::{
-    op::{Attribute, Float, Op, attribute::Value},
+    op::{Attribute, Class, ElementwiseOp, Float, Op, attribute::Value},
     program::{ElemType, Program, SymbolId, TensorType},
     size::Size,
     validate::infer,
@@ -100,6 +100,7 @@ pub(super) fn merge(
         witnesses,
         types: HashMap::new(),
         open: Vec::new(),
+        conversions: 0,
     };
     let constants = merger.constants()?;
     let steps = merger.steps()?;
@@ -128,6 +129,8 @@ struct Merger<'a> {
     types: HashMap<usize, TensorType>,
     /// Scopes that are open.
     open: Vec<usize>,
+    /// Number of conversions so far, whose results are numbered downwards.
+    conversions: usize,
 }
 
 impl Merger<'_> {
@@ -166,7 +169,7 @@ impl Merger<'_> {
             let constant = self
                 .constant(&all)
                 .filter(|_| all.len() == self.recordings.len());
-            let (Some(constant), Some(elem)) = (constant, lift::elem(data.dtype())) else {
+            let (Some(constant), Some(elem)) = (constant, lift::data_elem(data.dtype())) else {
                 let shapes = all.iter().take(2).map(|data| format!("{:?}", data.shape()));
                 return Err(RecordError::BakedConstant {
                     place: self.place(),
@@ -239,7 +242,7 @@ impl Merger<'_> {
                 }
             }
             let step = match step {
-                Step::Op(_) => self.op(&raws, &mut fresh)?,
+                Step::Op(_) => self.op(&raws, &mut fresh, &mut merged)?,
                 Step::Data { .. } => MergedStep::Data,
                 &Step::Input { tensor } => {
                     if let Some(ty) = inputs.next() {
@@ -297,10 +300,12 @@ impl Merger<'_> {
         &mut self,
         raws: &[&Raw],
         fresh: &mut impl Iterator<Item = &'f SymbolId>,
+        before: &mut Vec<MergedStep>,
     ) -> Result<MergedStep, RecordError> {
         let [first, ..] = raws else {
             return Ok(MergedStep::Data);
         };
+        let inputs = self.converted(first, before);
         let mut op = first.op.clone();
         self.same_floats(raws)?;
         let numbers: Vec<Vec<i64>> = raws
@@ -328,7 +333,7 @@ impl Merger<'_> {
                     observed: observed(&seen),
                 })?;
         }
-        let types = self.infer(first, &op, fresh)?;
+        let types = self.infer(first, &inputs, &op, fresh)?;
         let mut outputs = Vec::with_capacity(types.len());
         for (result, (ty, output)) in types.into_iter().zip(&first.outputs).enumerate() {
             self.check(raws, result, &ty)?;
@@ -341,15 +346,57 @@ impl Merger<'_> {
         }
         Ok(MergedStep::Op {
             op,
-            inputs: first.inputs.clone(),
+            inputs,
             outputs,
         })
+    }
+
+    /// The operands of an operation, after conversions where a program needs other integers than
+    /// Burn: positions of 64 bits, and numbers of one type. Those that Burn's default has made 64
+    /// bits wide in the program have 32 beside others that are declared so.
+    fn converted(&mut self, raw: &Raw, before: &mut Vec<MergedStep>) -> Vec<usize> {
+        let spec = raw.op.spec();
+        let is_position = |position: usize| {
+            let operand = spec.and_then(|spec| spec.operand(position));
+            operand.is_some_and(|operand| operand.class == Class::Int)
+        };
+        let elem = |types: &HashMap<usize, TensorType>, number: &usize| {
+            types.get(number).map(|ty| ty.elem)
+        };
+        let numbers = raw.inputs.iter().enumerate();
+        let mut numbers = numbers.filter(|(position, _)| !is_position(*position));
+        let is_short = numbers.any(|(_, number)| elem(&self.types, number) == Some(ElemType::I32));
+        let mut inputs = raw.inputs.clone();
+        for (position, number) in inputs.iter_mut().enumerate() {
+            let to = match elem(&self.types, number) {
+                Some(ElemType::I32 | ElemType::U8) if is_position(position) => ElemType::I64,
+                Some(ElemType::I64) if is_short && !is_position(position) => ElemType::I32,
+                _ => continue,
+            };
+            let dims = self.types.get(number).map(|ty| ty.dims.clone());
+            let dims = dims.unwrap_or_default();
+            let converted = usize::MAX - self.conversions;
+            self.conversions += 1;
+            before.push(MergedStep::Op {
+                op: ElementwiseOp::Cast { elem: to }.into(),
+                inputs: vec![*number],
+                outputs: vec![MergedTensor {
+                    number: converted,
+                    elem: to,
+                    dims: dims.clone(),
+                }],
+            });
+            self.define(converted, TensorType { elem: to, dims });
+            *number = converted;
+        }
+        inputs
     }
 
     /// Types of the results, which follow from those of the operands.
     fn infer<'f>(
         &self,
         raw: &Raw,
+        inputs: &[usize],
         op: &Op,
         fresh: &mut impl Iterator<Item = &'f SymbolId>,
     ) -> Result<Vec<TensorType>, RecordError> {
@@ -358,11 +405,8 @@ impl Merger<'_> {
             operation: name(&raw.op),
             problem,
         };
-        let inputs: Option<Vec<&TensorType>> = raw
-            .inputs
-            .iter()
-            .map(|number| self.types.get(number))
-            .collect();
+        let inputs: Option<Vec<&TensorType>> =
+            inputs.iter().map(|number| self.types.get(number)).collect();
         let inputs = inputs.ok_or_else(|| unproven("a tensor of unknown origin".to_owned()))?;
         let mut types = infer(self.context.program, op, &inputs)
             .map_err(|problem| unproven(problem.to_string()))?;
@@ -400,6 +444,8 @@ impl Merger<'_> {
             .first()
             .and_then(|raw| Some((raw, raw.outputs.get(result)?.elem)));
         match elem {
+            // Which integers they are follows from the operands.
+            Some((_, elem)) if elem.is_int() && ty.elem.is_int() => Ok(()),
             Some((raw, elem)) if elem != ty.elem => Err(RecordError::Unproven {
                 place: self.place(),
                 operation: name(&raw.op),

@@ -8,7 +8,8 @@
 //! that nothing else differs.
 //!
 //! ```text
-//!   input.rs    declares inputs                capture.rs    one recording: operations, scopes
+//!   input.rs    declares inputs                declare.rs    types of parameters and results
+//!   capture.rs  one recording: operations, scopes
 //!   lift.rs     Burn's operation → Op          recording.rs  what it is: steps, tensors, result
 //!   witness.rs  numbers → sizes                modes.rs      training and inference in one
 //!   solve.rs    linear equations for it        build.rs      steps → functions, one per scope
@@ -18,6 +19,7 @@
 
 mod build;
 mod capture;
+mod declare;
 mod error;
 mod input;
 mod lift;
@@ -32,31 +34,27 @@ mod witness;
 use core::any::type_name;
 use std::collections::HashSet;
 
-pub use burn::tensor::{Bool, Float, Int};
+pub use burn::tensor::{Bool, DType, Float, Int};
 pub use error::{Place, RecordError};
-pub use input::{AdjacencyInput, EdgeIndexInput, Input, Inputs, Optional, TensorInput};
+pub use input::{AdjacencyInput, Dict, EdgeIndexInput, Input, Inputs, Key, Optional, TensorInput};
 pub use kiln_core::signature::Dim;
 
 use burn::module::{Module as BurnModule, ModuleDisplay};
-use kiln_core::{
-    Kind, Signature, Value,
-    signature::{Param as InputParam, Type as InputType},
-    size_to_i64,
-};
+use kiln_core::{Value, size_to_i64};
 use kiln_ops::{Overload, Overloads};
 
 use self::{
     build::Builder,
     capture::Request,
+    declare::Declaration,
     modes::{Mode, Training},
-    recording::{Recording, Structure},
+    recording::Recording,
     tree::Tree,
     witness::Witnesses,
 };
 use crate::{
     Model, pass,
-    program::{Case, ElemType, Method, Param, Program, Symbol, SymbolId, TensorType, Type},
-    size::Size,
+    program::{Case, ElemType, Method, Program, Symbol, SymbolId, TensorType, Type},
     validate::validate,
 };
 
@@ -198,28 +196,23 @@ fn record_method<M: BurnModule>(
     tree: &mut Tree,
 ) -> Result<Method, RecordError> {
     let signature = &overload.signature;
+    let float = capture::float_dtype(module);
     let problem = |problem: String| RecordError::Signature {
         method: overload.name.clone(),
         problem,
     };
     let mut symbols = Vec::new();
-    for name in symbol_names(signature) {
+    for name in declare::symbol_names(signature) {
         let id = symbol(program, &name);
         symbols.push((name, id));
     }
-    let lookup = |name: &str| symbols.iter().find(|(n, _)| n == name).map(|&(_, id)| id);
-    let size = |dim: &Dim| match dim {
-        Dim::Fixed(n) => Size::fixed(size_to_i64(*n)),
-        Dim::Symbol(name) => lookup(name).map_or_else(Size::default, Size::symbol),
+    let declaration = Declaration {
+        symbols: &symbols,
+        float: lift::elem(float).unwrap_or(ElemType::F32),
     };
-    let params: Vec<Param> = signature
-        .params
-        .iter()
-        .map(|InputParam { name, ty }| Param {
-            name: name.clone(),
-            ty: parameter_type(ty, &size, &lookup),
-        })
-        .collect();
+    let params = declaration
+        .params(signature)
+        .map_err(|name| problem(format!("programs have no elements like those of `{name}`")))?;
     let method = Method {
         name: overload.name.clone(),
         params,
@@ -240,6 +233,7 @@ fn record_method<M: BurnModule>(
         training,
         overload,
         symbols: &names,
+        float,
     };
 
     let mut cases = Vec::new();
@@ -288,14 +282,25 @@ fn record_method<M: BurnModule>(
                 inputs.push((leaf.name.clone(), leaf.ty.clone()));
                 if leaf.optional {
                     name.push('_');
-                    name.push_str(&leaf.name.replace('.', "_"));
+                    let part = |next: char| {
+                        if next.is_ascii_alphanumeric() {
+                            next
+                        } else {
+                            '_'
+                        }
+                    };
+                    name.extend(leaf.name.chars().map(part));
                 }
             }
+        }
+        // Keys that differ may give one name.
+        while program.functions.iter().any(|other| other.name == name) {
+            name.push('_');
         }
         let built = Builder::new(program, tree, &fresh)
             .build(&name, inputs, merged)
             .ok_or_else(|| problem("the recording contradicts itself".to_owned()))?;
-        let ty = result_type(&structure, &mut built.outputs.into_iter());
+        let ty = declare::result_type(&structure, &mut built.outputs.into_iter());
         match &result {
             Some(first) if *first != ty => {
                 return Err(problem(
@@ -309,7 +314,7 @@ fn record_method<M: BurnModule>(
             function: built.function,
         });
     }
-    let defaults = defaults(signature, &lookup);
+    let defaults = declaration.defaults(signature);
     drop(leaves);
     Ok(Method {
         result: result.unwrap_or(Type::Tuple(Vec::new())),
@@ -325,6 +330,7 @@ struct Capture<'a, M> {
     training: Option<&'a Training>,
     overload: &'a Overload<M>,
     symbols: &'a [&'a str],
+    float: DType,
 }
 
 /// The recordings of one case, and their numbers.
@@ -394,6 +400,7 @@ impl<M: BurnModule> Capture<'_, M> {
             present,
             training,
             number,
+            float: self.float,
             size_of: &size_of,
         })
     }
@@ -409,34 +416,6 @@ fn fresh_symbols(program: &mut Program, declared: &[&str], count: usize) -> Vec<
     free.iter().map(|name| symbol(program, name)).collect()
 }
 
-/// Names of the symbols of a signature, in order of appearance.
-fn symbol_names(signature: &Signature) -> Vec<String> {
-    fn collect(ty: &InputType, names: &mut Vec<String>) {
-        let push = &mut |dim: &Dim| {
-            if let Some(name) = dim.symbol()
-                && !names.iter().any(|other| other == name)
-            {
-                names.push(name.to_owned());
-            }
-        };
-        match ty {
-            InputType::Tensor { kind: _, dims } => dims.iter().for_each(push),
-            InputType::EdgeIndex { src, dst, edges } | InputType::Adjacency { src, dst, edges } => {
-                [src, dst, edges].into_iter().for_each(push);
-            }
-            InputType::Size { src, dst } => [src, dst].into_iter().for_each(push),
-            InputType::Optional(inner) => collect(inner, names),
-            InputType::Tuple(items) => items.iter().for_each(|item| collect(item, names)),
-            InputType::Flag => {}
-        }
-    }
-    let mut names = Vec::new();
-    for param in &signature.params {
-        collect(&param.ty, &mut names);
-    }
-    names
-}
-
 /// The program's symbol of a name, made if it is new.
 fn symbol(program: &mut Program, name: &str) -> SymbolId {
     let position = program
@@ -450,79 +429,4 @@ fn symbol(program: &mut Program, name: &str) -> SymbolId {
         program.symbols.len() - 1
     });
     SymbolId::from_index(position)
-}
-
-/// A declared input's type in the program.
-fn parameter_type(
-    ty: &InputType,
-    size: &dyn Fn(&Dim) -> Size,
-    lookup: &dyn Fn(&str) -> Option<SymbolId>,
-) -> Type {
-    let tensor = |elem, dims| TensorType { elem, dims };
-    match ty {
-        InputType::Tensor { kind, dims } => {
-            let elem = match kind {
-                Kind::Float => ElemType::F32,
-                Kind::Int => ElemType::I64,
-                Kind::Bool => ElemType::Bool,
-            };
-            Type::Tensor(tensor(elem, dims.iter().map(size).collect()))
-        }
-        InputType::EdgeIndex {
-            src: _,
-            dst: _,
-            edges,
-        } => Type::Tensor(tensor(ElemType::I64, vec![Size::fixed(2), size(edges)])),
-        InputType::Adjacency { src: _, dst, edges } => Type::Adjacency(Box::new([
-            tensor(ElemType::I64, vec![&size(dst) + &Size::fixed(1)]),
-            tensor(ElemType::I64, vec![size(edges)]),
-            tensor(ElemType::F32, vec![size(edges)]),
-        ])),
-        InputType::Optional(inner) => Type::Optional(Box::new(parameter_type(inner, size, lookup))),
-        InputType::Tuple(items) => Type::Tuple(
-            items
-                .iter()
-                .map(|item| parameter_type(item, size, lookup))
-                .collect(),
-        ),
-        InputType::Size { src, dst } => {
-            let id = |dim: &Dim| dim.symbol().and_then(lookup).unwrap_or(SymbolId(u32::MAX));
-            Type::Size([id(src), id(dst)])
-        }
-        InputType::Flag => Type::Flag,
-    }
-}
-
-fn result_type(structure: &Structure, outputs: &mut dyn Iterator<Item = TensorType>) -> Type {
-    let empty = || Type::Tuple(Vec::new());
-    match structure {
-        Structure::Tensor => outputs.next().map_or_else(empty, Type::Tensor),
-        Structure::Adjacency { value } => {
-            let count = if *value { 3 } else { 2 };
-            Type::Tuple(outputs.take(count).map(Type::Tensor).collect())
-        }
-        Structure::Tuple(items) => Type::Tuple(
-            items
-                .iter()
-                .map(|item| result_type(item, outputs))
-                .collect(),
-        ),
-    }
-}
-
-/// Targets that nothing counts are as many as sources, as in PyG.
-fn defaults(
-    signature: &Signature,
-    lookup: &dyn Fn(&str) -> Option<SymbolId>,
-) -> Vec<(SymbolId, SymbolId)> {
-    signature
-        .params
-        .iter()
-        .filter_map(|param| match &param.ty {
-            InputType::EdgeIndex { src, dst, edges: _ } if src != dst => {
-                Some((lookup(dst.symbol()?)?, lookup(src.symbol()?)?))
-            }
-            _ => None,
-        })
-        .collect()
 }

@@ -14,6 +14,7 @@ pub(super) enum Structure {
     Tensor,
     Adjacency { value: bool },
     Tuple(Vec<Structure>),
+    Dict(Vec<(String, Structure)>),
 }
 
 /// One step of a recording.
@@ -53,6 +54,8 @@ pub(super) struct Recording {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Parameter {
     pub(super) id: ParamId,
+    /// How many modules before this one have it: above 0 for tied parameters.
+    pub(super) occurrence: usize,
     pub(super) elem: ElemType,
     pub(super) dims: Vec<i64>,
 }

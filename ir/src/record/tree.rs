@@ -19,10 +19,11 @@ pub(super) struct Tree {
     pub(super) modules: Vec<Module>,
     pub(super) weights: Vec<Weight>,
     pub(super) values: Weights,
-    /// Weight of each parameter, and whether the program holds it transposed.
-    pub(super) params: HashMap<ParamId, (WeightId, bool)>,
-    /// Path of each parameter in the module's own names.
-    paths: HashMap<ParamId, String>,
+    /// Weights of each parameter, one for each module that has it, and whether the program holds
+    /// them transposed.
+    params: HashMap<ParamId, Vec<(WeightId, bool)>>,
+    /// Paths of each parameter in the module's own names.
+    paths: HashMap<ParamId, Vec<String>>,
     by_path: HashMap<String, ModuleId>,
 }
 
@@ -69,33 +70,39 @@ impl Tree {
 
     /// Path of the module instance that has the given parameters (with their paths inside it).
     pub(super) fn instance(&self, params: &[(ParamId, String)]) -> Option<String> {
-        params.iter().find_map(|(id, inside)| {
-            let path = self.paths.get(id)?.strip_suffix(inside.as_str())?;
+        let paths = |id: &ParamId| self.paths.get(id).map_or(&[][..], Vec::as_slice);
+        let around = |path: &String, inside: &str| {
+            let path = path.strip_suffix(inside)?;
             Some(path.strip_suffix('.').unwrap_or(path).to_owned())
-        })
+        };
+        // Tied parameters are at several places, of which one has all that the module has.
+        let has_all = |place: &String| {
+            params.iter().all(|(id, inside)| {
+                let mut found = paths(id).iter();
+                found.any(|path| around(path, inside).as_ref() == Some(place))
+            })
+        };
+        let places = || {
+            let all = params.iter();
+            all.flat_map(|(id, inside)| paths(id).iter().filter_map(|path| around(path, inside)))
+        };
+        places().find(has_all).or_else(|| places().next())
+    }
+
+    /// Weight of a parameter in one of the modules that have it, and whether the program holds it
+    /// transposed.
+    pub(super) fn param(&self, id: ParamId, occurrence: usize) -> Option<(WeightId, bool)> {
+        let weights = self.params.get(&id)?;
+        weights.get(occurrence).or_else(|| weights.last()).copied()
     }
 
     /// Stores a parameter in the layout that the module has.
     pub(super) fn keep_layout(&mut self, id: ParamId) {
-        let Some((weight, transposed)) = self.params.get_mut(&id).filter(|(_, flag)| *flag) else {
-            return;
-        };
-        let Some(described) = self.weights.get_mut(weight.index()) else {
-            return;
-        };
-        *transposed = false;
-        let before = described.shape.clone();
-        described.shape.reverse();
-        if let (Some(data), &[rows, columns]) =
-            (self.values.get(&described.name), before.as_slice())
-        {
-            let size = |n: u64| usize::try_from(n).unwrap_or_default();
-            let bytes = transpose(data.bytes, size(rows), size(columns));
-            let (elem, shape) = (described.elem, described.shape.clone());
-            let replaced = self
-                .values
-                .insert(described.name.clone(), elem, shape, bytes);
-            debug_assert!(replaced.is_ok(), "as many bytes as before");
+        for (weight, transposed) in self.params.get_mut(&id).into_iter().flatten() {
+            if *transposed {
+                *transposed = false;
+                turn(&mut self.weights, &mut self.values, *weight);
+            }
         }
     }
 
@@ -121,7 +128,7 @@ impl Tree {
         data: &TensorData,
         transposed: bool,
     ) -> Option<WeightId> {
-        let elem = lift::elem(data.dtype())?;
+        let elem = lift::data_elem(data.dtype())?;
         let mut shape: Vec<u64> = data
             .shape()
             .iter()
@@ -141,19 +148,55 @@ impl Tree {
             role,
             elem,
             shape,
+            tied: None,
         });
         Some(id)
     }
+
+    /// A second name of a weight's tensor.
+    fn tie(&mut self, name: String, to: WeightId) -> Option<WeightId> {
+        let id = WeightId(u32::try_from(self.weights.len()).ok()?);
+        let first = self.weights.get(to.index())?.clone();
+        self.weights.push(Weight {
+            name,
+            tied: Some(to),
+            ..first
+        });
+        Some(id)
+    }
+
+    fn add(&mut self, id: ParamId, weight: WeightId, transposed: bool) {
+        let weights = self.params.entry(id).or_default();
+        weights.push((weight, transposed));
+    }
 }
 
-/// Little-endian bytes in PyTorch's element types: integers as 64 bits, booleans as one byte.
+/// Little-endian bytes in PyTorch's element types; booleans take one byte.
 fn encode(data: &TensorData, elem: ElemType) -> Vec<u8> {
     match elem {
+        ElemType::U8 => data.iter::<u8>().collect(),
+        ElemType::I32 => data.iter::<i32>().flat_map(i32::to_le_bytes).collect(),
         ElemType::I64 => data.iter::<i64>().flat_map(i64::to_le_bytes).collect(),
         ElemType::Bool => data.iter::<bool>().map(u8::from).collect(),
         ElemType::F32 => data.iter::<f32>().flat_map(f32::to_le_bytes).collect(),
         ElemType::F64 => data.iter::<f64>().flat_map(f64::to_le_bytes).collect(),
         ElemType::F16 | ElemType::BF16 => data.bytes().to_vec(),
+    }
+}
+
+/// Swaps the axes of a matrix; the values of a tied one are elsewhere.
+fn turn(weights: &mut [Weight], values: &mut Weights, weight: WeightId) {
+    let Some(described) = weights.get_mut(weight.index()) else {
+        return;
+    };
+    let before = described.shape.clone();
+    described.shape.reverse();
+    if let (Some(data), &[rows, columns]) = (values.get(&described.name), before.as_slice()) {
+        let size = |n: u64| usize::try_from(n).unwrap_or_default();
+        let bytes = transpose(data.bytes, size(rows), size(columns));
+        let (elem, shape) = (described.elem, described.shape.clone());
+        let replaced = values.insert(described.name.clone(), elem, shape, bytes);
+        debug_assert!(replaced.is_ok(), "as many bytes as before");
     }
 }
 
@@ -228,17 +271,23 @@ impl Collector<'_> {
         }
         let module = self.tree.module(&path, owner);
         let full = |name: &str| kiln_core::leaf_name(&path, name);
-        self.tree.paths.insert(id, self.path.join("."));
+        let paths = self.tree.paths.entry(id).or_default();
+        paths.push(self.path.join("."));
         let full_name = full(name);
         if let Some(position) = self.tree.weights.iter().position(|w| w.name == full_name) {
             let weight = WeightId::from_index(position);
-            self.tree.params.insert(id, (weight, transposed));
+            self.tree.add(id, weight, transposed);
             return;
         }
-        let Some(weight) = self.tree.push(full_name, role, data, transposed) else {
+        let first = self.tree.param(id, 0);
+        let weight = match first.filter(|(_, flag)| *flag == transposed) {
+            Some((first, _)) => self.tree.tie(full_name, first),
+            None => self.tree.push(full_name, role, data, transposed),
+        };
+        let Some(weight) = weight else {
             return;
         };
-        self.tree.params.insert(id, (weight, transposed));
+        self.tree.add(id, weight, transposed);
         self.tree.modules[module.index()].weights.push(weight);
         if owner == "BatchNorm" && own == "running_var" {
             // PyTorch counts batches in a buffer that Burn does not have.

@@ -171,12 +171,14 @@ impl<'a> Parser<'a> {
         let role = self.choice(expected, WeightRole::ALL, |role| role.name())?;
         let elem = self.elem()?;
         let shape = self.brackets(|parser| Ok(parser.int()?.0))?;
+        let tied = self.eat('=').then(|| self.weight_name()).transpose()?;
         let id = WeightId(next_id(self.program.weights.len()));
         self.program.weights.push(Weight {
             name: name.to_owned(),
             role,
             elem,
             shape,
+            tied,
         });
         self.weights.entry(name).or_insert(id);
         self.lines.insert(Place::Weight(id), token.line);
@@ -283,6 +285,11 @@ impl<'a> Parser<'a> {
         })?;
         let mut ty = match self.peek() {
             Token::Mark('(') => Type::Tuple(self.list('(', ')', |parser| parser.ty(below))?),
+            Token::Mark('{') => Type::Dict(self.list('{', '}', |parser| {
+                let key = parser.name("a key")?;
+                parser.mark(':')?;
+                Ok((key, parser.ty(below)?))
+            })?),
             Token::Word(word) if word == "csr" => {
                 self.advance();
                 self.mark('(')?;
@@ -331,19 +338,8 @@ impl<'a> Parser<'a> {
     }
 
     pub(super) fn elem(&mut self) -> Parsed<ElemType> {
-        let all = [
-            ElemType::F32,
-            ElemType::F64,
-            ElemType::F16,
-            ElemType::BF16,
-            ElemType::I64,
-            ElemType::Bool,
-        ];
-        self.choice(
-            "an element type: f32, f64, f16, bf16, i64 or bool",
-            &all,
-            |elem| elem.name(),
-        )
+        let expected = "an element type: f32, f64, f16, bf16, i64, i32, u8 or bool";
+        self.choice(expected, ElemType::ALL, |elem| elem.name())
     }
 
     /// A sum of products of numbers, symbols, minima and quotients.

@@ -45,7 +45,11 @@ fn write_program(out: &mut impl Write, program: &Program) -> fmt::Result {
     for weight in weights {
         let shape = list(&weight.shape, u64::to_string);
         let (name, role) = (at(&weight.name), weight.role.name());
-        writeln!(out, "weight {name}: {role} {}[{shape}]", weight.elem)?;
+        write!(out, "weight {name}: {role} {}[{shape}]", weight.elem)?;
+        if let Some(other) = weight.tied {
+            write!(out, " = {}", words.weight(other))?;
+        }
+        writeln!(out)?;
     }
     if !modules.is_empty() {
         writeln!(out)?;

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use kiln_core::{entry_name, quoted};
+
 use crate::{
     leaf::MAX_TYPE_DEPTH,
     op::{Float, Scalar},
@@ -71,6 +73,12 @@ impl Words<'_> {
                 _ => format!("({})", list(items, |item| self.nested(item, below))),
             },
             Type::Size([a, b]) => format!("size({}, {})", self.symbol(*a), self.symbol(*b)),
+            Type::Dict(entries) => {
+                let entry = |(key, ty): &(String, Type)| {
+                    format!("{}: {}", entry_name("", key), self.nested(ty, below))
+                };
+                format!("{{{}}}", list(entries, entry))
+            }
             Type::Flag => "flag".to_owned(),
         }
     }
@@ -157,7 +165,7 @@ pub(super) fn at(name: &str) -> String {
     if name.chars().all(is_path_char) {
         format!("@{name}")
     } else {
-        format!("@{}", quote(name))
+        format!("@{}", quoted(name))
     }
 }
 
@@ -167,30 +175,13 @@ pub(super) fn word(name: &str) -> Cow<'_, str> {
     if starts && name.chars().all(is_path_char) {
         Cow::Borrowed(name)
     } else {
-        Cow::Owned(quote(name))
+        Cow::Owned(quoted(name))
     }
 }
 
 /// Characters of words and of names after `@`.
 pub(super) fn is_path_char(next: char) -> bool {
     next.is_ascii_alphanumeric() || next == '_' || next == '.'
-}
-
-fn quote(name: &str) -> String {
-    let mut text = String::from("\"");
-    for next in name.chars() {
-        match next {
-            '"' => text += "\\\"",
-            '\\' => text += "\\\\",
-            next if next.is_control() => {
-                text += "\\";
-                text.extend(next.escape_unicode().skip(1));
-            }
-            next => text.push(next),
-        }
-    }
-    text.push('"');
-    text
 }
 
 /// The shortest decimal that gives the float back; other NaNs than the usual one by their bits.

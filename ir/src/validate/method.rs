@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::{Check, Kind, Place, Symbols, ids};
 use crate::{
-    leaf::Leaf,
+    leaf::{Leaf, MAX_TYPE_DEPTH},
     program::{Case, Function, Method, ModuleId, Param, SymbolId, TensorType, Type, ValueType},
     size::Size,
     text::Words,
@@ -32,12 +32,37 @@ impl Check<'_> {
                 let mut names = HashSet::new();
                 for param in &method.params {
                     self.identifier(place, 6, "parameter", &param.name, &mut names);
+                    self.keys(place, &param.ty, MAX_TYPE_DEPTH);
                 }
+                self.keys(place, &method.result, MAX_TYPE_DEPTH);
                 self.cases(module_id, position, method);
                 if self.is_full() {
                     return;
                 }
             }
+        }
+    }
+
+    /// Checks that the keys of each dictionary differ. Types nested too deep are reported
+    /// elsewhere.
+    fn keys(&mut self, place: Place, ty: &Type, depth: usize) {
+        let Some(below) = depth.checked_sub(1) else {
+            return;
+        };
+        match ty {
+            Type::Dict(entries) => {
+                let mut seen = HashSet::new();
+                for (key, ty) in entries {
+                    if !seen.insert(key) {
+                        let (what, name) = ("key", key.clone());
+                        self.report(place, 6, Kind::DuplicateName { what, name });
+                    }
+                    self.keys(place, ty, below);
+                }
+            }
+            Type::Optional(inner) => self.keys(place, inner, below),
+            Type::Tuple(items) => items.iter().for_each(|item| self.keys(place, item, below)),
+            Type::Tensor(_) | Type::Adjacency(_) | Type::Size(_) | Type::Flag => {}
         }
     }
 
@@ -178,6 +203,10 @@ impl Check<'_> {
         match ty {
             Type::Tensor(_) | Type::Adjacency(_) => {}
             Type::Tuple(items) => items.iter().for_each(|item| self.result_type(place, item)),
+            Type::Dict(entries) => {
+                let types = entries.iter().map(|(_, ty)| ty);
+                types.for_each(|ty| self.result_type(place, ty));
+            }
             Type::Optional(_) => {
                 self.report(
                     place,

@@ -15,12 +15,14 @@
 //!    they call.
 //! 2. Symbols have distinct identifiers as names.
 //! 3. Weights have distinct dotted names. `kiln.` and `__metadata__` are reserved. No weight has
-//!    2⁶³ bytes or more.
+//!    2⁶³ bytes or more. A tied weight stands behind the one whose tensor it is, which is like it
+//!    and not tied itself.
 //! 4. Modules form a tree. The first is the root with the empty path; each other one is the child
 //!    of exactly one module, and its path is its parent's and one more name.
 //! 5. Each parameter and buffer belongs to exactly one module, each constant to at most one; where
 //!    there is a module, the weight's name is its path and one more name.
-//! 6. Methods of a module, and parameters of a method, have distinct identifiers as names.
+//! 6. Methods of a module, and parameters of a method, have distinct identifiers as names, and a
+//!    dictionary has distinct keys.
 //! 7. A method has a case, at most one for a combination of present optional leaves. A case says of
 //!    each optional leaf whether it is present, treats the parts of an optional tuple alike, and
 //!    runs a function of the method's module.

@@ -32,7 +32,11 @@ impl Check<'_> {
                 role: _,
                 elem,
                 shape,
+                tied,
             } = weight;
+            if let Some(other) = tied {
+                self.tied(WeightId(id), weight, *other);
+            }
             if !is_path(name) || name.starts_with("kiln.") || name == "__metadata__" {
                 let expected = "names with dots between them, not of \"kiln.\"";
                 let kind = Kind::Name {
@@ -68,6 +72,36 @@ impl Check<'_> {
                     },
                 );
             }
+        }
+    }
+
+    /// Whether a weight and the one that it is tied to can be one tensor.
+    fn tied(&mut self, id: WeightId, weight: &Weight, other: WeightId) {
+        let place = Place::Weight(id);
+        let Some(found) = self.program.weights.get(other.index()) else {
+            let what = "weight";
+            return self.report(place, 3, Kind::Missing { what, id: other.0 });
+        };
+        let describe = |weight: &Weight, is_tied: bool| {
+            let tied = if is_tied { " tied to another" } else { "" };
+            format!(
+                "{} {}{:?}{tied}",
+                weight.role.name(),
+                weight.elem,
+                weight.shape
+            )
+        };
+        let is_first = other < id && found.tied.is_none();
+        let fits = (weight.role, weight.elem) == (found.role, found.elem)
+            && weight.shape == found.shape
+            && weight.role != WeightRole::Constant;
+        if !is_first || !fits {
+            let kind = Kind::Type {
+                what: format!("the tensor of \"{}\", a weight before this one", found.name),
+                expected: describe(weight, false),
+                got: describe(found, found.tied.is_some()),
+            };
+            self.report(place, 3, kind);
         }
     }
 

@@ -165,6 +165,18 @@ fn structure(
                 .collect::<Option<Vec<_>>>()?;
             Some(format!("({},)", items.join(", ")))
         }
+        Type::Dict(entries) => {
+            let mut items = Vec::with_capacity(entries.len());
+            for (key, ty) in entries {
+                let value = structure(ty, parts, all, false)?;
+                items.push(format!("{}: {value}", types::string(key)));
+            }
+            Some(if items.is_empty() {
+                format!("annotate({}, {{}})", types::type_text(ty))
+            } else {
+                format!("{{{}}}", items.join(", "))
+            })
+        }
         Type::Size(_) | Type::Flag => None,
     }
 }

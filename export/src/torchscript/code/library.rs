@@ -34,6 +34,19 @@ const FUNCTIONS: &[Function] = &[
 "#,
     },
     Function {
+        name: "check_keys",
+        uses: &[],
+        text: r#"def check_keys(keys: List[str], name: str, needed: List[str], others: List[str]) -> NoneType:
+  for key in needed:
+    if not torch.__contains__(keys, key):
+      ops.prim.RaiseException(torch.format("expected {} to have the key {}, got {}", name, key, keys), "builtins.KeyError")
+  for key in keys:
+    if not torch.__contains__(needed, key) and not torch.__contains__(others, key):
+      ops.prim.RaiseException(torch.format("expected no key {} in {}, only {}", key, name, needed + others), "builtins.KeyError")
+  return None
+"#,
+    },
+    Function {
         name: "check_count",
         uses: &[],
         text: r#"def check_count(count: int, name: str) -> NoneType:

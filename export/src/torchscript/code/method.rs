@@ -15,7 +15,7 @@
 
 use std::collections::VecDeque;
 
-use kiln_ir::{Method, ModuleId, Param, Size, TensorType, Type, ValueType};
+use kiln_ir::{Method, ModuleId, Param, Size, TensorType, Type, ValueType, leaf::entry_name};
 
 use super::{
     super::error::Error,
@@ -78,7 +78,7 @@ pub(super) fn parameters(
             let default = match &param.ty {
                 Type::Optional(_) | Type::Size(_) => Some("=None"),
                 Type::Flag => Some("=True"),
-                Type::Tensor(_) | Type::Adjacency(_) | Type::Tuple(_) => None,
+                Type::Tensor(_) | Type::Adjacency(_) | Type::Tuple(_) | Type::Dict(_) => None,
             };
             all_default &= default.is_some();
             let default = if all_default {
@@ -115,6 +115,13 @@ impl<'a> Writer<'a, '_> {
             return Err(Error::Unsupported {
                 place,
                 what: "a method of this name".to_owned(),
+            });
+        }
+        let types = method.params.iter().map(|param| &param.ty);
+        if !types.chain([&method.result]).all(types::is_uniform) {
+            return Err(Error::Unsupported {
+                place,
+                what: "a dictionary of values of several types".to_owned(),
             });
         }
         let mut scope = Scope::new(self.context, module, place);
@@ -191,6 +198,12 @@ impl<'a> Writer<'a, '_> {
                         });
                     }
                 }
+                Part::Whole(Type::Dict(entries)) => {
+                    let parts = self.entries(scope, &name, &label, entries, optional);
+                    for part in parts.into_iter().rev() {
+                        items.push_front(part);
+                    }
+                }
                 Part::Whole(Type::Adjacency(parts)) => {
                     let [rowptr, col, values] = &**parts;
                     let names = ["rowptr", "col", "value"].map(|part| scope.names.fresh(part));
@@ -236,6 +249,50 @@ impl<'a> Writer<'a, '_> {
             }
         }
         self.case(scope, task, &found)
+    }
+
+    /// The values of a dictionary, which must have the keys of all that are not optional, and no
+    /// others. One that is absent has no key.
+    fn entries(
+        &mut self,
+        scope: &mut Scope<'a>,
+        name: &str,
+        label: &str,
+        entries: &'a [(String, Type)],
+        optional: bool,
+    ) -> Vec<Item<'a>> {
+        let keys = |wanted: bool| {
+            let is_wanted = |ty: &Type| matches!(ty, Type::Optional(_)) == wanted;
+            let keys = entries.iter().filter(|(_, ty)| is_wanted(ty));
+            let keys: Vec<String> = keys.map(|(key, _)| types::string(key)).collect();
+            if keys.is_empty() {
+                "annotate(List[str], [])".to_owned()
+            } else {
+                types::list(&keys)
+            }
+        };
+        let check = self.library.function("check_keys");
+        let (text, needed, others) = (types::string(label), keys(false), keys(true));
+        scope.line(&format!(
+            "{check}(torch.keys({name}), {text}, {needed}, {others})"
+        ));
+        let mut items = Vec::with_capacity(entries.len());
+        for (key, ty) in entries {
+            let quoted = types::string(key);
+            let value = match ty {
+                Type::Optional(_) => format!("torch.get({name}, {quoted})"),
+                _ => format!("{name}[{quoted}]"),
+            };
+            let name = scope.names.fresh(&format!("{name}_{key}"));
+            scope.line(&format!("{name} = {value}"));
+            items.push(Item {
+                name,
+                label: entry_name(label, key),
+                part: Part::Whole(ty),
+                optional,
+            });
+        }
+        items
     }
 
     /// Goes on in two branches: one where a value is `None` and its tensors are absent, and one

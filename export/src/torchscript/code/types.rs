@@ -7,6 +7,8 @@ use kiln_ir::{ElemType, Type};
 /// The number of an element type, as code writes it (`dtype=6`).
 pub(super) fn dtype(elem: ElemType) -> &'static str {
     match elem {
+        ElemType::U8 => "0",
+        ElemType::I32 => "3",
         ElemType::I64 => "4",
         ElemType::F16 => "5",
         ElemType::F32 => "6",
@@ -26,8 +28,29 @@ pub(super) fn type_text(ty: &Type) -> String {
             let items: Vec<String> = items.iter().map(type_text).collect();
             format!("Tuple[{}]", items.join(", "))
         }
+        // A value that may be absent has no key then.
+        Type::Dict(entries) => {
+            let value = entries.first().map(|(_, ty)| type_text(ty));
+            let value = value.unwrap_or_else(|| "Tensor".to_owned());
+            format!("Dict[str, {}]", required(&value))
+        }
         Type::Size(_) => "Optional[Tuple[int, int]]".to_owned(),
         Type::Flag => "bool".to_owned(),
+    }
+}
+
+/// Whether the values of each dictionary have one type.
+pub(super) fn is_uniform(ty: &Type) -> bool {
+    match ty {
+        Type::Optional(inner) => is_uniform(inner),
+        Type::Tuple(items) => items.iter().all(is_uniform),
+        Type::Dict(entries) => {
+            let mut types = entries.iter().map(|(_, ty)| type_text(ty));
+            let first = types.next().unwrap_or_default();
+            types.all(|ty| required(&ty) == required(&first))
+                && entries.iter().all(|(_, ty)| is_uniform(ty))
+        }
+        Type::Tensor(_) | Type::Adjacency(_) | Type::Size(_) | Type::Flag => true,
     }
 }
 

@@ -178,12 +178,18 @@ impl Infer<'_> {
 
     /// Checks that a scalar can be an operand of the element type.
     fn scalar(&self, scalar: &Scalar, elem: ElemType) -> Result<(), Problem> {
-        let (fits, expected) = match elem {
-            ElemType::Bool => (matches!(scalar, Scalar::Bool(_)), "a boolean"),
-            ElemType::I64 => (matches!(scalar, Scalar::Int(_)), "an integer"),
-            ElemType::F32 | ElemType::F64 | ElemType::F16 | ElemType::BF16 => {
-                (!matches!(scalar, Scalar::Bool(_)), "a number")
-            }
+        let is_within = |[low, high]: [i64; 2]| match scalar {
+            Scalar::Int(size) => size
+                .as_fixed()
+                .is_none_or(|fixed| (low..=high).contains(&fixed)),
+            Scalar::Float(_) | Scalar::Bool(_) => false,
+        };
+        let (fits, expected) = match (elem, elem.int_range()) {
+            (ElemType::Bool, _) => (matches!(scalar, Scalar::Bool(_)), "a boolean"),
+            (ElemType::I32, Some(range)) => (is_within(range), "an integer of 32 bits"),
+            (ElemType::U8, Some(range)) => (is_within(range), "an integer from 0 to 255"),
+            (_, Some(range)) => (is_within(range), "an integer"),
+            (_, None) => (!matches!(scalar, Scalar::Bool(_)), "a number"),
         };
         if fits {
             return Ok(());

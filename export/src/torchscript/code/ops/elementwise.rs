@@ -91,7 +91,7 @@ impl Writer<'_, '_> {
     fn binary(&self, function: Binary, rhs: &str) -> Expression {
         let x = self.operands.name(0);
         let text = match (function, self.operands.elem()) {
-            (Binary::Div, Some(ElemType::I64)) => {
+            (Binary::Div, Some(elem)) if elem.is_int() => {
                 format!("torch.div({x}, {rhs}, rounding_mode=\"trunc\")")
             }
             _ => format!("torch.{}({x}, {rhs})", binary_name(function)),

@@ -1,0 +1,164 @@
+//! The signature of a method: types of its parameters and of its result.
+
+use kiln_core::{
+    Kind, Signature,
+    signature::{Dim, Param as InputParam, Type as InputType},
+    size_to_i64,
+};
+
+use super::{lift, recording::Structure};
+use crate::{
+    program::{ElemType, Param, SymbolId, TensorType, Type},
+    size::Size,
+};
+
+/// What declared types mean in a program.
+pub(super) struct Declaration<'a> {
+    /// Names of the symbols, and what they are in the program.
+    pub(super) symbols: &'a [(String, SymbolId)],
+    /// Type of floats that the declaration leaves open.
+    pub(super) float: ElemType,
+}
+
+impl Declaration<'_> {
+    /// The parameters of a method; the error is the name of one that has no type in a program.
+    pub(super) fn params(&self, signature: &Signature) -> Result<Vec<Param>, String> {
+        let param = |InputParam { name, ty }: &InputParam| {
+            let ty = self.parameter_type(ty).ok_or_else(|| name.clone())?;
+            let name = name.clone();
+            Ok(Param { name, ty })
+        };
+        signature.params.iter().map(param).collect()
+    }
+
+    fn lookup(&self, name: &str) -> Option<SymbolId> {
+        let symbol = self.symbols.iter().find(|(other, _)| other == name);
+        symbol.map(|&(_, id)| id)
+    }
+
+    fn size(&self, dim: &Dim) -> Size {
+        match dim {
+            Dim::Fixed(n) => Size::fixed(size_to_i64(*n)),
+            Dim::Symbol(name) => self.lookup(name).map_or_else(Size::default, Size::symbol),
+        }
+    }
+
+    /// A declared input's type in the program.
+    ///
+    /// `None` if a program has no such element type.
+    fn parameter_type(&self, ty: &InputType) -> Option<Type> {
+        let size = |dim: &Dim| self.size(dim);
+        let tensor = |elem, dims| TensorType { elem, dims };
+        Some(match ty {
+            InputType::Tensor { kind, dtype, dims } => {
+                let elem = match (dtype, kind) {
+                    (Some(dtype), _) => lift::elem(*dtype)?,
+                    (None, Kind::Float) => self.float,
+                    (None, Kind::Int) => ElemType::I64,
+                    (None, Kind::Bool) => ElemType::Bool,
+                };
+                Type::Tensor(tensor(elem, dims.iter().map(size).collect()))
+            }
+            InputType::EdgeIndex {
+                src: _,
+                dst: _,
+                edges,
+            } => Type::Tensor(tensor(ElemType::I64, vec![Size::fixed(2), size(edges)])),
+            InputType::Adjacency { src: _, dst, edges } => Type::Adjacency(Box::new([
+                tensor(ElemType::I64, vec![&size(dst) + &Size::fixed(1)]),
+                tensor(ElemType::I64, vec![size(edges)]),
+                tensor(self.float, vec![size(edges)]),
+            ])),
+            InputType::Optional(inner) => Type::Optional(Box::new(self.parameter_type(inner)?)),
+            InputType::Tuple(items) => Type::Tuple(
+                items
+                    .iter()
+                    .map(|item| self.parameter_type(item))
+                    .collect::<Option<_>>()?,
+            ),
+            InputType::Size { src, dst } => {
+                let id = |dim: &Dim| {
+                    dim.symbol()
+                        .and_then(|name| self.lookup(name))
+                        .unwrap_or(SymbolId(u32::MAX))
+                };
+                Type::Size([id(src), id(dst)])
+            }
+            InputType::Dict(entries) => {
+                let entry =
+                    |(key, ty): &(String, InputType)| Some((key.clone(), self.parameter_type(ty)?));
+                Type::Dict(entries.iter().map(entry).collect::<Option<_>>()?)
+            }
+            InputType::Flag => Type::Flag,
+        })
+    }
+
+    /// Targets that nothing counts are as many as sources, as in PyG.
+    pub(super) fn defaults(&self, signature: &Signature) -> Vec<(SymbolId, SymbolId)> {
+        signature
+            .params
+            .iter()
+            .filter_map(|param| match &param.ty {
+                InputType::EdgeIndex { src, dst, edges: _ } if src != dst => {
+                    Some((self.lookup(dst.symbol()?)?, self.lookup(src.symbol()?)?))
+                }
+                _ => None,
+            })
+            .collect()
+    }
+}
+
+/// Names of the symbols of a signature, in order of appearance.
+pub(super) fn symbol_names(signature: &Signature) -> Vec<String> {
+    fn collect(ty: &InputType, names: &mut Vec<String>) {
+        let push = &mut |dim: &Dim| {
+            if let Some(name) = dim.symbol()
+                && !names.iter().any(|other| other == name)
+            {
+                names.push(name.to_owned());
+            }
+        };
+        match ty {
+            InputType::Tensor { dims, .. } => dims.iter().for_each(push),
+            InputType::EdgeIndex { src, dst, edges } | InputType::Adjacency { src, dst, edges } => {
+                [src, dst, edges].into_iter().for_each(push);
+            }
+            InputType::Size { src, dst } => [src, dst].into_iter().for_each(push),
+            InputType::Optional(inner) => collect(inner, names),
+            InputType::Tuple(items) => items.iter().for_each(|item| collect(item, names)),
+            InputType::Dict(entries) => entries.iter().for_each(|(_, ty)| collect(ty, names)),
+            InputType::Flag => {}
+        }
+    }
+    let mut names = Vec::new();
+    for param in &signature.params {
+        collect(&param.ty, &mut names);
+    }
+    names
+}
+
+/// Type of a result from those of its tensors.
+pub(super) fn result_type(
+    structure: &Structure,
+    outputs: &mut dyn Iterator<Item = TensorType>,
+) -> Type {
+    let empty = || Type::Tuple(Vec::new());
+    match structure {
+        Structure::Tensor => outputs.next().map_or_else(empty, Type::Tensor),
+        Structure::Adjacency { value } => {
+            let count = if *value { 3 } else { 2 };
+            Type::Tuple(outputs.take(count).map(Type::Tensor).collect())
+        }
+        Structure::Dict(entries) => {
+            let entries = entries.iter();
+            let entry = |(key, one): &(String, Structure)| (key.clone(), result_type(one, outputs));
+            Type::Dict(entries.map(entry).collect())
+        }
+        Structure::Tuple(items) => Type::Tuple(
+            items
+                .iter()
+                .map(|item| result_type(item, outputs))
+                .collect(),
+        ),
+    }
+}
