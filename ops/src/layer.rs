@@ -38,7 +38,7 @@ pub trait Layer: Module {
 
     /// The forward pass as a method of its own in recordings.
     fn call(&self, args: impl Into<Self::Args>) -> Self::Output {
-        let scope = scope::layer(self, Self::NAME, "forward");
+        let scope = scope::layer(self, Self::NAME, "forward").with_history(Self::HISTORY);
         let args = scope.input("", args.into());
         scope.exit(self.compute(args))
     }

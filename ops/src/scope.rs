@@ -32,7 +32,7 @@ use burn::{
 };
 use burn_capture::{CaptureChannel, CaptureClient, CaptureDevice};
 use burn_router::{RouterClient, RouterTensor};
-use kiln_core::{AnyTensor, Kind, Leaves};
+use kiln_core::{AnyTensor, Change, ChangeKind, Kind, Leaves};
 
 use crate::{wire::GraphOp, witness};
 
@@ -65,6 +65,8 @@ pub struct ScopeInfo {
     pub params: Vec<(ParamId, String)>,
     /// Names of the arguments in the order in which they were passed.
     pub inputs: Vec<String>,
+    /// Modules that were left out because they have the parameters of others: the names of both.
+    pub tied: Vec<[&'static str; 2]>,
 }
 
 /// Everything that a recording notes beside the captured operations.
@@ -232,6 +234,7 @@ fn open<M: Module>(module: &M, kind: &'static str, method: &'static str, is_reco
             record,
             params: collector.params,
             inputs: Vec::new(),
+            tied: Vec::new(),
         });
         recording.notes.open.push(number);
         mark(&recording.client, marker::SCOPE_BEGIN, number);
@@ -250,6 +253,18 @@ pub struct Scope {
 }
 
 impl Scope {
+    /// Notes which modules of the layer have the parameters of others where they were left out.
+    pub fn with_history(self, history: &[Change]) -> Self {
+        if let Some(number) = self.number {
+            let tied = history.iter().filter_map(|change| match change.kind {
+                ChangeKind::Tied { name, with } => Some([name, with]),
+                _ => None,
+            });
+            with(|recording| recording.notes.scopes[number].tied.extend(tied));
+        }
+        self
+    }
+
     /// Passes an argument into the scope.
     pub fn input<T: Leaves>(&self, name: &str, value: T) -> T {
         let Some(number) = self.number else {

@@ -233,6 +233,11 @@ impl<'a> Builder<'a> {
             Some(path) => self.tree.module(&path, scope.kind),
             None => self.without_parameters(around, scope.kind),
         };
+        for [name, with] in &scope.tied {
+            let path = &self.tree.modules[module.index()].path;
+            let [name, with] = [name, with].map(|name| kiln_core::leaf_name(path, name));
+            self.tree.tie_module(&name, &with);
+        }
         let arguments = if let Some(record) = &scope.record {
             Arguments::Record(record.clone())
         } else {

@@ -153,6 +153,40 @@ impl Tree {
         Some(id)
     }
 
+    /// Makes a module at `path` that has the parameters of the module at `with`, unless there is one
+    /// already.
+    pub(super) fn tie_module(&mut self, path: &str, with: &str) {
+        let Some(&with) = self.by_path.get(with) else {
+            return;
+        };
+        if self.by_path.contains_key(path) {
+            return;
+        }
+        let of = self.modules[with.index()].clone();
+        let module = self.module(path, &of.kind);
+        for weight in of.weights {
+            let described = &self.weights[weight.index()];
+            let own = described.name.rsplit('.').next().unwrap_or_default();
+            let (name, first) = (kiln_core::leaf_name(path, own), described.tied);
+            let Some(tied) = self.tie(name, first.unwrap_or(weight)) else {
+                return;
+            };
+            self.modules[module.index()].weights.push(tied);
+            // Both change their layout together.
+            let is_it = |(id, _): &(WeightId, bool)| *id == weight;
+            let mut params = self.params.values_mut();
+            if let Some(places) = params.find(|places| places.iter().any(is_it)) {
+                let (_, transposed) = places[0];
+                places.push((tied, transposed));
+            }
+        }
+        for child in of.children {
+            let with = self.modules[child.index()].path.clone();
+            let name = with.rsplit('.').next().unwrap_or_default();
+            self.tie_module(&kiln_core::leaf_name(path, name), &with);
+        }
+    }
+
     /// A second name of a weight's tensor.
     fn tie(&mut self, name: String, to: WeightId) -> Option<WeightId> {
         let id = WeightId(u32::try_from(self.weights.len()).ok()?);
