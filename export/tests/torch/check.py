@@ -580,6 +580,15 @@ def check_alone(folder, name):
     return checks, output.getvalue()
 
 
+def without_dicts(value):
+    """A value with each dictionary as ("dict", ((key, value), ...)): C++ reads no untyped dictionaries."""
+    if isinstance(value, dict):
+        return "dict", tuple((key, without_dicts(item)) for key, item in value.items())
+    if isinstance(value, tuple):
+        return tuple(without_dicts(item) for item in value)
+    return value
+
+
 def write_calls(folder, path):
     """All calls as a list of (archive, method, arguments in order, result), for C++."""
     calls = []
@@ -588,8 +597,9 @@ def write_calls(folder, path):
             archive = Archive(folder, entry[:-3])
             module = archive.load()
             for call in archive.spec["calls"]:
-                arguments = tuple(archive.positional(module, call))
-                calls.append((archive.path, call["method"], arguments, archive.value(call["out"])))
+                arguments = without_dicts(tuple(archive.positional(module, call)))
+                result = without_dicts(archive.value(call["out"]))
+                calls.append((archive.path, call["method"], arguments, result))
     torch.save(calls, path)
 
 

@@ -14,6 +14,23 @@
 #include <string>
 #include <vector>
 
+// A value as check.py writes it, with ("dict", ((key, tensor), ...)) as a dictionary.
+static c10::IValue restore(const c10::IValue& value) {
+  if (!value.isTuple()) return value;
+  const auto& items = value.toTupleRef().elements();
+  if (items.size() == 2 && items[0].isString() && items[0].toStringRef() == "dict") {
+    c10::Dict<std::string, at::Tensor> dict;
+    for (const c10::IValue& item : items[1].toTupleRef().elements()) {
+      const auto& entry = item.toTupleRef().elements();
+      dict.insert(entry[0].toStringRef(), entry[1].toTensor());
+    }
+    return dict;
+  }
+  std::vector<c10::IValue> restored;
+  for (const c10::IValue& item : items) restored.push_back(restore(item));
+  return c10::ivalue::Tuple::create(restored);
+}
+
 static bool same(const c10::IValue& got, const c10::IValue& expected) {
   if (expected.isTuple()) {
     if (!got.isTuple()) return false;
@@ -63,9 +80,9 @@ int main(int argc, char** argv) {
         module = torch::jit::load(path);
         module.eval();
       }
-      std::vector<c10::IValue> arguments(call[2].toTupleRef().elements().begin(),
-                                         call[2].toTupleRef().elements().end());
-      if (same(module.get_method(method)(arguments), call[3])) {
+      std::vector<c10::IValue> arguments;
+      for (const c10::IValue& item : call[2].toTupleRef().elements()) arguments.push_back(restore(item));
+      if (same(module.get_method(method)(arguments), restore(call[3]))) {
         ++passed;
         continue;
       }
