@@ -5,8 +5,8 @@
 //! ```
 //!
 //! Each line is one depth: the operations of the program, and the median time in milliseconds to
-//! record a GCN by its method for an edge index, and by all its variants. Depths double, so that what
-//! grows faster than the number of operations shows.
+//! record a GCN by its method for an edge index, and by all its variants. Depths double, so that
+//! what grows faster than the number of operations shows.
 
 use std::{
     io::Write as _,
