@@ -198,7 +198,7 @@ impl Leaves for AttentionPropagated {
 }
 
 /// The scores of edges, `[E, H]`, and of the loops that are added to them, become weights that
-/// show.
+/// show: those by which messages are multiplied, some of them dropped in training, as in PyG.
 ///
 /// `of_loops` gives the scores of the loops, `[n, H]`; `propagate` passes messages with the weights
 /// along edges.
@@ -211,17 +211,17 @@ pub(super) fn with_attention(
     propagate: impl FnOnce(&Edges, Alpha) -> Tensor<2>,
 ) -> (Tensor<2>, Attention) {
     let ends = Endpoints::of(edges.bare());
-    let dropped = |alpha: &Tensor<2>| Alpha::Weights(dropout.forward(alpha.clone()));
     let Some(loops) = loops else {
-        let alpha = ends.softmax(scores);
-        let out = propagate(edges, dropped(&alpha));
+        let alpha = dropout.forward(ends.softmax(scores));
+        let out = propagate(edges, Alpha::Weights(alpha.clone()));
         let edges = edges.bare();
         return (out, Attention { edges, alpha });
     };
     let looped = LoopedEdges::new(&ends, loops);
     let of_loops = of_loops(&looped);
-    let alpha = looped.softmax(scores, of_loops);
-    let out = looped.receivers(propagate(looped.ends().edges(), dropped(&alpha)));
+    let alpha = dropout.forward(looped.softmax(scores, of_loops));
+    let out = propagate(looped.ends().edges(), Alpha::Weights(alpha.clone()));
+    let out = looped.receivers(out);
     (out, Attention::with_loops(edges, &looped, &alpha))
 }
 

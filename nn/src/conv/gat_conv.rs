@@ -423,6 +423,35 @@ mod tests {
     }
 
     /// Targets 1 and 2 have no source of their number, and 2 has no edge at all.
+    /// Dropped weights show as zeros, as in PyG: the output is the sum of what is returned.
+    #[test]
+    fn attention_in_training_is_what_messages_are_multiplied_by() {
+        let device = Device::flex().autodiff();
+        let num_nodes = 40;
+        let src: Vec<i64> = (0..num_nodes).collect();
+        let dst = vec![0; src.len()];
+        let edges = EdgeIndex::from_arrays(&src, &dst, 40, 40, &device).unwrap();
+        let x = Tensor::<2>::ones([40, 1], &device);
+        for add_self_loops in [true, false] {
+            let config = GatConvConfig::new(1.into(), 1).with_dropout(0.5);
+            let conv = mean(&config.with_add_self_loops(add_self_loops), &device);
+            let (out, attention) = conv.forward_with_attention(x.clone(), &edges);
+            let alpha: Vec<f32> = attention.alpha.into_data().iter().collect();
+            assert!(alpha.contains(&0.0), "{alpha:?}");
+            let EdgeForm::Coo(used) = attention.edges.form() else {
+                panic!("expected an edge index")
+            };
+            let used: Vec<i64> = used.tensor().into_data().iter().collect();
+            let into_first = used[alpha.len()..].iter().zip(&alpha);
+            let sum: f32 = into_first
+                .filter(|(dst, _)| **dst == 0)
+                .map(|(_, alpha)| alpha)
+                .sum();
+            let out: Vec<f32> = out.into_data().iter().collect();
+            assert!((out[0] - sum).abs() < 1e-5, "{} is not {sum}", out[0]);
+        }
+    }
+
     #[test]
     fn bipartite_nodes_without_a_partner_get_no_loop() {
         let device = Device::flex();
