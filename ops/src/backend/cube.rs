@@ -2,7 +2,7 @@
 
 use burn::backend::{
     ops::FloatTensorOps as _,
-    tensor::{BoolTensor, FloatTensor, IntTensor},
+    tensor::{FloatTensor, IntTensor},
 };
 use burn::tensor::{DType, FloatDType};
 use burn_cubecl::{CubeBackend, tensor::CubeTensor};
@@ -10,8 +10,8 @@ use burn_cubecl::{CubeBackend, tensor::CubeTensor};
 use crate::{
     AttentionAttributes, CsrTensors, DotAttentionAttributes, GraphOps, Reduce, aggregate,
     attention::{self, Saved},
-    csr, degree, edge_dot, edge_softmax, gather, linear, match_sum, nonzero, scatter,
-    segment_reduce, segment_softmax, self_loops, sort_edges, spmm,
+    csr, degree, edge_dot, edge_softmax, gather, linear, match_sum, scatter, segment_reduce,
+    segment_softmax, self_loops, sort_edges, spmm,
 };
 
 /// Runs `f` on tensors of a type the kernels know, and converts the result back.
@@ -141,20 +141,12 @@ impl GraphOps for CubeBackend {
         csr::cube::ptr_to_index(ptr, entries)
     }
 
-    fn nonzero(mask: BoolTensor<Self>) -> IntTensor<Self> {
-        nonzero::read_back::<Self>(mask)
-    }
-
     fn self_loop_position(
         src: IntTensor<Self>,
         dst: IntTensor<Self>,
         size: usize,
     ) -> IntTensor<Self> {
         self_loops::cube::self_loop_position(src, dst, size)
-    }
-
-    fn dropout(x: FloatTensor<Self>, _prob: f64) -> FloatTensor<Self> {
-        x
     }
 
     fn matmul(lhs: FloatTensor<Self>, rhs: FloatTensor<Self>) -> FloatTensor<Self> {
@@ -183,14 +175,6 @@ impl GraphOps for CubeBackend {
 
     fn linear_map_weight(x: FloatTensor<Self>, grad: FloatTensor<Self>) -> FloatTensor<Self> {
         linear::cube::linear_map_weight(x, grad)
-    }
-
-    fn heads_dot(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
-        linear::backward::composed_heads_dot::<Self>(x, weight)
-    }
-
-    fn add_bias(x: FloatTensor<Self>, bias: FloatTensor<Self>) -> FloatTensor<Self> {
-        linear::backward::broadcast_sum::<Self>(x, bias)
     }
 
     fn column_sum(x: FloatTensor<Self>) -> FloatTensor<Self> {

@@ -3,14 +3,14 @@
 use burn::backend::{
     Flex,
     ops::FloatTensorOps as _,
-    tensor::{BoolTensor, FloatTensor, IntTensor},
+    tensor::{FloatTensor, IntTensor},
 };
 use burn::tensor::FloatDType;
 
 use crate::{
     AttentionAttributes, CsrTensors, DotAttentionAttributes, GraphOps, Reduce, aggregate,
-    attention, csr, degree, edge_dot, edge_softmax, gather, linear, match_sum, nonzero,
-    rows::flex::widened, scatter, segment_reduce, segment_softmax, self_loops, sort_edges, spmm,
+    attention, csr, degree, edge_dot, edge_softmax, gather, linear, match_sum, rows::flex::widened,
+    scatter, segment_reduce, segment_softmax, self_loops, sort_edges, spmm,
 };
 
 impl GraphOps for Flex {
@@ -128,20 +128,12 @@ impl GraphOps for Flex {
         csr::flex::ptr_to_index(&ptr, entries)
     }
 
-    fn nonzero(mask: BoolTensor<Self>) -> IntTensor<Self> {
-        nonzero::read_back::<Self>(mask)
-    }
-
     fn self_loop_position(
         src: IntTensor<Self>,
         dst: IntTensor<Self>,
         size: usize,
     ) -> IntTensor<Self> {
         self_loops::flex::self_loop_position(&src, &dst, size)
-    }
-
-    fn dropout(x: FloatTensor<Self>, _prob: f64) -> FloatTensor<Self> {
-        x
     }
 
     fn linear_map(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
@@ -166,10 +158,6 @@ impl GraphOps for Flex {
 
     fn linear_map_weight(x: FloatTensor<Self>, grad: FloatTensor<Self>) -> FloatTensor<Self> {
         linear::flex::linear_map_weight(&x, &grad)
-    }
-
-    fn heads_dot(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
-        linear::backward::composed_heads_dot::<Self>(x, weight)
     }
 
     fn add_bias(x: FloatTensor<Self>, bias: FloatTensor<Self>) -> FloatTensor<Self> {

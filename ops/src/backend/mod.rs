@@ -3,9 +3,10 @@
 //! [`GraphOps`] is implemented once for each kind of backend, in the files of this folder:
 //!
 //! ```text
-//!   flex.rs      kernels on the CPU                cube.rs      kernels in CubeCL
-//!   autodiff.rs  gradients, for any of the others  fusion.rs    lazy, in front of cube
-//!   router.rs    recorded, not run
+//!   flex.rs      kernels on the CPU                cube.rs    kernels in CubeCL
+//!   autodiff.rs  gradients, for any of the others
+//!   deferred.rs  written down                      fusion.rs  to run later, in front of cube
+//!                                                  router.rs  in a recording, or sent away
 //! ```
 //!
 //! They only dispatch; an operation's code is in the folder of its name. Burn's macro adds the
@@ -14,6 +15,7 @@
 mod autodiff;
 #[cfg(feature = "cube")]
 mod cube;
+mod deferred;
 #[cfg(feature = "flex")]
 mod flex;
 #[cfg(feature = "cube")]
@@ -27,7 +29,9 @@ use burn::backend::{
 use burn::tensor::FloatDType;
 use kiln_core::Csr;
 
-use crate::{AttentionAttributes, DotAttentionAttributes, Reduce, batch_norm};
+use crate::{
+    AttentionAttributes, DotAttentionAttributes, Reduce, batch_norm, linear::backward, nonzero,
+};
 
 /// The tensors of a [`Csr`] on a backend.
 #[derive(Clone, Debug, ExtensionType)]
@@ -159,7 +163,9 @@ pub trait GraphOps: Backend {
     fn ptr_to_index(ptr: IntTensor<Self>, entries: usize) -> IntTensor<Self>;
 
     /// See [`crate::nonzero`].
-    fn nonzero(mask: BoolTensor<Self>) -> IntTensor<Self>;
+    fn nonzero(mask: BoolTensor<Self>) -> IntTensor<Self> {
+        nonzero::read_back::<Self>(mask)
+    }
 
     /// See [`crate::self_loop_position`].
     fn self_loop_position(
@@ -168,8 +174,11 @@ pub trait GraphOps: Backend {
         size: usize,
     ) -> IntTensor<Self>;
 
-    /// See [`crate::dropout`].
-    fn dropout(x: FloatTensor<Self>, prob: f64) -> FloatTensor<Self>;
+    /// See [`crate::dropout`]: nothing where nothing is trained.
+    fn dropout(x: FloatTensor<Self>, prob: f64) -> FloatTensor<Self> {
+        let _ = prob;
+        x
+    }
 
     /// See [`crate::relu`].
     fn rectify(x: FloatTensor<Self>) -> FloatTensor<Self> {
@@ -205,10 +214,14 @@ pub trait GraphOps: Backend {
     fn linear_map_weight(x: FloatTensor<Self>, grad: FloatTensor<Self>) -> FloatTensor<Self>;
 
     /// See [`crate::heads_dot`].
-    fn heads_dot(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self>;
+    fn heads_dot(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
+        backward::composed_heads_dot::<Self>(x, weight)
+    }
 
     /// See [`crate::add_bias`].
-    fn add_bias(x: FloatTensor<Self>, bias: FloatTensor<Self>) -> FloatTensor<Self>;
+    fn add_bias(x: FloatTensor<Self>, bias: FloatTensor<Self>) -> FloatTensor<Self> {
+        backward::broadcast_sum::<Self>(x, bias)
+    }
 
     /// See [`crate::column_sum`]; also the gradient of a bias.
     fn column_sum(x: FloatTensor<Self>) -> FloatTensor<Self>;
