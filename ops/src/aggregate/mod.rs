@@ -8,12 +8,16 @@ pub(crate) mod backward;
 pub(crate) mod cube;
 #[cfg(feature = "flex")]
 pub(crate) mod flex;
+mod terms;
 
 use burn::backend::{
     Dispatch, DispatchTensor, Shape, get_or_init_device_settings, tensor::FloatTensor,
 };
 use burn::tensor::{DType, FloatDType, Int, Tensor};
 use kiln_core::{Csr, EdgeForm, Flow, int_dtype};
+
+pub use terms::Terms;
+pub(crate) use terms::TermsForm;
 
 use crate::{
     Endpoints, GraphOps, Reduce, arange, backend::CsrTensors, degree, scope, spmm, spmm_csr,
@@ -176,14 +180,8 @@ pub fn aggregate_normalized(
          node, got {senders} senders, {receivers} receivers, {rows} rows and {factors} scales"
     );
     if ends.walks_sorted(&x) {
-        let [csr, transposed] = csrs(ends, &x);
-        return Tensor::from_dispatch(<Dispatch as GraphOps>::aggregate_normalized(
-            x.into_dispatch(),
-            scale.into_dispatch(),
-            csr,
-            transposed,
-            self_loop,
-        ));
+        let scale = scale.into_dispatch();
+        return sum(x, Terms::Nodes { scale, self_loop }, ends);
     }
     if scope::is_recorded(&x) {
         let op = GraphOp::SpmmNormalized { self_loop };
@@ -255,14 +253,8 @@ pub fn aggregate_with_loops(
         } else {
             weight
         };
-        let [csr, transposed] = csrs(ends, &x);
-        return Tensor::from_dispatch(<Dispatch as GraphOps>::aggregate_with_loops(
-            x.into_dispatch(),
-            weight.into_dispatch(),
-            self_loop.into_dispatch(),
-            csr,
-            transposed,
-        ));
+        let (weight, self_loop) = (weight.into_dispatch(), self_loop.into_dispatch());
+        return sum(x, Terms::Loops { weight, self_loop }, ends);
     }
     if scope::is_recorded(&x) {
         let inputs = ends.recorded(x.clone(), [weight, self_loop]);
@@ -321,13 +313,7 @@ pub fn aggregate_self(x: Tensor<2>, weight: Tensor<1>, ends: &Endpoints) -> Tens
         let own = x.clone() * weight.unsqueeze_dim(1);
         return aggregate(x, None, ends, Reduce::Sum) + own;
     }
-    let [csr, transposed] = csrs(ends, &x);
-    Tensor::from_dispatch(<Dispatch as GraphOps>::aggregate_self(
-        x.into_dispatch(),
-        weight.into_dispatch(),
-        csr,
-        transposed,
-    ))
+    sum(x, Terms::Own(weight.into_dispatch()), ends)
 }
 
 /// See [`Endpoints::inverse_sqrt_degree`].
@@ -385,9 +371,10 @@ pub(crate) fn inverse_sqrt<B: GraphOps>(
     let degree = match self_loop {
         Some(_) => {
             let scale = one(Shape::new([rows]));
-            B::aggregate_normalized(ones, scale, csr, transposed, self_loop)
+            let terms = Terms::Nodes { scale, self_loop };
+            B::aggregate(ones, terms, csr, transposed, Reduce::Sum)
         }
-        None => B::aggregate(ones, csr, transposed, Reduce::Sum),
+        None => B::aggregate(ones, Terms::Ones, csr, transposed, Reduce::Sum),
     };
     let degree = B::float_reshape(degree, Shape::new([rows]));
     let scale = B::float_recip(B::float_sqrt(degree.clone()));
@@ -448,10 +435,19 @@ fn walk(
     [csr, transposed]: [CsrTensors<Dispatch>; 2],
     reduce: Reduce,
 ) -> DispatchTensor {
-    match weight {
-        None => <Dispatch as GraphOps>::aggregate(x, csr, transposed, reduce),
-        Some(weight) => {
-            <Dispatch as GraphOps>::aggregate_weighted(x, weight, csr, transposed, reduce)
-        }
-    }
+    let terms = weight.map_or(Terms::Ones, Terms::Edges);
+    <Dispatch as GraphOps>::aggregate(x, terms, csr, transposed, reduce)
+}
+
+/// The sum along sorted edges.
+fn sum(x: Tensor<2>, terms: Terms<Dispatch>, ends: &Endpoints) -> Tensor<2> {
+    let [csr, transposed] = csrs(ends, &x);
+    let x = x.into_dispatch();
+    Tensor::from_dispatch(<Dispatch as GraphOps>::aggregate(
+        x,
+        terms,
+        csr,
+        transposed,
+        Reduce::Sum,
+    ))
 }

@@ -8,19 +8,20 @@
 //! lse[i, h] = log Σ_j exp s_ji,h        α_ji,h = exp(s_ji,h - lse[i, h])
 //! ```
 //!
-//! Operations differ in how they score, see [`Score`]. Here are the scores that add a number of
-//! each node; those that compare rows of features are in [`pair`].
+//! Operations differ in how they score, see [`Score`]. Kernels for scores that add a number of each
+//! node are in [`gat`], those for scores that compare rows of features in [`pair`].
 
 pub(crate) mod backward;
 #[cfg(feature = "cube")]
 pub(crate) mod cube;
 #[cfg(feature = "flex")]
 pub(crate) mod flex;
+pub(crate) mod gat;
 pub(crate) mod pair;
 mod parts;
 
 use burn::backend::{
-    Backend, Dispatch,
+    Backend, Dispatch, ExtensionType,
     tensor::{FloatTensor, IntTensor},
 };
 use burn::tensor::{Device, Int, Tensor};
@@ -134,70 +135,30 @@ pub struct AttentionAttributes {
 ///
 /// | | inputs | operation |
 /// |---|---|---|
-/// | `Sum` | x, score_src, score_dst | [`edge_attention`] |
-/// | `Joint` | x_src, x_dst, att | [`edge_attention_v2`] |
+/// | `Gat` | x, score_src, score_dst | [`edge_attention`] |
+/// | `GatV2` | x_src, x_dst, att | [`edge_attention_v2`] |
 /// | `Dot` | query, key, value | [`dot_attention`] |
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Score {
-    Sum(AttentionAttributes),
-    Joint(AttentionAttributes),
+pub enum Score {
+    /// The sum of a number of each end.
+    Gat(AttentionAttributes),
+    /// The sum of the rows of both ends, and a learned vector.
+    GatV2(AttentionAttributes),
+    /// The inner product of the rows of both ends.
     Dot(DotAttentionAttributes),
 }
 
-impl Score {
-    /// The output and the logarithms, by a backend's operation.
-    pub(crate) fn forward<B: GraphOps>(
-        self,
-        [a, b, c]: [FloatTensor<B>; 3],
-        seed: IntTensor<B>,
-        csr: CsrTensors<B>,
-        transposed: CsrTensors<B>,
-    ) -> (FloatTensor<B>, FloatTensor<B>) {
-        match self {
-            Self::Sum(options) => B::edge_attention(a, b, c, seed, csr, transposed, options),
-            Self::Joint(options) => B::edge_attention_v2(a, b, c, seed, csr, transposed, options),
-            Self::Dot(options) => B::dot_attention(a, b, c, seed, csr, transposed, options),
-        }
-    }
-
-    /// The gradients of the inputs, by a backend's operation.
-    pub(crate) fn backward<B: GraphOps>(
-        self,
-        inputs: [FloatTensor<B>; 3],
-        saved: Saved<B>,
-        csr: CsrTensors<B>,
-        transposed: CsrTensors<B>,
-    ) -> [FloatTensor<B>; 3] {
-        let [a, b, c] = inputs;
-        let Saved {
-            out,
-            lse,
-            grad,
-            seed,
-        } = saved;
-        let (a, b, c) = match self {
-            Self::Sum(options) => {
-                B::edge_attention_backward(a, b, c, out, lse, grad, seed, csr, transposed, options)
-            }
-            Self::Joint(options) => B::edge_attention_v2_backward(
-                a, b, c, out, lse, grad, seed, csr, transposed, options,
-            ),
-            Self::Dot(options) => {
-                B::dot_attention_backward(a, b, c, out, lse, grad, seed, csr, transposed, options)
-            }
-        };
-        [a, b, c]
-    }
-}
-
-/// What a gradient starts from: the results, the gradient of the first, and what chance had a part.
-#[derive(Clone, Debug)]
-pub(crate) struct Saved<B: Backend> {
-    pub(crate) out: FloatTensor<B>,
-    pub(crate) lse: FloatTensor<B>,
-    pub(crate) grad: FloatTensor<B>,
-    /// Of the dropout.
-    pub(crate) seed: IntTensor<B>,
+/// Saved for the backward pass of attention: outputs, output gradient, dropout seed.
+#[derive(Clone, Debug, ExtensionType)]
+pub struct SavedAttention<B: Backend> {
+    /// The output.
+    pub out: FloatTensor<B>,
+    /// The logarithm of the sum of exponentials, per target and head.
+    pub lse: FloatTensor<B>,
+    /// The gradient at the output.
+    pub grad: FloatTensor<B>,
+    /// The seed of the dropout.
+    pub seed: IntTensor<B>,
 }
 
 /// Weighs the rows of the senders by a softmax of scores, by heads, as graph attention does.
@@ -258,7 +219,7 @@ pub fn edge_attention(
         seed,
         csr,
         transposed,
-        attributes,
+        Score::Gat(attributes),
     );
     Tensor::from_dispatch(out)
 }

@@ -15,10 +15,9 @@ use burn_fusion::{
     custom::{CustomOpIr, HandleContainer, Operation, OperationIr, OperationOutput as _, StreamId},
 };
 
-use super::deferred::{Deferred, deferred, deferred_ops};
+use super::{deferred::Deferred, table::operations};
 use crate::{
-    AttentionAttributes, CsrTensors, DotAttentionAttributes, GraphOps, Reduce,
-    attention::Score,
+    CsrTensors, GraphOps, OptionalTensor, Reduce, SavedAttention, Score, Terms,
     wire::{GraphOp, eager::EagerOp, run::Run},
 };
 
@@ -65,9 +64,10 @@ impl<B: FusionBackend + GraphOps> Deferred for Fusion<B> {
 }
 
 impl<B: FusionBackend + GraphOps> GraphOps for Fusion<B> {
-    deferred_ops! {}
+    operations! { records }
 
-    deferred! {
-        fn matmul(lhs: Float, rhs: Float) -> Float = EagerOp::Matmul;
+    fn matmul(lhs: FloatTensor<Self>, rhs: FloatTensor<Self>) -> FloatTensor<Self> {
+        let [out] = Self::defer(EagerOp::Matmul, vec![lhs, rhs], None);
+        out
     }
 }

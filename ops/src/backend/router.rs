@@ -9,11 +9,9 @@ use burn::backend::{
 use burn::tensor::FloatDType;
 use burn_router::{BackendRouter, RouterChannel, RouterClient as _, RouterTensor};
 
-use super::deferred::{Deferred, deferred, deferred_ops};
+use super::{deferred::Deferred, table::operations};
 use crate::{
-    AttentionAttributes, CsrTensors, DotAttentionAttributes, GraphOps, Reduce,
-    attention::Score,
-    scope,
+    CsrTensors, GraphOps, OptionalTensor, Reduce, SavedAttention, Score, Terms, scope,
     wire::{GraphOp, eager::EagerOp, run::Run},
 };
 
@@ -33,10 +31,11 @@ impl<C: RouterChannel> Deferred for BackendRouter<C> {
 }
 
 impl<C: RouterChannel> GraphOps for BackendRouter<C> {
-    deferred_ops! {}
+    operations! { records }
 
-    deferred! {
-        fn dropout(x: Float; prob: f64) -> Float = GraphOp::Dropout { prob };
+    fn dropout(x: FloatTensor<Self>, prob: f64) -> FloatTensor<Self> {
+        let [out] = Self::defer(GraphOp::Dropout { prob }, vec![x], None);
+        out
     }
 
     fn nonzero(mask: BoolTensor<Self>) -> IntTensor<Self> {

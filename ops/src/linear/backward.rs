@@ -12,7 +12,7 @@ use burn::backend::{
     tensor::FloatTensor,
 };
 
-use crate::GraphOps;
+use crate::{GraphOps, OptionalTensor};
 
 /// `x W`.
 #[derive(Debug)]
@@ -113,7 +113,7 @@ impl<B: GraphOps> Factors<B> {
         let dweight = self.x.map(|x| B::linear_map_weight(x, grad.clone()));
         let dx = self.weight.map(|weight| {
             let transposed = B::float_swap_dims(weight, 0, 1);
-            B::linear_map(grad, transposed)
+            B::linear_map(grad, transposed, OptionalTensor::None, false)
         });
         [dx, dweight]
     }
@@ -307,6 +307,20 @@ pub(crate) fn column_sum<B: GraphOps, C: CheckpointStrategy>(
 pub(crate) fn linear_map<B: GraphOps, C: CheckpointStrategy>(
     x: FloatTensor<Autodiff<B, C>>,
     weight: FloatTensor<Autodiff<B, C>>,
+    term: Option<FloatTensor<Autodiff<B, C>>>,
+    relu: bool,
+) -> FloatTensor<Autodiff<B, C>> {
+    match term {
+        None if relu => unreachable!("ReLU comes with a bias"),
+        None => product::<B, C>(x, weight),
+        Some(bias) if relu => product_relu::<B, C>(x, weight, bias),
+        Some(term) => product_add::<B, C>(x, weight, term),
+    }
+}
+
+fn product<B: GraphOps, C: CheckpointStrategy>(
+    x: FloatTensor<Autodiff<B, C>>,
+    weight: FloatTensor<Autodiff<B, C>>,
 ) -> FloatTensor<Autodiff<B, C>> {
     let needed = [x.is_tracked(), weight.is_tracked()];
     let (x, x_node) = x.into_parts();
@@ -316,15 +330,17 @@ pub(crate) fn linear_map<B: GraphOps, C: CheckpointStrategy>(
         .compute_bound()
         .stateful()
     {
-        OpsKind::Tracked(prep) => {
-            prep.finish(factors(needed, &x, &weight), B::linear_map(x, weight))
+        OpsKind::Tracked(prep) => prep.finish(
+            factors(needed, &x, &weight),
+            B::linear_map(x, weight, OptionalTensor::None, false),
+        ),
+        OpsKind::UnTracked(prep) => {
+            prep.finish(B::linear_map(x, weight, OptionalTensor::None, false))
         }
-        OpsKind::UnTracked(prep) => prep.finish(B::linear_map(x, weight)),
     }
 }
 
-/// [`GraphOps::linear_map_add`] with its gradients.
-pub(crate) fn linear_map_add<B: GraphOps, C: CheckpointStrategy>(
+fn product_add<B: GraphOps, C: CheckpointStrategy>(
     x: FloatTensor<Autodiff<B, C>>,
     weight: FloatTensor<Autodiff<B, C>>,
     term: FloatTensor<Autodiff<B, C>>,
@@ -343,14 +359,15 @@ pub(crate) fn linear_map_add<B: GraphOps, C: CheckpointStrategy>(
     {
         OpsKind::Tracked(prep) => prep.finish(
             factors(needed, &x, &weight),
-            B::linear_map_add(x, weight, term),
+            B::linear_map(x, weight, OptionalTensor::Some(term), false),
         ),
-        OpsKind::UnTracked(prep) => prep.finish(B::linear_map_add(x, weight, term)),
+        OpsKind::UnTracked(prep) => {
+            prep.finish(B::linear_map(x, weight, OptionalTensor::Some(term), false))
+        }
     }
 }
 
-/// [`GraphOps::linear_map_relu`] with its gradients.
-pub(crate) fn linear_map_relu<B: GraphOps, C: CheckpointStrategy>(
+fn product_relu<B: GraphOps, C: CheckpointStrategy>(
     x: FloatTensor<Autodiff<B, C>>,
     weight: FloatTensor<Autodiff<B, C>>,
     bias: FloatTensor<Autodiff<B, C>>,
@@ -366,10 +383,12 @@ pub(crate) fn linear_map_relu<B: GraphOps, C: CheckpointStrategy>(
     {
         OpsKind::Tracked(prep) => {
             let factors = factors(needed, &x, &weight);
-            let out = B::linear_map_relu(x, weight, bias);
+            let out = B::linear_map(x, weight, OptionalTensor::Some(bias), true);
             prep.finish((factors, out.clone()), out)
         }
-        OpsKind::UnTracked(prep) => prep.finish(B::linear_map_relu(x, weight, bias)),
+        OpsKind::UnTracked(prep) => {
+            prep.finish(B::linear_map(x, weight, OptionalTensor::Some(bias), true))
+        }
     }
 }
 

@@ -104,8 +104,7 @@ impl<'a, T: Real + 'static> Matrix<'a, T> {
     }
 }
 
-/// See [`crate::GraphOps::linear_map`], [`crate::GraphOps::linear_map_add`] and
-/// [`crate::GraphOps::linear_map_relu`].
+/// See [`crate::GraphOps::linear_map`].
 pub(crate) fn linear_map(
     x: &FlexTensor,
     weight: &FlexTensor,

@@ -16,7 +16,7 @@ pub(crate) mod flex;
 use burn::backend::Dispatch;
 use burn::tensor::{DType, Shape, Tensor, module};
 
-use crate::{GraphOps, dispatch, relu, scope};
+use crate::{GraphOps, OptionalTensor, dispatch, relu, scope};
 
 /// A linear map of each row, and a bias.
 ///
@@ -87,10 +87,11 @@ pub fn linear_relu(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> 
     match bias {
         Some(bias) if !scope::is_recorded(&x) => {
             check("linear_relu", &x, &weight, Some(&bias));
-            Tensor::from_dispatch(<Dispatch as GraphOps>::linear_map_relu(
+            Tensor::from_dispatch(<Dispatch as GraphOps>::linear_map(
                 x.into_dispatch(),
                 weight.into_dispatch(),
-                bias.unsqueeze::<2>().into_dispatch(),
+                OptionalTensor::Some(bias.unsqueeze::<2>().into_dispatch()),
+                true,
             ))
         }
         bias => relu(linear(x, weight, bias)),
@@ -190,10 +191,8 @@ fn check(op: &str, x: &Tensor<2>, weight: &Tensor<2>, bias: Option<&Tensor<1>>) 
 
 fn linear_map(x: Tensor<2>, weight: Tensor<2>, term: Option<Tensor<2>>) -> Tensor<2> {
     let (x, weight) = (x.into_dispatch(), weight.into_dispatch());
-    Tensor::from_dispatch(match term {
-        Some(term) => <Dispatch as GraphOps>::linear_map_add(x, weight, term.into_dispatch()),
-        None => <Dispatch as GraphOps>::linear_map(x, weight),
-    })
+    let term = term.map(Tensor::into_dispatch).into();
+    Tensor::from_dispatch(<Dispatch as GraphOps>::linear_map(x, weight, term, false))
 }
 
 /// Products of matrices, or of batches of them, with the precision of the device.

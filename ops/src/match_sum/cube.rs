@@ -85,7 +85,7 @@ fn match_sum_kernel<F: Float, A: Float, N: Size>(
 }
 
 /// See [`crate::GraphOps::match_sum_csr`].
-pub(crate) fn match_sum(
+pub(crate) fn match_sum_csr(
     a: CubeTensor,
     b: CubeTensor,
     v: CubeTensor,

@@ -15,77 +15,94 @@ use super::{
     table::{Attribute, CSR_TENSORS, operations},
 };
 use crate::{
-    AttentionAttributes, DotAttentionAttributes, GraphOps, Reduce,
-    attention::{Saved, Score},
-    linear::product_shape,
+    AttentionAttributes, DotAttentionAttributes, GraphOps, Reduce, SavedAttention, Score,
+    aggregate::TermsForm, linear::product_shape,
 };
 
 operations! {
     /// An operation that only runs, with its attributes.
     pub(crate) enum EagerOp {
         SortEdges "kiln::sort_edges" (row, col) -> 3 { size: usize, };
-        Aggregate "kiln::aggregate" (x, weight: Optional, csr: Csr) -> 1 {
-            weighted: bool,
+        Aggregate "kiln::aggregate" (x, terms: Terms, csr: Csr) -> 1 {
+            form: TermsForm,
             reduce: Reduce,
         };
-        AggregateNormalized "kiln::aggregate_normalized" (x, scale, csr: Csr) -> 1 {
-            self_loop: Option<f64>,
-        };
-        AggregateWithLoops "kiln::aggregate_with_loops" (x, weight, self_loop, csr: Csr) -> 1;
-        AggregateSelf "kiln::aggregate_self" (x, weight, csr: Csr) -> 1;
-        AggregateMeanBackward "kiln::aggregate_mean_backward"
-            (grad, csr: Csr, transposed: Csr) -> 1;
         EdgeDot "kiln::edge_dot_csr" (a, b, csr: Csr) -> 1;
         MatchSum "kiln::match_sum_csr" (a, b, v, csr: Csr) -> 1;
         EdgeSoftmax "kiln::edge_softmax" (x, csr: Csr) -> 1;
         EdgeSoftmaxBackward "kiln::edge_softmax_backward" (out, grad, csr: Csr) -> 1;
-        EdgeAttention "kiln::edge_attention_csr" (x, score_src, score_dst, seed, csr: Csr) -> 2 {
-            options: AttentionAttributes,
+        Attention "kiln::attention" (first, second, third, seed, csr: Csr) -> 2 {
+            score: Score,
         };
-        EdgeAttentionBackward "kiln::edge_attention_csr_backward"
-            (x, score_src, score_dst, out, lse, grad, seed, csr: Csr, transposed: Csr) -> 3 {
-            options: AttentionAttributes,
-        };
-        EdgeAttentionV2 "kiln::edge_attention_v2" (x_src, x_dst, att, seed, csr: Csr) -> 2 {
-            options: AttentionAttributes,
-        };
-        EdgeAttentionV2Backward "kiln::edge_attention_v2_backward"
-            (x_src, x_dst, att, out, lse, grad, seed, csr: Csr, transposed: Csr) -> 3 {
-            options: AttentionAttributes,
-        };
-        DotAttention "kiln::dot_attention" (query, key, value, seed, csr: Csr) -> 2 {
-            options: DotAttentionAttributes,
-        };
-        DotAttentionBackward "kiln::dot_attention_backward"
-            (query, key, value, out, lse, grad, seed, csr: Csr, transposed: Csr) -> 3 {
-            options: DotAttentionAttributes,
+        AttentionBackward "kiln::attention_backward"
+            (first, second, third, out, lse, grad, seed, csr: Csr, transposed: Csr) -> 3 {
+            score: Score,
         };
         Matmul "kiln::matmul" (lhs, rhs) -> 1;
-        LinearMap "kiln::linear_map" (x, weight) -> 1;
-        LinearMapAdd "kiln::linear_map_add" (x, weight, term) -> 1;
-        LinearMapRelu "kiln::linear_map_relu" (x, weight, bias) -> 1;
+        LinearMap "kiln::linear_map" (x, weight, term: Optional) -> 1 { relu: bool, };
         LinearMapWeight "kiln::linear_map_weight" (x, grad) -> 1;
         ColumnSum "kiln::column_sum" (x) -> 1;
     }
 }
 
-impl EagerOp {
-    /// Attention with a score.
-    pub(crate) fn attention(score: Score) -> Self {
-        match score {
-            Score::Sum(options) => Self::EdgeAttention { options },
-            Score::Joint(options) => Self::EdgeAttentionV2 { options },
-            Score::Dot(options) => Self::DotAttention { options },
+/// Its number, and the weight of a loop if it has one.
+impl Attribute for TermsForm {
+    fn write(self, scalars: &mut Vec<ScalarIr>) {
+        let number: u64 = match self {
+            Self::Ones => 0,
+            Self::Edges => 1,
+            Self::Nodes { .. } => 2,
+            Self::Loops => 3,
+            Self::Own => 4,
+            Self::Shares => 5,
+        };
+        number.write(scalars);
+        if let Self::Nodes { self_loop } = self {
+            self_loop.write(scalars);
         }
     }
 
-    /// The gradients of attention with a score.
-    pub(crate) fn attention_backward(score: Score) -> Self {
-        match score {
-            Score::Sum(options) => Self::EdgeAttentionBackward { options },
-            Score::Joint(options) => Self::EdgeAttentionV2Backward { options },
-            Score::Dot(options) => Self::DotAttentionBackward { options },
+    fn read(scalars: &mut &[ScalarIr]) -> Option<Self> {
+        Some(match u64::read(scalars)? {
+            0 => Self::Ones,
+            1 => Self::Edges,
+            2 => Self::Nodes {
+                self_loop: Attribute::read(scalars)?,
+            },
+            3 => Self::Loops,
+            4 => Self::Own,
+            5 => Self::Shares,
+            _ => return None,
+        })
+    }
+}
+
+/// Its number, and its options.
+impl Attribute for Score {
+    fn write(self, scalars: &mut Vec<ScalarIr>) {
+        match self {
+            Self::Gat(options) => {
+                0_u64.write(scalars);
+                options.write(scalars);
+            }
+            Self::GatV2(options) => {
+                1_u64.write(scalars);
+                options.write(scalars);
+            }
+            Self::Dot(options) => {
+                2_u64.write(scalars);
+                options.write(scalars);
+            }
         }
+    }
+
+    fn read(scalars: &mut &[ScalarIr]) -> Option<Self> {
+        Some(match u64::read(scalars)? {
+            0 => Self::Gat(Attribute::read(scalars)?),
+            1 => Self::GatV2(Attribute::read(scalars)?),
+            2 => Self::Dot(Attribute::read(scalars)?),
+            _ => return None,
+        })
     }
 }
 
@@ -138,35 +155,27 @@ impl Record for EagerOp {
                 let shapes = [Shape::new([size + 1]), entries.clone(), entries];
                 return shapes.map(|shape| (shape, DType::I32)).into();
             }
-            Self::Aggregate { weighted, .. } => rows(1 + usize::from(weighted)),
-            Self::AggregateMeanBackward => rows(1 + CSR_TENSORS),
-            Self::AggregateNormalized { .. }
-            | Self::AggregateWithLoops
-            | Self::AggregateSelf
-            | Self::MatchSum
-            | Self::EdgeSoftmax
-            | Self::EdgeSoftmaxBackward => inputs[0].shape.clone(),
+            Self::Aggregate { .. } => rows(inputs.len() - CSR_TENSORS),
+            Self::MatchSum | Self::EdgeSoftmax | Self::EdgeSoftmaxBackward => {
+                inputs[0].shape.clone()
+            }
             Self::EdgeDot => match inputs[0].shape.num_dims() {
                 3 => Shape::new([dim(3, 0), dim(0, 1)]),
                 _ => Shape::new([dim(3, 0)]),
             },
-            Self::EdgeAttention { .. } => return vec![(rows(4), dtype), like(&inputs[2])],
-            Self::EdgeAttentionV2 { .. } | Self::DotAttention { .. } => {
+            Self::Attention { score } => {
                 let out = rows(4);
-                let wide = match dtype {
-                    DType::F64 => DType::F64,
+                let lse = match (score, dtype) {
+                    (Score::Gat(_), _) => inputs[2].dtype,
+                    (_, DType::F64) => DType::F64,
                     _ => DType::F32,
                 };
-                let lse = Shape::new([out[0], out[1]]);
-                return vec![(out, dtype), (lse, wide)];
+                let lse = (Shape::new([out[0], out[1]]), lse);
+                return vec![(out, dtype), lse];
             }
-            Self::EdgeAttentionBackward { .. }
-            | Self::EdgeAttentionV2Backward { .. }
-            | Self::DotAttentionBackward { .. } => return inputs[..3].iter().map(like).collect(),
+            Self::AttentionBackward { .. } => return inputs[..3].iter().map(like).collect(),
             Self::Matmul => product_shape([&inputs[0].shape, &inputs[1].shape]),
-            Self::LinearMap | Self::LinearMapAdd | Self::LinearMapRelu => {
-                Shape::new([dim(0, 0), dim(1, 1)])
-            }
+            Self::LinearMap { .. } => Shape::new([dim(0, 0), dim(1, 1)]),
             Self::LinearMapWeight => Shape::new([dim(0, 1), dim(1, 1)]),
             Self::ColumnSum => Shape::new([dim(0, 1)]),
         };
@@ -183,28 +192,9 @@ impl Run for EagerOp {
                 let (ptr, col, edge) = B::sort_edges(inputs.int(), inputs.int(), size);
                 return [ptr, col, edge].map(Output::Int).into();
             }
-            Self::Aggregate { weighted, reduce } => {
-                let (x, weight) = (x(), weighted.then(x));
-                let csr = inputs.csr();
-                match weight {
-                    Some(weight) => B::aggregate_weighted(x, weight, csr.clone(), csr, reduce),
-                    None => B::aggregate(x, csr.clone(), csr, reduce),
-                }
-            }
-            Self::AggregateNormalized { self_loop } => {
-                let (x, scale, csr) = (x(), x(), inputs.csr());
-                B::aggregate_normalized(x, scale, csr.clone(), csr, self_loop)
-            }
-            Self::AggregateWithLoops => {
-                let (x, weight, self_loop, csr) = (x(), x(), x(), inputs.csr());
-                B::aggregate_with_loops(x, weight, self_loop, csr.clone(), csr)
-            }
-            Self::AggregateSelf => {
-                let (x, weight, csr) = (x(), x(), inputs.csr());
-                B::aggregate_self(x, weight, csr.clone(), csr)
-            }
-            Self::AggregateMeanBackward => {
-                B::aggregate_mean_backward(x(), inputs.csr(), inputs.csr())
+            Self::Aggregate { form, reduce } => {
+                let (x, terms, csr) = (x(), inputs.terms(form), inputs.csr());
+                B::aggregate(x, terms, csr.clone(), csr, reduce)
             }
             Self::EdgeDot => {
                 let (a, b, csr) = (x(), x(), inputs.csr());
@@ -213,50 +203,30 @@ impl Run for EagerOp {
             Self::MatchSum => B::match_sum_csr(x(), x(), x(), inputs.csr()),
             Self::EdgeSoftmax => B::edge_softmax(x(), inputs.csr()),
             Self::EdgeSoftmaxBackward => B::edge_softmax_backward(x(), x(), inputs.csr()),
-            Self::EdgeAttention { options } => return attend(Score::Sum(options), inputs),
-            Self::EdgeAttentionV2 { options } => return attend(Score::Joint(options), inputs),
-            Self::DotAttention { options } => return attend(Score::Dot(options), inputs),
-            Self::EdgeAttentionBackward { options } => {
-                return attend_backward(Score::Sum(options), inputs);
+            Self::Attention { score } => {
+                let (a, b, c, seed, csr) = (x(), x(), x(), inputs.int(), inputs.csr());
+                let (out, lse) = B::edge_attention(a, b, c, seed, csr.clone(), csr, score);
+                return [out, lse].map(Output::Float).into();
             }
-            Self::EdgeAttentionV2Backward { options } => {
-                return attend_backward(Score::Joint(options), inputs);
-            }
-            Self::DotAttentionBackward { options } => {
-                return attend_backward(Score::Dot(options), inputs);
+            Self::AttentionBackward { score } => {
+                let (a, b, c) = (x(), x(), x());
+                let saved = SavedAttention {
+                    out: x(),
+                    lse: x(),
+                    grad: x(),
+                    seed: inputs.int(),
+                };
+                let (csr, transposed) = (inputs.csr(), inputs.csr());
+                let (a, b, c) = B::edge_attention_backward(a, b, c, saved, csr, transposed, score);
+                return [a, b, c].map(Output::Float).into();
             }
             Self::Matmul => B::matmul(x(), x()),
-            Self::LinearMap => B::linear_map(x(), x()),
-            Self::LinearMapAdd => B::linear_map_add(x(), x(), x()),
-            Self::LinearMapRelu => B::linear_map_relu(x(), x(), x()),
+            Self::LinearMap { relu } => B::linear_map(x(), x(), inputs.last_float().into(), relu),
             Self::LinearMapWeight => B::linear_map_weight(x(), x()),
             Self::ColumnSum => B::column_sum(x()),
         };
         vec![Output::Float(out)]
     }
-}
-
-fn attend<B: BackendIr + GraphOps>(score: Score, inputs: &mut Inputs<'_, B>) -> Vec<Output<B>> {
-    let features = [inputs.float(), inputs.float(), inputs.float()];
-    let (seed, csr) = (inputs.int(), inputs.csr());
-    let (out, lse) = score.forward::<B>(features, seed, csr.clone(), csr);
-    vec![Output::Float(out), Output::Float(lse)]
-}
-
-fn attend_backward<B: BackendIr + GraphOps>(
-    score: Score,
-    inputs: &mut Inputs<'_, B>,
-) -> Vec<Output<B>> {
-    let features = [inputs.float(), inputs.float(), inputs.float()];
-    let saved = Saved {
-        out: inputs.float(),
-        lse: inputs.float(),
-        grad: inputs.float(),
-        seed: inputs.int(),
-    };
-    let (csr, transposed) = (inputs.csr(), inputs.csr());
-    let gradients = score.backward::<B>(features, saved, csr, transposed);
-    gradients.map(Output::Float).into()
 }
 
 #[cfg(test)]
@@ -278,43 +248,51 @@ mod tests {
         };
         let (uint, float) = (ScalarIr::UInt, ScalarIr::Float);
         let reduce = Reduce::Mean;
-        let weighted = |weighted| EagerOp::Aggregate { weighted, reduce };
+        let aggregate = |form| EagerOp::Aggregate { form, reduce };
         let self_loop = Some(2.0);
         for (op, inputs, scalars) in [
             (EagerOp::SortEdges { size: 3 }, 2, vec![uint(3)]),
-            (weighted(false), 6, vec![uint(0), uint(1)]),
-            (weighted(true), 7, vec![uint(1), uint(1)]),
+            (aggregate(TermsForm::Ones), 6, vec![uint(0), uint(1)]),
+            (aggregate(TermsForm::Edges), 7, vec![uint(1), uint(1)]),
             (
-                EagerOp::AggregateNormalized { self_loop },
+                aggregate(TermsForm::Nodes { self_loop }),
                 7,
-                vec![uint(1), float(2.0)],
+                vec![uint(2), uint(1), float(2.0), uint(1)],
             ),
-            (EagerOp::AggregateMeanBackward, 11, vec![]),
+            (aggregate(TermsForm::Loops), 8, vec![uint(3), uint(1)]),
+            (aggregate(TermsForm::Own), 7, vec![uint(4), uint(1)]),
+            (aggregate(TermsForm::Shares), 7, vec![uint(5), uint(1)]),
             (
-                EagerOp::EdgeAttention { options },
+                EagerOp::Attention {
+                    score: Score::Gat(options),
+                },
                 9,
-                vec![float(0.2), uint(5), float(0.0)],
+                vec![uint(0), float(0.2), uint(5), float(0.0)],
             ),
             (
-                EagerOp::EdgeAttentionV2Backward { options },
+                EagerOp::AttentionBackward {
+                    score: Score::GatV2(options),
+                },
                 17,
-                vec![float(0.2), uint(5), float(0.0)],
+                vec![uint(1), float(0.2), uint(5), float(0.0)],
             ),
             (
-                EagerOp::DotAttention { options: dot },
+                EagerOp::Attention {
+                    score: Score::Dot(dot),
+                },
                 9,
-                vec![float(0.5), float(0.25)],
+                vec![uint(2), float(0.5), float(0.25)],
             ),
-            (EagerOp::LinearMapAdd, 3, vec![]),
+            (EagerOp::LinearMap { relu: true }, 3, vec![uint(1)]),
         ] {
             let id = || TensorId::new(0);
             let tensor = TensorIr::uninit(id(), Shape::new([4, 2, 3]), DType::F32);
             let mut record = op.describe(&vec![tensor; inputs], None, id);
             assert_eq!(record.scalars, scalars, "{op:?}");
             assert_eq!(EagerOp::decode(&record), Ok(op));
-            record.inputs.pop();
+            record.inputs.truncate(1);
             let fewer = EagerOp::decode(&record);
-            assert!(fewer.is_err() || op == weighted(true), "{fewer:?}");
+            assert!(fewer.is_err(), "{fewer:?}");
         }
     }
 }

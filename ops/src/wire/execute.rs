@@ -7,7 +7,7 @@ use super::{
     recorded::GraphOp,
     run::{Inputs, Output, Run},
 };
-use crate::{AttentionAttributes, GraphOps, aggregate, sort_edges};
+use crate::{AttentionAttributes, GraphOps, Reduce, Score, Terms, aggregate, sort_edges};
 
 impl Run for GraphOp {
     fn run<B: BackendIr + GraphOps>(&self, inputs: &mut Inputs<'_, B>) -> Vec<Output<B>> {
@@ -26,17 +26,24 @@ impl Run for GraphOp {
             }
             Self::Spmm { size, reduce } => {
                 let (x, src, dst) = (inputs.float(), inputs.int(), inputs.int());
-                Output::Float(match inputs.last_float() {
-                    Some(weight) => B::spmm_weighted(x, src, dst, weight, size, reduce),
-                    None => B::spmm(x, src, dst, size, reduce),
-                })
+                Output::Float(B::spmm(
+                    x,
+                    src,
+                    dst,
+                    inputs.last_float().into(),
+                    size,
+                    reduce,
+                ))
             }
             Self::SpmmCsr { reduce } => {
                 let (x, rowptr, col) = (inputs.float(), inputs.int(), inputs.int());
-                Output::Float(match inputs.last_float() {
-                    Some(value) => B::spmm_csr_weighted(x, rowptr, col, value, reduce),
-                    None => B::spmm_csr(x, rowptr, col, reduce),
-                })
+                Output::Float(B::spmm_csr(
+                    x,
+                    rowptr,
+                    col,
+                    inputs.last_float().into(),
+                    reduce,
+                ))
             }
             Self::EdgeDot => {
                 let (a, b) = (inputs.float(), inputs.float());
@@ -66,15 +73,15 @@ impl Run for GraphOp {
                 let (x, src, dst) = (inputs.float(), inputs.int(), inputs.int());
                 let csr = sort_edges::of_list::<B>(dst, src, rows());
                 let scale = inputs.float();
-                let out = B::aggregate_normalized(x, scale, csr.clone(), csr, self_loop);
-                Output::Float(out)
+                let terms = Terms::Nodes { scale, self_loop };
+                Output::Float(B::aggregate(x, terms, csr.clone(), csr, Reduce::Sum))
             }
             Self::SpmmWithLoops => {
                 let (x, src, dst) = (inputs.float(), inputs.int(), inputs.int());
                 let csr = sort_edges::of_list::<B>(dst, src, rows());
                 let (weight, self_loop) = (inputs.float(), inputs.float());
-                let out = B::aggregate_with_loops(x, weight, self_loop, csr.clone(), csr);
-                Output::Float(out)
+                let terms = Terms::Loops { weight, self_loop };
+                Output::Float(B::aggregate(x, terms, csr.clone(), csr, Reduce::Sum))
             }
             Self::InverseSqrtDegree { size, self_loop } => {
                 let (src, dst) = (inputs.int(), inputs.int());
@@ -100,9 +107,9 @@ impl Run for GraphOp {
                     dropout: None,
                 };
                 let csr = sort_edges::of_list::<B>(dst, src, size);
-                let seed = csr.ptr.clone();
+                let (seed, score) = (csr.ptr.clone(), Score::Gat(options));
                 let (out, _) =
-                    B::edge_attention(x, score_src, score_dst, seed, csr.clone(), csr, options);
+                    B::edge_attention(x, score_src, score_dst, seed, csr.clone(), csr, score);
                 Output::Float(out)
             }
         };

@@ -23,6 +23,8 @@ pub(crate) mod eager;
 mod execute;
 pub(crate) mod record;
 mod recorded;
+#[cfg(all(test, feature = "flex"))]
+mod replay;
 pub(crate) mod run;
 pub(crate) mod table;
 

@@ -14,8 +14,8 @@ use crate::Reduce;
 operations! {
     /// A recorded operation with its attributes.
     ///
-    /// The last four are operations that run along sorted edges ([`crate::aggregate_normalized`] and
-    /// others), of which a recording holds the plain lists.
+    /// The last four are operations that run along sorted edges, of which a recording holds the
+    /// plain lists.
     pub enum GraphOp {
         /// [`crate::gather`].
         Gather "kiln::gather" (x, index) -> 1;
@@ -107,8 +107,8 @@ operations! {
         EdgeAttention "kiln::edge_attention" (x, src, dst, score_src, score_dst) -> 1 {
             /// Number of destinations.
             size: usize,
-            /// Whether edges from a node to itself give way to one loop for each node that is both a
-            /// source and a destination.
+            /// Whether edges from a node to itself give way to one loop for each node that is both
+            /// a source and a destination.
             self_loops: bool,
             /// Slope of the leaky ReLU.
             negative_slope: f64,

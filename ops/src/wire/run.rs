@@ -7,7 +7,7 @@ use burn::backend::{
 };
 
 use super::record::Record;
-use crate::{CsrTensors, GraphOps};
+use crate::{CsrTensors, GraphOps, Terms, aggregate::TermsForm};
 
 /// An operation that runs from its record.
 pub(crate) trait Run: Record {
@@ -78,6 +78,23 @@ impl<'a, B: BackendIr> Inputs<'a, B> {
     /// The last input, if there is one more.
     pub(crate) fn last_float(&mut self) -> Option<FloatTensor<B>> {
         (self.taken < self.desc.inputs.len()).then(|| self.float())
+    }
+
+    pub(crate) fn terms(&mut self, form: TermsForm) -> Terms<B> {
+        match form {
+            TermsForm::Ones => Terms::Ones,
+            TermsForm::Edges => Terms::Edges(self.float()),
+            TermsForm::Nodes { self_loop } => Terms::Nodes {
+                scale: self.float(),
+                self_loop,
+            },
+            TermsForm::Loops => Terms::Loops {
+                weight: self.float(),
+                self_loop: self.float(),
+            },
+            TermsForm::Own => Terms::Own(self.float()),
+            TermsForm::Shares => Terms::Shares(self.int()),
+        }
     }
 
     pub(crate) fn csr(&mut self) -> CsrTensors<B> {

@@ -49,6 +49,8 @@ pub(crate) enum Count {
     Optional,
     /// Those of a [`CsrTensors`](crate::CsrTensors).
     Csr,
+    /// Those of a [`Terms`](crate::Terms): up to two.
+    Terms,
 }
 
 /// Number of tensors of a [`CsrTensors`](crate::CsrTensors).
@@ -167,23 +169,24 @@ pub(crate) fn check_arity(
     inputs: &[Count],
     outputs: usize,
 ) -> Result<(), OpDecodeError> {
-    let [least, most] = [0, 1].map(|optional| {
-        let counts = inputs.iter().map(|count| match count {
-            Count::One => 1,
-            Count::Optional => optional,
-            Count::Csr => CSR_TENSORS,
-        });
-        counts.sum::<usize>()
+    let (least, most) = inputs.iter().fold((0, 0), |(least, most), count| {
+        let [fewest, highest] = match count {
+            Count::One => [1, 1],
+            Count::Optional => [0, 1],
+            Count::Csr => [CSR_TENSORS; 2],
+            Count::Terms => [0, 2],
+        };
+        (least + fewest, most + highest)
     });
     for (side, [least, most], got) in [
         ("input", [least, most], desc.inputs.len()),
         ("output", [outputs; 2], desc.outputs.len()),
     ] {
-        if got != least && got != most {
-            let expected = if least == most {
-                least.to_string()
-            } else {
-                format!("{least} or {most}")
+        if !(least..=most).contains(&got) {
+            let expected = match most - least {
+                0 => least.to_string(),
+                1 => format!("{least} or {most}"),
+                _ => format!("{least} to {most}"),
             };
             return Err(OpDecodeError::Arity {
                 id,

@@ -3,7 +3,8 @@
 //! A group holds the receiver's features of one head. For each entry it reads the sender's, whose
 //! product with its own, summed over the group's units by operations of planes, is the score. All
 //! units then know it, and the sender's features, still in registers, are added as in
-//! [`cube`](crate::attention::cube). On a device without operations of planes a group is one unit.
+//! [`cube`](crate::attention::gat::cube). On a device without operations of planes a group is one
+//! unit.
 
 #![expect(
     unsafe_code,
@@ -25,7 +26,7 @@ use cubecl::{cube, prelude::*};
 use super::DotAttentionAttributes;
 use crate::{
     AttentionAttributes, CsrTensors,
-    attention::cube::parts::{
+    attention::gat::cube::parts::{
         Options, PARTS, Place, count_entries, find_entry, keep, merge, push, read_seed,
         write_output,
     },
@@ -329,7 +330,7 @@ fn attend(
     (out, lse)
 }
 
-/// See [`crate::GraphOps::edge_attention_v2`].
+/// See [`crate::GraphOps::edge_attention`].
 pub(crate) fn edge_attention_v2(
     inputs: [CubeTensor; 3],
     seed: CubeTensor,
@@ -339,7 +340,7 @@ pub(crate) fn edge_attention_v2(
     attend(Features::joint(inputs), csr, Options::of(options, seed))
 }
 
-/// See [`crate::GraphOps::dot_attention`].
+/// See [`crate::GraphOps::edge_attention`].
 pub(crate) fn dot_attention(
     inputs: [CubeTensor; 3],
     seed: CubeTensor,

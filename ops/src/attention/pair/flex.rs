@@ -22,9 +22,12 @@ use rayon::prelude::*;
 use super::DotAttentionAttributes;
 use crate::{
     AttentionAttributes, CsrTensors,
-    attention::flex::{
-        Drop, Entries, Products, ScoreGradients, Scores, SumTile, attend, delta, drawn, leaky,
-        steepness,
+    attention::{
+        SavedAttention,
+        gat::flex::{
+            Drop, Entries, Products, ScoreGradients, Scores, SumTile, attend, delta, drawn, leaky,
+            steepness,
+        },
     },
     rows::{
         flex::{elements, row_width, tensor, widened, with_real},
@@ -574,11 +577,9 @@ fn narrowed<const N: usize>(gradients: [FlexTensor; N], like: &FlexTensor) -> [F
     gradients.map(|gradient| Flex::float_cast(gradient, like.dtype().into()))
 }
 
-/// See [`crate::GraphOps::edge_attention_v2`].
+/// See [`crate::GraphOps::edge_attention`].
 pub(crate) fn edge_attention_v2(
-    x_src: &FlexTensor,
-    x_dst: &FlexTensor,
-    att: &FlexTensor,
+    [x_src, x_dst, att]: [&FlexTensor; 3],
     seed: &FlexTensor,
     csr: &CsrTensors<Flex>,
     options: AttentionAttributes,
@@ -596,11 +597,9 @@ pub(crate) fn edge_attention_v2(
     })
 }
 
-/// See [`crate::GraphOps::dot_attention`].
+/// See [`crate::GraphOps::edge_attention`].
 pub(crate) fn dot_attention(
-    query: &FlexTensor,
-    key: &FlexTensor,
-    value: &FlexTensor,
+    [query, key, value]: [&FlexTensor; 3],
     seed: &FlexTensor,
     csr: &CsrTensors<Flex>,
     options: DotAttentionAttributes,
@@ -618,21 +617,21 @@ pub(crate) fn dot_attention(
     })
 }
 
-/// See [`crate::GraphOps::edge_attention_v2_backward`].
+/// See [`crate::GraphOps::edge_attention_backward`].
 pub(crate) fn edge_attention_v2_backward(
-    x_src: &FlexTensor,
-    x_dst: &FlexTensor,
-    att: &FlexTensor,
-    out: &FlexTensor,
-    lse: &FlexTensor,
-    grad: &FlexTensor,
-    seed: &FlexTensor,
-    csr: &CsrTensors<Flex>,
-    transposed: &CsrTensors<Flex>,
+    [x_src, x_dst, att]: [&FlexTensor; 3],
+    saved: &SavedAttention<Flex>,
+    csrs: [&CsrTensors<Flex>; 2],
     options: AttentionAttributes,
 ) -> (FlexTensor, FlexTensor, FlexTensor) {
+    let SavedAttention {
+        out,
+        lse,
+        grad,
+        seed,
+    } = saved;
     let extra = Extra::new(options.loops, options.dropout, seed);
-    let (csr, transposed) = (Contiguous::new(csr), Contiguous::new(transposed));
+    let [csr, transposed] = csrs.map(Contiguous::new);
     let shapes = [x_src, x_dst, att].map(FlexTensor::shape);
     let inputs = [x_src, x_dst, att, out, lse, grad];
     let (dsrc, rest) = widened_first(inputs, |[x_src, x_dst, att, out, lse, grad]| {
@@ -650,21 +649,21 @@ pub(crate) fn edge_attention_v2_backward(
     (dsrc, ddst, datt)
 }
 
-/// See [`crate::GraphOps::dot_attention_backward`].
+/// See [`crate::GraphOps::edge_attention_backward`].
 pub(crate) fn dot_attention_backward(
-    query: &FlexTensor,
-    key: &FlexTensor,
-    value: &FlexTensor,
-    out: &FlexTensor,
-    lse: &FlexTensor,
-    grad: &FlexTensor,
-    seed: &FlexTensor,
-    csr: &CsrTensors<Flex>,
-    transposed: &CsrTensors<Flex>,
+    [query, key, value]: [&FlexTensor; 3],
+    saved: &SavedAttention<Flex>,
+    csrs: [&CsrTensors<Flex>; 2],
     options: DotAttentionAttributes,
 ) -> (FlexTensor, FlexTensor, FlexTensor) {
+    let SavedAttention {
+        out,
+        lse,
+        grad,
+        seed,
+    } = saved;
     let extra = Extra::new(None, options.dropout, seed);
-    let (csr, transposed) = (Contiguous::new(csr), Contiguous::new(transposed));
+    let [csr, transposed] = csrs.map(Contiguous::new);
     let shapes = [query, key, value].map(FlexTensor::shape);
     let inputs = [query, key, value, out, lse, grad];
     let (dquery, rest) = widened_first(inputs, |[query, key, value, out, lse, grad]| {

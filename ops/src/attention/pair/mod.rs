@@ -21,7 +21,7 @@ pub(crate) mod flex;
 use burn::backend::Dispatch;
 use burn::tensor::{Int, Tensor};
 
-use super::{AttentionOptions, csrs, parts, split_dropout};
+use super::{AttentionOptions, Score, csrs, parts, split_dropout};
 use crate::{Endpoints, GraphOps, edge_dot, leaky_relu};
 
 /// What [`dot_attention`] does beside weighing.
@@ -127,14 +127,14 @@ pub fn edge_attention_v2(
     }
     let [csr, transposed] = csrs(ends, &devices);
     let (attributes, seed) = options.split(&devices[0], ends, &csr);
-    let (out, _) = <Dispatch as GraphOps>::edge_attention_v2(
+    let (out, _) = <Dispatch as GraphOps>::edge_attention(
         x_src.into_dispatch(),
         x_dst.into_dispatch(),
         att.into_dispatch(),
         seed,
         csr,
         transposed,
-        attributes,
+        Score::GatV2(attributes),
     );
     Tensor::from_dispatch(out)
 }
@@ -208,14 +208,14 @@ pub fn dot_attention(
         scale: options.scale,
         dropout,
     };
-    let (out, _) = <Dispatch as GraphOps>::dot_attention(
+    let (out, _) = <Dispatch as GraphOps>::edge_attention(
         query.into_dispatch(),
         key.into_dispatch(),
         value.into_dispatch(),
         seed,
         csr,
         transposed,
-        attributes,
+        Score::Dot(attributes),
     );
     Tensor::from_dispatch(out)
 }

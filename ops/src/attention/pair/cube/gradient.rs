@@ -28,10 +28,10 @@ use cubecl::{cube, prelude::*};
 use super::{Features, part, steepness, steps};
 use crate::{
     AttentionAttributes, CsrTensors, DotAttentionAttributes, Reduce,
-    aggregate::cube::aggregate,
+    aggregate::{Terms, cube::aggregate},
     attention::{
-        Saved,
-        cube::{
+        SavedAttention,
+        gat::cube::{
             FACTS, facts,
             parts::{Options, Place, count_entries, find_entry, keep, read_seed, write_sums},
         },
@@ -243,7 +243,7 @@ struct BySender {
 /// The gradients of values and keys, and of scores.
 fn by_sender(
     features: Features,
-    saved: Saved<CubeBackend>,
+    saved: SavedAttention<CubeBackend>,
     sorted: &Sorted,
     options: &Options,
 ) -> BySender {
@@ -509,12 +509,11 @@ fn is_empty(like: &Features, csr: &Sorted, options: &Options) -> bool {
         == 0
 }
 
-/// See [`crate::GraphOps::edge_attention_v2_backward`].
+/// See [`crate::GraphOps::edge_attention_backward`].
 pub(crate) fn edge_attention_v2_backward(
     inputs: [CubeTensor; 3],
-    saved: Saved<CubeBackend>,
-    csr: CsrTensors<CubeBackend>,
-    transposed: CsrTensors<CubeBackend>,
+    saved: SavedAttention<CubeBackend>,
+    [csr, transposed]: [CsrTensors<CubeBackend>; 2],
     options: AttentionAttributes,
 ) -> (CubeTensor, CubeTensor, CubeTensor) {
     let types = inputs.each_ref().map(|input| input.dtype);
@@ -540,12 +539,11 @@ pub(crate) fn edge_attention_v2_backward(
     )
 }
 
-/// See [`crate::GraphOps::dot_attention_backward`].
+/// See [`crate::GraphOps::edge_attention_backward`].
 pub(crate) fn dot_attention_backward(
     inputs: [CubeTensor; 3],
-    saved: Saved<CubeBackend>,
-    csr: CsrTensors<CubeBackend>,
-    transposed: CsrTensors<CubeBackend>,
+    saved: SavedAttention<CubeBackend>,
+    [csr, transposed]: [CsrTensors<CubeBackend>; 2],
     options: DotAttentionAttributes,
 ) -> (CubeTensor, CubeTensor, CubeTensor) {
     let types = inputs.each_ref().map(|input| input.dtype);
@@ -560,7 +558,7 @@ pub(crate) fn dot_attention_backward(
         let [_, key, _] = inputs;
         let key = cast(key, features.value.dtype);
         let by_sender = by_sender(features, saved, &transposed, &options);
-        let dquery = aggregate(key, Some(by_sender.dscore), csr, Reduce::Sum);
+        let dquery = aggregate(key, Terms::Edges(by_sender.dscore), csr, Reduce::Sum);
         let dkey = by_sender.dkey.expect("keys are rows of their own");
         [dquery, dkey, by_sender.dvalue]
     };

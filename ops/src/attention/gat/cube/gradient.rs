@@ -21,7 +21,8 @@ use cubecl::{cube, prelude::*};
 use super::parts::{Options, Place, count_entries, find_entry, keep, leaky, read_seed, write_sums};
 use crate::{
     AttentionAttributes, CsrTensors, Reduce,
-    aggregate::cube::aggregate,
+    aggregate::{Terms, cube::aggregate},
+    attention::SavedAttention,
     rows::{
         cube::{address_type, empty, launch_dims},
         lanes::{
@@ -266,17 +267,17 @@ pub(crate) fn facts(
 
 /// See [`crate::GraphOps::edge_attention_backward`].
 pub(crate) fn attention_backward(
-    x: CubeTensor,
-    score_src: CubeTensor,
-    score_dst: CubeTensor,
-    out: CubeTensor,
-    lse: CubeTensor,
-    grad: CubeTensor,
-    seed: CubeTensor,
-    csr: CsrTensors<CubeBackend>,
-    transposed: CsrTensors<CubeBackend>,
+    [x, score_src, score_dst]: [CubeTensor; 3],
+    saved: SavedAttention<CubeBackend>,
+    [csr, transposed]: [CsrTensors<CubeBackend>; 2],
     options: AttentionAttributes,
 ) -> (CubeTensor, CubeTensor, CubeTensor) {
+    let SavedAttention {
+        out,
+        lse,
+        grad,
+        seed,
+    } = saved;
     let (dtype, sum) = (x.dtype, sum_type(x.dtype));
     let types = [score_src.dtype, score_dst.dtype];
     let [x, out, grad] = [x, out, grad].map(|tensor| cast(tensor, dtype));
@@ -353,7 +354,7 @@ pub(crate) fn attention_backward(
         col: csr.edge.clone(),
         ..csr
     };
-    let ddst = aggregate(dscore.clone(), None, by_edge, Reduce::Sum);
+    let ddst = aggregate(dscore.clone(), Terms::Ones, by_edge, Reduce::Sum);
     if loops > 0 {
         let (cubes, dim) = launch_dims(&ddst, loops * heads);
         // SAFETY: a unit below `loops · heads` changes its own position of `ddst`, which has as
