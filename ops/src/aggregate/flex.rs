@@ -88,7 +88,7 @@ trait Weight<T>: Sync {
     fn heads(&self) -> usize;
     /// The product of a feature and the weight of an entry.
     fn weigh(&self, row: usize, col: i32, edge: i32, head: usize) -> impl Fn(T) -> T;
-    /// Has the processor [`fetch`] what the weight of an entry is read from.
+    /// [Prefetches](fetch) the weight of an entry.
     #[inline(always)]
     fn fetch(&self, _edge: i32) {}
     /// The weight of the row's own features, if they are added.

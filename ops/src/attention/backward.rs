@@ -7,7 +7,7 @@
 //! ds_ji = α_ji (keep_ji ⟨g_i, x_j⟩ - ⟨g_i, out_i⟩)
 //! ```
 //!
-//! `ds`, times the derivative of the score, is summed over each sender's and each receiver's edges.
+//! `ds`, times the derivative of the score, is summed over each source's and each target's edges.
 
 use burn::backend::{
     AutodiffBackend as _, Backend,

@@ -1,8 +1,8 @@
 //! Attention among neighbours in one walk: scores, their softmax and the weighted sum.
 //!
 //! Written as separate operations, attention makes several `E × H` tensors and reads the edges once
-//! for each. Here a receiver's edges are read once. What is kept for the gradient is one number for
-//! each receiver and head, from which the weights are computed again:
+//! for each. Here a target's edges are read once. What is kept for the gradient is one number for
+//! each target and head, from which the weights are computed again:
 //!
 //! ```text
 //! lse[i, h] = log Σ_j exp s_ji,h        α_ji,h = exp(s_ji,h - lse[i, h])
@@ -36,7 +36,7 @@ use crate::{CsrTensors, Endpoints, GraphOps, check, dropout_seed, scope, wire::G
 pub struct AttentionOptions {
     /// Slope of the leaky ReLU for negative values.
     pub negative_slope: f64,
-    /// If set, edges from a node to itself are ignored, and receivers have loops instead.
+    /// If set, edges from a node to itself are ignored, and targets have loops instead.
     pub loops: Option<Loops>,
     /// Probability with which a weight is dropped; the others are scaled by `1 / (1 -
     /// probability)`. On autodiff devices, as [`dropout`](crate::dropout()), and wherever there is
@@ -46,13 +46,13 @@ pub struct AttentionOptions {
     pub seed: Option<Tensor<1, Int>>,
 }
 
-/// Which receivers have a loop: an edge from the sender of their number.
+/// Which targets have a loop: an edge from the source of their number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Loops {
-    /// Every receiver, since senders and receivers are one node set.
+    /// Every target, since sources and targets are one node set.
     Every,
-    /// Between two node sets, receivers below a number that is at most that of senders and of
-    /// receivers.
+    /// Between two node sets, targets below a number that is at most that of sources and of
+    /// targets.
     Below(usize),
 }
 
@@ -60,15 +60,15 @@ impl Loops {
     /// How many there are.
     #[track_caller]
     fn count(self, ends: &Endpoints) -> usize {
-        let (senders, receivers) = (ends.num_senders(), ends.num_receivers());
+        let (sources, targets) = (ends.num_sources(), ends.num_targets());
         match self {
             Self::Every => {
                 assert!(
-                    senders == receivers,
-                    "attention: expected one node set for loops of every node, got {senders} senders and \
-                     {receivers} receivers"
+                    sources == targets,
+                    "attention: expected one node set for loops of every node, got {sources} sources and \
+                     {targets} targets"
                 );
-                receivers
+                targets
             }
             Self::Below(count) => count,
         }
@@ -125,7 +125,7 @@ fn split_dropout(
 pub struct AttentionAttributes {
     /// As in the options.
     pub negative_slope: f64,
-    /// If set, the number of receivers with loops.
+    /// If set, the number of targets with loops.
     pub loops: Option<usize>,
     /// Probability with which a weight is dropped. If there is none, the seed is not read.
     pub dropout: Option<f64>,
@@ -161,7 +161,7 @@ pub struct SavedAttention<B: Backend> {
     pub seed: IntTensor<B>,
 }
 
-/// Weighs the rows of the senders by a softmax of scores, by heads, as graph attention does.
+/// Weighs the rows of the sources by a softmax of scores, by heads, as graph attention does.
 ///
 /// ```text
 /// s_ji,h   = LeakyReLU( score_src[j, h] + score_dst[i, h] )
@@ -169,7 +169,7 @@ pub struct SavedAttention<B: Backend> {
 /// out[i,h] = Σ_j  α_ji,h · x[j, h]
 /// ```
 ///
-/// The sums run over the edges `j → i` and the loops that `options` adds. A receiver without any
+/// The sums run over the edges `j → i` and the loops that `options` adds. A target without any
 /// gets zeros. No tensor of size `E × C` is made, neither here nor by the gradient.
 ///
 /// Source: Veličković et al., Graph Attention Networks, 2018, arXiv:1710.10903; the softmax in one
@@ -195,12 +195,12 @@ pub fn edge_attention(
 ) -> Tensor<3> {
     check_scores(&x, [&score_src, &score_dst], ends);
     let devices = [x.device(), score_src.device(), score_dst.device()];
-    if !ends.walks_sorted(&x) {
+    if !ends.has_sorted_kernels(&x) {
         let has_all = |loops: Loops| loops.count(ends) == most_loops(ends);
         let is_writable = options.seed.is_none() && options.loops.is_none_or(has_all);
         if scope::is_recorded(&x) && is_writable {
             let op = GraphOp::EdgeAttention {
-                size: ends.num_receivers(),
+                size: ends.num_targets(),
                 self_loops: options.loops.is_some(),
                 negative_slope: options.negative_slope,
                 dropout: options.dropout,
@@ -250,7 +250,7 @@ pub fn edge_attention_with(
     let loops = score_edge.loops.as_ref().map(Tensor::dims);
     let expected = (
         [ends.num_edges(), heads],
-        options.loops.map(|_| [ends.num_receivers(), heads]),
+        options.loops.map(|_| [ends.num_targets(), heads]),
     );
     assert!(
         (edges, loops) == expected,
@@ -264,29 +264,29 @@ pub fn edge_attention_with(
 fn check_scores(x: &Tensor<3>, [score_src, score_dst]: [&Tensor<2>; 2], ends: &Endpoints) {
     let [rows, heads, _] = x.dims();
     let (src, dst) = (score_src.dims(), score_dst.dims());
-    let (senders, receivers) = (ends.num_senders(), ends.num_receivers());
+    let (sources, targets) = (ends.num_sources(), ends.num_targets());
     assert!(
-        rows == senders && src == [senders, heads] && dst == [receivers, heads],
-        "edge_attention: expected `x` with {senders} rows, scores of shape {:?} and {:?}, got {rows} rows, \
+        rows == sources && src == [sources, heads] && dst == [targets, heads],
+        "edge_attention: expected `x` with {sources} rows, scores of shape {:?} and {:?}, got {rows} rows, \
          {src:?} and {dst:?}",
-        [senders, heads],
-        [receivers, heads]
+        [sources, heads],
+        [targets, heads]
     );
 }
 
-/// The number of receivers that are senders too.
+/// The number of targets that are sources too.
 fn most_loops(ends: &Endpoints) -> usize {
-    ends.num_senders().min(ends.num_receivers())
+    ends.num_sources().min(ends.num_targets())
 }
 
-/// The edges by receiver, and by sender if gradients of any input may be asked for.
+/// The edges by target, and by source if gradients of any input may be asked for.
 fn csrs(ends: &Endpoints, devices: &[Device; 3]) -> [CsrTensors<Dispatch>; 2] {
     let transposed = if devices.iter().any(Device::is_autodiff) {
-        ends.by_sender()
+        ends.by_source()
     } else {
-        ends.by_receiver()
+        ends.by_target()
     };
-    [ends.by_receiver(), transposed].map(CsrTensors::from)
+    [ends.by_target(), transposed].map(CsrTensors::from)
 }
 
 /// Whether dropout takes weight `number` (edge times heads plus head): a hash of it and the seed,

@@ -57,8 +57,8 @@ fn copies(x: CubeTensor, index: CubeTensor) -> CubeTensor {
     let vector = vector_size(&x, width);
     let (cubes, dim) = launch_dims(&x, edges * width / vector);
     let dtypes = [x.dtype, index.dtype].map(dtype_to_storage_type);
-    // SAFETY: a unit below `edges · vectors a row` writes its own position and reads its own edge;
-    // rows of `x` are limited to `rows`.
+    // SAFETY: a unit below `edges · vectors per row` writes its own position and reads its own
+    // edge; rows of `x` are limited to `rows`.
     unsafe {
         gather_kernel::launch_unchecked(
             &out.client,

@@ -1,4 +1,4 @@
-//! Gather on the CPU: one copy a row.
+//! Gather on the CPU: one copy per row.
 
 use burn::backend::TensorMetadata as _;
 use burn_flex::FlexTensor;

@@ -99,8 +99,7 @@ impl<B: GraphOps> Backward<B, 3> for LinearRelu {
     }
 }
 
-/// The factors of a product that its gradients need: `x` for that of the weights, and the weights
-/// for that of `x`.
+/// Inputs kept for the backward pass: `x` for `dW`, `W` for `dx`.
 #[derive(Clone, Debug)]
 struct Factors<B: Backend> {
     x: Option<FloatTensor<B>>,
@@ -199,8 +198,7 @@ pub(crate) fn heads_dot<B: GraphOps, C: CheckpointStrategy>(
 #[derive(Debug)]
 struct Product;
 
-/// The factors of a product that gradients need, each for that of the other, and the shapes of
-/// both.
+/// Inputs kept for the backward pass, each for the gradient of the other, and both shapes.
 #[derive(Clone, Debug)]
 struct Batches<B: Backend> {
     lhs: Option<FloatTensor<B>>,

@@ -174,7 +174,7 @@ pub(crate) fn add_bias(x: FlexTensor, bias: &FlexTensor) -> FlexTensor {
     out
 }
 
-/// The same tensor, which nobody else has if nobody had it before.
+/// Makes the tensor contiguous; only a copy if it is not.
 fn contiguous(x: FlexTensor) -> FlexTensor {
     if x.is_contiguous() {
         x

@@ -187,7 +187,7 @@ fn reduced(x: CubeTensor, from: Rows, reduce: Reduce) -> CubeTensor {
         from.source.as_ref(),
         from.weight.as_ref(),
     ]);
-    // SAFETY: a unit below `rows · vectors a row` writes only its own position of `out`; it reads
+    // SAFETY: a unit below `rows · vectors per row` writes only its own position of `out`; it reads
     // entries below `entries`, which is the length of `perm`, `source` and `weight`, and rows of
     // `x` below `sources`. Values of `ptr` and `source` are limited to those before they are used.
     unsafe {

@@ -302,7 +302,7 @@ fn weighted<B: GraphOps, C: CheckpointStrategy>(
     }
 }
 
-/// The inner product of two rows an edge.
+/// The inner product of two rows per edge.
 #[derive(Debug)]
 struct EdgeDot;
 

@@ -94,7 +94,7 @@ fn edge_dot_kernel<F: Float, N: Size, I: Int, J: Int>(
     out[ABSOLUTE_POS] = sum;
 }
 
-/// See [`crate::GraphOps::edge_dot`]: one unit an edge.
+/// See [`crate::GraphOps::edge_dot`]: one unit per edge.
 pub(crate) fn edge_dot(
     a: CubeTensor,
     b: CubeTensor,

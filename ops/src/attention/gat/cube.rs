@@ -33,7 +33,7 @@ use burn_cubecl::{CubeBackend, kernel::into_contiguous, tensor::CubeTensor};
 use cubecl::{cube, prelude::*};
 
 pub(crate) use gradient::attention_backward;
-pub(crate) use gradient::{FACTS, facts};
+pub(crate) use gradient::{PER_TARGET, of_targets};
 use parts::{
     Options, PARTS, Place, count_entries, find_entry, keep, leaky, merge, push, read_seed,
     write_output,

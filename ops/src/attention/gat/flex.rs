@@ -196,7 +196,7 @@ pub(crate) trait Scores<T>: Sync {
     /// Replaces `scores` by those of `row` with the nodes `cols`, by heads.
     fn score(&self, row: usize, cols: &[i32], products: &mut Products<T>, scores: &mut Vec<T>);
 
-    /// Has the processor [`fetch`] what the scores of a node will need.
+    /// [Prefetches](fetch) what the scores of a node need.
     fn fetch(&self, col: usize);
 }
 
@@ -388,7 +388,7 @@ impl<T: Real> ScoreGradients<T> {
         Self(Scattered::zeros(entries * heads))
     }
 
-    /// Has the processor [`fetch`] those of some edges.
+    /// [Prefetches](fetch) those of some edges.
     #[inline(always)]
     pub(crate) fn fetch(&self, edges: &[i32], heads: usize) {
         for &edge in edges {
@@ -704,7 +704,7 @@ impl<T: Real> Saved<'_, T> {
     }
 }
 
-/// One head's part of a sender's gradient, added to what is there, and the inner products for its
+/// One head's part of a source's gradient, added to what is there, and the inner products for its
 /// scores.
 struct GradientTile<'a, T> {
     own: &'a [T],

@@ -1,8 +1,8 @@
 //! Attention that compares rows, on GPUs: a group of units for each row and head.
 //!
-//! A group holds the receiver's features of one head. For each entry it reads the sender's, whose
+//! A group holds the target's features of one head. For each entry it reads the source's, whose
 //! product with its own, summed over the group's units by operations of planes, is the score. All
-//! units then know it, and the sender's features, still in registers, are added as in
+//! units then know it, and the source's features, still in registers, are added as in
 //! [`cube`](crate::attention::gat::cube). On a device without operations of planes a group is one
 //! unit.
 
@@ -45,11 +45,11 @@ const AT_ONCE: usize = 4 * STEP;
 /// Features to compare and to add up, contiguous and of one type.
 #[derive(Clone)]
 struct Features {
-    /// The receivers' rows.
+    /// The targets' rows.
     query: CubeTensor,
-    /// The senders' rows that are added up.
+    /// The sources' rows that are added up.
     value: CubeTensor,
-    /// The senders' rows that are compared, if they are others.
+    /// The sources' rows that are compared, if they are others.
     key: Option<CubeTensor>,
     /// What is learned, if rows are compared by their sum and not by their product.
     att: Option<CubeTensor>,

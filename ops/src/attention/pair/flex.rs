@@ -1,6 +1,6 @@
 //! Attention that compares rows, on the CPU.
 //!
-//! The gradient walks the edges by sender first. For each block of a sender's entries:
+//! The gradient walks the edges by source first. For each block of a source's entries:
 //!
 //! ```text
 //! s, d      = score(k_j, q_i), ⟨v_j, g_i⟩            products of two rows
@@ -10,7 +10,7 @@
 //! dk_j     += Σ ds · score'(k_j, q_i)
 //! ```
 //!
-//! Then it walks them by receiver, `dq_i = Σ ds · score'(q_i, k_j)`, and there also adds up the
+//! Then it walks them by target, `dq_i = Σ ds · score'(q_i, k_j)`, and there also adds up the
 //! gradient of what the score itself has to learn.
 
 use core::ops::Range;
@@ -41,9 +41,9 @@ const STRIP: usize = 128;
 
 /// A score of two rows of features, which enter it alike.
 trait Pair<T>: Copy + Sync {
-    /// Whether the senders' rows that are compared are also those that are added up.
+    /// Whether the sources' rows that are compared are also those that are added up.
     const SHARED: bool;
-    /// Whether the score has something to learn, as many numbers as a row.
+    /// Whether the score has a learned vector of a row's width.
     const LEARNS: bool;
 
     /// What each of the features from `at` on adds to the score, less a factor.
@@ -226,7 +226,7 @@ impl<T: Real, P: Pair<T>, const LEARNED: bool> Tile for DeriveTile<'_, T, P, LEA
     }
 }
 
-/// Features of the receivers, and of the senders to compare and to add up.
+/// Features of the targets, and of the sources to compare and to add up.
 struct Features<'a, T, P> {
     pair: P,
     query: &'a [T],
@@ -313,8 +313,8 @@ impl<T: Real, P: Pair<T>> Features<'_, T, P> {
         if self.heads == 0 {
             return [const { Vec::new() }; 4];
         }
-        let ([dvalue, dkey], dscore) = self.by_sender(saved, walks, extra);
-        let [dquery, learned] = self.by_receiver(&dscore, &walks[0], extra);
+        let ([dvalue, dkey], dscore) = self.by_source(saved, walks, extra);
+        let [dquery, learned] = self.by_target(&dscore, &walks[0], extra);
         let learned = if P::LEARNS {
             sum_rows(&learned, self.width)
         } else {
@@ -324,7 +324,7 @@ impl<T: Real, P: Pair<T>> Features<'_, T, P> {
     }
 
     /// The gradients of values and keys, and those of the scores by edge and head.
-    fn by_sender(
+    fn by_source(
         &self,
         [out, lse, grad]: [&[T]; 3],
         [csr, transposed]: &[Walk<'_>; 2],
@@ -412,8 +412,8 @@ impl<T: Real, P: Pair<T>> Features<'_, T, P> {
         ([dvalue, dkey], dscore)
     }
 
-    /// The gradients of queries, and what each receiver adds to that of what is learned.
-    fn by_receiver(&self, dscore: &ScoreGradients<T>, csr: &Walk<'_>, extra: Extra) -> [Vec<T>; 2] {
+    /// The gradients of queries, and what each target adds to that of what is learned.
+    fn by_target(&self, dscore: &ScoreGradients<T>, csr: &Walk<'_>, extra: Extra) -> [Vec<T>; 2] {
         let (width, heads) = (self.width, self.heads);
         let learned_width = if P::LEARNS { width } else { 0 };
         let mut dquery = vec![T::ZERO; csr.rows() * width];

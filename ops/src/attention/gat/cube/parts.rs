@@ -227,7 +227,7 @@ pub(crate) struct Place {
     pub(crate) is_piece: bool,
 }
 
-/// Writes the sums of a head, or what a piece has of them, `stride` numbers a piece.
+/// Writes the sums of a head, or what a piece has of them, `stride` numbers per piece.
 #[cube]
 pub(crate) fn write_sums<F: Float, A: Float, N: Size>(
     sums: &Array<Vector<A, N>>,
