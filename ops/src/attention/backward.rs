@@ -20,7 +20,7 @@ use burn::backend::{
     tensor::{FloatTensor, IntTensor},
 };
 
-use super::{SavedAttention, Score};
+use super::score::{SavedAttention, Score};
 use crate::{GraphOps, backend::CsrTensors};
 
 #[derive(Debug)]

@@ -2,7 +2,10 @@
 
 use burn_cubecl::{CubeBackend, tensor::CubeTensor};
 
-use super::{SavedAttention, Score, gat, pair};
+use super::{
+    gat, pair,
+    score::{SavedAttention, Score},
+};
 use crate::CsrTensors;
 
 /// See [`crate::GraphOps::edge_attention`].

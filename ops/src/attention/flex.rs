@@ -3,7 +3,10 @@
 use burn::backend::Flex;
 use burn_flex::FlexTensor;
 
-use super::{SavedAttention, Score, gat, pair};
+use super::{
+    gat, pair,
+    score::{SavedAttention, Score},
+};
 use crate::CsrTensors;
 
 /// See [`crate::GraphOps::edge_attention`].

@@ -17,149 +17,21 @@ pub(crate) mod cube;
 #[cfg(feature = "flex")]
 pub(crate) mod flex;
 pub(crate) mod gat;
+mod options;
 pub(crate) mod pair;
 mod parts;
+mod score;
 
-use burn::backend::{
-    Backend, Dispatch, ExtensionType,
-    tensor::{FloatTensor, IntTensor},
-};
-use burn::tensor::{Device, Int, Tensor};
+use burn::backend::Dispatch;
+use burn::tensor::Tensor;
 
-pub use pair::{DotAttentionAttributes, DotAttentionOptions, dot_attention, edge_attention_v2};
+pub use options::{AttentionOptions, DotAttentionOptions, Loops};
+pub use pair::{dot_attention, edge_attention_v2};
 pub use parts::{EdgeScores, LoopedEdges};
+pub use score::{AttentionAttributes, DotAttentionAttributes, SavedAttention, Score};
 
-use crate::{CsrTensors, Endpoints, GraphOps, check, dropout_seed, scope, wire::GraphOp};
-
-/// What [`edge_attention`] and [`edge_attention_v2`] do beside weighing.
-#[derive(Clone, Debug)]
-pub struct AttentionOptions {
-    /// Slope of the leaky ReLU for negative values.
-    pub negative_slope: f64,
-    /// If set, edges from a node to itself are ignored, and targets have loops instead.
-    pub loops: Option<Loops>,
-    /// Probability with which a weight is dropped; the others are scaled by `1 / (1 -
-    /// probability)`. On autodiff devices, as [`dropout`](crate::dropout()), and wherever there is
-    /// a seed.
-    pub dropout: f64,
-    /// A seed for the dropout, `[1]`; the random numbers of the device give one if there is none.
-    pub seed: Option<Tensor<1, Int>>,
-}
-
-/// Which targets have a loop: an edge from the source of their number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Loops {
-    /// Every target, since sources and targets are one node set.
-    Every,
-    /// Between two node sets, targets below a number that is at most that of sources and of
-    /// targets.
-    Below(usize),
-}
-
-impl Loops {
-    /// How many there are.
-    #[track_caller]
-    fn count(self, ends: &Endpoints) -> usize {
-        let (sources, targets) = (ends.num_sources(), ends.num_targets());
-        match self {
-            Self::Every => {
-                assert!(
-                    sources == targets,
-                    "attention: expected one node set for loops of every node, got {sources} sources and \
-                     {targets} targets"
-                );
-                targets
-            }
-            Self::Below(count) => count,
-        }
-    }
-}
-
-impl AttentionOptions {
-    /// Those of them that are no tensors, and the seed, for which any integers of the walk stand if
-    /// there is no dropout.
-    fn split(
-        self,
-        device: &Device,
-        ends: &Endpoints,
-        walk: &CsrTensors<Dispatch>,
-    ) -> (AttentionAttributes, IntTensor<Dispatch>) {
-        let (dropout, seed) = split_dropout(self.dropout, self.seed, device, walk);
-        let attributes = AttentionAttributes {
-            negative_slope: self.negative_slope,
-            loops: self.loops.map(|loops| loops.count(ends)),
-            dropout,
-        };
-        (attributes, seed)
-    }
-}
-
-#[track_caller]
-fn split_dropout(
-    probability: f64,
-    seed: Option<Tensor<1, Int>>,
-    device: &Device,
-    walk: &CsrTensors<Dispatch>,
-) -> (Option<f64>, IntTensor<Dispatch>) {
-    check::probability("attention", probability);
-    let is_active = probability > 0.0;
-    let seed = match seed {
-        None if is_active && device.is_autodiff() => Some(dropout_seed(device)),
-        seed => seed.filter(|_| is_active),
-    };
-    match seed {
-        Some(seed) => {
-            let dims = seed.dims();
-            assert!(
-                dims == [1],
-                "attention: expected a seed of shape [1] for dropout, got {dims:?}"
-            );
-            (Some(probability), seed.into_dispatch())
-        }
-        None => (None, walk.ptr.clone()),
-    }
-}
-
-/// [`AttentionOptions`] without the seed of the dropout, which is a tensor.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct AttentionAttributes {
-    /// As in the options.
-    pub negative_slope: f64,
-    /// If set, the number of targets with loops.
-    pub loops: Option<usize>,
-    /// Probability with which a weight is dropped. If there is none, the seed is not read.
-    pub dropout: Option<f64>,
-}
-
-/// How pairs of nodes are scored, and what is done beside weighing. Each has three inputs.
-///
-/// | | inputs | operation |
-/// |---|---|---|
-/// | `Gat` | x, score_src, score_dst | [`edge_attention`] |
-/// | `GatV2` | x_src, x_dst, att | [`edge_attention_v2`] |
-/// | `Dot` | query, key, value | [`dot_attention`] |
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Score {
-    /// The sum of a number of each end.
-    Gat(AttentionAttributes),
-    /// The sum of the rows of both ends, and a learned vector.
-    GatV2(AttentionAttributes),
-    /// The inner product of the rows of both ends.
-    Dot(DotAttentionAttributes),
-}
-
-/// Saved for the backward pass of attention: outputs, output gradient, dropout seed.
-#[derive(Clone, Debug, ExtensionType)]
-pub struct SavedAttention<B: Backend> {
-    /// The output.
-    pub out: FloatTensor<B>,
-    /// The logarithm of the sum of exponentials, per target and head.
-    pub lse: FloatTensor<B>,
-    /// The gradient at the output.
-    pub grad: FloatTensor<B>,
-    /// The seed of the dropout.
-    pub seed: IntTensor<B>,
-}
+use crate::{Endpoints, GraphOps, scope, wire::GraphOp};
+use options::csrs;
 
 /// Weighs the rows of the sources by a softmax of scores, by heads, as graph attention does.
 ///
@@ -277,16 +149,6 @@ fn check_scores(x: &Tensor<3>, [score_src, score_dst]: [&Tensor<2>; 2], ends: &E
 /// The number of targets that are sources too.
 fn most_loops(ends: &Endpoints) -> usize {
     ends.num_sources().min(ends.num_targets())
-}
-
-/// The edges by target, and by source if gradients of any input may be asked for.
-fn csrs(ends: &Endpoints, devices: &[Device; 3]) -> [CsrTensors<Dispatch>; 2] {
-    let transposed = if devices.iter().any(Device::is_autodiff) {
-        ends.by_source()
-    } else {
-        ends.by_target()
-    };
-    [ends.by_target(), transposed].map(CsrTensors::from)
 }
 
 /// Whether dropout takes weight `number` (edge times heads plus head): a hash of it and the seed,

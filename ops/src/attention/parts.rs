@@ -4,7 +4,7 @@
 use burn::tensor::{Bool, Int, Tensor};
 use kiln_core::{EdgeIndex, Flow};
 
-use super::{AttentionOptions, Loops};
+use super::options::{AttentionOptions, Loops};
 use crate::{
     Endpoints, Reduce, aggregate, aggregate_heads, arange, dropout, endpoints::cleared, gather,
     leaky_relu,

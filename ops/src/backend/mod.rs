@@ -31,7 +31,7 @@ use burn::backend::{
 use burn::tensor::FloatDType;
 use kiln_core::Csr;
 
-use crate::{Reduce, SavedAttention, Score, Terms, batch_norm, linear::backward, nonzero};
+use crate::{Reduce, SavedAttention, Score, Terms, batch_norm, linear::composed, nonzero};
 
 /// The tensors of a [`Csr`] on a backend.
 #[derive(Clone, Debug, ExtensionType)]
@@ -214,12 +214,12 @@ pub trait GraphOps: Backend {
 
     /// See [`crate::heads_dot`].
     fn heads_dot(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
-        backward::composed_heads_dot::<Self>(x, weight)
+        composed::heads_dot::<Self>(x, weight)
     }
 
     /// See [`crate::add_bias`].
     fn add_bias(x: FloatTensor<Self>, bias: FloatTensor<Self>) -> FloatTensor<Self> {
-        backward::broadcast_sum::<Self>(x, bias)
+        composed::add_bias::<Self>(x, bias)
     }
 
     /// See [`crate::column_sum`]; also the gradient of a bias.

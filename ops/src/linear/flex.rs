@@ -15,7 +15,7 @@ use burn_flex::FlexTensor;
 use gemm::Parallelism;
 use rayon::prelude::*;
 
-use super::backward::broadcast_sum;
+use super::composed;
 use crate::rows::{
     flex::{elements, elements_mut, tensor, vector, with_real},
     stored::Real,
@@ -160,7 +160,7 @@ pub(crate) fn linear_map(
 /// See [`crate::GraphOps::add_bias`].
 pub(crate) fn add_bias(x: FlexTensor, bias: &FlexTensor) -> FlexTensor {
     if !is_real(&x) {
-        return broadcast_sum::<Flex>(x, bias.clone());
+        return composed::add_bias::<Flex>(x, bias.clone());
     }
     let bias = bias.to_contiguous();
     let [rows, width] = x.shape().dims();

@@ -8,6 +8,7 @@
 //! all nodes. Here nodes are cut in ranges, whose results are added up in order.
 
 pub(crate) mod backward;
+pub(crate) mod composed;
 #[cfg(feature = "cube")]
 pub(crate) mod cube;
 #[cfg(feature = "flex")]

@@ -23,9 +23,8 @@ use burn::backend::{Shape, cubecl::dtype_to_storage_type};
 use burn_cubecl::{CubeBackend, tensor::CubeTensor};
 use cubecl::{cube, prelude::*};
 
-use super::DotAttentionAttributes;
 use crate::{
-    AttentionAttributes, CsrTensors,
+    AttentionAttributes, CsrTensors, DotAttentionAttributes,
     attention::gat::cube::parts::{
         Options, PARTS, Place, count_entries, find_entry, keep, merge, push, read_seed,
         write_output,

@@ -19,9 +19,8 @@ use burn::backend::{Flex, Shape, TensorMetadata as _, ops::FloatTensorOps as _};
 use burn_flex::FlexTensor;
 use rayon::prelude::*;
 
-use super::DotAttentionAttributes;
 use crate::{
-    AttentionAttributes, CsrTensors,
+    AttentionAttributes, CsrTensors, DotAttentionAttributes,
     attention::{
         SavedAttention,
         gat::flex::{

@@ -19,31 +19,14 @@ pub(crate) mod cube;
 pub(crate) mod flex;
 
 use burn::backend::Dispatch;
-use burn::tensor::{Int, Tensor};
+use burn::tensor::Tensor;
 
-use super::{AttentionOptions, Score, csrs, parts, split_dropout};
+use super::{
+    options::{AttentionOptions, DotAttentionOptions, csrs, split_dropout},
+    parts,
+    score::{DotAttentionAttributes, Score},
+};
 use crate::{Endpoints, GraphOps, edge_dot, leaky_relu};
-
-/// What [`dot_attention`] does beside weighing.
-#[derive(Clone, Debug)]
-pub struct DotAttentionOptions {
-    /// What inner products are multiplied with: usually one over the root of the number of
-    /// channels.
-    pub scale: f64,
-    /// As in [`AttentionOptions`].
-    pub dropout: f64,
-    /// As in [`AttentionOptions`].
-    pub seed: Option<Tensor<1, Int>>,
-}
-
-/// [`DotAttentionOptions`] without the seed of the dropout, which is a tensor.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct DotAttentionAttributes {
-    /// As in the options.
-    pub scale: f64,
-    /// Probability with which a weight is dropped. If there is none, the seed is not read.
-    pub dropout: Option<f64>,
-}
 
 /// Weighs the rows of the sources by a softmax of joint scores, by heads, as the second form of
 /// graph attention (GATv2) does.
