@@ -3,7 +3,7 @@
 use burn_cubecl::{CubeBackend, tensor::CubeTensor};
 
 use super::{
-    gat, pair,
+    gat, pairwise,
     score::{SavedAttention, Score},
 };
 use crate::CsrTensors;
@@ -20,8 +20,8 @@ pub(crate) fn edge_attention(
     let inputs = [first, second, third];
     match score {
         Score::Gat(options) => gat::cube::attention(inputs, seed, csr, options),
-        Score::GatV2(options) => pair::cube::edge_attention_v2(inputs, seed, csr, options),
-        Score::Dot(options) => pair::cube::dot_attention(inputs, seed, csr, options),
+        Score::GatV2(options) => pairwise::cube::edge_attention_v2(inputs, seed, csr, options),
+        Score::Dot(options) => pairwise::cube::dot_attention(inputs, seed, csr, options),
     }
 }
 
@@ -39,8 +39,8 @@ pub(crate) fn edge_attention_backward(
     match score {
         Score::Gat(options) => gat::cube::attention_backward(inputs, saved, csrs, options),
         Score::GatV2(options) => {
-            pair::cube::edge_attention_v2_backward(inputs, saved, csrs, options)
+            pairwise::cube::edge_attention_v2_backward(inputs, saved, csrs, options)
         }
-        Score::Dot(options) => pair::cube::dot_attention_backward(inputs, saved, csrs, options),
+        Score::Dot(options) => pairwise::cube::dot_attention_backward(inputs, saved, csrs, options),
     }
 }

@@ -4,7 +4,7 @@ use burn::backend::Flex;
 use burn_flex::FlexTensor;
 
 use super::{
-    gat, pair,
+    gat, pairwise,
     score::{SavedAttention, Score},
 };
 use crate::CsrTensors;
@@ -21,8 +21,8 @@ pub(crate) fn edge_attention(
     let inputs = [first, second, third];
     match score {
         Score::Gat(options) => gat::flex::attention(inputs, seed, csr, options),
-        Score::GatV2(options) => pair::flex::edge_attention_v2(inputs, seed, csr, options),
-        Score::Dot(options) => pair::flex::dot_attention(inputs, seed, csr, options),
+        Score::GatV2(options) => pairwise::flex::edge_attention_v2(inputs, seed, csr, options),
+        Score::Dot(options) => pairwise::flex::dot_attention(inputs, seed, csr, options),
     }
 }
 
@@ -40,8 +40,8 @@ pub(crate) fn edge_attention_backward(
     match score {
         Score::Gat(options) => gat::flex::attention_backward(inputs, saved, csrs, options),
         Score::GatV2(options) => {
-            pair::flex::edge_attention_v2_backward(inputs, saved, csrs, options)
+            pairwise::flex::edge_attention_v2_backward(inputs, saved, csrs, options)
         }
-        Score::Dot(options) => pair::flex::dot_attention_backward(inputs, saved, csrs, options),
+        Score::Dot(options) => pairwise::flex::dot_attention_backward(inputs, saved, csrs, options),
     }
 }

@@ -9,7 +9,7 @@
 //! ```
 //!
 //! Operations differ in how they score, see [`Score`]. Kernels for scores that add a number of each
-//! node are in [`gat`], those for scores that compare rows of features in [`pair`].
+//! node are in [`gat`], those for scores that compare rows of features in [`pairwise`].
 
 pub(crate) mod backward;
 #[cfg(feature = "cube")]
@@ -18,7 +18,7 @@ pub(crate) mod cube;
 pub(crate) mod flex;
 pub(crate) mod gat;
 mod options;
-pub(crate) mod pair;
+pub(crate) mod pairwise;
 mod parts;
 mod score;
 
@@ -26,7 +26,7 @@ use burn::backend::Dispatch;
 use burn::tensor::Tensor;
 
 pub use options::{AttentionOptions, DotAttentionOptions, Loops};
-pub use pair::{dot_attention, edge_attention_v2};
+pub use pairwise::{dot_attention, edge_attention_v2};
 pub use parts::{EdgeScores, LoopedEdges};
 pub use score::{AttentionAttributes, DotAttentionAttributes, SavedAttention, Score};
 

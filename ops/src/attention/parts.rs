@@ -151,7 +151,7 @@ pub(super) fn attend(
     })
 }
 
-/// The weighted sum of rows of the sources, from the scores of edges and those that loops have.
+/// The sum of the sources' rows, weighted by the softmax of the scores of edges and loops.
 pub(super) fn weigh(
     x: Tensor<3>,
     scores: Tensor<2>,
@@ -171,7 +171,7 @@ pub(super) fn weigh(
     }
 }
 
-/// The sum of rows of the sources with weights, some of which are dropped while training.
+/// The weighted sum of the sources' rows, with dropout of weights while training.
 pub(super) fn sum(
     x: Tensor<3>,
     alpha: Tensor<2>,

@@ -150,10 +150,10 @@ pub trait GraphOps: Backend {
         col: IntTensor<Self>,
     ) -> FloatTensor<Self>;
 
-    /// Sums where two rows agree, `out[i, f] = Σ { v[col[e], f] : row[e] = i, a[i, f] = b[col[e],
-    /// f] }` with `a [n, F]` and `b, v [N, F]`: counts and collects ties in the gradient of
-    /// [`crate::spmm`] with max and min. NaN where one of those compared is. Not differentiable
-    /// itself.
+    /// Sums where two rows agree, with `a [n, F]` and `b, v [N, F]`:
+    /// `out[i, f] = Σ { v[col[e], f] : row[e] = i, a[i, f] = b[col[e], f] }`. Counts and collects
+    /// ties in the gradient of [`crate::spmm`] with max and min. NaN where either side of the
+    /// comparison is. Not differentiable itself.
     fn match_sum(
         a: FloatTensor<Self>,
         b: FloatTensor<Self>,
@@ -280,7 +280,7 @@ pub trait GraphOps: Backend {
         #[extension_type] csr: CsrTensors<Self>,
     ) -> FloatTensor<Self>;
 
-    /// The gradient of [`edge_softmax`](Self::edge_softmax), of which `out` is the result. Not
+    /// The gradient of [`edge_softmax`](Self::edge_softmax) with the result `out`. Not
     /// differentiable itself.
     fn edge_softmax_backward(
         out: FloatTensor<Self>,

@@ -31,7 +31,7 @@ const BLOCK: [usize; 2] = [64, 512];
 const BLOCKS: usize = 64;
 /// Rows below which threads share a product in another way, as `gemm` does it.
 const MANY: usize = 1 << 10;
-/// Parts of a sum over rows, of which each takes the room of the result.
+/// Partial sums of a sum over rows, each as large as the result.
 const PARTS: usize = 32;
 /// The fewest rows of a part.
 const PART: usize = 2048;
@@ -275,8 +275,7 @@ fn add_to_rows<T: Real>(rows: &mut [T], values: &[T]) {
     }
 }
 
-/// The sum of vectors of `length`, of which [`SUMMED`] are added up in order, and their sums in
-/// turn.
+/// The sum of vectors of `length`: of [`SUMMED`] in order each, then of their sums.
 fn total<T: Real>(vectors: &[Vec<T>], length: usize) -> Vec<T> {
     if vectors.len() > SUMMED {
         let sums = vectors.chunks(SUMMED).map(|part| total(part, length));

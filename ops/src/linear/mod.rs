@@ -2,10 +2,10 @@
 //! matrices.
 //!
 //! Features have a row for each node, thousands or millions, and some hundred columns; weights are
-//! small. Forward that is an ordinary product. The gradients are not: that of the weights
-//! multiplies two tall matrices to a small one, and that of the bias adds up all rows. General
-//! kernels give such a result to as many workers as it has tiles, a handful, each of which walks
-//! all nodes. Here nodes are cut in ranges, whose results are added up in order.
+//! small. The forward pass is an ordinary product. The gradients are not: the one of the weights
+//! multiplies two tall matrices to a small one, and the one of the bias adds up all rows. General
+//! kernels have one worker per tile of the result, so a handful of workers walk all nodes. Here
+//! nodes are cut in ranges, whose partial sums are added up in order (split-K).
 
 pub(crate) mod backward;
 pub(crate) mod composed;
@@ -355,7 +355,7 @@ pub fn add_bias(x: Tensor<2>, bias: Tensor<1>) -> Tensor<2> {
     Tensor::from_dispatch(<Dispatch as GraphOps>::add_bias(x, bias))
 }
 
-/// The shape of a product of batches of matrices, of which one stands for all where there is one.
+/// The shape of a product of batches of matrices; a batch of one is broadcast.
 pub(crate) fn product_shape([lhs, rhs]: [&Shape; 2]) -> Shape {
     let mut shape = lhs.clone();
     let last = shape.num_dims() - 1;

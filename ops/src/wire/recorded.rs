@@ -14,8 +14,7 @@ use crate::Reduce;
 operations! {
     /// A recorded operation with its attributes.
     ///
-    /// The last four are operations that run along sorted edges, of which a recording holds the
-    /// plain lists.
+    /// The last four run along sorted edges; a recording holds the plain lists.
     pub enum GraphOp {
         /// [`crate::gather`].
         Gather "kiln::gather" (x, index) -> 1;

@@ -200,7 +200,7 @@ pub(crate) trait Scores<T>: Sync {
     fn fetch(&self, col: usize);
 }
 
-/// The sum of a block's numbers for one head, of which an entry has `heads`.
+/// The sum of a block's numbers for one of the `heads` of its entries.
 #[inline(always)]
 fn sum<T: Real>(numbers: &[T], heads: usize, head: usize) -> T {
     let numbers = numbers.chunks_exact(heads);

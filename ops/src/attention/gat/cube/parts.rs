@@ -358,7 +358,7 @@ pub(crate) fn merge(csr: &Sorted, partial: CubeTensor, out: &CubeTensor, lse: &C
     let (cubes, dim) = launch_dims(out, csr.hubs * heads * width);
     let address = address_type([&partial, out, lse, &csr.ptr].map(Some));
     // SAFETY: a unit below `hubs · heads · width` writes its own feature of its own row, and reads
-    // the pieces of that row, which `partial` has.
+    // the pieces of that row from `partial`.
     unsafe {
         merge_kernel::launch_unchecked(
             &out.client,

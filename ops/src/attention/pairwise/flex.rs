@@ -40,7 +40,7 @@ const STRIP: usize = 128;
 
 /// A score of two rows of features, which enter it alike.
 trait Pair<T>: Copy + Sync {
-    /// Whether the sources' rows that are compared are also those that are added up.
+    /// Whether the sources' rows are both compared and added up.
     const SHARED: bool;
     /// Whether the score has a learned vector of a row's width.
     const LEARNS: bool;

@@ -53,8 +53,7 @@ use crate::{Endpoints, GraphOps, edge_dot, leaky_relu};
 /// [`segment_softmax`](crate::segment_softmax). GPUs compute with single precision where features
 /// have 16 bits.
 ///
-/// In a recording it is written down as its parts, one of which has a row of features for each
-/// edge.
+/// In a recording it is written down as its parts, which include a row of features per edge.
 ///
 /// # Panics
 /// If the shapes disagree, the probability of the dropout is not in `[0, 1]`, or there is a seed in
