@@ -35,7 +35,7 @@ pub(crate) type Run = Box<dyn Fn() -> Output>;
 
 /// What a call has made.
 pub(crate) enum Output {
-    /// Features or scores, a row a node or edge.
+    /// Features or scores, a row per node or edge.
     Rows(Tensor<2>),
     /// The gradient of the features, and those of the parameters with it.
     Gradient { x: Tensor<2>, _all: Gradients },

@@ -12,7 +12,7 @@ use burn::backend::{BackendTensor, DispatchTensorKind};
 use burn::backend::{Dispatch, DispatchTensor, Scalar, TensorMetadata, ops::IntTensorOps as _};
 use burn::tensor::{DType, FloatDType, IntDType};
 
-use crate::{GraphOps, Reduce, check};
+use crate::{GraphOps, OptionalTensor, Reduce, check};
 
 /// See [`crate::gather`].
 pub fn gather(x: DispatchTensor, index: DispatchTensor) -> DispatchTensor {
@@ -62,14 +62,11 @@ pub fn spmm(
     check::vector("spmm", "src", &src.shape());
     check::vector("spmm", "dst", &dst.shape());
     check::length("spmm", "dst", dst.shape()[0], src.shape()[0]);
-    match weight {
-        None => <Dispatch as GraphOps>::spmm(x, src, dst, size, reduce),
-        Some(weight) => {
-            check::vector("spmm", "weight", &weight.shape());
-            check::length("spmm", "weight", weight.shape()[0], src.shape()[0]);
-            <Dispatch as GraphOps>::spmm_weighted(x, src, dst, weight, size, reduce)
-        }
+    if let Some(weight) = &weight {
+        check::vector("spmm", "weight", &weight.shape());
+        check::length("spmm", "weight", weight.shape()[0], src.shape()[0]);
     }
+    <Dispatch as GraphOps>::spmm(x, src, dst, weight.into(), size, reduce)
 }
 
 /// See [`crate::spmm_csr`].
@@ -83,14 +80,11 @@ pub fn spmm_csr(
     check::matrix("spmm_csr", "x", &x.shape());
     check::pointer("spmm_csr", "rowptr", &rowptr.shape());
     check::vector("spmm_csr", "col", &col.shape());
-    match value {
-        None => <Dispatch as GraphOps>::spmm_csr(x, rowptr, col, reduce),
-        Some(value) => {
-            check::vector("spmm_csr", "value", &value.shape());
-            check::length("spmm_csr", "value", value.shape()[0], col.shape()[0]);
-            <Dispatch as GraphOps>::spmm_csr_weighted(x, rowptr, col, value, reduce)
-        }
+    if let Some(value) = &value {
+        check::vector("spmm_csr", "value", &value.shape());
+        check::length("spmm_csr", "value", value.shape()[0], col.shape()[0]);
     }
+    <Dispatch as GraphOps>::spmm_csr(x, rowptr, col, value.into(), reduce)
 }
 
 /// See [`crate::degree`]; `dtype` is the type of the result.
@@ -161,7 +155,7 @@ pub fn dropout(x: DispatchTensor, prob: f64) -> DispatchTensor {
 pub fn matmul(lhs: DispatchTensor, rhs: DispatchTensor) -> DispatchTensor {
     check::matrices("matmul", &lhs.shape(), &rhs.shape());
     if lhs.shape().num_dims() == 2 {
-        <Dispatch as GraphOps>::linear_map(lhs, rhs)
+        <Dispatch as GraphOps>::linear_map(lhs, rhs, OptionalTensor::None, false)
     } else {
         <Dispatch as GraphOps>::matmul(lhs, rhs)
     }

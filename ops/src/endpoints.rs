@@ -1,4 +1,4 @@
-//! The edges of one propagation, seen by receiver and sender.
+//! The edges of one propagation, seen by target and source.
 
 use core::cell::OnceCell;
 
@@ -10,7 +10,7 @@ use crate::{
     segment_softmax, sort_edges::sorted,
 };
 
-/// The edges of one propagation, seen by receiver (`i`) and sender (`j`).
+/// The edges of one propagation, seen by target (`i`) and source (`j`).
 ///
 /// Operations that take end points walk the edges in sorted order, which the edges keep from their
 /// first use on. In a recording they are written down in terms of the plain lists instead, so that
@@ -47,7 +47,7 @@ impl Endpoints {
         self.edges.flow()
     }
 
-    /// First end point of each edge: the source. `[E]`
+    /// First end point of each edge, whatever the flow. `[E]`
     pub fn src(&self) -> Tensor<1, Int> {
         let src = self.src.get_or_init(|| match self.edges.form() {
             EdgeForm::Coo(edges) => edges.src(),
@@ -56,7 +56,7 @@ impl Endpoints {
         src.clone()
     }
 
-    /// Second end point of each edge: the destination. `[E]`
+    /// Second end point of each edge, whatever the flow. `[E]`
     pub fn dst(&self) -> Tensor<1, Int> {
         let dst = self.dst.get_or_init(|| match self.edges.form() {
             EdgeForm::Coo(edges) => edges.dst(),
@@ -65,32 +65,33 @@ impl Endpoints {
         dst.clone()
     }
 
-    /// Node that sends, for each edge. `[E]`
-    pub fn sender(&self) -> Tensor<1, Int> {
+    /// Source `j` of the message along each edge: [`src`](Self::src), or [`dst`](Self::dst) where
+    /// messages run the other way. `[E]`
+    pub fn source(&self) -> Tensor<1, Int> {
         match self.edges.flow() {
             Flow::SourceToTarget => self.src(),
             Flow::TargetToSource => self.dst(),
         }
     }
 
-    /// Node that receives, for each edge. `[E]`
-    pub fn receiver(&self) -> Tensor<1, Int> {
+    /// Target `i` of the message along each edge. `[E]`
+    pub fn target(&self) -> Tensor<1, Int> {
         match self.edges.flow() {
             Flow::SourceToTarget => self.dst(),
             Flow::TargetToSource => self.src(),
         }
     }
 
-    /// Number of nodes that send.
-    pub fn num_senders(&self) -> usize {
+    /// Number of sources, nodes without edges included.
+    pub fn num_sources(&self) -> usize {
         match self.edges.flow() {
             Flow::SourceToTarget => self.edges.num_src(),
             Flow::TargetToSource => self.edges.num_dst(),
         }
     }
 
-    /// Number of nodes that receive.
-    pub fn num_receivers(&self) -> usize {
+    /// Number of targets, nodes without edges included.
+    pub fn num_targets(&self) -> usize {
         match self.edges.flow() {
             Flow::SourceToTarget => self.edges.num_dst(),
             Flow::TargetToSource => self.edges.num_src(),
@@ -127,71 +128,71 @@ impl Endpoints {
         self.edges.device()
     }
 
-    /// `x_j`: for each edge the row of its sender. `x: [N, ..]` gives `[E, ..]`.
+    /// `x_j`: for each edge the row of its source. `x: [N, ..]` gives `[E, ..]`.
     ///
     /// # Panics
-    /// If `x` does not have a row for each sender.
+    /// If `x` does not have a row for each source.
     pub fn lift_j<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
-        if self.walks_sorted(&x) && x.device().is_autodiff() {
+        if self.has_sorted_kernels(&x) && x.device().is_autodiff() {
             aggregate::along(
                 x,
-                [self.to_sender(), edges_of(self.by_sender())],
+                [self.to_source(), edges_of(self.by_source())],
                 Reduce::Sum,
             )
         } else {
-            gather(x, self.sender())
+            gather(x, self.source())
         }
     }
 
-    /// `x_i`: for each edge the row of its receiver. `x: [n, ..]` gives `[E, ..]`.
+    /// `x_i`: for each edge the row of its target. `x: [n, ..]` gives `[E, ..]`.
     ///
     /// # Panics
-    /// If `x` does not have a row for each receiver.
+    /// If `x` does not have a row for each target.
     pub fn lift_i<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
-        if self.walks_sorted(&x) && x.device().is_autodiff() {
-            let walks = [self.to_receiver(), edges_of(self.by_receiver())];
+        if self.has_sorted_kernels(&x) && x.device().is_autodiff() {
+            let walks = [self.to_target(), edges_of(self.by_target())];
             aggregate::along(x, walks, Reduce::Sum)
         } else {
-            gather(x, self.receiver())
+            gather(x, self.target())
         }
     }
 
-    /// Combines the rows of the edges that share a receiver. `[E, ..]` gives `[n, ..]`; a node
+    /// Combines the rows of the edges that share a target. `[E, ..]` gives `[n, ..]`; a node
     /// without edges gets 0, or 1 from a product.
     ///
     /// # Panics
     /// If `rows` does not have a row for each edge.
     pub fn collect<const D: usize>(&self, rows: Tensor<D>, reduce: Reduce) -> Tensor<D> {
-        if self.walks_sorted(&rows) && reduce != Reduce::Mul {
-            let by_receiver = edges_of(self.by_receiver());
+        if self.has_sorted_kernels(&rows) && reduce != Reduce::Mul {
+            let by_target = edges_of(self.by_target());
             let back = if rows.device().is_autodiff() {
-                self.to_receiver()
+                self.to_target()
             } else {
-                by_receiver.clone()
+                by_target.clone()
             };
-            return aggregate::along(rows, [by_receiver, back], reduce);
+            return aggregate::along(rows, [by_target, back], reduce);
         }
         match (self.edges.form(), self.edges.flow()) {
             (EdgeForm::Csr(adjacency), Flow::SourceToTarget) => {
                 segment_reduce(rows, adjacency.rowptr(), reduce)
             }
-            _ => scatter(rows, self.receiver(), self.num_receivers(), reduce),
+            _ => scatter(rows, self.target(), self.num_targets(), reduce),
         }
     }
 
-    /// Softmax among the edges that share a receiver. `[E, H]` gives `[E, H]`; see
+    /// Softmax among the edges that share a target. `[E, H]` gives `[E, H]`; see
     /// [`segment_softmax`].
     pub fn softmax(&self, scores: Tensor<2>) -> Tensor<2> {
-        if self.walks_sorted(&scores) {
-            edge_softmax::edge_softmax(scores, &self.by_receiver())
+        if self.has_sorted_kernels(&scores) {
+            edge_softmax::edge_softmax(scores, &self.by_target())
         } else {
-            segment_softmax(scores, self.receiver(), self.num_receivers())
+            segment_softmax(scores, self.target(), self.num_targets())
         }
     }
 
     /// Number of messages that each node receives, as floats. `[n]`
     pub fn degree(&self) -> Tensor<1> {
-        degree(self.receiver(), self.num_receivers())
+        degree(self.target(), self.num_targets())
     }
 
     /// What [`aggregate_normalized`](crate::aggregate_normalized()) scales nodes by: one over the
@@ -201,7 +202,7 @@ impl Endpoints {
     /// A node of degree zero gets zero.
     ///
     /// # Panics
-    /// If senders and receivers are not the same number of nodes.
+    /// If sources and targets are not the same number of nodes.
     pub fn inverse_sqrt_degree<const D: usize>(
         &self,
         self_loop: Option<f64>,
@@ -210,12 +211,12 @@ impl Endpoints {
         aggregate::inverse_sqrt_degree(self, self_loop, like)
     }
 
-    /// The ends of the edges as a recorded operation takes them: senders and receivers.
+    /// The ends of the edges as a recorded operation takes them: sources and targets.
     pub(crate) fn recorded_ends(&self) -> [AnyTensor; 2] {
-        [self.sender(), self.receiver()].map(|end| AnyTensor::from(end.inner()))
+        [self.source(), self.target()].map(|end| AnyTensor::from(end.inner()))
     }
 
-    /// What a recorded operation takes: rows of the senders, both ends of the edges, and more.
+    /// What a recorded operation takes: rows of the sources, both ends of the edges, and more.
     pub(crate) fn recorded<const D: usize, const R: usize>(
         &self,
         x: Tensor<D>,
@@ -227,10 +228,10 @@ impl Endpoints {
         inputs
     }
 
-    /// Whether operations on `x` walk the sorted edges. They do not in a recording, nor on edges
-    /// that `i32` cannot number.
-    pub(crate) fn walks_sorted<const D: usize>(&self, x: &Tensor<D>) -> bool {
-        let numbers = [self.num_edges() + self.num_receivers(), self.num_senders()];
+    /// Whether kernels along sorted edges take `x`: not in a recording, and not with more edges
+    /// than `i32` can number.
+    pub(crate) fn has_sorted_kernels<const D: usize>(&self, x: &Tensor<D>) -> bool {
+        let numbers = [self.num_edges() + self.num_targets(), self.num_sources()];
         !scope::is_recorded(x)
             && numbers.iter().all(|&number| i32::try_from(number).is_ok())
             && matches!(
@@ -239,45 +240,45 @@ impl Endpoints {
             )
     }
 
-    /// The edges sorted by receiver: what sums at receivers walk.
-    pub(crate) fn by_receiver(&self) -> Csr {
+    /// The edges sorted by target: what sums at targets walk.
+    pub(crate) fn by_target(&self) -> Csr {
         self.sorted(match self.edges.flow() {
             Flow::SourceToTarget => Walk::ByDestination,
             Flow::TargetToSource => Walk::BySource,
         })
     }
 
-    /// The edges sorted by sender: what gradients of sums walk.
-    pub(crate) fn by_sender(&self) -> Csr {
+    /// The edges sorted by source: what gradients of sums walk.
+    pub(crate) fn by_source(&self) -> Csr {
         self.sorted(match self.edges.flow() {
             Flow::SourceToTarget => Walk::BySource,
             Flow::TargetToSource => Walk::ByDestination,
         })
     }
 
-    /// Each edge's receiver.
-    fn to_receiver(&self) -> Csr {
+    /// Each edge's target.
+    fn to_target(&self) -> Csr {
         self.sorted(match self.edges.flow() {
             Flow::SourceToTarget => Walk::ToDestination,
             Flow::TargetToSource => Walk::ToSource,
         })
     }
 
-    /// Each edge's sender.
-    fn to_sender(&self) -> Csr {
+    /// Each edge's source.
+    fn to_source(&self) -> Csr {
         self.sorted(match self.edges.flow() {
             Flow::SourceToTarget => Walk::ToSource,
             Flow::TargetToSource => Walk::ToDestination,
         })
     }
 
-    /// The edges by sender if gradients of `x` may be asked for; otherwise something as good, which
-    /// nobody reads.
+    /// The edges by source if gradients of `x` may be asked for; otherwise those by target, which
+    /// are not read.
     pub(crate) fn transposed_for<const D: usize>(&self, x: &Tensor<D>) -> Csr {
         if x.device().is_autodiff() {
-            self.by_sender()
+            self.by_source()
         } else {
-            self.by_receiver()
+            self.by_target()
         }
     }
 

@@ -93,14 +93,15 @@ pub mod wire;
 mod witness;
 
 pub use aggregate::{
-    aggregate, aggregate_heads, aggregate_normalized, aggregate_self, aggregate_with_loops,
+    Terms, aggregate, aggregate_heads, aggregate_normalized, aggregate_self, aggregate_with_loops,
 };
 pub use arange::arange;
 pub use attention::{
     AttentionAttributes, AttentionOptions, DotAttentionAttributes, DotAttentionOptions, EdgeScores,
-    LoopedEdges, Loops, dot_attention, edge_attention, edge_attention_v2, edge_attention_with,
+    LoopedEdges, Loops, SavedAttention, Score, dot_attention, edge_attention, edge_attention_v2,
+    edge_attention_with,
 };
-pub use backend::{CsrTensors, GraphOps};
+pub use backend::{CsrTensors, GraphOps, OptionalTensor};
 pub use batch_norm::batch_norm;
 pub use csr::{coo_to_csr, ptr_to_index};
 pub use degree::degree;

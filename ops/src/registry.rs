@@ -8,7 +8,7 @@ use burn_router::CustomOpRegistry;
 
 use crate::{
     GraphOps,
-    wire::{GraphOp, dense::DenseOp, sorted::SortedOp},
+    wire::{GraphOp, eager::EagerOp, run::Run as _},
 };
 
 /// Makes every operation of this crate known to an interpreter or a remote server.
@@ -33,15 +33,10 @@ pub fn register_graph_ops<B: BackendIr + GraphOps>(registry: &mut CustomOpRegist
             Err(error) => panic!("{error}"),
         });
     }
-    for id in SortedOp::IDS {
-        registry.register(id, |handles, desc, _device| match SortedOp::decode(desc) {
-            Some(op) => op.execute::<B>(handles, desc),
-            None => panic!("operation `{}` has other scalars than expected", desc.id),
-        });
-    }
-    for op in DenseOp::ALL {
-        registry.register(op.id(), move |handles, desc, _device| {
-            op.execute::<B>(handles, desc);
+    for id in EagerOp::IDS {
+        registry.register(id, |handles, desc, device| match EagerOp::decode(desc) {
+            Ok(op) => op.execute::<B>(handles, desc, device),
+            Err(error) => panic!("{error}"),
         });
     }
 }

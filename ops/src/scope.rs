@@ -34,7 +34,10 @@ use burn_capture::{CaptureChannel, CaptureClient, CaptureDevice};
 use burn_router::{RouterClient, RouterTensor};
 use kiln_core::{AnyTensor, Change, ChangeKind, Kind, Leaves};
 
-use crate::{wire::GraphOp, witness};
+use crate::{
+    wire::{GraphOp, record::Record as _},
+    witness,
+};
 
 /// Names of the markers in a recording. A marker with a tensor is the identity on it.
 pub mod marker {

@@ -1,5 +1,5 @@
 //! What is left out has no effect, even where numbers are not finite: edges that give way to loops,
-//! scores of minus infinity, and rows that nobody reads. Results and gradients on a list of edges
+//! scores of minus infinity, and rows that are not read. Results and gradients on a list of edges
 //! with options must be those on the list that the options stand for.
 
 use burn::tensor::{Device, Gradients, Tensor};
@@ -240,7 +240,7 @@ fn attention_in_parts_does_not_read_edges_that_give_way() {
             let zeros = |rows: usize| floats(&vec![0.0; rows * HEADS], [rows, HEADS], &x.device());
             let more = EdgeScores {
                 edges: zeros(ends.num_edges()),
-                loops: Some(zeros(ends.num_receivers())),
+                loops: Some(zeros(ends.num_targets())),
             };
             let options = options(Some(Loops::Every));
             kiln_ops::edge_attention_with(x, score(src), score(dst), more, ends, &options)
@@ -300,9 +300,9 @@ fn scores_of_minus_infinity_weigh_nothing() {
             let alpha = ends.softmax(src.clone());
             let alpha = alpha.unsqueeze_dim::<3>(2);
             check("softmax", read(ends.collect(alpha * rows(), Reduce::Sum)));
-            let alpha = kiln_ops::segment_softmax(src.clone(), ends.receiver(), count);
+            let alpha = kiln_ops::segment_softmax(src.clone(), ends.target(), count);
             let alpha = alpha.unsqueeze_dim::<3>(2);
-            let sums = kiln_ops::scatter(alpha * rows(), ends.receiver(), count, Reduce::Sum);
+            let sums = kiln_ops::scatter(alpha * rows(), ends.target(), count, Reduce::Sum);
             check("segment_softmax", read(sums));
 
             let query = floats(&vec![1.0; count], [count, 1, 1], &device);
@@ -337,10 +337,10 @@ fn gradients_of_extrema_that_are_not_numbers() {
                 kiln_ops::aggregate(x, None, ends, reduce)
             }),
             ("spmm", |x, ends, reduce| {
-                kiln_ops::spmm(x, ends.sender(), ends.receiver(), None, 4, reduce)
+                kiln_ops::spmm(x, ends.source(), ends.target(), None, 4, reduce)
             }),
             ("scatter", |x, ends, reduce| {
-                kiln_ops::scatter(ends.lift_j(x), ends.receiver(), 4, reduce)
+                kiln_ops::scatter(ends.lift_j(x), ends.target(), 4, reduce)
             }),
         ];
         for (name, f) in sums {

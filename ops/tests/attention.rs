@@ -86,17 +86,17 @@ impl Op {
         kiln_ops::aggregate_heads(rows, alpha, ends, Reduce::Sum)
     }
 
-    /// What `rows` of the senders become by plain loops, with the weights of `inputs`: `[n, H, C]`
+    /// What `rows` of the sources become by plain loops, with the weights of `inputs`: `[n, H, C]`
     /// in `sizes`.
     pub(crate) fn expected(
         self,
         [a, b, c]: [&[f64]; 3],
         rows: &[f64],
-        [receivers, heads, channels]: [usize; 3],
+        [targets, heads, channels]: [usize; 3],
         src: &[usize],
         dst: &[usize],
     ) -> Vec<f64> {
-        let mut entries = vec![Vec::new(); receivers];
+        let mut entries = vec![Vec::new(); targets];
         for (e, (&j, &i)) in src.iter().zip(dst).enumerate() {
             if self.loops().is_none() || j != i {
                 entries[i].push((e, j));
@@ -107,8 +107,8 @@ impl Op {
             entries.push((src.len() + i, i));
         }
         let width = heads * channels;
-        let mut out = vec![0.0; receivers * width];
-        for (i, h) in (0..receivers).flat_map(|i| (0..heads).map(move |h| (i, h))) {
+        let mut out = vec![0.0; targets * width];
+        for (i, h) in (0..targets).flat_map(|i| (0..heads).map(move |h| (i, h))) {
             let features = h * channels..(h + 1) * channels;
             let score = |j: usize| -> f64 {
                 let part = |f: usize| match self {
@@ -210,14 +210,14 @@ impl Sample {
     /// The edges so that messages run from `pairs.0` to `pairs.1`.
     fn ends(&self, flow: Flow, csr: bool, device: &Device) -> Endpoints {
         let number = |i: &usize| i64::try_from(*i).unwrap();
-        let (senders, receivers): (Vec<i64>, Vec<i64>) = self
+        let (sources, targets): (Vec<i64>, Vec<i64>) = self
             .pairs
             .iter()
             .map(|(j, i)| (number(j), number(i)))
             .unzip();
         let (ends, nodes) = match flow {
-            Flow::SourceToTarget => ([senders, receivers], [self.num_src, self.num_dst]),
-            Flow::TargetToSource => ([receivers, senders], [self.num_dst, self.num_src]),
+            Flow::SourceToTarget => ([sources, targets], [self.num_src, self.num_dst]),
+            Flow::TargetToSource => ([targets, sources], [self.num_dst, self.num_src]),
         };
         let edges = EdgeIndex::from_arrays(&ends[0], &ends[1], nodes[0], nodes[1], device).unwrap();
         let edges = if csr {
@@ -249,14 +249,14 @@ impl Sample {
     }
 
     fn expected(&self, op: Op) -> Vec<f64> {
-        let (senders, receivers): (Vec<usize>, Vec<usize>) = self.pairs.iter().copied().unzip();
+        let (sources, targets): (Vec<usize>, Vec<usize>) = self.pairs.iter().copied().unzip();
         let [a, b, c] = &self.values(op);
         let sizes = [self.num_dst, self.heads, self.channels];
         let rows = match op {
             Op::Joint(_) => a,
             Op::Dot(_) => c,
         };
-        op.expected([a, b, c], rows, sizes, &senders, &receivers)
+        op.expected([a, b, c], rows, sizes, &sources, &targets)
     }
 }
 
@@ -411,7 +411,7 @@ fn half_precision_is_summed_in_single() {
     }
 }
 
-/// Gradients need the edges by sender, whichever input they are for.
+/// Gradients need the edges by source, whichever input they are for.
 #[test]
 fn one_tracked_input_is_enough() {
     let (plain, tracked) = (device(), device().autodiff());

@@ -397,11 +397,11 @@ fn check_sorted(plan: &Plan) {
     let inputs = Inputs::new(&sample, &device().autodiff(), DType::F32);
     // The first use leaves the edges sorted.
     kiln_ops::aggregate(inputs.get(Input::X), None, &inputs.ends, Reduce::Sum);
-    let receivers = (&sample.dst, &sample.src, sample.num_dst);
-    let senders = (&sample.src, &sample.dst, sample.num_src);
+    let targets = (&sample.dst, &sample.src, sample.num_dst);
+    let sources = (&sample.src, &sample.dst, sample.num_src);
     let (by_destination, by_source) = match plan.flow {
-        Flow::SourceToTarget => (receivers, senders),
-        Flow::TargetToSource => (senders, receivers),
+        Flow::SourceToTarget => (targets, sources),
+        Flow::TargetToSource => (sources, targets),
     };
     for (walk, (rows, cols, count)) in [
         (Walk::ByDestination, by_destination),

@@ -377,7 +377,8 @@ fn wrong_records_are_named() {
     assert_eq!(
         error,
         OpDecodeError::UnknownId {
-            id: "kiln::gathr".to_owned()
+            id: "kiln::gathr".to_owned(),
+            expected: GraphOp::IDS,
         }
     );
     let error = change(|record| drop(record.inputs.pop()));

@@ -189,7 +189,7 @@ pub(crate) fn with_loops(
     out
 }
 
-/// Attention by its formulas; `scores` are those of senders and of receivers.
+/// Attention by its formulas; `scores` are those of sources and of targets.
 pub(crate) fn attention(
     x: &[f64],
     sizes: [usize; 2],

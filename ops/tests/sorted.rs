@@ -58,17 +58,17 @@ impl Sample {
     /// The edges so that messages run from `pairs.0` to `pairs.1`.
     fn ends(&self, flow: Flow, csr: bool, device: &Device) -> Endpoints {
         let number = |i: &usize| i64::try_from(*i).unwrap();
-        let (senders, receivers): (Vec<i64>, Vec<i64>) = self
+        let (sources, targets): (Vec<i64>, Vec<i64>) = self
             .pairs
             .iter()
             .map(|(j, i)| (number(j), number(i)))
             .unzip();
         let edges = match flow {
             Flow::SourceToTarget => {
-                EdgeIndex::from_arrays(&senders, &receivers, self.num_src, self.num_dst, device)
+                EdgeIndex::from_arrays(&sources, &targets, self.num_src, self.num_dst, device)
             }
             Flow::TargetToSource => {
-                EdgeIndex::from_arrays(&receivers, &senders, self.num_dst, self.num_src, device)
+                EdgeIndex::from_arrays(&targets, &sources, self.num_dst, self.num_src, device)
             }
         };
         let edges = edges.unwrap();
@@ -103,7 +103,7 @@ impl Sample {
         ]
     }
 
-    /// Senders and receivers.
+    /// Sources and targets.
     fn pairs(&self) -> (Vec<usize>, Vec<usize>) {
         self.pairs.iter().copied().unzip()
     }
@@ -250,7 +250,7 @@ fn heads_have_weights_of_their_own() {
 }
 
 #[test]
-fn softmax_among_the_edges_of_a_receiver() {
+fn softmax_among_the_edges_of_a_target() {
     for heads in [1, 4] {
         let sample = Sample::new([30, 20], 90, 900, [heads, 1]);
         let device = device();
@@ -456,7 +456,7 @@ fn gradients_of_long_rows() {
             } else {
                 let scores = ends.lift_j(src.clone()) + ends.lift_i(dst.clone());
                 let scores = burn::tensor::activation::leaky_relu(scores, 0.2);
-                let alpha = kiln_ops::segment_softmax(scores, ends.receiver(), sample.num_dst);
+                let alpha = kiln_ops::segment_softmax(scores, ends.target(), sample.num_dst);
                 kiln_ops::aggregate_heads(x.clone(), alpha, &ends, Reduce::Sum)
             };
             let cotangent = sample.y_heads(&device);
@@ -530,7 +530,7 @@ fn a_wrong_number_of_rows_is_named() {
         .and_then(|error| error.downcast::<String>().ok());
     assert_eq!(
         *message.unwrap(),
-        "aggregate: expected `x` with 4 rows, one for each sender, got 3"
+        "aggregate: expected `x` with 4 rows, one for each source, got 3"
     );
 }
 

@@ -221,13 +221,13 @@ pub(super) fn with_attention(
     let of_loops = of_loops(&looped);
     let alpha = dropout.forward(looped.softmax(scores, of_loops));
     let out = propagate(looped.ends().edges(), Alpha::Weights(alpha.clone()));
-    let out = looped.receivers(out);
+    let out = looped.targets(out);
     (out, Attention::with_loops(edges, &looped, &alpha))
 }
 
 /// The loops that are added, if any are: without sources there is no node for a loop.
 pub(super) fn loops(add_self_loops: bool, is_pair: bool, ends: &Endpoints) -> Option<Loops> {
-    let (sources, targets) = (ends.num_senders(), ends.num_receivers());
+    let (sources, targets) = (ends.num_sources(), ends.num_targets());
     (add_self_loops && sources > 0).then(|| {
         if is_pair {
             Loops::Below(sources.min(targets))
@@ -293,7 +293,7 @@ impl FillValue {
 
     /// Features of one loop per target, `[n, D]`, beside edges with the given ones.
     pub(super) fn of_loops(&self, edge_attr: Tensor<2>, ends: &Endpoints) -> Tensor<2> {
-        let num_loops = ends.num_receivers();
+        let num_loops = ends.num_targets();
         let [_, d_edge] = edge_attr.dims();
         let options = (&edge_attr.device(), edge_attr.dtype());
         match self {
@@ -311,7 +311,7 @@ impl FillValue {
             Self::Incoming(reduce) => {
                 // Loops that were there go to a row of their own, which is cut off.
                 let last = size_to_i64(num_loops);
-                let index: Tensor<1, Int> = ends.receiver().mask_fill(ends.is_loop(), last);
+                let index: Tensor<1, Int> = ends.target().mask_fill(ends.is_loop(), last);
                 let all = kiln_ops::scatter(edge_attr, index, num_loops + 1, *reduce);
                 all.slice([0..num_loops, 0..d_edge])
             }

@@ -241,7 +241,7 @@ impl GatConv {
             Some(x_i) => (linear(x_j, map_j, None), linear(x_i, map_i, None)),
             None => (
                 linear(x_j, map_j, None),
-                Tensor::zeros(Shape::new([ends.num_receivers(), heads]), options),
+                Tensor::zeros(Shape::new([ends.num_targets(), heads]), options),
             ),
         };
         (mapped, scores)

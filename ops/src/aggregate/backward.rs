@@ -1,7 +1,7 @@
 //! The gradients of [`aggregate`](crate::aggregate): those of [`crate::spmm`], along sorted edges.
 
 use burn::backend::{
-    Backend, Shape, TensorMetadata as _,
+    AutodiffBackend as _, Backend, Shape, TensorMetadata as _,
     autodiff::{
         Autodiff,
         checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
@@ -12,7 +12,7 @@ use burn::backend::{
     tensor::FloatTensor,
 };
 
-use crate::{GraphOps, Reduce, backend::CsrTensors, rows::backward::per_row};
+use crate::{GraphOps, Reduce, Terms, backend::CsrTensors, rows::backward::per_row};
 
 /// The edges both ways.
 #[derive(Clone, Debug)]
@@ -60,8 +60,11 @@ impl<B: GraphOps> Backward<B, 1> for Linear {
             reduce,
         } = ops.state;
         unary::<B, _>(ops.parents, ops.node, grads, |grad| match reduce {
-            Reduce::Mean => B::aggregate_mean_backward(grad, csr, transposed),
-            _ => B::aggregate(grad, transposed, csr, Reduce::Sum),
+            Reduce::Mean => {
+                let terms = Terms::Shares(csr.ptr.clone());
+                B::aggregate(grad, terms, transposed, csr, Reduce::Sum)
+            }
+            _ => B::aggregate(grad, Terms::Ones, transposed, csr, Reduce::Sum),
         });
     }
 }
@@ -96,7 +99,7 @@ impl<B: GraphOps> Backward<B, 2> for WithSelf {
             grads.register::<B>(node.id, B::column_sum(columns));
         }
         if let Some(node) = x_node {
-            let dx = B::aggregate_self(grad, weight, transposed, csr);
+            let dx = B::aggregate(grad, Terms::Own(weight), transposed, csr, Reduce::Sum);
             grads.register::<B>(node.id, dx);
         }
     }
@@ -117,7 +120,8 @@ impl<B: GraphOps> Backward<B, 1> for Normalized {
     ) {
         let (csr, transposed, scale, self_loop) = ops.state;
         unary::<B, _>(ops.parents, ops.node, grads, |grad| {
-            B::aggregate_normalized(grad, scale, transposed, csr, self_loop)
+            let terms = Terms::Nodes { scale, self_loop };
+            B::aggregate(grad, terms, transposed, csr, Reduce::Sum)
         });
     }
 }
@@ -152,7 +156,8 @@ impl<B: GraphOps> Backward<B, 3> for WithLoops {
             grads.register::<B>(node.id, dot);
         }
         if let Some(node) = x_node {
-            let dx = B::aggregate_with_loops(grad, weight, self_loop, transposed, csr);
+            let terms = Terms::Loops { weight, self_loop };
+            let dx = B::aggregate(grad, terms, transposed, csr, Reduce::Sum);
             grads.register::<B>(node.id, dx);
         }
     }
@@ -183,7 +188,7 @@ impl<B: GraphOps> Backward<B, 2> for Weighted {
             grads.register::<B>(node.id, dot);
         }
         if let Some(node) = x_node {
-            let dx = B::aggregate_weighted(grad, weight, transposed, csr, Reduce::Sum);
+            let dx = B::aggregate(grad, Terms::Edges(weight), transposed, csr, Reduce::Sum);
             grads.register::<B>(node.id, dx);
         }
     }
@@ -218,8 +223,34 @@ impl<B: GraphOps> Backward<B, 1> for Extremum {
     }
 }
 
-/// [`crate::aggregate`] without weights, with its gradient.
+/// [`GraphOps::aggregate`] with its gradients.
 pub(crate) fn aggregate<B: GraphOps, C: CheckpointStrategy>(
+    x: FloatTensor<Autodiff<B, C>>,
+    terms: Terms<Autodiff<B, C>>,
+    csr: CsrTensors<B>,
+    transposed: CsrTensors<B>,
+    reduce: Reduce,
+) -> FloatTensor<Autodiff<B, C>> {
+    match terms {
+        Terms::Ones => unweighted::<B, C>(x, csr, transposed, reduce),
+        Terms::Edges(weight) => weighted::<B, C>(x, weight, csr, transposed, reduce),
+        Terms::Nodes { scale, self_loop } => {
+            let scale = Autodiff::<B, C>::inner(scale);
+            normalized::<B, C>(x, scale, csr, transposed, self_loop)
+        }
+        Terms::Loops { weight, self_loop } => {
+            with_loops::<B, C>([x, weight, self_loop], csr, transposed)
+        }
+        Terms::Own(weight) => with_own::<B, C>(x, weight, csr, transposed),
+        Terms::Shares(ptr) => {
+            let (x, terms) = (Autodiff::<B, C>::inner(x), Terms::Shares(ptr));
+            Autodiff::<B, C>::from_inner(B::aggregate(x, terms, csr, transposed, reduce))
+        }
+    }
+}
+
+/// [`crate::aggregate`] without weights, with its gradient.
+fn unweighted<B: GraphOps, C: CheckpointStrategy>(
     x: FloatTensor<Autodiff<B, C>>,
     csr: CsrTensors<B>,
     transposed: CsrTensors<B>,
@@ -234,20 +265,26 @@ pub(crate) fn aggregate<B: GraphOps, C: CheckpointStrategy>(
     if matches!(reduce, Reduce::Max | Reduce::Min) {
         return match Extremum.prepare::<C>([node]).compute_bound().stateful() {
             OpsKind::Tracked(prep) => {
-                let out = B::aggregate(x.clone(), csr, transposed, reduce);
+                let out = B::aggregate(x.clone(), Terms::Ones, csr, transposed, reduce);
                 prep.finish((walks, x, out.clone()), out)
             }
-            OpsKind::UnTracked(prep) => prep.finish(B::aggregate(x, csr, transposed, reduce)),
+            OpsKind::UnTracked(prep) => {
+                prep.finish(B::aggregate(x, Terms::Ones, csr, transposed, reduce))
+            }
         };
     }
     match Linear.prepare::<C>([node]).compute_bound().stateful() {
-        OpsKind::Tracked(prep) => prep.finish(walks, B::aggregate(x, csr, transposed, reduce)),
-        OpsKind::UnTracked(prep) => prep.finish(B::aggregate(x, csr, transposed, reduce)),
+        OpsKind::Tracked(prep) => {
+            prep.finish(walks, B::aggregate(x, Terms::Ones, csr, transposed, reduce))
+        }
+        OpsKind::UnTracked(prep) => {
+            prep.finish(B::aggregate(x, Terms::Ones, csr, transposed, reduce))
+        }
     }
 }
 
 /// [`crate::aggregate_self`] with its gradients.
-pub(crate) fn aggregate_self<B: GraphOps, C: CheckpointStrategy>(
+fn with_own<B: GraphOps, C: CheckpointStrategy>(
     x: FloatTensor<Autodiff<B, C>>,
     weight: FloatTensor<Autodiff<B, C>>,
     csr: CsrTensors<B>,
@@ -256,19 +293,23 @@ pub(crate) fn aggregate_self<B: GraphOps, C: CheckpointStrategy>(
     let needs_x = weight.is_tracked();
     let (x, x_node) = x.into_parts();
     let (weight, weight_node) = weight.into_parts();
-    let out = B::aggregate_self(x.clone(), weight.clone(), csr.clone(), transposed.clone());
+    let (terms, csrs) = (
+        Terms::Own(weight.clone()),
+        (csr.clone(), transposed.clone()),
+    );
+    let out = B::aggregate(x.clone(), terms, csr, transposed, Reduce::Sum);
     match WithSelf
         .prepare::<C>([x_node, weight_node])
         .compute_bound()
         .stateful()
     {
-        OpsKind::Tracked(prep) => prep.finish((csr, transposed, weight, needs_x.then_some(x)), out),
+        OpsKind::Tracked(prep) => prep.finish((csrs.0, csrs.1, weight, needs_x.then_some(x)), out),
         OpsKind::UnTracked(prep) => prep.finish(out),
     }
 }
 
 /// [`crate::aggregate_normalized`] with its gradient.
-pub(crate) fn aggregate_normalized<B: GraphOps, C: CheckpointStrategy>(
+fn normalized<B: GraphOps, C: CheckpointStrategy>(
     x: FloatTensor<Autodiff<B, C>>,
     scale: FloatTensor<B>,
     csr: CsrTensors<B>,
@@ -276,7 +317,11 @@ pub(crate) fn aggregate_normalized<B: GraphOps, C: CheckpointStrategy>(
     self_loop: Option<f64>,
 ) -> FloatTensor<Autodiff<B, C>> {
     let (x, node) = x.into_parts();
-    let out = B::aggregate_normalized(x, scale.clone(), csr.clone(), transposed.clone(), self_loop);
+    let terms = Terms::Nodes {
+        scale: scale.clone(),
+        self_loop,
+    };
+    let out = B::aggregate(x, terms, csr.clone(), transposed.clone(), Reduce::Sum);
     match Normalized.prepare::<C>([node]).compute_bound().stateful() {
         OpsKind::Tracked(prep) => prep.finish((csr, transposed, scale, self_loop), out),
         OpsKind::UnTracked(prep) => prep.finish(out),
@@ -284,7 +329,7 @@ pub(crate) fn aggregate_normalized<B: GraphOps, C: CheckpointStrategy>(
 }
 
 /// [`crate::aggregate_with_loops`] with its gradients.
-pub(crate) fn aggregate_with_loops<B: GraphOps, C: CheckpointStrategy>(
+fn with_loops<B: GraphOps, C: CheckpointStrategy>(
     [x, weight, self_loop]: [FloatTensor<Autodiff<B, C>>; 3],
     csr: CsrTensors<B>,
     transposed: CsrTensors<B>,
@@ -294,7 +339,8 @@ pub(crate) fn aggregate_with_loops<B: GraphOps, C: CheckpointStrategy>(
     let (self_loop, loop_node) = self_loop.into_parts();
     let inputs = [x.clone(), weight.clone(), self_loop.clone()];
     let csrs = [csr.clone(), transposed.clone()];
-    let out = B::aggregate_with_loops(x, weight, self_loop, csr, transposed);
+    let terms = Terms::Loops { weight, self_loop };
+    let out = B::aggregate(x, terms, csr, transposed, Reduce::Sum);
     match WithLoops
         .prepare::<C>([x_node, weight_node, loop_node])
         .compute_bound()
@@ -308,7 +354,7 @@ pub(crate) fn aggregate_with_loops<B: GraphOps, C: CheckpointStrategy>(
 /// [`crate::aggregate`] with weights, with its gradients.
 ///
 /// Weighted maxima and minima are composed of messages, whose gradients are known.
-pub(crate) fn aggregate_weighted<B: GraphOps, C: CheckpointStrategy>(
+fn weighted<B: GraphOps, C: CheckpointStrategy>(
     x: FloatTensor<Autodiff<B, C>>,
     weight: FloatTensor<Autodiff<B, C>>,
     csr: CsrTensors<B>,
@@ -331,12 +377,17 @@ pub(crate) fn aggregate_weighted<B: GraphOps, C: CheckpointStrategy>(
                 transposed: transposed.clone(),
                 reduce,
             };
-            let out = B::aggregate_weighted(x.clone(), weight.clone(), csr, transposed, reduce);
+            let terms = Terms::Edges(weight.clone());
+            let out = B::aggregate(x.clone(), terms, csr, transposed, reduce);
             prep.finish((walks, x, weight), out)
         }
-        OpsKind::UnTracked(prep) => {
-            prep.finish(B::aggregate_weighted(x, weight, csr, transposed, reduce))
-        }
+        OpsKind::UnTracked(prep) => prep.finish(B::aggregate(
+            x,
+            Terms::Edges(weight),
+            csr,
+            transposed,
+            reduce,
+        )),
     }
 }
 

@@ -19,7 +19,7 @@ use burn_cubecl::{CubeBackend, kernel::into_contiguous, tensor::CubeTensor};
 use cubecl::{cube, prelude::*};
 
 use crate::{
-    CsrTensors, Reduce,
+    CsrTensors, Reduce, Terms,
     rows::{
         cube::{address_type, empty, padded_rows, row_width, with_rows},
         lanes::{Lanes, STEP, Sorted, cast, find_walk, group, lane, sum_splits, sum_type, zeros},
@@ -35,7 +35,7 @@ const NARROW: usize = 16;
 
 /// What a row's sum is made of, beside the rows of its entries.
 #[derive(Clone, Debug, Default)]
-struct Terms {
+struct Factors {
     /// A factor of each entry, by edge and head.
     weight: Option<CubeTensor>,
     /// A factor of each entry, by column.
@@ -220,82 +220,50 @@ fn aggregate_kernel<F: Float, A: Float, N: Size>(
     }
 }
 
-/// See [`crate::GraphOps::aggregate`] and [`crate::GraphOps::aggregate_weighted`].
+impl From<Terms<CubeBackend>> for Factors {
+    fn from(terms: Terms<CubeBackend>) -> Self {
+        let none = Self::default();
+        match terms {
+            Terms::Ones => none,
+            Terms::Edges(weight) => Self {
+                weight: Some(weight),
+                ..none
+            },
+            Terms::Nodes { scale, self_loop } => Self {
+                scale: Some(scale),
+                normalized: true,
+                self_loop,
+                replaces_loops: self_loop.is_some(),
+                ..none
+            },
+            Terms::Loops { weight, self_loop } => Self {
+                weight: Some(weight),
+                own: Some(self_loop),
+                replaces_loops: true,
+                ..none
+            },
+            Terms::Own(weight) => Self {
+                own: Some(weight),
+                ..none
+            },
+            Terms::Shares(ptr) => Self {
+                counts: Some(into_contiguous(ptr)),
+                ..none
+            },
+        }
+    }
+}
+
+/// See [`crate::GraphOps::aggregate`].
+#[expect(clippy::cast_possible_truncation, reason = "the weight of a loop")]
 pub(crate) fn aggregate(
     x: CubeTensor,
-    weight: Option<CubeTensor>,
+    terms: Terms<CubeBackend>,
     csr: CsrTensors<CubeBackend>,
     reduce: Reduce,
 ) -> CubeTensor {
     assert!(reduce != Reduce::Mul, "products do not walk sorted edges");
-    let terms = Terms {
-        weight,
-        ..Terms::default()
-    };
-    walk(x, terms, csr, reduce)
-}
-
-/// See [`crate::GraphOps::aggregate_normalized`].
-pub(crate) fn aggregate_normalized(
-    x: CubeTensor,
-    scale: CubeTensor,
-    csr: CsrTensors<CubeBackend>,
-    self_loop: Option<f64>,
-) -> CubeTensor {
-    let terms = Terms {
-        scale: Some(scale),
-        normalized: true,
-        self_loop,
-        replaces_loops: self_loop.is_some(),
-        ..Terms::default()
-    };
-    walk(x, terms, csr, Reduce::Sum)
-}
-
-/// See [`crate::GraphOps::aggregate_with_loops`].
-pub(crate) fn aggregate_with_loops(
-    x: CubeTensor,
-    weight: CubeTensor,
-    self_loop: CubeTensor,
-    csr: CsrTensors<CubeBackend>,
-) -> CubeTensor {
-    let terms = Terms {
-        weight: Some(weight),
-        own: Some(self_loop),
-        replaces_loops: true,
-        ..Terms::default()
-    };
-    walk(x, terms, csr, Reduce::Sum)
-}
-
-/// See [`crate::GraphOps::aggregate_self`].
-pub(crate) fn aggregate_self(
-    x: CubeTensor,
-    weight: CubeTensor,
-    csr: CsrTensors<CubeBackend>,
-) -> CubeTensor {
-    let terms = Terms {
-        own: Some(weight),
-        ..Terms::default()
-    };
-    walk(x, terms, csr, Reduce::Sum)
-}
-
-/// See [`crate::GraphOps::aggregate_mean_backward`].
-pub(crate) fn aggregate_mean_backward(
-    grad: CubeTensor,
-    csr: CsrTensors<CubeBackend>,
-    transposed: CsrTensors<CubeBackend>,
-) -> CubeTensor {
-    let terms = Terms {
-        counts: Some(into_contiguous(csr.ptr)),
-        ..Terms::default()
-    };
-    walk(grad, terms, transposed, Reduce::Sum)
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "the weight of a loop")]
-fn walk(x: CubeTensor, terms: Terms, csr: CsrTensors<CubeBackend>, reduce: Reduce) -> CubeTensor {
+    let terms = Factors::from(terms);
     let ((x, pitch), csr) = (padded_rows(x), Sorted::from(csr));
     let features = row_width(x.meta.shape());
     let shape = with_rows(x.meta.shape(), csr.rows);

@@ -8,7 +8,7 @@ use burn_flex::FlexTensor;
 use kiln_core::HUB;
 
 use crate::{
-    CsrTensors, Reduce,
+    CsrTensors, Reduce, Terms,
     rows::{
         flex::{elements, row_width, tensor, with_rows},
         stored::Real,
@@ -20,10 +20,10 @@ use crate::{
     },
 };
 
-/// See [`crate::GraphOps::aggregate`] and [`crate::GraphOps::aggregate_weighted`].
+/// See [`crate::GraphOps::aggregate`].
 pub(crate) fn aggregate(
     x: &FlexTensor,
-    weight: Option<&FlexTensor>,
+    terms: &Terms<Flex>,
     csr: &CsrTensors<Flex>,
     reduce: Reduce,
 ) -> FlexTensor {
@@ -31,96 +31,51 @@ pub(crate) fn aggregate(
     let walk = csr.walk();
     let shape = with_rows(&x.shape(), walk.rows());
     let width = row_width(&shape);
-    match weight {
-        None => stored([x], |[x]| {
+    match terms {
+        Terms::Ones => stored([x], |[x]| {
             with_stored!(x, S => {
                 tensor(reduced(elements!(x, S), width, &walk, reduce, &Unweighted), shape)
             })
         }),
-        Some(weight) => stored([x, weight], |[x, weight]| {
+        Terms::Edges(weight) => stored([x, weight], |[x, weight]| {
             let heads = row_width(&weight.shape());
             with_stored!(x, S => {
                 let weight = Weighted { values: elements!(weight, S), heads };
                 tensor(reduced(elements!(x, S), width, &walk, reduce, &weight), shape)
             })
         }),
+        Terms::Nodes { scale, self_loop } => stored([x, scale], |[x, scale]| {
+            with_stored!(x, S => {
+                let self_loop = self_loop.map(<S as Stored>::Sum::from_f64);
+                let weight = Normalized { scale: elements!(scale, S), self_loop };
+                tensor(rows(elements!(x, S), width, &walk, &weight, Plus, false), shape)
+            })
+        }),
+        Terms::Loops { weight, self_loop } => {
+            stored([x, weight, self_loop], |[x, weight, self_loop]| {
+                with_stored!(x, S => {
+                    let (weight, self_loop) = (elements!(weight, S), elements!(self_loop, S));
+                    let weight = WithLoops { weight, self_loop };
+                    tensor(rows(elements!(x, S), width, &walk, &weight, Plus, false), shape)
+                })
+            })
+        }
+        Terms::Own(weight) => stored([x, weight], |[x, weight]| {
+            with_stored!(x, S => {
+                let weight = WithOwn { weight: elements!(weight, S)[0].widen() };
+                tensor(rows(elements!(x, S), width, &walk, &weight, Plus, false), shape)
+            })
+        }),
+        Terms::Shares(ptr) => {
+            let ptr = ptr.to_contiguous();
+            stored([x], |[x]| {
+                with_stored!(x, S => {
+                    let weight = ByLength { ptr: elements!(ptr, i32) };
+                    tensor(rows(elements!(x, S), width, &walk, &weight, Plus, false), shape)
+                })
+            })
+        }
     }
-}
-
-/// See [`crate::GraphOps::aggregate_normalized`].
-pub(crate) fn aggregate_normalized(
-    x: &FlexTensor,
-    scale: &FlexTensor,
-    csr: &CsrTensors<Flex>,
-    self_loop: Option<f64>,
-) -> FlexTensor {
-    let csr = Contiguous::new(csr);
-    let walk = csr.walk();
-    let shape = x.shape();
-    let width = row_width(&shape);
-    stored([x, scale], |[x, scale]| {
-        with_stored!(x, S => {
-            let (scale, self_loop) = (elements!(scale, S), self_loop.map(<S as Stored>::Sum::from_f64));
-            let weight = Normalized { scale, self_loop };
-            tensor(rows(elements!(x, S), width, &walk, &weight, Plus, false), shape)
-        })
-    })
-}
-
-/// See [`crate::GraphOps::aggregate_with_loops`].
-pub(crate) fn aggregate_with_loops(
-    x: &FlexTensor,
-    weight: &FlexTensor,
-    self_loop: &FlexTensor,
-    csr: &CsrTensors<Flex>,
-) -> FlexTensor {
-    let csr = Contiguous::new(csr);
-    let walk = csr.walk();
-    let shape = x.shape();
-    let width = row_width(&shape);
-    stored([x, weight, self_loop], |[x, weight, self_loop]| {
-        with_stored!(x, S => {
-            let (weight, self_loop) = (elements!(weight, S), elements!(self_loop, S));
-            let weight = WithLoops { weight, self_loop };
-            tensor(rows(elements!(x, S), width, &walk, &weight, Plus, false), shape)
-        })
-    })
-}
-
-/// See [`crate::GraphOps::aggregate_self`].
-pub(crate) fn aggregate_self(
-    x: &FlexTensor,
-    weight: &FlexTensor,
-    csr: &CsrTensors<Flex>,
-) -> FlexTensor {
-    let csr = Contiguous::new(csr);
-    let walk = csr.walk();
-    let shape = x.shape();
-    let width = row_width(&shape);
-    stored([x, weight], |[x, weight]| {
-        with_stored!(x, S => {
-            let weight = WithOwn { weight: elements!(weight, S)[0].widen() };
-            tensor(rows(elements!(x, S), width, &walk, &weight, Plus, false), shape)
-        })
-    })
-}
-
-/// See [`crate::GraphOps::aggregate_mean_backward`].
-pub(crate) fn aggregate_mean_backward(
-    grad: &FlexTensor,
-    csr: &CsrTensors<Flex>,
-    transposed: &CsrTensors<Flex>,
-) -> FlexTensor {
-    let (csr, transposed) = (Contiguous::new(csr), Contiguous::new(transposed));
-    let (lengths, walk) = (csr.walk(), transposed.walk());
-    let shape = with_rows(&grad.shape(), walk.rows());
-    let width = row_width(&shape);
-    stored([grad], |[grad]| {
-        with_stored!(grad, S => {
-            let weight = ByLength { lengths };
-            tensor(rows(elements!(grad, S), width, &walk, &weight, Plus, false), shape)
-        })
-    })
 }
 
 /// What entries are multiplied with, and what becomes of their sum.
@@ -133,7 +88,7 @@ trait Weight<T>: Sync {
     fn heads(&self) -> usize;
     /// The product of a feature and the weight of an entry.
     fn weigh(&self, row: usize, col: i32, edge: i32, head: usize) -> impl Fn(T) -> T;
-    /// Has the processor [`fetch`] what the weight of an entry is read from.
+    /// [Prefetches](fetch) the weight of an entry.
     #[inline(always)]
     fn fetch(&self, _edge: i32) {}
     /// The weight of the row's own features, if they are added.
@@ -267,9 +222,9 @@ impl<T: Real> Weight<T> for WithOwn<T> {
     }
 }
 
-/// Entries are divided by the lengths of their columns' rows in another walk.
+/// Entries are divided by the lengths of their columns' rows, which these pointers bound.
 struct ByLength<'a> {
-    lengths: Walk<'a>,
+    ptr: &'a [i32],
 }
 
 impl<T: Real> Weight<T> for ByLength<'_> {
@@ -279,8 +234,8 @@ impl<T: Real> Weight<T> for ByLength<'_> {
 
     #[inline(always)]
     fn weigh(&self, _row: usize, col: i32, _edge: i32, _head: usize) -> impl Fn(T) -> T {
-        let (cols, _) = self.lengths.row(position(col));
-        let share = T::ONE / T::from_count(cols.len());
+        let (start, end) = (self.ptr[position(col)], self.ptr[position(col) + 1]);
+        let share = T::ONE / T::from_count(position(end) - position(start));
         move |x| share * x
     }
 }

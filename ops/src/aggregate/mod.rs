@@ -1,13 +1,14 @@
 //! Gather, weigh and reduce in one walk over the sorted edges.
 //!
 //! This is what [`spmm`](crate::spmm) does, for edges that keep their sorted form: nothing is
-//! sorted in a call, gradients walk the edges by sender, and no `E × F` tensor is made either way.
+//! sorted in a call, gradients walk the edges by source, and no `E × F` tensor is made either way.
 
 pub(crate) mod backward;
 #[cfg(feature = "cube")]
 pub(crate) mod cube;
 #[cfg(feature = "flex")]
 pub(crate) mod flex;
+mod terms;
 
 use burn::backend::{
     Dispatch, DispatchTensor, Shape, get_or_init_device_settings, tensor::FloatTensor,
@@ -15,12 +16,15 @@ use burn::backend::{
 use burn::tensor::{DType, FloatDType, Int, Tensor};
 use kiln_core::{Csr, EdgeForm, Flow, int_dtype};
 
+pub use terms::Terms;
+pub(crate) use terms::TermsForm;
+
 use crate::{
     Endpoints, GraphOps, Reduce, arange, backend::CsrTensors, degree, scope, spmm, spmm_csr,
     wire::GraphOp,
 };
 
-/// Combines the rows of the senders at each receiver.
+/// Combines the rows of the sources at each target.
 ///
 /// ```text
 /// out[i, f] = ⊕ { w[e] · x[j, f] : edge e = j → i }          (w = 1 without weights)
@@ -37,7 +41,7 @@ use crate::{
 /// F]`
 ///
 /// # Panics
-/// If `x` does not have a row for each sender, or `weight` not an entry for each edge.
+/// If `x` does not have a row for each source, or `weight` not an entry for each edge.
 ///
 /// # Examples
 /// ```
@@ -63,7 +67,7 @@ pub fn aggregate(
         x.dims()[0],
         weight.as_ref().map(|weight| weight.dims()[0]),
     );
-    if ends.walks_sorted(&x) && reduce != Reduce::Mul {
+    if ends.has_sorted_kernels(&x) && reduce != Reduce::Mul {
         let weight = weight.map(Tensor::into_dispatch);
         let csrs = csrs(ends, &x);
         return Tensor::from_dispatch(walk(x.into_dispatch(), weight, csrs, reduce));
@@ -71,8 +75,8 @@ pub fn aggregate(
     if let (EdgeForm::Csr(adjacency), Flow::SourceToTarget) = (ends.edges().form(), ends.flow()) {
         spmm_csr(x, adjacency.rowptr(), adjacency.col(), weight, reduce)
     } else {
-        let (src, dst) = (ends.sender(), ends.receiver());
-        spmm(x, src, dst, weight, ends.num_receivers(), reduce)
+        let (src, dst) = (ends.source(), ends.target());
+        spmm(x, src, dst, weight, ends.num_targets(), reduce)
     }
 }
 
@@ -87,7 +91,7 @@ pub fn aggregate(
 /// `[n, H, C]`
 ///
 /// # Panics
-/// If `x` does not have a row for each sender, or `weight` not a row for each edge and a column for
+/// If `x` does not have a row for each source, or `weight` not a row for each edge and a column for
 /// each head.
 pub fn aggregate_heads(
     x: Tensor<3>,
@@ -102,7 +106,7 @@ pub fn aggregate_heads(
         columns == heads,
         "aggregate: expected `weight` with {heads} columns, one for each head, got {columns}"
     );
-    if ends.walks_sorted(&x) && reduce != Reduce::Mul {
+    if ends.has_sorted_kernels(&x) && reduce != Reduce::Mul {
         let csrs = csrs(ends, &x);
         let weight = Some(weight.into_dispatch());
         return Tensor::from_dispatch(walk(x.into_dispatch(), weight, csrs, reduce));
@@ -112,11 +116,11 @@ pub fn aggregate_heads(
     let x = x.reshape([num_nodes * heads, channels]);
     let weight = weight.reshape([num_edges * heads]);
     let (src, dst) = if heads == 1 {
-        (ends.sender(), ends.receiver())
+        (ends.source(), ends.target())
     } else {
         let head = arange(0..heads, &ends.device()).unsqueeze_dim::<2>(0);
-        let last = num_nodes.max(ends.num_receivers()).saturating_mul(heads);
-        let dtype = int_dtype(ends.sender().dtype(), last);
+        let last = num_nodes.max(ends.num_targets()).saturating_mul(heads);
+        let dtype = int_dtype(ends.source().dtype(), last);
         // A recording has one type of integers.
         let dtype = (!scope::is_recorded(&weight)).then_some(dtype);
         let head = cast(head, dtype);
@@ -126,9 +130,9 @@ pub fn aggregate_heads(
                 .unsqueeze_dim::<2>(1);
             (first + head.clone()).reshape([num_edges * heads])
         };
-        (rows(ends.sender()), rows(ends.receiver()))
+        (rows(ends.source()), rows(ends.target()))
     };
-    let rows = ends.num_receivers();
+    let rows = ends.num_targets();
     spmm(x, src, dst, Some(weight), rows * heads, reduce).reshape([rows, heads, channels])
 }
 
@@ -139,7 +143,7 @@ fn cast<const D: usize>(ids: Tensor<D, Int>, dtype: Option<DType>) -> Tensor<D, 
     }
 }
 
-/// Combines the rows of the senders at each receiver, normalised symmetrically, as graph
+/// Combines the rows of the sources at each target, normalised symmetrically, as graph
 /// convolutions without edge weights do.
 ///
 /// ```text
@@ -160,7 +164,7 @@ fn cast<const D: usize>(ids: Tensor<D, Int>, dtype: Option<DType>) -> Tensor<D, 
 /// has no effect, even if features are not finite.
 ///
 /// # Panics
-/// If senders and receivers are not the same number of nodes, or if `x` or `scale` does not have a
+/// If sources and targets are not the same number of nodes, or if `x` or `scale` does not have a
 /// row for each of them.
 pub fn aggregate_normalized(
     x: Tensor<2>,
@@ -169,21 +173,15 @@ pub fn aggregate_normalized(
     self_loop: Option<f64>,
 ) -> Tensor<2> {
     let (rows, factors) = (x.dims()[0], scale.dims()[0]);
-    let (senders, receivers) = (ends.num_senders(), ends.num_receivers());
+    let (sources, targets) = (ends.num_sources(), ends.num_targets());
     assert!(
-        senders == receivers && rows == senders && factors == senders,
+        sources == targets && rows == sources && factors == sources,
         "aggregate_normalized: expected a graph of one node set with a row of `x` and a `scale` for each \
-         node, got {senders} senders, {receivers} receivers, {rows} rows and {factors} scales"
+         node, got {sources} sources, {targets} targets, {rows} rows and {factors} scales"
     );
-    if ends.walks_sorted(&x) {
-        let [csr, transposed] = csrs(ends, &x);
-        return Tensor::from_dispatch(<Dispatch as GraphOps>::aggregate_normalized(
-            x.into_dispatch(),
-            scale.into_dispatch(),
-            csr,
-            transposed,
-            self_loop,
-        ));
+    if ends.has_sorted_kernels(&x) {
+        let scale = scale.into_dispatch();
+        return sum(x, Terms::Nodes { scale, self_loop }, ends);
     }
     if scope::is_recorded(&x) {
         let op = GraphOp::SpmmNormalized { self_loop };
@@ -199,7 +197,7 @@ pub fn aggregate_normalized(
     }
 }
 
-/// Adds up the weighted rows of the senders at each receiver, where edges from a node to itself
+/// Adds up the weighted rows of the sources at each target, where edges from a node to itself
 /// give way to one loop for each node.
 ///
 /// ```text
@@ -216,7 +214,7 @@ pub fn aggregate_normalized(
 /// As [`aggregate_normalized`].
 ///
 /// # Panics
-/// If senders and receivers are not the same number of nodes, if `x` or `self_loop` does not have a
+/// If sources and targets are not the same number of nodes, if `x` or `self_loop` does not have a
 /// row for each of them, or `weight` not an entry for each edge.
 ///
 /// # Examples
@@ -240,29 +238,23 @@ pub fn aggregate_with_loops(
     ends: &Endpoints,
 ) -> Tensor<2> {
     let [rows, weights, loops] = [x.dims()[0], weight.dims()[0], self_loop.dims()[0]];
-    let (senders, receivers) = (ends.num_senders(), ends.num_receivers());
+    let (sources, targets) = (ends.num_sources(), ends.num_targets());
     assert!(
-        senders == receivers && rows == senders && loops == senders && weights == ends.num_edges(),
+        sources == targets && rows == sources && loops == sources && weights == ends.num_edges(),
         "aggregate_with_loops: expected a graph of one node set with a row of `x` and a loop for each node, \
-         and {} weights, one for each edge, got {senders} senders, {receivers} receivers, {rows} rows, \
+         and {} weights, one for each edge, got {sources} sources, {targets} targets, {rows} rows, \
          {loops} loops and {weights} weights",
         ends.num_edges()
     );
-    if ends.walks_sorted(&x) {
+    if ends.has_sorted_kernels(&x) {
         // No gradient reaches the weights of edges that give way.
         let weight = if weight.device().is_autodiff() {
             weight.mask_fill(ends.is_loop(), 0.0)
         } else {
             weight
         };
-        let [csr, transposed] = csrs(ends, &x);
-        return Tensor::from_dispatch(<Dispatch as GraphOps>::aggregate_with_loops(
-            x.into_dispatch(),
-            weight.into_dispatch(),
-            self_loop.into_dispatch(),
-            csr,
-            transposed,
-        ));
+        let (weight, self_loop) = (weight.into_dispatch(), self_loop.into_dispatch());
+        return sum(x, Terms::Loops { weight, self_loop }, ends);
     }
     if scope::is_recorded(&x) {
         let inputs = ends.recorded(x.clone(), [weight, self_loop]);
@@ -281,11 +273,11 @@ fn with_loops_in_parts(
 ) -> Tensor<2> {
     let ([rows, width], is_loop) = (x.dims(), ends.is_loop());
     let weight = weight.mask_fill(is_loop.clone(), 0.0);
-    let receiver = ends.receiver().mask_fill(is_loop, int(rows));
+    let target = ends.target().mask_fill(is_loop, int(rows));
     let sums = spmm(
         x.clone(),
-        ends.sender(),
-        receiver,
+        ends.source(),
+        target,
         Some(weight),
         rows + 1,
         Reduce::Sum,
@@ -293,7 +285,7 @@ fn with_loops_in_parts(
     sums.slice([0..rows, 0..width]) + x * self_loop.unsqueeze_dim(1)
 }
 
-/// Adds up the rows of the senders at each receiver, and the receiver's own with a weight.
+/// Adds up the rows of the sources at each target, and the target's own with a weight.
 ///
 /// ```text
 /// out[i, f] = Σ { x[j, f] : edge j → i } + w · x[i, f]
@@ -307,27 +299,21 @@ fn with_loops_in_parts(
 /// x: `[N, F]` float · weight: `[1]` of the type of `x` · output: `[N, F]`
 ///
 /// # Panics
-/// If senders and receivers are not the same number of nodes, or if `x` does not have a row for
+/// If sources and targets are not the same number of nodes, or if `x` does not have a row for
 /// each of them.
 pub fn aggregate_self(x: Tensor<2>, weight: Tensor<1>, ends: &Endpoints) -> Tensor<2> {
     let (rows, weights) = (x.dims()[0], weight.dims()[0]);
-    let (senders, receivers) = (ends.num_senders(), ends.num_receivers());
+    let (sources, targets) = (ends.num_sources(), ends.num_targets());
     assert!(
-        senders == receivers && rows == senders && weights == 1,
+        sources == targets && rows == sources && weights == 1,
         "aggregate_self: expected a graph of one node set with a row of `x` for each node, and one weight, \
-         got {senders} senders, {receivers} receivers, {rows} rows and {weights} weights"
+         got {sources} sources, {targets} targets, {rows} rows and {weights} weights"
     );
-    if !ends.walks_sorted(&x) {
+    if !ends.has_sorted_kernels(&x) {
         let own = x.clone() * weight.unsqueeze_dim(1);
         return aggregate(x, None, ends, Reduce::Sum) + own;
     }
-    let [csr, transposed] = csrs(ends, &x);
-    Tensor::from_dispatch(<Dispatch as GraphOps>::aggregate_self(
-        x.into_dispatch(),
-        weight.into_dispatch(),
-        csr,
-        transposed,
-    ))
+    sum(x, Terms::Own(weight.into_dispatch()), ends)
 }
 
 /// See [`Endpoints::inverse_sqrt_degree`].
@@ -336,11 +322,11 @@ pub(crate) fn inverse_sqrt_degree<const D: usize>(
     self_loop: Option<f64>,
     like: &Tensor<D>,
 ) -> Tensor<1> {
-    let (nodes, dtype) = (ends.num_receivers(), like.dtype());
+    let (nodes, dtype) = (ends.num_targets(), like.dtype());
     assert!(
-        ends.num_senders() == nodes,
-        "inverse_sqrt_degree: expected a graph of one node set, got {} senders and {nodes} receivers",
-        ends.num_senders()
+        ends.num_sources() == nodes,
+        "inverse_sqrt_degree: expected a graph of one node set, got {} sources and {nodes} targets",
+        ends.num_sources()
     );
     if scope::is_recorded(like) {
         let op = GraphOp::InverseSqrtDegree {
@@ -350,17 +336,17 @@ pub(crate) fn inverse_sqrt_degree<const D: usize>(
         return scope::write_down(op, like, &ends.recorded_ends());
     }
     let device = like.device();
-    if ends.walks_sorted(like) {
+    if ends.has_sorted_kernels(like) {
         let (walks, device) = (csrs(ends, like), device.as_dispatch());
         let scale =
             inverse_sqrt::<Dispatch>(walks, nodes, self_loop, device, FloatDType::from(dtype));
         return Tensor::from_dispatch(scale);
     }
-    let mut receiver = ends.receiver();
+    let mut target = ends.target();
     if self_loop.is_some() {
-        receiver = receiver.mask_fill(ends.is_loop(), int(nodes));
+        target = target.mask_fill(ends.is_loop(), int(nodes));
     }
-    let degree = degree(receiver, nodes + 1).slice(0..nodes);
+    let degree = degree(target, nodes + 1).slice(0..nodes);
     let degree = degree.add_scalar(self_loop.unwrap_or_default());
     let isolated = degree.clone().equal_elem(0.0);
     let scale = degree.sqrt().recip().mask_fill(isolated, 0.0);
@@ -385,9 +371,10 @@ pub(crate) fn inverse_sqrt<B: GraphOps>(
     let degree = match self_loop {
         Some(_) => {
             let scale = one(Shape::new([rows]));
-            B::aggregate_normalized(ones, scale, csr, transposed, self_loop)
+            let terms = Terms::Nodes { scale, self_loop };
+            B::aggregate(ones, terms, csr, transposed, Reduce::Sum)
         }
-        None => B::aggregate(ones, csr, transposed, Reduce::Sum),
+        None => B::aggregate(ones, Terms::Ones, csr, transposed, Reduce::Sum),
     };
     let degree = B::float_reshape(degree, Shape::new([rows]));
     let scale = B::float_recip(B::float_sqrt(degree.clone()));
@@ -408,10 +395,10 @@ pub(crate) fn inverse_sqrt<B: GraphOps>(
 }
 
 fn check(ends: &Endpoints, rows: usize, weights: Option<usize>) {
-    let (senders, edges) = (ends.num_senders(), ends.num_edges());
+    let (sources, edges) = (ends.num_sources(), ends.num_edges());
     assert!(
-        rows == senders,
-        "aggregate: expected `x` with {senders} rows, one for each sender, got {rows}"
+        rows == sources,
+        "aggregate: expected `x` with {sources} rows, one for each source, got {rows}"
     );
     assert!(
         weights.is_none_or(|weights| weights == edges),
@@ -425,9 +412,9 @@ pub(crate) fn int(rows: usize) -> i64 {
     i64::try_from(rows).unwrap_or(i64::MAX)
 }
 
-/// The edges by receiver, and by sender where gradients may be asked for.
+/// The edges by target, and by source where gradients may be asked for.
 pub(crate) fn csrs<const D: usize>(ends: &Endpoints, x: &Tensor<D>) -> [CsrTensors<Dispatch>; 2] {
-    [ends.by_receiver(), ends.transposed_for(x)].map(CsrTensors::from)
+    [ends.by_target(), ends.transposed_for(x)].map(CsrTensors::from)
 }
 
 /// Combines rows of `x` along a walk; the other walk is its reverse, for gradients.
@@ -448,10 +435,19 @@ fn walk(
     [csr, transposed]: [CsrTensors<Dispatch>; 2],
     reduce: Reduce,
 ) -> DispatchTensor {
-    match weight {
-        None => <Dispatch as GraphOps>::aggregate(x, csr, transposed, reduce),
-        Some(weight) => {
-            <Dispatch as GraphOps>::aggregate_weighted(x, weight, csr, transposed, reduce)
-        }
-    }
+    let terms = weight.map_or(Terms::Ones, Terms::Edges);
+    <Dispatch as GraphOps>::aggregate(x, terms, csr, transposed, reduce)
+}
+
+/// The sum along sorted edges.
+fn sum(x: Tensor<2>, terms: Terms<Dispatch>, ends: &Endpoints) -> Tensor<2> {
+    let [csr, transposed] = csrs(ends, &x);
+    let x = x.into_dispatch();
+    Tensor::from_dispatch(<Dispatch as GraphOps>::aggregate(
+        x,
+        terms,
+        csr,
+        transposed,
+        Reduce::Sum,
+    ))
 }

@@ -16,7 +16,7 @@ use burn_router::{RouterClient as _, get_client};
 
 use kiln_core::int_dtype;
 
-use crate::wire::GraphOp;
+use crate::wire::{GraphOp, record::Record as _};
 
 /// The integers `start, start + 1, .., end - 1`.
 ///

@@ -7,7 +7,7 @@
 //! ds_ji = α_ji (keep_ji ⟨g_i, x_j⟩ - ⟨g_i, out_i⟩)
 //! ```
 //!
-//! `ds`, times the derivative of the score, is summed over each sender's and each receiver's edges.
+//! `ds`, times the derivative of the score, is summed over each source's and each target's edges.
 
 use burn::backend::{
     AutodiffBackend as _, Backend,
@@ -20,7 +20,7 @@ use burn::backend::{
     tensor::{FloatTensor, IntTensor},
 };
 
-use super::{Saved, Score};
+use super::score::{SavedAttention, Score};
 use crate::{GraphOps, backend::CsrTensors};
 
 #[derive(Debug)]
@@ -47,15 +47,16 @@ impl<B: GraphOps> Backward<B, 3> for Attention {
         _checkpointer: &mut Checkpointer,
     ) {
         let state = ops.state;
-        let saved = Saved {
+        let saved = SavedAttention {
             out: state.out,
             lse: state.lse,
             grad: grads.consume::<B>(&ops.node),
             seed: state.seed,
         };
-        let gradients =
-            (state.score).backward::<B>(state.inputs, saved, state.csr, state.transposed);
-        for (node, gradient) in ops.parents.into_iter().zip(gradients) {
+        let [a, b, c] = state.inputs;
+        let (csr, transposed) = (state.csr, state.transposed);
+        let (a, b, c) = B::edge_attention_backward(a, b, c, saved, csr, transposed, state.score);
+        for (node, gradient) in ops.parents.into_iter().zip([a, b, c]) {
             if let Some(node) = node {
                 grads.register::<B>(node.id, gradient);
             }
@@ -63,31 +64,29 @@ impl<B: GraphOps> Backward<B, 3> for Attention {
     }
 }
 
-/// An operation of attention with its gradients; the second result has none.
+/// [`GraphOps::edge_attention`] with its gradients; the second result has none.
 #[expect(clippy::type_complexity, reason = "two tensors")]
-pub(crate) fn attention<B: GraphOps, C: CheckpointStrategy>(
-    score: Score,
-    inputs: [FloatTensor<Autodiff<B, C>>; 3],
+pub(crate) fn edge_attention<B: GraphOps, C: CheckpointStrategy>(
+    first: FloatTensor<Autodiff<B, C>>,
+    second: FloatTensor<Autodiff<B, C>>,
+    third: FloatTensor<Autodiff<B, C>>,
     seed: IntTensor<B>,
     csr: CsrTensors<B>,
     transposed: CsrTensors<B>,
+    score: Score,
 ) -> (FloatTensor<Autodiff<B, C>>, FloatTensor<Autodiff<B, C>>) {
-    let [a, b, c] = inputs;
-    let ((a, a_node), (b, b_node)) = (a.into_parts(), b.into_parts());
-    let (c, c_node) = c.into_parts();
-    let inputs = [a, b, c];
-    let (out, lse) = score.forward::<B>(
-        inputs.clone(),
-        seed.clone(),
-        csr.clone(),
-        transposed.clone(),
-    );
+    let ((a, a_node), (b, b_node)) = (first.into_parts(), second.into_parts());
+    let (c, c_node) = third.into_parts();
+    let inputs = [a.clone(), b.clone(), c.clone()];
+    let csrs = (csr.clone(), transposed.clone());
+    let (out, lse) = B::edge_attention(a, b, c, seed.clone(), csr, transposed, score);
     let prepared = Attention
         .prepare::<C>([a_node, b_node, c_node])
         .compute_bound()
         .stateful();
     let tracked = match prepared {
         OpsKind::Tracked(prep) => {
+            let (csr, transposed) = csrs;
             let state = State {
                 score,
                 inputs,
@@ -102,28 +101,4 @@ pub(crate) fn attention<B: GraphOps, C: CheckpointStrategy>(
         OpsKind::UnTracked(prep) => prep.finish(out),
     };
     (tracked, Autodiff::<B, C>::from_inner(lse))
-}
-
-/// The gradients of an operation of attention; they have none themselves.
-#[expect(clippy::type_complexity, reason = "three tensors")]
-pub(crate) fn gradients<B: GraphOps, C: CheckpointStrategy>(
-    score: Score,
-    inputs: [FloatTensor<Autodiff<B, C>>; 3],
-    saved: Saved<Autodiff<B, C>>,
-    csr: CsrTensors<B>,
-    transposed: CsrTensors<B>,
-) -> (
-    FloatTensor<Autodiff<B, C>>,
-    FloatTensor<Autodiff<B, C>>,
-    FloatTensor<Autodiff<B, C>>,
-) {
-    let saved = Saved {
-        out: Autodiff::<B, C>::inner(saved.out),
-        lse: Autodiff::<B, C>::inner(saved.lse),
-        grad: Autodiff::<B, C>::inner(saved.grad),
-        seed: saved.seed,
-    };
-    let inputs = inputs.map(Autodiff::<B, C>::inner);
-    let gradients = score.backward::<B>(inputs, saved, csr, transposed);
-    gradients.map(Autodiff::<B, C>::from_inner).into()
 }

@@ -1,206 +1,39 @@
 //! Attention among neighbours in one walk: scores, their softmax and the weighted sum.
 //!
 //! Written as separate operations, attention makes several `E × H` tensors and reads the edges once
-//! for each. Here a receiver's edges are read once. What is kept for the gradient is one number for
-//! each receiver and head, from which the weights are computed again:
+//! for each. Here a target's edges are read once. What is kept for the gradient is one number for
+//! each target and head, from which the weights are computed again:
 //!
 //! ```text
 //! lse[i, h] = log Σ_j exp s_ji,h        α_ji,h = exp(s_ji,h - lse[i, h])
 //! ```
 //!
-//! Operations differ in how they score, see [`Score`]. Here are the scores that add a number of
-//! each node; those that compare rows of features are in [`pair`].
+//! Operations differ in how they score, see [`Score`]. Kernels for scores that add a number of each
+//! node are in [`gat`], those for scores that compare rows of features in [`pairwise`].
 
 pub(crate) mod backward;
 #[cfg(feature = "cube")]
 pub(crate) mod cube;
 #[cfg(feature = "flex")]
 pub(crate) mod flex;
-pub(crate) mod pair;
+pub(crate) mod gat;
+mod options;
+pub(crate) mod pairwise;
 mod parts;
+mod score;
 
-use burn::backend::{
-    Backend, Dispatch,
-    tensor::{FloatTensor, IntTensor},
-};
-use burn::tensor::{Device, Int, Tensor};
+use burn::backend::Dispatch;
+use burn::tensor::Tensor;
 
-pub use pair::{DotAttentionAttributes, DotAttentionOptions, dot_attention, edge_attention_v2};
+pub use options::{AttentionOptions, DotAttentionOptions, Loops};
+pub use pairwise::{dot_attention, edge_attention_v2};
 pub use parts::{EdgeScores, LoopedEdges};
+pub use score::{AttentionAttributes, DotAttentionAttributes, SavedAttention, Score};
 
-use crate::{CsrTensors, Endpoints, GraphOps, check, dropout_seed, scope, wire::GraphOp};
+use crate::{Endpoints, GraphOps, scope, wire::GraphOp};
+use options::csrs;
 
-/// What [`edge_attention`] and [`edge_attention_v2`] do beside weighing.
-#[derive(Clone, Debug)]
-pub struct AttentionOptions {
-    /// Slope of the leaky ReLU for negative values.
-    pub negative_slope: f64,
-    /// If set, edges from a node to itself are ignored, and receivers have loops instead.
-    pub loops: Option<Loops>,
-    /// Probability with which a weight is dropped; the others are scaled by `1 / (1 -
-    /// probability)`. On autodiff devices, as [`dropout`](crate::dropout()), and wherever there is
-    /// a seed.
-    pub dropout: f64,
-    /// A seed for the dropout, `[1]`; the random numbers of the device give one if there is none.
-    pub seed: Option<Tensor<1, Int>>,
-}
-
-/// Which receivers have a loop: an edge from the sender of their number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Loops {
-    /// Every receiver, since senders and receivers are one node set.
-    Every,
-    /// Between two node sets, receivers below a number that is at most that of senders and of
-    /// receivers.
-    Below(usize),
-}
-
-impl Loops {
-    /// How many there are.
-    #[track_caller]
-    fn count(self, ends: &Endpoints) -> usize {
-        let (senders, receivers) = (ends.num_senders(), ends.num_receivers());
-        match self {
-            Self::Every => {
-                assert!(
-                    senders == receivers,
-                    "attention: expected one node set for loops of every node, got {senders} senders and \
-                     {receivers} receivers"
-                );
-                receivers
-            }
-            Self::Below(count) => count,
-        }
-    }
-}
-
-impl AttentionOptions {
-    /// Those of them that are no tensors, and the seed, for which any integers of the walk stand if
-    /// there is no dropout.
-    fn split(
-        self,
-        device: &Device,
-        ends: &Endpoints,
-        walk: &CsrTensors<Dispatch>,
-    ) -> (AttentionAttributes, IntTensor<Dispatch>) {
-        let (dropout, seed) = split_dropout(self.dropout, self.seed, device, walk);
-        let attributes = AttentionAttributes {
-            negative_slope: self.negative_slope,
-            loops: self.loops.map(|loops| loops.count(ends)),
-            dropout,
-        };
-        (attributes, seed)
-    }
-}
-
-#[track_caller]
-fn split_dropout(
-    probability: f64,
-    seed: Option<Tensor<1, Int>>,
-    device: &Device,
-    walk: &CsrTensors<Dispatch>,
-) -> (Option<f64>, IntTensor<Dispatch>) {
-    check::probability("attention", probability);
-    let is_active = probability > 0.0;
-    let seed = match seed {
-        None if is_active && device.is_autodiff() => Some(dropout_seed(device)),
-        seed => seed.filter(|_| is_active),
-    };
-    match seed {
-        Some(seed) => {
-            let dims = seed.dims();
-            assert!(
-                dims == [1],
-                "attention: expected a seed of shape [1] for dropout, got {dims:?}"
-            );
-            (Some(probability), seed.into_dispatch())
-        }
-        None => (None, walk.ptr.clone()),
-    }
-}
-
-/// [`AttentionOptions`] without the seed of the dropout, which is a tensor.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct AttentionAttributes {
-    /// As in the options.
-    pub negative_slope: f64,
-    /// If set, the number of receivers with loops.
-    pub loops: Option<usize>,
-    /// Probability with which a weight is dropped. If there is none, the seed is not read.
-    pub dropout: Option<f64>,
-}
-
-/// How pairs of nodes are scored, and what is done beside weighing. Each has three inputs.
-///
-/// | | inputs | operation |
-/// |---|---|---|
-/// | `Sum` | x, score_src, score_dst | [`edge_attention`] |
-/// | `Joint` | x_src, x_dst, att | [`edge_attention_v2`] |
-/// | `Dot` | query, key, value | [`dot_attention`] |
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Score {
-    Sum(AttentionAttributes),
-    Joint(AttentionAttributes),
-    Dot(DotAttentionAttributes),
-}
-
-impl Score {
-    /// The output and the logarithms, by a backend's operation.
-    pub(crate) fn forward<B: GraphOps>(
-        self,
-        [a, b, c]: [FloatTensor<B>; 3],
-        seed: IntTensor<B>,
-        csr: CsrTensors<B>,
-        transposed: CsrTensors<B>,
-    ) -> (FloatTensor<B>, FloatTensor<B>) {
-        match self {
-            Self::Sum(options) => B::edge_attention(a, b, c, seed, csr, transposed, options),
-            Self::Joint(options) => B::edge_attention_v2(a, b, c, seed, csr, transposed, options),
-            Self::Dot(options) => B::dot_attention(a, b, c, seed, csr, transposed, options),
-        }
-    }
-
-    /// The gradients of the inputs, by a backend's operation.
-    pub(crate) fn backward<B: GraphOps>(
-        self,
-        inputs: [FloatTensor<B>; 3],
-        saved: Saved<B>,
-        csr: CsrTensors<B>,
-        transposed: CsrTensors<B>,
-    ) -> [FloatTensor<B>; 3] {
-        let [a, b, c] = inputs;
-        let Saved {
-            out,
-            lse,
-            grad,
-            seed,
-        } = saved;
-        let (a, b, c) = match self {
-            Self::Sum(options) => {
-                B::edge_attention_backward(a, b, c, out, lse, grad, seed, csr, transposed, options)
-            }
-            Self::Joint(options) => B::edge_attention_v2_backward(
-                a, b, c, out, lse, grad, seed, csr, transposed, options,
-            ),
-            Self::Dot(options) => {
-                B::dot_attention_backward(a, b, c, out, lse, grad, seed, csr, transposed, options)
-            }
-        };
-        [a, b, c]
-    }
-}
-
-/// What a gradient starts from: the results, the gradient of the first, and what chance had a part.
-#[derive(Clone, Debug)]
-pub(crate) struct Saved<B: Backend> {
-    pub(crate) out: FloatTensor<B>,
-    pub(crate) lse: FloatTensor<B>,
-    pub(crate) grad: FloatTensor<B>,
-    /// Of the dropout.
-    pub(crate) seed: IntTensor<B>,
-}
-
-/// Weighs the rows of the senders by a softmax of scores, by heads, as graph attention does.
+/// Weighs the rows of the sources by a softmax of scores, by heads, as graph attention does.
 ///
 /// ```text
 /// s_ji,h   = LeakyReLU( score_src[j, h] + score_dst[i, h] )
@@ -208,7 +41,7 @@ pub(crate) struct Saved<B: Backend> {
 /// out[i,h] = Σ_j  α_ji,h · x[j, h]
 /// ```
 ///
-/// The sums run over the edges `j → i` and the loops that `options` adds. A receiver without any
+/// The sums run over the edges `j → i` and the loops that `options` adds. A target without any
 /// gets zeros. No tensor of size `E × C` is made, neither here nor by the gradient.
 ///
 /// Source: Veličković et al., Graph Attention Networks, 2018, arXiv:1710.10903; the softmax in one
@@ -234,12 +67,12 @@ pub fn edge_attention(
 ) -> Tensor<3> {
     check_scores(&x, [&score_src, &score_dst], ends);
     let devices = [x.device(), score_src.device(), score_dst.device()];
-    if !ends.walks_sorted(&x) {
+    if !ends.has_sorted_kernels(&x) {
         let has_all = |loops: Loops| loops.count(ends) == most_loops(ends);
         let is_writable = options.seed.is_none() && options.loops.is_none_or(has_all);
         if scope::is_recorded(&x) && is_writable {
             let op = GraphOp::EdgeAttention {
-                size: ends.num_receivers(),
+                size: ends.num_targets(),
                 self_loops: options.loops.is_some(),
                 negative_slope: options.negative_slope,
                 dropout: options.dropout,
@@ -258,7 +91,7 @@ pub fn edge_attention(
         seed,
         csr,
         transposed,
-        attributes,
+        Score::Gat(attributes),
     );
     Tensor::from_dispatch(out)
 }
@@ -289,7 +122,7 @@ pub fn edge_attention_with(
     let loops = score_edge.loops.as_ref().map(Tensor::dims);
     let expected = (
         [ends.num_edges(), heads],
-        options.loops.map(|_| [ends.num_receivers(), heads]),
+        options.loops.map(|_| [ends.num_targets(), heads]),
     );
     assert!(
         (edges, loops) == expected,
@@ -303,29 +136,19 @@ pub fn edge_attention_with(
 fn check_scores(x: &Tensor<3>, [score_src, score_dst]: [&Tensor<2>; 2], ends: &Endpoints) {
     let [rows, heads, _] = x.dims();
     let (src, dst) = (score_src.dims(), score_dst.dims());
-    let (senders, receivers) = (ends.num_senders(), ends.num_receivers());
+    let (sources, targets) = (ends.num_sources(), ends.num_targets());
     assert!(
-        rows == senders && src == [senders, heads] && dst == [receivers, heads],
-        "edge_attention: expected `x` with {senders} rows, scores of shape {:?} and {:?}, got {rows} rows, \
+        rows == sources && src == [sources, heads] && dst == [targets, heads],
+        "edge_attention: expected `x` with {sources} rows, scores of shape {:?} and {:?}, got {rows} rows, \
          {src:?} and {dst:?}",
-        [senders, heads],
-        [receivers, heads]
+        [sources, heads],
+        [targets, heads]
     );
 }
 
-/// The number of receivers that are senders too.
+/// The number of targets that are sources too.
 fn most_loops(ends: &Endpoints) -> usize {
-    ends.num_senders().min(ends.num_receivers())
-}
-
-/// The edges by receiver, and by sender if gradients of any input may be asked for.
-fn csrs(ends: &Endpoints, devices: &[Device; 3]) -> [CsrTensors<Dispatch>; 2] {
-    let transposed = if devices.iter().any(Device::is_autodiff) {
-        ends.by_sender()
-    } else {
-        ends.by_receiver()
-    };
-    [ends.by_receiver(), transposed].map(CsrTensors::from)
+    ends.num_sources().min(ends.num_targets())
 }
 
 /// Whether dropout takes weight `number` (edge times heads plus head): a hash of it and the seed,

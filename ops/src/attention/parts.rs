@@ -4,17 +4,17 @@
 use burn::tensor::{Bool, Int, Tensor};
 use kiln_core::{EdgeIndex, Flow};
 
-use super::{AttentionOptions, Loops};
+use super::options::{AttentionOptions, Loops};
 use crate::{
     Endpoints, Reduce, aggregate, aggregate_heads, arange, dropout, endpoints::cleared, gather,
     leaky_relu,
 };
 
-/// A list of edges in which edges from a node to itself give way to one loop for each receiver.
+/// A list of edges in which edges from a node to itself give way to one loop for each target.
 ///
-/// The loops stand behind the edges: `E + n` entries for `n` receivers. Edges that give way, and
-/// loops of receivers that are no senders, stay in the list, since how many there are depends on
-/// data. They run to a receiver behind the last, whose row is cut off: a weight of 0 would show
+/// The loops stand behind the edges: `E + n` entries for `n` targets. Edges that give way, and
+/// loops of targets that are no sources, stay in the list, since how many there are depends on
+/// data. They run to a target behind the last, whose row is cut off: a weight of 0 would show
 /// where features are not finite.
 #[derive(Debug)]
 pub struct LoopedEdges {
@@ -22,7 +22,7 @@ pub struct LoopedEdges {
     is_loop: Tensor<1, Bool>,
     own: Tensor<1, Int>,
     is_alone: Option<Tensor<1, Bool>>,
-    receivers: usize,
+    targets: usize,
 }
 
 impl LoopedEdges {
@@ -31,26 +31,26 @@ impl LoopedEdges {
     /// # Panics
     /// If every node is to have a loop, but there are two node sets.
     pub fn new(ends: &Endpoints, loops: Loops) -> Self {
-        let (senders, receivers) = (ends.num_senders(), ends.num_receivers());
-        // Without senders there is nobody that a loop could come from.
-        let count = if senders == 0 { 0 } else { receivers };
-        let (sender, receiver, is_loop) = (ends.sender(), ends.receiver(), ends.is_loop());
-        let outside = aggregate::int(receivers);
-        let receiver = receiver.mask_fill(is_loop.clone(), outside);
-        let node = arange(0..count, &ends.device()).cast(sender.dtype());
-        let least = senders.min(receivers);
+        let (sources, targets) = (ends.num_sources(), ends.num_targets());
+        // Without sources there are no loops.
+        let count = if sources == 0 { 0 } else { targets };
+        let (source, target, is_loop) = (ends.source(), ends.target(), ends.is_loop());
+        let outside = aggregate::int(targets);
+        let target = target.mask_fill(is_loop.clone(), outside);
+        let node = arange(0..count, &ends.device()).cast(source.dtype());
+        let least = sources.min(targets);
         let (own, node, is_alone) = match loops {
             Loops::Every => {
                 assert!(
-                    senders == receivers,
-                    "LoopedEdges: expected one node set for loops of every node, got {senders} senders and \
-                     {receivers} receivers"
+                    sources == targets,
+                    "LoopedEdges: expected one node set for loops of every node, got {sources} sources and \
+                     {targets} targets"
                 );
                 (node.clone(), node, None)
             }
             Loops::Below(count) => {
-                // Receivers below the number of senders, which in a recording is a size by itself.
-                let partners = if count == least { senders } else { count };
+                // Targets below the number of sources, which in a recording is a size by itself.
+                let partners = if count == least { sources } else { count };
                 let is_alone = node.clone().greater_equal_elem(aggregate::int(partners));
                 (
                     node.clone().mask_fill(is_alone.clone(), 0),
@@ -59,12 +59,12 @@ impl LoopedEdges {
                 )
             }
         };
-        let sender = Tensor::cat(vec![sender, own.clone()], 0);
-        let receiver = Tensor::cat(vec![receiver, node], 0);
+        let source = Tensor::cat(vec![source, own.clone()], 0);
+        let target = Tensor::cat(vec![target, node], 0);
         let (num_src, num_dst) = (ends.edges().num_src(), ends.edges().num_dst());
         let (list, num_src, num_dst) = match ends.flow() {
-            Flow::SourceToTarget => ([sender, receiver], num_src, num_dst + 1),
-            Flow::TargetToSource => ([receiver, sender], num_src + 1, num_dst),
+            Flow::SourceToTarget => ([source, target], num_src, num_dst + 1),
+            Flow::TargetToSource => ([target, source], num_src + 1, num_dst),
         };
         // `Tensor::stack` panics where there are no edges.
         let list = Tensor::cat(list.map(|end| end.reshape([1, -1])).to_vec(), 0);
@@ -74,11 +74,11 @@ impl LoopedEdges {
             is_loop,
             own,
             is_alone,
-            receivers,
+            targets,
         }
     }
 
-    /// The ends of the list, with a receiver more than the edges have.
+    /// The ends of the list, with a target more than the edges have.
     pub fn ends(&self) -> &Endpoints {
         &self.ends
     }
@@ -88,13 +88,13 @@ impl LoopedEdges {
         self.is_loop.clone()
     }
 
-    /// Whether each of the `n` loops is left out since its receiver is no sender; absent if none
+    /// Whether each of the `n` loops is left out since its target is no source; absent if none
     /// is.
     pub fn is_alone(&self) -> Option<Tensor<1, Bool>> {
         self.is_alone.clone()
     }
 
-    /// For each loop the row of its sender. `x: [N, ..]` gives `[n, ..]`.
+    /// For each loop the row of its source. `x: [N, ..]` gives `[n, ..]`.
     pub fn lift_loops<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
         if self.is_alone.is_none() {
             return x;
@@ -103,7 +103,7 @@ impl LoopedEdges {
     }
 
     /// The softmax of scores of the edges, `[E, H]`, and of the loops, `[n, H]`, among the entries
-    /// of each receiver. `[E + n, H]`
+    /// of each target. `[E + n, H]`
     pub fn softmax(&self, of_edges: Tensor<2>, of_loops: Tensor<2>) -> Tensor<2> {
         // What is left out has a score that is finite, so that no gradient comes of it.
         let of_edges = cleared(of_edges, self.is_loop());
@@ -114,9 +114,9 @@ impl LoopedEdges {
         self.ends.softmax(Tensor::cat(vec![of_edges, of_loops], 0))
     }
 
-    /// The rows of the receivers, without the one behind the last. `[n + 1, ..]` gives `[n, ..]`.
-    pub fn receivers<const D: usize>(&self, rows: Tensor<D>) -> Tensor<D> {
-        rows.slice(0..self.receivers)
+    /// The rows of the targets, without the one behind the last. `[n + 1, ..]` gives `[n, ..]`.
+    pub fn targets<const D: usize>(&self, rows: Tensor<D>) -> Tensor<D> {
+        rows.slice(0..self.targets)
     }
 }
 
@@ -125,7 +125,7 @@ impl LoopedEdges {
 pub struct EdgeScores {
     /// Of each edge and head, `[E, H]`.
     pub edges: Tensor<2>,
-    /// Of the loop of each receiver and head, `[n, H]`.
+    /// Of the loop of each target and head, `[n, H]`.
     pub loops: Option<Tensor<2>>,
 }
 
@@ -151,7 +151,7 @@ pub(super) fn attend(
     })
 }
 
-/// The weighted sum of rows of the senders, from the scores of edges and those that loops have.
+/// The sum of the sources' rows, weighted by the softmax of the scores of edges and loops.
 pub(super) fn weigh(
     x: Tensor<3>,
     scores: Tensor<2>,
@@ -161,17 +161,17 @@ pub(super) fn weigh(
 ) -> Tensor<3> {
     let drop = (options.dropout, options.seed.is_some());
     match options.loops {
-        // Without senders there are neither edges nor loops.
-        Some(loops) if ends.num_senders() > 0 => {
+        // Without sources there are neither edges nor loops.
+        Some(loops) if ends.num_sources() > 0 => {
             let edges = LoopedEdges::new(ends, loops);
             let alpha = edges.softmax(scores, of_loops(&edges));
-            edges.receivers(sum(x, alpha, edges.ends(), drop))
+            edges.targets(sum(x, alpha, edges.ends(), drop))
         }
         _ => sum(x, ends.softmax(scores), ends, drop),
     }
 }
 
-/// The sum of rows of the senders with weights, some of which are dropped while training.
+/// The weighted sum of the sources' rows, with dropout of weights while training.
 pub(super) fn sum(
     x: Tensor<3>,
     alpha: Tensor<2>,

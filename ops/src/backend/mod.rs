@@ -3,22 +3,26 @@
 //! [`GraphOps`] is implemented once for each kind of backend, in the files of this folder:
 //!
 //! ```text
-//!   flex.rs      kernels on the CPU                cube.rs      kernels in CubeCL
-//!   autodiff.rs  gradients, for any of the others  fusion.rs    lazy, in front of cube
-//!   router.rs    recorded, not run
+//!   flex.rs      kernels on the CPU                cube.rs    kernels in CubeCL
+//!   autodiff.rs  gradients, for any of the others
+//!   deferred.rs  written down                      fusion.rs  to run later, in front of cube
+//!                                                  router.rs  in a recording, or sent away
 //! ```
 //!
-//! They only dispatch; an operation's code is in the folder of its name. Burn's macro adds the
-//! implementation for its run-time `Dispatch` backend, which picks one of them by the tensors.
+//! They only call what is in the folder of an operation, and most do it alike: [`table`] has a row
+//! per operation, from which its methods follow. Burn's macro adds the implementation for its
+//! run-time `Dispatch` backend, which picks one of them by the tensors.
 
 mod autodiff;
 #[cfg(feature = "cube")]
 mod cube;
+mod deferred;
 #[cfg(feature = "flex")]
 mod flex;
 #[cfg(feature = "cube")]
 mod fusion;
 mod router;
+mod table;
 
 use burn::backend::{
     Backend, Dispatch, ExtensionType, backend_extension,
@@ -27,7 +31,7 @@ use burn::backend::{
 use burn::tensor::FloatDType;
 use kiln_core::Csr;
 
-use crate::{AttentionAttributes, DotAttentionAttributes, Reduce, batch_norm};
+use crate::{Reduce, SavedAttention, Score, Terms, batch_norm, linear::composed, nonzero};
 
 /// The tensors of a [`Csr`] on a backend.
 #[derive(Clone, Debug, ExtensionType)]
@@ -53,6 +57,32 @@ impl From<Csr> for CsrTensors<Dispatch> {
             chunk: csr.chunk.into_dispatch(),
             hub: csr.hub.into_dispatch(),
         }
+    }
+}
+
+/// A tensor or none: what an `Option` is to the operations of a backend, since Burn's macro knows
+/// those of tensors only in types of their own.
+#[derive(Clone, Debug, ExtensionType)]
+pub enum OptionalTensor<B: Backend> {
+    /// None.
+    None,
+    /// A tensor.
+    Some(FloatTensor<B>),
+}
+
+impl<B: Backend> OptionalTensor<B> {
+    /// The tensor, if there is one.
+    pub fn into_option(self) -> Option<FloatTensor<B>> {
+        match self {
+            Self::None => None,
+            Self::Some(tensor) => Some(tensor),
+        }
+    }
+}
+
+impl<B: Backend> From<Option<FloatTensor<B>>> for OptionalTensor<B> {
+    fn from(tensor: Option<FloatTensor<B>>) -> Self {
+        tensor.map_or(Self::None, Self::Some)
     }
 }
 
@@ -92,39 +122,22 @@ pub trait GraphOps: Backend {
         size: usize,
     ) -> FloatTensor<Self>;
 
-    /// See [`crate::spmm`]: without weights.
+    /// See [`crate::spmm`].
     fn spmm(
         x: FloatTensor<Self>,
         src: IntTensor<Self>,
         dst: IntTensor<Self>,
+        #[extension_type] weight: OptionalTensor<Self>,
         size: usize,
         reduce: Reduce,
     ) -> FloatTensor<Self>;
 
-    /// See [`crate::spmm`]: with weights.
-    fn spmm_weighted(
-        x: FloatTensor<Self>,
-        src: IntTensor<Self>,
-        dst: IntTensor<Self>,
-        weight: FloatTensor<Self>,
-        size: usize,
-        reduce: Reduce,
-    ) -> FloatTensor<Self>;
-
-    /// See [`crate::spmm_csr`]: without values.
+    /// See [`crate::spmm_csr`].
     fn spmm_csr(
         x: FloatTensor<Self>,
         rowptr: IntTensor<Self>,
         col: IntTensor<Self>,
-        reduce: Reduce,
-    ) -> FloatTensor<Self>;
-
-    /// See [`crate::spmm_csr`]: with values.
-    fn spmm_csr_weighted(
-        x: FloatTensor<Self>,
-        rowptr: IntTensor<Self>,
-        col: IntTensor<Self>,
-        value: FloatTensor<Self>,
+        #[extension_type] value: OptionalTensor<Self>,
         reduce: Reduce,
     ) -> FloatTensor<Self>;
 
@@ -137,10 +150,10 @@ pub trait GraphOps: Backend {
         col: IntTensor<Self>,
     ) -> FloatTensor<Self>;
 
-    /// Sums where two rows agree, `out[i, f] = Σ { v[col[e], f] : row[e] = i, a[i, f] = b[col[e],
-    /// f] }` with `a [n, F]` and `b, v [N, F]`: counts and collects ties in the gradient of
-    /// [`crate::spmm`] with max and min. NaN where one of those compared is. Not differentiable
-    /// itself.
+    /// Sums where two rows agree, with `a [n, F]` and `b, v [N, F]`:
+    /// `out[i, f] = Σ { v[col[e], f] : row[e] = i, a[i, f] = b[col[e], f] }`. Counts and collects
+    /// ties in the gradient of [`crate::spmm`] with max and min. NaN where either side of the
+    /// comparison is. Not differentiable itself.
     fn match_sum(
         a: FloatTensor<Self>,
         b: FloatTensor<Self>,
@@ -159,7 +172,9 @@ pub trait GraphOps: Backend {
     fn ptr_to_index(ptr: IntTensor<Self>, entries: usize) -> IntTensor<Self>;
 
     /// See [`crate::nonzero`].
-    fn nonzero(mask: BoolTensor<Self>) -> IntTensor<Self>;
+    fn nonzero(mask: BoolTensor<Self>) -> IntTensor<Self> {
+        nonzero::read_back::<Self>(mask)
+    }
 
     /// See [`crate::self_loop_position`].
     fn self_loop_position(
@@ -168,8 +183,11 @@ pub trait GraphOps: Backend {
         size: usize,
     ) -> IntTensor<Self>;
 
-    /// See [`crate::dropout`].
-    fn dropout(x: FloatTensor<Self>, prob: f64) -> FloatTensor<Self>;
+    /// See [`crate::dropout`]: nothing where nothing is trained.
+    fn dropout(x: FloatTensor<Self>, prob: f64) -> FloatTensor<Self> {
+        let _ = prob;
+        x
+    }
 
     /// See [`crate::relu`].
     fn rectify(x: FloatTensor<Self>) -> FloatTensor<Self> {
@@ -181,23 +199,13 @@ pub trait GraphOps: Backend {
         Self::float_matmul(lhs, rhs)
     }
 
-    /// See [`crate::linear`]: the product, `[N, d_input]` and `[d_input, d_output]` to `[N,
-    /// d_output]`.
-    fn linear_map(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self>;
-
-    /// [`linear_map`](Self::linear_map) and a term, `[N, d_output]`, or `[1, d_output]` for all
-    /// rows.
-    fn linear_map_add(
+    /// See [`crate::linear`]: the product of `x [N, d_input]` and `weight [d_input, d_output]`, and
+    /// a term, `[N, d_output]`, or `[1, d_output]` for all rows. ReLU comes with a term of one row.
+    fn linear_map(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
-        term: FloatTensor<Self>,
-    ) -> FloatTensor<Self>;
-
-    /// [`linear_map_add`](Self::linear_map_add) of a bias, `[1, d_output]`, and ReLU.
-    fn linear_map_relu(
-        x: FloatTensor<Self>,
-        weight: FloatTensor<Self>,
-        bias: FloatTensor<Self>,
+        #[extension_type] term: OptionalTensor<Self>,
+        relu: bool,
     ) -> FloatTensor<Self>;
 
     /// The gradient of [`linear_map`](Self::linear_map) for its weights, `xᵀ · grad`. Not
@@ -205,10 +213,14 @@ pub trait GraphOps: Backend {
     fn linear_map_weight(x: FloatTensor<Self>, grad: FloatTensor<Self>) -> FloatTensor<Self>;
 
     /// See [`crate::heads_dot`].
-    fn heads_dot(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self>;
+    fn heads_dot(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
+        composed::heads_dot::<Self>(x, weight)
+    }
 
     /// See [`crate::add_bias`].
-    fn add_bias(x: FloatTensor<Self>, bias: FloatTensor<Self>) -> FloatTensor<Self>;
+    fn add_bias(x: FloatTensor<Self>, bias: FloatTensor<Self>) -> FloatTensor<Self> {
+        composed::add_bias::<Self>(x, bias)
+    }
 
     /// See [`crate::column_sum`]; also the gradient of a bias.
     fn column_sum(x: FloatTensor<Self>) -> FloatTensor<Self>;
@@ -234,58 +246,14 @@ pub trait GraphOps: Backend {
         size: usize,
     ) -> (IntTensor<Self>, IntTensor<Self>, IntTensor<Self>);
 
-    /// See [`crate::aggregate`]: without weights; not with [`Reduce::Mul`].
+    /// See [`crate::aggregate`] and [`crate::aggregate_heads`]; not with [`Reduce::Mul`]. Terms
+    /// other than [`Terms::Ones`] and [`Terms::Edges`] are summed.
     fn aggregate(
         x: FloatTensor<Self>,
+        #[extension_type] terms: Terms<Self>,
         #[extension_type] csr: CsrTensors<Self>,
         #[extension_type] transposed: CsrTensors<Self>,
         reduce: Reduce,
-    ) -> FloatTensor<Self>;
-
-    /// See [`crate::aggregate`] and [`crate::aggregate_heads`]: with weights, `[E]` for `x [N, F]`
-    /// or `[E, H]` for `x [N, H, C]`; not with [`Reduce::Mul`].
-    fn aggregate_weighted(
-        x: FloatTensor<Self>,
-        weight: FloatTensor<Self>,
-        #[extension_type] csr: CsrTensors<Self>,
-        #[extension_type] transposed: CsrTensors<Self>,
-        reduce: Reduce,
-    ) -> FloatTensor<Self>;
-
-    /// See [`crate::aggregate_normalized`]; `scale` is a number a node, and has no gradient.
-    fn aggregate_normalized(
-        x: FloatTensor<Self>,
-        scale: FloatTensor<Self>,
-        #[extension_type] csr: CsrTensors<Self>,
-        #[extension_type] transposed: CsrTensors<Self>,
-        self_loop: Option<f64>,
-    ) -> FloatTensor<Self>;
-
-    /// See [`crate::aggregate_with_loops`]: weights of edges from a node to itself are not read,
-    /// and callers leave out what the gradient has for them.
-    fn aggregate_with_loops(
-        x: FloatTensor<Self>,
-        weight: FloatTensor<Self>,
-        self_loop: FloatTensor<Self>,
-        #[extension_type] csr: CsrTensors<Self>,
-        #[extension_type] transposed: CsrTensors<Self>,
-    ) -> FloatTensor<Self>;
-
-    /// See [`crate::aggregate_self`]; `weight` is one number.
-    fn aggregate_self(
-        x: FloatTensor<Self>,
-        weight: FloatTensor<Self>,
-        #[extension_type] csr: CsrTensors<Self>,
-        #[extension_type] transposed: CsrTensors<Self>,
-    ) -> FloatTensor<Self>;
-
-    /// The gradient of [`aggregate`](Self::aggregate) with [`Reduce::Mean`]: the sum along
-    /// `transposed` of what each row of `csr` has for each of its entries. Not differentiable
-    /// itself.
-    fn aggregate_mean_backward(
-        grad: FloatTensor<Self>,
-        #[extension_type] csr: CsrTensors<Self>,
-        #[extension_type] transposed: CsrTensors<Self>,
     ) -> FloatTensor<Self>;
 
     /// See [`crate::edge_dot`](crate::edge_dot()): `[n, H, C]` and `[N, H, C]` to `[E, H]`, or `[n,
@@ -312,7 +280,7 @@ pub trait GraphOps: Backend {
         #[extension_type] csr: CsrTensors<Self>,
     ) -> FloatTensor<Self>;
 
-    /// The gradient of [`edge_softmax`](Self::edge_softmax), of which `out` is the result. Not
+    /// The gradient of [`edge_softmax`](Self::edge_softmax) with the result `out`. Not
     /// differentiable itself.
     fn edge_softmax_backward(
         out: FloatTensor<Self>,
@@ -320,86 +288,28 @@ pub trait GraphOps: Backend {
         #[extension_type] csr: CsrTensors<Self>,
     ) -> FloatTensor<Self>;
 
-    // Attention reads the first number of `seed` if it drops weights.
-
-    /// See [`crate::edge_attention`]: the output, and for each receiver and head the
-    /// logarithm of the sum of exponentials, `[n, H]`.
+    /// Attention by a [`Score`], whose inputs are the first three: the output, and the logarithm of
+    /// the sum of exponentials per target and head, `[n, H]`, with 32 bits at least where scores
+    /// compare rows. The first number of `seed` is read if weights are dropped.
     fn edge_attention(
-        x: FloatTensor<Self>,
-        score_src: FloatTensor<Self>,
-        score_dst: FloatTensor<Self>,
+        first: FloatTensor<Self>,
+        second: FloatTensor<Self>,
+        third: FloatTensor<Self>,
         seed: IntTensor<Self>,
         #[extension_type] csr: CsrTensors<Self>,
         #[extension_type] transposed: CsrTensors<Self>,
-        options: AttentionAttributes,
+        score: Score,
     ) -> (FloatTensor<Self>, FloatTensor<Self>);
 
-    /// The gradients of [`edge_attention`](Self::edge_attention) for `x`, `score_src` and
-    /// `score_dst`. Not differentiable itself.
-    fn edge_attention_backward(
-        x: FloatTensor<Self>,
-        score_src: FloatTensor<Self>,
-        score_dst: FloatTensor<Self>,
-        out: FloatTensor<Self>,
-        lse: FloatTensor<Self>,
-        grad: FloatTensor<Self>,
-        seed: IntTensor<Self>,
-        #[extension_type] csr: CsrTensors<Self>,
-        #[extension_type] transposed: CsrTensors<Self>,
-        options: AttentionAttributes,
-    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
-
-    /// See [`crate::edge_attention_v2`]: the output, and for each receiver and head the logarithm
-    /// of the sum of exponentials, `[n, H]`, with 32 bits at least.
-    fn edge_attention_v2(
-        x_src: FloatTensor<Self>,
-        x_dst: FloatTensor<Self>,
-        att: FloatTensor<Self>,
-        seed: IntTensor<Self>,
-        #[extension_type] csr: CsrTensors<Self>,
-        #[extension_type] transposed: CsrTensors<Self>,
-        options: AttentionAttributes,
-    ) -> (FloatTensor<Self>, FloatTensor<Self>);
-
-    /// The gradients of [`edge_attention_v2`](Self::edge_attention_v2) for `x_src`, `x_dst` and
-    /// `att`. Not differentiable itself.
-    fn edge_attention_v2_backward(
-        x_src: FloatTensor<Self>,
-        x_dst: FloatTensor<Self>,
-        att: FloatTensor<Self>,
-        out: FloatTensor<Self>,
-        lse: FloatTensor<Self>,
-        grad: FloatTensor<Self>,
-        seed: IntTensor<Self>,
-        #[extension_type] csr: CsrTensors<Self>,
-        #[extension_type] transposed: CsrTensors<Self>,
-        options: AttentionAttributes,
-    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
-
-    /// See [`crate::dot_attention`]: results as those of
-    /// [`edge_attention_v2`](Self::edge_attention_v2).
-    fn dot_attention(
-        query: FloatTensor<Self>,
-        key: FloatTensor<Self>,
-        value: FloatTensor<Self>,
-        seed: IntTensor<Self>,
-        #[extension_type] csr: CsrTensors<Self>,
-        #[extension_type] transposed: CsrTensors<Self>,
-        options: DotAttentionAttributes,
-    ) -> (FloatTensor<Self>, FloatTensor<Self>);
-
-    /// The gradients of [`dot_attention`](Self::dot_attention) for `query`, `key` and `value`. Not
+    /// The gradients of [`edge_attention`](Self::edge_attention) for the three inputs. Not
     /// differentiable itself.
-    fn dot_attention_backward(
-        query: FloatTensor<Self>,
-        key: FloatTensor<Self>,
-        value: FloatTensor<Self>,
-        out: FloatTensor<Self>,
-        lse: FloatTensor<Self>,
-        grad: FloatTensor<Self>,
-        seed: IntTensor<Self>,
+    fn edge_attention_backward(
+        first: FloatTensor<Self>,
+        second: FloatTensor<Self>,
+        third: FloatTensor<Self>,
+        #[extension_type] saved: SavedAttention<Self>,
         #[extension_type] csr: CsrTensors<Self>,
         #[extension_type] transposed: CsrTensors<Self>,
-        options: DotAttentionAttributes,
+        score: Score,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
 }

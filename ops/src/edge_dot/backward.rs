@@ -10,7 +10,7 @@ use burn::backend::{
     tensor::FloatTensor,
 };
 
-use crate::{GraphOps, Reduce, backend::CsrTensors};
+use crate::{GraphOps, Reduce, Terms, backend::CsrTensors};
 
 #[derive(Debug)]
 struct EdgeDot;
@@ -29,18 +29,18 @@ impl<B: GraphOps> Backward<B, 2> for EdgeDot {
         let grad = grads.consume::<B>(&ops.node);
         if let Some(node) = a_node {
             let (csr, transposed) = (csr.clone(), transposed.clone());
-            let da = B::aggregate_weighted(b, grad.clone(), csr, transposed, Reduce::Sum);
+            let da = B::aggregate(b, Terms::Edges(grad.clone()), csr, transposed, Reduce::Sum);
             grads.register::<B>(node.id, da);
         }
         if let Some(node) = b_node {
-            let db = B::aggregate_weighted(a, grad, transposed, csr, Reduce::Sum);
+            let db = B::aggregate(a, Terms::Edges(grad), transposed, csr, Reduce::Sum);
             grads.register::<B>(node.id, db);
         }
     }
 }
 
 /// [`crate::edge_dot()`] with its gradients.
-pub(crate) fn edge_dot<B: GraphOps, C: CheckpointStrategy>(
+pub(crate) fn edge_dot_csr<B: GraphOps, C: CheckpointStrategy>(
     a: FloatTensor<Autodiff<B, C>>,
     b: FloatTensor<Autodiff<B, C>>,
     csr: CsrTensors<B>,

@@ -85,7 +85,11 @@ fn edge_dot_kernel<F: Float, A: Float, N: Size>(
 }
 
 /// See [`crate::GraphOps::edge_dot_csr`].
-pub(crate) fn edge_dot(a: CubeTensor, b: CubeTensor, csr: CsrTensors<CubeBackend>) -> CubeTensor {
+pub(crate) fn edge_dot_csr(
+    a: CubeTensor,
+    b: CubeTensor,
+    csr: CsrTensors<CubeBackend>,
+) -> CubeTensor {
     let (a, csr) = (into_contiguous(a), Sorted::from(csr));
     let b = cast(b, a.dtype);
     let dims = a.meta.shape();

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// See [`crate::GraphOps::edge_dot_csr`].
-pub(crate) fn edge_dot(a: &FlexTensor, b: &FlexTensor, csr: &CsrTensors<Flex>) -> FlexTensor {
+pub(crate) fn edge_dot_csr(a: &FlexTensor, b: &FlexTensor, csr: &CsrTensors<Flex>) -> FlexTensor {
     let csr = Contiguous::new(csr);
     let walk = csr.walk();
     let (width, edges) = (row_width(&a.shape()), walk.entries());

@@ -21,20 +21,20 @@ use crate::{Endpoints, GraphOps, aggregate};
 /// Gradients: those of `a` and `b` are sums along the edges, weighted by the gradient.
 ///
 /// # Shapes
-/// a: `[n, H, C]`, rows of receivers · b: `[N, H, C]`, rows of senders · output: `[E, H]`, in the
+/// a: `[n, H, C]`, rows of targets · b: `[N, H, C]`, rows of sources · output: `[E, H]`, in the
 /// order of the edges
 ///
 /// # Panics
 /// If the shapes disagree.
 pub fn edge_dot(a: Tensor<3>, b: Tensor<3>, ends: &Endpoints) -> Tensor<2> {
     let ([rows, heads, channels], dims) = (a.dims(), b.dims());
-    let expected = [ends.num_senders(), heads, channels];
+    let expected = [ends.num_sources(), heads, channels];
     assert!(
-        rows == ends.num_receivers() && dims == expected,
+        rows == ends.num_targets() && dims == expected,
         "edge_dot: expected `a` with {} rows and `b` of shape {expected:?}, got {rows} rows and {dims:?}",
-        ends.num_receivers()
+        ends.num_targets()
     );
-    if !ends.walks_sorted(&a) {
+    if !ends.has_sorted_kernels(&a) {
         return (ends.lift_i(a) * ends.lift_j(b)).sum_dim(2).squeeze_dim(2);
     }
     let [csr, transposed] = aggregate::csrs(ends, &a);

@@ -1,4 +1,4 @@
-//! The gradient of the softmax among edges: `dx = a · (g - Σ a · g)`, the sum over the receiver's
+//! The gradient of the softmax among edges: `dx = a · (g - Σ a · g)`, the sum over the target's
 //! edges.
 
 use burn::backend::{

@@ -286,7 +286,7 @@ fn entries_kernel<A: Float, N: Size>(
     if ABSOLUTE_POS >= entries * vectors {
         terminate!();
     }
-    // An edge of wrong ends is nobody's.
+    // An edge whose ends are out of range has no row; what it reads instead is not used.
     let row = min(usize::cast_from(owner[ABSOLUTE_POS / vectors]), rows - 1);
     let at = row * vectors + ABSOLUTE_POS % vectors;
     let x = x[ABSOLUTE_POS];

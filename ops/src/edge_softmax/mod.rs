@@ -1,4 +1,4 @@
-//! Softmax among the edges of a receiver, along sorted edges: what
+//! Softmax among the edges of a target, along sorted edges: what
 //! [`segment_softmax`](crate::segment_softmax) does, without sorting.
 
 pub(crate) mod backward;

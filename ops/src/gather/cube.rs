@@ -13,7 +13,9 @@ use burn::backend::cubecl::dtype_to_storage_type;
 use burn_cubecl::{kernel::into_contiguous, ops::numeric::zeros_client, tensor::CubeTensor};
 use cubecl::{cube, prelude::*};
 
-use crate::rows::cube::{address_type, empty, launch_dims, row_width, vector_size, with_rows};
+use crate::rows::cube::{
+    address_type, empty, launch_dims, row_width, vector_size, widened, with_rows,
+};
 
 #[cube(launch_unchecked, address_type = "dynamic")]
 fn gather_kernel<F: Float, N: Size, I: Int>(
@@ -37,6 +39,10 @@ fn gather_kernel<F: Float, N: Size, I: Int>(
 
 /// See [`crate::gather`]; an index out of range reads row 0.
 pub(crate) fn gather(x: CubeTensor, index: CubeTensor) -> CubeTensor {
+    widened([x], |[x]| copies(x, index))
+}
+
+fn copies(x: CubeTensor, index: CubeTensor) -> CubeTensor {
     let (x, index) = (into_contiguous(x), into_contiguous(index));
     let (rows, width) = (x.meta.shape()[0], row_width(x.meta.shape()));
     let edges = index.meta.shape()[0];
@@ -51,8 +57,8 @@ pub(crate) fn gather(x: CubeTensor, index: CubeTensor) -> CubeTensor {
     let vector = vector_size(&x, width);
     let (cubes, dim) = launch_dims(&x, edges * width / vector);
     let dtypes = [x.dtype, index.dtype].map(dtype_to_storage_type);
-    // SAFETY: a unit below `edges · vectors a row` writes its own position and reads its own edge;
-    // rows of `x` are limited to `rows`.
+    // SAFETY: a unit below `edges · vectors per row` writes its own position and reads its own
+    // edge; rows of `x` are limited to `rows`.
     unsafe {
         gather_kernel::launch_unchecked(
             &out.client,

@@ -12,7 +12,7 @@ use burn::backend::{
     tensor::FloatTensor,
 };
 
-use crate::GraphOps;
+use crate::{GraphOps, OptionalTensor};
 
 /// `x W`.
 #[derive(Debug)]
@@ -99,8 +99,7 @@ impl<B: GraphOps> Backward<B, 3> for LinearRelu {
     }
 }
 
-/// The factors of a product that its gradients need: `x` for that of the weights, and the weights
-/// for that of `x`.
+/// Inputs kept for the backward pass: `x` for `dW`, `W` for `dx`.
 #[derive(Clone, Debug)]
 struct Factors<B: Backend> {
     x: Option<FloatTensor<B>>,
@@ -113,7 +112,7 @@ impl<B: GraphOps> Factors<B> {
         let dweight = self.x.map(|x| B::linear_map_weight(x, grad.clone()));
         let dx = self.weight.map(|weight| {
             let transposed = B::float_swap_dims(weight, 0, 1);
-            B::linear_map(grad, transposed)
+            B::linear_map(grad, transposed, OptionalTensor::None, false)
         });
         [dx, dweight]
     }
@@ -199,8 +198,7 @@ pub(crate) fn heads_dot<B: GraphOps, C: CheckpointStrategy>(
 #[derive(Debug)]
 struct Product;
 
-/// The factors of a product that gradients need, each for that of the other, and the shapes of
-/// both.
+/// Inputs kept for the backward pass, each for the gradient of the other, and both shapes.
 #[derive(Clone, Debug)]
 struct Batches<B: Backend> {
     lhs: Option<FloatTensor<B>>,
@@ -307,6 +305,20 @@ pub(crate) fn column_sum<B: GraphOps, C: CheckpointStrategy>(
 pub(crate) fn linear_map<B: GraphOps, C: CheckpointStrategy>(
     x: FloatTensor<Autodiff<B, C>>,
     weight: FloatTensor<Autodiff<B, C>>,
+    term: Option<FloatTensor<Autodiff<B, C>>>,
+    relu: bool,
+) -> FloatTensor<Autodiff<B, C>> {
+    match term {
+        None if relu => unreachable!("ReLU comes with a bias"),
+        None => product::<B, C>(x, weight),
+        Some(bias) if relu => product_relu::<B, C>(x, weight, bias),
+        Some(term) => product_add::<B, C>(x, weight, term),
+    }
+}
+
+fn product<B: GraphOps, C: CheckpointStrategy>(
+    x: FloatTensor<Autodiff<B, C>>,
+    weight: FloatTensor<Autodiff<B, C>>,
 ) -> FloatTensor<Autodiff<B, C>> {
     let needed = [x.is_tracked(), weight.is_tracked()];
     let (x, x_node) = x.into_parts();
@@ -316,15 +328,17 @@ pub(crate) fn linear_map<B: GraphOps, C: CheckpointStrategy>(
         .compute_bound()
         .stateful()
     {
-        OpsKind::Tracked(prep) => {
-            prep.finish(factors(needed, &x, &weight), B::linear_map(x, weight))
+        OpsKind::Tracked(prep) => prep.finish(
+            factors(needed, &x, &weight),
+            B::linear_map(x, weight, OptionalTensor::None, false),
+        ),
+        OpsKind::UnTracked(prep) => {
+            prep.finish(B::linear_map(x, weight, OptionalTensor::None, false))
         }
-        OpsKind::UnTracked(prep) => prep.finish(B::linear_map(x, weight)),
     }
 }
 
-/// [`GraphOps::linear_map_add`] with its gradients.
-pub(crate) fn linear_map_add<B: GraphOps, C: CheckpointStrategy>(
+fn product_add<B: GraphOps, C: CheckpointStrategy>(
     x: FloatTensor<Autodiff<B, C>>,
     weight: FloatTensor<Autodiff<B, C>>,
     term: FloatTensor<Autodiff<B, C>>,
@@ -343,14 +357,15 @@ pub(crate) fn linear_map_add<B: GraphOps, C: CheckpointStrategy>(
     {
         OpsKind::Tracked(prep) => prep.finish(
             factors(needed, &x, &weight),
-            B::linear_map_add(x, weight, term),
+            B::linear_map(x, weight, OptionalTensor::Some(term), false),
         ),
-        OpsKind::UnTracked(prep) => prep.finish(B::linear_map_add(x, weight, term)),
+        OpsKind::UnTracked(prep) => {
+            prep.finish(B::linear_map(x, weight, OptionalTensor::Some(term), false))
+        }
     }
 }
 
-/// [`GraphOps::linear_map_relu`] with its gradients.
-pub(crate) fn linear_map_relu<B: GraphOps, C: CheckpointStrategy>(
+fn product_relu<B: GraphOps, C: CheckpointStrategy>(
     x: FloatTensor<Autodiff<B, C>>,
     weight: FloatTensor<Autodiff<B, C>>,
     bias: FloatTensor<Autodiff<B, C>>,
@@ -366,10 +381,12 @@ pub(crate) fn linear_map_relu<B: GraphOps, C: CheckpointStrategy>(
     {
         OpsKind::Tracked(prep) => {
             let factors = factors(needed, &x, &weight);
-            let out = B::linear_map_relu(x, weight, bias);
+            let out = B::linear_map(x, weight, OptionalTensor::Some(bias), true);
             prep.finish((factors, out.clone()), out)
         }
-        OpsKind::UnTracked(prep) => prep.finish(B::linear_map_relu(x, weight, bias)),
+        OpsKind::UnTracked(prep) => {
+            prep.finish(B::linear_map(x, weight, OptionalTensor::Some(bias), true))
+        }
     }
 }
 
@@ -401,20 +418,4 @@ pub(crate) fn add_bias<B: GraphOps, C: CheckpointStrategy>(
         OpsKind::Tracked(prep) => prep.finish((), out),
         OpsKind::UnTracked(prep) => prep.finish(out),
     }
-}
-
-/// [`GraphOps::add_bias`] by Burn's own addition.
-pub(crate) fn broadcast_sum<B: Backend>(x: FloatTensor<B>, bias: FloatTensor<B>) -> FloatTensor<B> {
-    let width = bias.shape()[0];
-    B::float_add(x, B::float_reshape(bias, Shape::new([1, width])))
-}
-
-/// [`GraphOps::heads_dot`] by Burn's own product and sum.
-pub(crate) fn composed_heads_dot<B: Backend>(
-    x: FloatTensor<B>,
-    weight: FloatTensor<B>,
-) -> FloatTensor<B> {
-    let [rows, heads, _] = x.shape().dims();
-    let sums = B::float_sum_dim(B::float_mul(x, weight), 2);
-    B::float_reshape(sums, Shape::new([rows, heads]))
 }

@@ -103,8 +103,7 @@ const DOUBLE: DoubleBufferingArgs = DoubleBufferingArgs {
     tile_matmul: TileMatmulKind::Mma,
 };
 
-/// See [`crate::GraphOps::linear_map`], [`crate::GraphOps::linear_map_add`] and
-/// [`crate::GraphOps::linear_map_relu`].
+/// See [`crate::GraphOps::linear_map`].
 pub(crate) fn linear_map(
     x: CubeTensor,
     weight: CubeTensor,

@@ -15,7 +15,7 @@ use burn_flex::FlexTensor;
 use gemm::Parallelism;
 use rayon::prelude::*;
 
-use super::backward::broadcast_sum;
+use super::composed;
 use crate::rows::{
     flex::{elements, elements_mut, tensor, vector, with_real},
     stored::Real,
@@ -31,7 +31,7 @@ const BLOCK: [usize; 2] = [64, 512];
 const BLOCKS: usize = 64;
 /// Rows below which threads share a product in another way, as `gemm` does it.
 const MANY: usize = 1 << 10;
-/// Parts of a sum over rows, of which each takes the room of the result.
+/// Partial sums of a sum over rows, each as large as the result.
 const PARTS: usize = 32;
 /// The fewest rows of a part.
 const PART: usize = 2048;
@@ -104,8 +104,7 @@ impl<'a, T: Real + 'static> Matrix<'a, T> {
     }
 }
 
-/// See [`crate::GraphOps::linear_map`], [`crate::GraphOps::linear_map_add`] and
-/// [`crate::GraphOps::linear_map_relu`].
+/// See [`crate::GraphOps::linear_map`].
 pub(crate) fn linear_map(
     x: &FlexTensor,
     weight: &FlexTensor,
@@ -161,7 +160,7 @@ pub(crate) fn linear_map(
 /// See [`crate::GraphOps::add_bias`].
 pub(crate) fn add_bias(x: FlexTensor, bias: &FlexTensor) -> FlexTensor {
     if !is_real(&x) {
-        return broadcast_sum::<Flex>(x, bias.clone());
+        return composed::add_bias::<Flex>(x, bias.clone());
     }
     let bias = bias.to_contiguous();
     let [rows, width] = x.shape().dims();
@@ -175,7 +174,7 @@ pub(crate) fn add_bias(x: FlexTensor, bias: &FlexTensor) -> FlexTensor {
     out
 }
 
-/// The same tensor, which nobody else has if nobody had it before.
+/// Makes the tensor contiguous; only a copy if it is not.
 fn contiguous(x: FlexTensor) -> FlexTensor {
     if x.is_contiguous() {
         x
@@ -276,8 +275,7 @@ fn add_to_rows<T: Real>(rows: &mut [T], values: &[T]) {
     }
 }
 
-/// The sum of vectors of `length`, of which [`SUMMED`] are added up in order, and their sums in
-/// turn.
+/// The sum of vectors of `length`: of [`SUMMED`] in order each, then of their sums.
 fn total<T: Real>(vectors: &[Vec<T>], length: usize) -> Vec<T> {
     if vectors.len() > SUMMED {
         let sums = vectors.chunks(SUMMED).map(|part| total(part, length));

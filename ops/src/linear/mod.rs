@@ -2,12 +2,13 @@
 //! matrices.
 //!
 //! Features have a row for each node, thousands or millions, and some hundred columns; weights are
-//! small. Forward that is an ordinary product. The gradients are not: that of the weights
-//! multiplies two tall matrices to a small one, and that of the bias adds up all rows. General
-//! kernels give such a result to as many workers as it has tiles, a handful, each of which walks
-//! all nodes. Here nodes are cut in ranges, whose results are added up in order.
+//! small. The forward pass is an ordinary product. The gradients are not: the one of the weights
+//! multiplies two tall matrices to a small one, and the one of the bias adds up all rows. General
+//! kernels have one worker per tile of the result, so a handful of workers walk all nodes. Here
+//! nodes are cut in ranges, whose partial sums are added up in order (split-K).
 
 pub(crate) mod backward;
+pub(crate) mod composed;
 #[cfg(feature = "cube")]
 pub(crate) mod cube;
 #[cfg(feature = "flex")]
@@ -16,7 +17,7 @@ pub(crate) mod flex;
 use burn::backend::Dispatch;
 use burn::tensor::{DType, Shape, Tensor, module};
 
-use crate::{GraphOps, dispatch, relu, scope};
+use crate::{GraphOps, OptionalTensor, dispatch, relu, scope};
 
 /// A linear map of each row, and a bias.
 ///
@@ -87,10 +88,11 @@ pub fn linear_relu(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> 
     match bias {
         Some(bias) if !scope::is_recorded(&x) => {
             check("linear_relu", &x, &weight, Some(&bias));
-            Tensor::from_dispatch(<Dispatch as GraphOps>::linear_map_relu(
+            Tensor::from_dispatch(<Dispatch as GraphOps>::linear_map(
                 x.into_dispatch(),
                 weight.into_dispatch(),
-                bias.unsqueeze::<2>().into_dispatch(),
+                OptionalTensor::Some(bias.unsqueeze::<2>().into_dispatch()),
+                true,
             ))
         }
         bias => relu(linear(x, weight, bias)),
@@ -190,10 +192,8 @@ fn check(op: &str, x: &Tensor<2>, weight: &Tensor<2>, bias: Option<&Tensor<1>>) 
 
 fn linear_map(x: Tensor<2>, weight: Tensor<2>, term: Option<Tensor<2>>) -> Tensor<2> {
     let (x, weight) = (x.into_dispatch(), weight.into_dispatch());
-    Tensor::from_dispatch(match term {
-        Some(term) => <Dispatch as GraphOps>::linear_map_add(x, weight, term.into_dispatch()),
-        None => <Dispatch as GraphOps>::linear_map(x, weight),
-    })
+    let term = term.map(Tensor::into_dispatch).into();
+    Tensor::from_dispatch(<Dispatch as GraphOps>::linear_map(x, weight, term, false))
 }
 
 /// Products of matrices, or of batches of them, with the precision of the device.
@@ -355,7 +355,7 @@ pub fn add_bias(x: Tensor<2>, bias: Tensor<1>) -> Tensor<2> {
     Tensor::from_dispatch(<Dispatch as GraphOps>::add_bias(x, bias))
 }
 
-/// The shape of a product of batches of matrices, of which one stands for all where there is one.
+/// The shape of a product of batches of matrices; a batch of one is broadcast.
 pub(crate) fn product_shape([lhs, rhs]: [&Shape; 2]) -> Shape {
     let mut shape = lhs.clone();
     let last = shape.num_dims() - 1;

@@ -62,7 +62,7 @@ fn match_sum_kernel<F: Float, A: Float, N: Size>(
         for step in 0..STEP {
             let value = Vector::<A, N>::cast_from(v[from[step]]);
             let other = b[from[step]];
-            // NaN where one of those compared is.
+            // NaN where either side of the comparison is.
             let apart = select_many(other.is_nan(), Vector::<A, N>::cast_from(other), zero);
             let apart = select_many(own.is_nan(), Vector::<A, N>::cast_from(own), apart);
             values[step] = select_many(own.equal(&other), value, apart);
@@ -85,7 +85,7 @@ fn match_sum_kernel<F: Float, A: Float, N: Size>(
 }
 
 /// See [`crate::GraphOps::match_sum_csr`].
-pub(crate) fn match_sum(
+pub(crate) fn match_sum_csr(
     a: CubeTensor,
     b: CubeTensor,
     v: CubeTensor,

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// See [`crate::GraphOps::match_sum_csr`].
-pub(crate) fn match_sum(
+pub(crate) fn match_sum_csr(
     a: &FlexTensor,
     b: &FlexTensor,
     v: &FlexTensor,

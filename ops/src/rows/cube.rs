@@ -15,9 +15,10 @@
     reason = "the kernel macro reads the types it defines"
 )]
 
-use burn::backend::{Shape, cubecl::dtype_to_storage_type};
-use burn::tensor::DType;
+use burn::backend::{Shape, cubecl::dtype_to_storage_type, ops::FloatTensorOps as _};
+use burn::tensor::{DType, FloatDType};
 use burn_cubecl::{
+    CubeBackend,
     kernel::into_contiguous,
     ops::numeric::{empty_device_contiguous_dtype, ones_client, zeros_client},
     tensor::CubeTensor,
@@ -26,6 +27,21 @@ use cubecl::{calculate_cube_count_elemwise, cube, prelude::*};
 use kiln_core::HUB;
 
 use crate::Reduce;
+
+/// Runs `f` on tensors of a type the kernels know, and converts the result back: sums of 16 bits
+/// lose them.
+pub(crate) fn widened<const N: usize>(
+    x: [CubeTensor; N],
+    f: impl FnOnce([CubeTensor; N]) -> CubeTensor,
+) -> CubeTensor {
+    match x[0].dtype {
+        dtype @ (DType::F16 | DType::BF16 | DType::Flex32) => {
+            let x = x.map(|x| CubeBackend::float_cast(x, FloatDType::F32));
+            CubeBackend::float_cast(f(x), dtype.into())
+        }
+        _ => f(x),
+    }
+}
 
 /// Where the entries of rows come from; see the [module](super).
 pub(crate) struct Rows {
@@ -128,7 +144,17 @@ fn reduce_rows_kernel<F: Float, N: Size, P: Int, S: Int>(
 }
 
 /// Reduces each row's entries.
-pub(crate) fn reduce_rows(x: CubeTensor, from: Rows, reduce: Reduce) -> CubeTensor {
+pub(crate) fn reduce_rows(x: CubeTensor, mut from: Rows, reduce: Reduce) -> CubeTensor {
+    match from.weight.take() {
+        Some(weight) => widened([x, weight], |[x, weight]| {
+            from.weight = Some(weight);
+            reduced(x, from, reduce)
+        }),
+        None => widened([x], |[x]| reduced(x, from, reduce)),
+    }
+}
+
+fn reduced(x: CubeTensor, from: Rows, reduce: Reduce) -> CubeTensor {
     let x = into_contiguous(x);
     let rows = from.ptr.meta.shape()[0] - 1;
     let (sources, width) = (x.meta.shape()[0], row_width(x.meta.shape()));
@@ -161,7 +187,7 @@ pub(crate) fn reduce_rows(x: CubeTensor, from: Rows, reduce: Reduce) -> CubeTens
         from.source.as_ref(),
         from.weight.as_ref(),
     ]);
-    // SAFETY: a unit below `rows · vectors a row` writes only its own position of `out`; it reads
+    // SAFETY: a unit below `rows · vectors per row` writes only its own position of `out`; it reads
     // entries below `entries`, which is the length of `perm`, `source` and `weight`, and rows of
     // `x` below `sources`. Values of `ptr` and `source` are limited to those before they are used.
     unsafe {

@@ -146,8 +146,8 @@ pub(crate) fn position(id: i32) -> usize {
     usize::try_from(id.cast_unsigned()).unwrap_or(usize::MAX)
 }
 
-/// Has the processor fetch `length` values, or the first of them if there are many, while it does
-/// something else: rows that lie anywhere, of which it cannot guess the next.
+/// Prefetches `length` values, or the first of them if there are many: rows whose addresses the
+/// processor cannot predict.
 #[inline(always)]
 #[cfg_attr(
     target_arch = "x86_64",
@@ -468,7 +468,7 @@ impl<S: Stored> Scattered<S> {
         S::store(&self.0[at], value);
     }
 
-    /// Has the processor [`fetch`] some of them.
+    /// [Prefetches](fetch) some of them.
     #[inline(always)]
     pub(crate) fn fetch(&self, at: usize, length: usize) {
         fetch(&self.0, at, length);

@@ -6,7 +6,8 @@ use burn_flex::FlexTensor;
 use crate::{
     Reduce,
     rows::flex::{
-        elements, reduce_rows, row_width, sort_by_row, tensor, with_id, with_real, with_rows,
+        elements, reduce_rows, row_width, sort_by_row, tensor, widened, with_id, with_real,
+        with_rows,
     },
 };
 
@@ -17,12 +18,14 @@ pub(crate) fn scatter(
     size: usize,
     reduce: Reduce,
 ) -> FlexTensor {
-    let (x, index) = (x.to_contiguous(), index.to_contiguous());
+    let index = index.to_contiguous();
     let shape = x.shape();
     let sorted = with_id!(index, I => sort_by_row(elements!(index, I), size, "scatter", "index"));
-    with_real!(x, T => {
-        let source = |k: usize| sorted.perm[k];
-        let out = reduce_rows(elements!(x, T), row_width(&shape), &sorted.ptr, reduce, source, None);
-        tensor(out, with_rows(&shape, size))
+    widened([x], |[x]| {
+        with_real!(x, T => {
+            let source = |k: usize| sorted.perm[k];
+            let out = reduce_rows(elements!(x, T), row_width(&shape), &sorted.ptr, reduce, source, None);
+            tensor(out, with_rows(&shape, size))
+        })
     })
 }

@@ -16,7 +16,7 @@ use cubecl::{cube, prelude::*};
 
 use crate::{
     csr::cube::{Sorted, sort_by_row},
-    rows::cube::{address_type, empty, launch_dims, row_width},
+    rows::cube::{address_type, empty, launch_dims, row_width, widened},
 };
 
 #[cube(launch_unchecked, address_type = "dynamic")]
@@ -65,6 +65,10 @@ fn softmax_kernel<F: Float>(
 
 /// See [`crate::segment_softmax`]; edges with an index out of range are 0.
 pub(crate) fn segment_softmax(x: CubeTensor, index: CubeTensor, size: usize) -> CubeTensor {
+    widened([x], |[x]| softmax(x, index, size))
+}
+
+fn softmax(x: CubeTensor, index: CubeTensor, size: usize) -> CubeTensor {
     let x = into_contiguous(x);
     let width = row_width(x.meta.shape());
     let shape = x.meta.shape().clone();

@@ -4,19 +4,22 @@ use burn::backend::TensorMetadata as _;
 use burn_flex::FlexTensor;
 
 use crate::rows::{
-    flex::{Sorted, elements, row_width, sort_by_row, tensor, with_id, with_real},
+    flex::{Sorted, elements, row_width, sort_by_row, tensor, widened, with_id, with_real},
     stored::Real,
     walk::sum,
 };
 
 /// See [`crate::segment_softmax`].
 pub(crate) fn segment_softmax(x: &FlexTensor, index: &FlexTensor, size: usize) -> FlexTensor {
-    let (x, index) = (x.to_contiguous(), index.to_contiguous());
+    let index = index.to_contiguous();
     let shape = x.shape();
     let sorted = with_id!(index, I => {
         sort_by_row(elements!(index, I), size, "segment_softmax", "index")
     });
-    with_real!(x, T => tensor(softmax(elements!(x, T), row_width(&shape), &sorted), shape))
+    widened(
+        [x],
+        |[x]| with_real!(x, T => tensor(softmax(elements!(x, T), row_width(&shape), &sorted), shape)),
+    )
 }
 
 fn softmax<T: Real>(x: &[T], width: usize, sorted: &Sorted) -> Vec<T> {

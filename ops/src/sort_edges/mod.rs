@@ -100,7 +100,8 @@ fn sort(
     } else if row.dims()[0] == 0 {
         (narrow(row), narrow(col))
     } else {
-        // Sorts edges whose other end is no node behind the last row, where nobody walks.
+        // Edges whose other end is out of range are sorted behind the last row, which no kernel
+        // reads.
         let outside = col.clone().lower_elem(0);
         let outside = outside.bool_or(col.clone().greater_equal_elem(int(cols)));
         (narrow(row.mask_fill(outside, int(rows))), narrow(col))

@@ -25,7 +25,7 @@ use burn::backend::{
 };
 
 use crate::{
-    GraphOps, Reduce,
+    GraphOps, OptionalTensor, Reduce,
     rows::backward::{divide_by_degree, per_row},
 };
 
@@ -65,7 +65,14 @@ impl<B: GraphOps> Backward<B, 1> for Linear {
         let edges = ops.state;
         unary::<B, _>(ops.parents, ops.node, grads, |grad| {
             let grad = edges.undo_mean(grad);
-            B::spmm(grad, edges.dst, edges.src, edges.num_src, Reduce::Sum)
+            B::spmm(
+                grad,
+                edges.dst,
+                edges.src,
+                OptionalTensor::None,
+                edges.num_src,
+                Reduce::Sum,
+            )
         });
     }
 }
@@ -94,7 +101,14 @@ impl<B: GraphOps> Backward<B, 2> for Weighted {
             grads.register::<B>(node.id, dot);
         }
         if let Some(node) = x_node {
-            let dx = B::spmm_weighted(grad, dst, src, weight, num_src, Reduce::Sum);
+            let dx = B::spmm(
+                grad,
+                dst,
+                src,
+                OptionalTensor::Some(weight),
+                num_src,
+                Reduce::Sum,
+            );
             grads.register::<B>(node.id, dx);
         }
     }
@@ -128,7 +142,7 @@ impl<B: GraphOps> Backward<B, 1> for Extremum {
 
 /// The two forms in which edges come.
 #[derive(Clone, Debug)]
-pub(crate) enum Form<B: Backend> {
+enum Form<B: Backend> {
     /// A list; `size` destinations.
     Coo {
         /// Source of each edge.
@@ -154,15 +168,9 @@ impl<B: GraphOps> Form<B> {
         weight: Option<FloatTensor<B>>,
         reduce: Reduce,
     ) -> FloatTensor<B> {
-        match (self, weight) {
-            (Self::Coo { src, dst, size }, None) => B::spmm(x, src, dst, size, reduce),
-            (Self::Coo { src, dst, size }, Some(weight)) => {
-                B::spmm_weighted(x, src, dst, weight, size, reduce)
-            }
-            (Self::Csr { rowptr, col }, None) => B::spmm_csr(x, rowptr, col, reduce),
-            (Self::Csr { rowptr, col }, Some(value)) => {
-                B::spmm_csr_weighted(x, rowptr, col, value, reduce)
-            }
+        match self {
+            Self::Coo { src, dst, size } => B::spmm(x, src, dst, weight.into(), size, reduce),
+            Self::Csr { rowptr, col } => B::spmm_csr(x, rowptr, col, weight.into(), reduce),
         }
     }
 
@@ -216,8 +224,30 @@ impl<B: GraphOps> Form<B> {
     }
 }
 
-/// [`crate::spmm`] and [`crate::spmm_csr`] with their gradients.
-pub(crate) fn product<B: GraphOps, C: CheckpointStrategy>(
+/// [`crate::spmm`] with its gradients.
+pub(crate) fn spmm<B: GraphOps, C: CheckpointStrategy>(
+    x: FloatTensor<Autodiff<B, C>>,
+    src: IntTensor<B>,
+    dst: IntTensor<B>,
+    weight: Option<FloatTensor<Autodiff<B, C>>>,
+    size: usize,
+    reduce: Reduce,
+) -> FloatTensor<Autodiff<B, C>> {
+    product::<B, C>(x, Form::Coo { src, dst, size }, weight, reduce)
+}
+
+/// [`crate::spmm_csr`] with its gradients.
+pub(crate) fn spmm_csr<B: GraphOps, C: CheckpointStrategy>(
+    x: FloatTensor<Autodiff<B, C>>,
+    rowptr: IntTensor<B>,
+    col: IntTensor<B>,
+    value: Option<FloatTensor<Autodiff<B, C>>>,
+    reduce: Reduce,
+) -> FloatTensor<Autodiff<B, C>> {
+    product::<B, C>(x, Form::Csr { rowptr, col }, value, reduce)
+}
+
+fn product<B: GraphOps, C: CheckpointStrategy>(
     x: FloatTensor<Autodiff<B, C>>,
     form: Form<B>,
     weight: Option<FloatTensor<Autodiff<B, C>>>,
@@ -272,7 +302,7 @@ fn weighted<B: GraphOps, C: CheckpointStrategy>(
     }
 }
 
-/// The inner product of two rows an edge.
+/// The inner product of two rows per edge.
 #[derive(Debug)]
 struct EdgeDot;
 
@@ -291,11 +321,18 @@ impl<B: GraphOps> Backward<B, 2> for EdgeDot {
         let grad = grads.consume::<B>(&ops.node);
         if let Some(node) = a_node {
             let (row, col) = (row.clone(), col.clone());
-            let da = B::spmm_weighted(b, col, row, grad.clone(), rows, Reduce::Sum);
+            let da = B::spmm(
+                b,
+                col,
+                row,
+                OptionalTensor::Some(grad.clone()),
+                rows,
+                Reduce::Sum,
+            );
             grads.register::<B>(node.id, da);
         }
         if let Some(node) = b_node {
-            let db = B::spmm_weighted(a, row, col, grad, cols, Reduce::Sum);
+            let db = B::spmm(a, row, col, OptionalTensor::Some(grad), cols, Reduce::Sum);
             grads.register::<B>(node.id, db);
         }
     }

@@ -17,7 +17,9 @@ use cubecl::{cube, prelude::*};
 use crate::{
     Reduce,
     csr::cube::{Sorted, sort_by_row},
-    rows::cube::{Rows, address_type, empty, launch_dims, reduce_rows, row_width, vector_size},
+    rows::cube::{
+        Rows, address_type, empty, launch_dims, reduce_rows, row_width, vector_size, widened,
+    },
 };
 
 /// See [`crate::spmm`]; edges with an index out of range do not count.
@@ -92,13 +94,17 @@ fn edge_dot_kernel<F: Float, N: Size, I: Int, J: Int>(
     out[ABSOLUTE_POS] = sum;
 }
 
-/// See [`crate::GraphOps::edge_dot`]: one unit an edge.
+/// See [`crate::GraphOps::edge_dot`]: one unit per edge.
 pub(crate) fn edge_dot(
     a: CubeTensor,
     b: CubeTensor,
     row: CubeTensor,
     col: CubeTensor,
 ) -> CubeTensor {
+    widened([a, b], |[a, b]| dot(a, b, row, col))
+}
+
+fn dot(a: CubeTensor, b: CubeTensor, row: CubeTensor, col: CubeTensor) -> CubeTensor {
     let (a, b) = (into_contiguous(a), into_contiguous(b));
     let (row, col) = (into_contiguous(row), into_contiguous(col));
     let (rows, cols) = (a.meta.shape()[0], b.meta.shape()[0]);
@@ -186,6 +192,10 @@ pub(crate) fn match_sum(
     row: CubeTensor,
     col: CubeTensor,
 ) -> CubeTensor {
+    widened([a, b, v], |inputs| matches(inputs, row, col))
+}
+
+fn matches([a, b, v]: [CubeTensor; 3], row: CubeTensor, col: CubeTensor) -> CubeTensor {
     let [a, b, v, col] = [a, b, v, col].map(into_contiguous);
     let (rows, cols, width) = (
         a.meta.shape()[0],

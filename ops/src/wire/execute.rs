@@ -1,126 +1,95 @@
-//! Runs recorded operations, for Burn's interpreter of recordings.
+//! How recorded operations run.
 
-use burn::backend::ir::{BackendIr, CustomOpIr, HandleContainer};
+use burn::backend::ir::BackendIr;
 use burn::tensor::FloatDType;
 
-use super::GraphOp;
-use crate::{AttentionAttributes, GraphOps, aggregate, sort_edges};
+use super::{
+    recorded::GraphOp,
+    run::{Inputs, Output, Run},
+};
+use crate::{AttentionAttributes, GraphOps, Reduce, Score, Terms, aggregate, sort_edges};
 
-impl GraphOp {
-    /// Runs a recorded operation: inputs are taken from `handles`, outputs are put there.
-    ///
-    /// The record must be one that [`GraphOp::decode`] read as `self`.
-    pub(crate) fn execute<B: BackendIr + GraphOps>(
-        &self,
-        handles: &mut HandleContainer<B::Handle>,
-        desc: &CustomOpIr,
-        device: &B::Device,
-    ) {
-        let inputs = desc.inputs.as_slice();
-        let outputs = desc.outputs.as_slice();
-        let float = |handles: &mut HandleContainer<B::Handle>, i: usize| {
-            handles.get_float_tensor::<B>(&inputs[i])
-        };
-        let int = |handles: &mut HandleContainer<B::Handle>, i: usize| {
-            handles.get_int_tensor::<B>(&inputs[i])
-        };
-        match *self {
-            Self::Gather => {
-                let out = B::gather(float(handles, 0), int(handles, 1));
-                handles.register_float_tensor::<B>(&outputs[0].id, out);
-            }
+impl Run for GraphOp {
+    fn run<B: BackendIr + GraphOps>(&self, inputs: &mut Inputs<'_, B>) -> Vec<Output<B>> {
+        let outputs = &inputs.desc.outputs;
+        let (rows, dtype) = (|| outputs[0].shape[0], outputs[0].dtype);
+        let result = match *self {
+            Self::Gather => Output::Float(B::gather(inputs.float(), inputs.int())),
             Self::Scatter { size, reduce } => {
-                let out = B::scatter(float(handles, 0), int(handles, 1), size, reduce);
-                handles.register_float_tensor::<B>(&outputs[0].id, out);
+                Output::Float(B::scatter(inputs.float(), inputs.int(), size, reduce))
             }
             Self::SegmentReduce { reduce } => {
-                let out = B::segment_reduce(float(handles, 0), int(handles, 1), reduce);
-                handles.register_float_tensor::<B>(&outputs[0].id, out);
+                Output::Float(B::segment_reduce(inputs.float(), inputs.int(), reduce))
             }
             Self::SegmentSoftmax { size } => {
-                let out = B::segment_softmax(float(handles, 0), int(handles, 1), size);
-                handles.register_float_tensor::<B>(&outputs[0].id, out);
+                Output::Float(B::segment_softmax(inputs.float(), inputs.int(), size))
             }
             Self::Spmm { size, reduce } => {
-                let (x, src, dst) = (float(handles, 0), int(handles, 1), int(handles, 2));
-                let out = if inputs.len() == 4 {
-                    B::spmm_weighted(x, src, dst, float(handles, 3), size, reduce)
-                } else {
-                    B::spmm(x, src, dst, size, reduce)
-                };
-                handles.register_float_tensor::<B>(&outputs[0].id, out);
+                let (x, src, dst) = (inputs.float(), inputs.int(), inputs.int());
+                Output::Float(B::spmm(
+                    x,
+                    src,
+                    dst,
+                    inputs.last_float().into(),
+                    size,
+                    reduce,
+                ))
             }
             Self::SpmmCsr { reduce } => {
-                let (x, rowptr, col) = (float(handles, 0), int(handles, 1), int(handles, 2));
-                let out = if inputs.len() == 4 {
-                    B::spmm_csr_weighted(x, rowptr, col, float(handles, 3), reduce)
-                } else {
-                    B::spmm_csr(x, rowptr, col, reduce)
-                };
-                handles.register_float_tensor::<B>(&outputs[0].id, out);
+                let (x, rowptr, col) = (inputs.float(), inputs.int(), inputs.int());
+                Output::Float(B::spmm_csr(
+                    x,
+                    rowptr,
+                    col,
+                    inputs.last_float().into(),
+                    reduce,
+                ))
             }
             Self::EdgeDot => {
-                let (a, b) = (float(handles, 0), float(handles, 1));
-                let out = B::edge_dot(a, b, int(handles, 2), int(handles, 3));
-                handles.register_float_tensor::<B>(&outputs[0].id, out);
+                let (a, b) = (inputs.float(), inputs.float());
+                Output::Float(B::edge_dot(a, b, inputs.int(), inputs.int()))
             }
             Self::MatchSum => {
-                let (a, b, v) = (float(handles, 0), float(handles, 1), float(handles, 2));
-                let out = B::match_sum(a, b, v, int(handles, 3), int(handles, 4));
-                handles.register_float_tensor::<B>(&outputs[0].id, out);
+                let (a, b, v) = (inputs.float(), inputs.float(), inputs.float());
+                Output::Float(B::match_sum(a, b, v, inputs.int(), inputs.int()))
             }
-            Self::Degree { size } => {
-                let out = B::degree(int(handles, 0), size, FloatDType::from(outputs[0].dtype));
-                handles.register_float_tensor::<B>(&outputs[0].id, out);
-            }
+            Self::Degree { size } => Output::Float(B::degree(inputs.int(), size, dtype.into())),
             Self::CooToCsr { size } => {
-                let (rowptr, perm) = B::coo_to_csr(int(handles, 0), size);
-                handles.register_int_tensor::<B>(&outputs[0].id, rowptr);
-                handles.register_int_tensor::<B>(&outputs[1].id, perm);
+                let (rowptr, order) = B::coo_to_csr(inputs.int(), size);
+                return vec![Output::Int(rowptr), Output::Int(order)];
             }
-            Self::PtrToIndex { entries } => {
-                let out = B::ptr_to_index(int(handles, 0), entries);
-                handles.register_int_tensor::<B>(&outputs[0].id, out);
-            }
-            Self::Nonzero { .. } => {
-                let out = B::nonzero(handles.get_bool_tensor::<B>(&inputs[0]));
-                handles.register_int_tensor::<B>(&outputs[0].id, out);
-            }
+            Self::PtrToIndex { entries } => Output::Int(B::ptr_to_index(inputs.int(), entries)),
+            Self::Nonzero { .. } => Output::Int(B::nonzero(inputs.bool())),
             Self::SelfLoopPosition { size } => {
-                let out = B::self_loop_position(int(handles, 0), int(handles, 1), size);
-                handles.register_int_tensor::<B>(&outputs[0].id, out);
+                Output::Int(B::self_loop_position(inputs.int(), inputs.int(), size))
             }
             Self::Arange { start, end } => {
                 let range = crate::arange::signed(start..end);
-                let out = B::int_arange(range, device, outputs[0].dtype.into());
-                handles.register_int_tensor::<B>(&outputs[0].id, out);
+                Output::Int(B::int_arange(range, inputs.device, dtype.into()))
             }
-            Self::Dropout { prob } => {
-                let out = B::dropout(float(handles, 0), prob);
-                handles.register_float_tensor::<B>(&outputs[0].id, out);
-            }
+            Self::Dropout { prob } => Output::Float(B::dropout(inputs.float(), prob)),
             // Nothing asks for gradients here, so that the edges are sorted one way.
             Self::SpmmNormalized { self_loop } => {
-                let (x, src, dst) = (float(handles, 0), int(handles, 1), int(handles, 2));
-                let csr = sort_edges::of_list::<B>(dst, src, outputs[0].shape[0]);
-                let scale = float(handles, 3);
-                let out = B::aggregate_normalized(x, scale, csr.clone(), csr, self_loop);
-                handles.register_float_tensor::<B>(&outputs[0].id, out);
+                let (x, src, dst) = (inputs.float(), inputs.int(), inputs.int());
+                let csr = sort_edges::of_list::<B>(dst, src, rows());
+                let scale = inputs.float();
+                let terms = Terms::Nodes { scale, self_loop };
+                Output::Float(B::aggregate(x, terms, csr.clone(), csr, Reduce::Sum))
             }
             Self::SpmmWithLoops => {
-                let (x, src, dst) = (float(handles, 0), int(handles, 1), int(handles, 2));
-                let csr = sort_edges::of_list::<B>(dst, src, outputs[0].shape[0]);
-                let (weight, self_loop) = (float(handles, 3), float(handles, 4));
-                let out = B::aggregate_with_loops(x, weight, self_loop, csr.clone(), csr);
-                handles.register_float_tensor::<B>(&outputs[0].id, out);
+                let (x, src, dst) = (inputs.float(), inputs.int(), inputs.int());
+                let csr = sort_edges::of_list::<B>(dst, src, rows());
+                let (weight, self_loop) = (inputs.float(), inputs.float());
+                let terms = Terms::Loops { weight, self_loop };
+                Output::Float(B::aggregate(x, terms, csr.clone(), csr, Reduce::Sum))
             }
             Self::InverseSqrtDegree { size, self_loop } => {
-                let (src, dst) = (int(handles, 0), int(handles, 1));
+                let (src, dst) = (inputs.int(), inputs.int());
                 let csr = sort_edges::of_list::<B>(dst, src, size);
-                let dtype = FloatDType::from(outputs[0].dtype);
-                let walks = [csr.clone(), csr];
-                let out = aggregate::inverse_sqrt::<B>(walks, size, self_loop, device, dtype);
-                handles.register_float_tensor::<B>(&outputs[0].id, out);
+                let (walks, dtype) = ([csr.clone(), csr], FloatDType::from(dtype));
+                let out =
+                    aggregate::inverse_sqrt::<B>(walks, size, self_loop, inputs.device, dtype);
+                Output::Float(out)
             }
             Self::EdgeAttention {
                 size,
@@ -128,20 +97,22 @@ impl GraphOp {
                 negative_slope,
                 dropout: _,
             } => {
-                let (x, src, dst) = (float(handles, 0), int(handles, 1), int(handles, 2));
-                let (score_src, score_dst) = (float(handles, 3), float(handles, 4));
+                let sources = inputs.desc.inputs[0].shape[0];
+                let (x, src, dst) = (inputs.float(), inputs.int(), inputs.int());
+                let (score_src, score_dst) = (inputs.float(), inputs.float());
                 let options = AttentionAttributes {
                     negative_slope,
-                    loops: self_loops.then(|| size.min(inputs[0].shape[0])),
+                    loops: self_loops.then(|| size.min(sources)),
                     // As `dropout`: for training only.
                     dropout: None,
                 };
                 let csr = sort_edges::of_list::<B>(dst, src, size);
-                let seed = csr.ptr.clone();
+                let (seed, score) = (csr.ptr.clone(), Score::Gat(options));
                 let (out, _) =
-                    B::edge_attention(x, score_src, score_dst, seed, csr.clone(), csr, options);
-                handles.register_float_tensor::<B>(&outputs[0].id, out);
+                    B::edge_attention(x, score_src, score_dst, seed, csr.clone(), csr, score);
+                Output::Float(out)
             }
-        }
+        };
+        vec![result]
     }
 }

@@ -20,19 +20,19 @@ const INPUTS: usize = 10;
 /// The numbers that operations take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Input {
-    /// Features of senders, `[N, H, C]`.
+    /// Features of sources, `[N, H, C]`.
     X,
-    /// Features of receivers, `[n, H, C]`.
+    /// Features of targets, `[n, H, C]`.
     Y,
-    /// One weight an edge, `[E]`.
+    /// One weight per edge, `[E]`.
     Weight,
-    /// One weight an edge and head, `[E, H]`.
+    /// One weight per edge and head, `[E, H]`.
     Weights,
     /// Features of edges, `[E, H, C]`.
     Messages,
-    /// Scores of senders, `[N, H]`.
+    /// Scores of sources, `[N, H]`.
     ScoreSrc,
-    /// Scores of receivers, `[n, H]`.
+    /// Scores of targets, `[n, H]`.
     ScoreDst,
     /// A linear map of features, `[F, H]`.
     Matrix,
@@ -118,12 +118,12 @@ impl Layout {
 /// What a sample is made from.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
-    /// Number of senders and of receivers.
+    /// Number of sources and of targets.
     pub(crate) nodes: [usize; 2],
     /// Number of edges, every fourth or so a self loop or a copy of the one before.
     pub(crate) edges: usize,
-    /// Numbers of further edges: those that begin at one sender, and those that end at one
-    /// receiver.
+    /// Numbers of further edges: those that begin at one source, and those that end at one
+    /// target.
     pub(crate) hubs: [usize; 2],
     pub(crate) heads: usize,
     /// Features of all heads together; rounded down to a multiple of the heads.
@@ -361,7 +361,7 @@ impl Sample {
         (ptr, order)
     }
 
-    /// The edges by receiver: row pointers, senders and receivers.
+    /// The edges by target: row pointers, sources and targets.
     pub(crate) fn csr(&self) -> [Vec<usize>; 3] {
         let (ptr, order) = Self::sorted(&self.dst, self.num_dst);
         let [src, dst] = [&self.src, &self.dst].map(|end| order.iter().map(|&e| end[e]).collect());
@@ -374,7 +374,7 @@ fn coarse(numbers: &mut Numbers) -> f64 {
     f64::from(u32::try_from(numbers.below(129)).unwrap()) / 64.0 - 1.0
 }
 
-/// Pairs of sender and receiver in random order, or sorted as an adjacency has them.
+/// Pairs of source and target in random order, or sorted as an adjacency has them.
 fn edges(plan: &Plan, numbers: &mut Numbers) -> Vec<(usize, usize)> {
     let [num_src, num_dst] = plan.nodes;
     if num_src == 0 || num_dst == 0 {
@@ -413,7 +413,7 @@ fn edges(plan: &Plan, numbers: &mut Numbers) -> Vec<(usize, usize)> {
 pub(crate) struct Inputs<'a> {
     pub(crate) sample: &'a Sample,
     pub(crate) ends: Rc<Endpoints>,
-    /// Row pointers of the edges sorted by receiver, and their senders.
+    /// Row pointers of the edges sorted by target, and their sources.
     pub(crate) rowptr: Tensor<1, Int>,
     pub(crate) col: Tensor<1, Int>,
     stored: [Tensor<1>; INPUTS],
@@ -460,11 +460,11 @@ impl<'a> Inputs<'a> {
     }
 
     pub(crate) fn src(&self) -> Tensor<1, Int> {
-        self.ends.sender()
+        self.ends.source()
     }
 
     pub(crate) fn dst(&self) -> Tensor<1, Int> {
-        self.ends.receiver()
+        self.ends.target()
     }
 
     /// The edges as a list, whose sources send.

@@ -43,7 +43,7 @@ pub(crate) struct Operation {
     pub(crate) drifts: bool,
     /// Whether it has several steps, after each of which there is a tensor of the inputs' type.
     pub(crate) in_steps: bool,
-    /// Whether senders and receivers must be the same nodes.
+    /// Whether sources and targets must be the same nodes.
     square: bool,
 }
 
@@ -243,7 +243,7 @@ fn positions() -> Vec<Operation> {
             |s| degrees(&s.src, s.num_src),
         ),
         exact(
-            "degree of receivers",
+            "degree of targets",
             |t| t.ends.degree(),
             |s| degrees(&s.dst, s.num_dst),
         ),
@@ -478,7 +478,7 @@ fn aggregate_with_loops() -> Operation {
     .square()
 }
 
-/// Attention with scores of edges, and twice those of receivers for loops: no sum of three is
+/// Attention with scores of edges, and twice those of targets for loops: no sum of three is
 /// near 0.
 fn attention_with(loops: bool) -> Operation {
     let options = move |s: &Sample| Attention {

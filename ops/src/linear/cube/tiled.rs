@@ -6,7 +6,7 @@
 //! Several cubes share a multiprocessor, so that one multiplies while another waits for memory.
 //!
 //! Units multiply factors as they are ([`units`]). At less than the highest precision, factors are
-//! split in numbers of `bf16` where the device multiplies matrices of those ([`planes`]).
+//! split into terms of `bf16` where the device multiplies matrices of `bf16` ([`planes`]).
 
 mod planes;
 mod units;
@@ -217,7 +217,7 @@ pub(super) fn product(
     if inner <= CHAIN || is_batch || matches!(by, By::Planes { .. }) {
         return multiply([lhs, rhs, out], addend, matrices, by);
     }
-    // Each part is added to the sum of those before, so that the last is written to `out`.
+    // Each part is added to the sum so far; the last one writes `out`.
     let parts = inner.div_ceil(CHAIN);
     let other = empty(out, out.meta.shape().clone(), out.dtype);
     let sums = |part: usize| {

@@ -1,8 +1,8 @@
 //! Products of single precision by tensor cores for `bf16`.
 //!
 //! A factor is split in *terms* of `bf16`: the number nearest to it, the one nearest to the
-//! difference, and so on; each has 8 bits more. Products of terms are added up in single precision,
-//! those that are smaller than the last bit of the terms are left out:
+//! difference, and so on; each has 8 bits more. Products of terms are added up in single precision;
+//! products below the last bit of the terms are left out:
 //!
 //! | terms | products | largest error of a factor |
 //! |---|---|---|
@@ -59,8 +59,7 @@ const UPPER: u32 = 0xffff_0000;
 const HALF: u32 = 0x8000;
 /// The exponent of single precision: all of its bits are set in what is infinite or not a number.
 const EXPONENT: u32 = 0x7f80_0000;
-/// Vectors that rows in shared memory are longer, so that those below each other lie in other
-/// banks.
+/// Padding of rows in shared memory, in vectors: elements of a column then lie in different banks.
 const GAP: usize = 8 / VECTOR;
 
 /// Splits what a unit carries of rows in `of_row` vectors in `terms`, and writes those to shared
@@ -285,8 +284,7 @@ fn planes_kernel<N: Size>(
                 #[unroll]
                 for j in 0..across {
                     let sum = sums.index(comptime!(i * across + j));
-                    // The smallest first: of those that count, the terms' numbers add up to the
-                    // most.
+                    // Smallest products first: their terms have the highest numbers.
                     #[unroll]
                     for smaller in 0..terms {
                         let both = comptime!(terms - 1 - smaller);
@@ -461,10 +459,9 @@ pub(super) fn product(
     let Some(cubes) = matrices.cubes([ROWS, COLUMNS / VECTOR], out) else {
         return false;
     };
-    // SAFETY: rows and vectors that are read are limited to those of `lhs` and `rhs`, whose
-    // matrices are in batches of as many as `out` has; planes write the entries of their tile that
-    // `out` has, each unit those that it reads again, and read the same of the addend, or those of
-    // its row.
+    // SAFETY: reads are limited to the rows and vectors of `lhs` and `rhs`, which have as many
+    // matrices as `out`. Planes write their tile where it lies within `out`, and a unit reads again
+    // only what it has written. The addend has the shape of `out`, or of one of its rows.
     unsafe {
         planes_kernel::launch_unchecked(
             &out.client,

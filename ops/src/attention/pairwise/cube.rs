@@ -1,9 +1,10 @@
 //! Attention that compares rows, on GPUs: a group of units for each row and head.
 //!
-//! A group holds the receiver's features of one head. For each entry it reads the sender's, whose
+//! A group holds the target's features of one head. For each entry it reads the source's, whose
 //! product with its own, summed over the group's units by operations of planes, is the score. All
-//! units then know it, and the sender's features, still in registers, are added as in
-//! [`cube`](crate::attention::cube). On a device without operations of planes a group is one unit.
+//! units then know it, and the source's features, still in registers, are added as in
+//! [`cube`](crate::attention::gat::cube). On a device without operations of planes a group is one
+//! unit.
 
 #![expect(
     unsafe_code,
@@ -22,10 +23,9 @@ use burn::backend::{Shape, cubecl::dtype_to_storage_type};
 use burn_cubecl::{CubeBackend, tensor::CubeTensor};
 use cubecl::{cube, prelude::*};
 
-use super::DotAttentionAttributes;
 use crate::{
-    AttentionAttributes, CsrTensors,
-    attention::cube::parts::{
+    AttentionAttributes, CsrTensors, DotAttentionAttributes,
+    attention::gat::cube::parts::{
         Options, PARTS, Place, count_entries, find_entry, keep, merge, push, read_seed,
         write_output,
     },
@@ -44,11 +44,11 @@ const AT_ONCE: usize = 4 * STEP;
 /// Features to compare and to add up, contiguous and of one type.
 #[derive(Clone)]
 struct Features {
-    /// The receivers' rows.
+    /// The targets' rows.
     query: CubeTensor,
-    /// The senders' rows that are added up.
+    /// The sources' rows that are added up.
     value: CubeTensor,
-    /// The senders' rows that are compared, if they are others.
+    /// The sources' rows that are compared, if they are others.
     key: Option<CubeTensor>,
     /// What is learned, if rows are compared by their sum and not by their product.
     att: Option<CubeTensor>,
@@ -329,7 +329,7 @@ fn attend(
     (out, lse)
 }
 
-/// See [`crate::GraphOps::edge_attention_v2`].
+/// See [`crate::GraphOps::edge_attention`].
 pub(crate) fn edge_attention_v2(
     inputs: [CubeTensor; 3],
     seed: CubeTensor,
@@ -339,7 +339,7 @@ pub(crate) fn edge_attention_v2(
     attend(Features::joint(inputs), csr, Options::of(options, seed))
 }
 
-/// See [`crate::GraphOps::dot_attention`].
+/// See [`crate::GraphOps::edge_attention`].
 pub(crate) fn dot_attention(
     inputs: [CubeTensor; 3],
     seed: CubeTensor,

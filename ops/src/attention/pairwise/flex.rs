@@ -1,6 +1,6 @@
 //! Attention that compares rows, on the CPU.
 //!
-//! The gradient walks the edges by sender first. For each block of a sender's entries:
+//! The gradient walks the edges by source first. For each block of a source's entries:
 //!
 //! ```text
 //! s, d      = score(k_j, q_i), ⟨v_j, g_i⟩            products of two rows
@@ -10,7 +10,7 @@
 //! dk_j     += Σ ds · score'(k_j, q_i)
 //! ```
 //!
-//! Then it walks them by receiver, `dq_i = Σ ds · score'(q_i, k_j)`, and there also adds up the
+//! Then it walks them by target, `dq_i = Σ ds · score'(q_i, k_j)`, and there also adds up the
 //! gradient of what the score itself has to learn.
 
 use core::ops::Range;
@@ -19,12 +19,14 @@ use burn::backend::{Flex, Shape, TensorMetadata as _, ops::FloatTensorOps as _};
 use burn_flex::FlexTensor;
 use rayon::prelude::*;
 
-use super::DotAttentionAttributes;
 use crate::{
-    AttentionAttributes, CsrTensors,
-    attention::flex::{
-        Drop, Entries, Products, ScoreGradients, Scores, SumTile, attend, delta, drawn, leaky,
-        steepness,
+    AttentionAttributes, CsrTensors, DotAttentionAttributes,
+    attention::{
+        SavedAttention,
+        gat::flex::{
+            Drop, Entries, Products, ScoreGradients, Scores, SumTile, attend, delta, drawn, leaky,
+            steepness,
+        },
     },
     rows::{
         flex::{elements, row_width, tensor, widened, with_real},
@@ -38,9 +40,9 @@ const STRIP: usize = 128;
 
 /// A score of two rows of features, which enter it alike.
 trait Pair<T>: Copy + Sync {
-    /// Whether the senders' rows that are compared are also those that are added up.
+    /// Whether the sources' rows are both compared and added up.
     const SHARED: bool;
-    /// Whether the score has something to learn, as many numbers as a row.
+    /// Whether the score has a learned vector of a row's width.
     const LEARNS: bool;
 
     /// What each of the features from `at` on adds to the score, less a factor.
@@ -223,7 +225,7 @@ impl<T: Real, P: Pair<T>, const LEARNED: bool> Tile for DeriveTile<'_, T, P, LEA
     }
 }
 
-/// Features of the receivers, and of the senders to compare and to add up.
+/// Features of the targets, and of the sources to compare and to add up.
 struct Features<'a, T, P> {
     pair: P,
     query: &'a [T],
@@ -310,8 +312,8 @@ impl<T: Real, P: Pair<T>> Features<'_, T, P> {
         if self.heads == 0 {
             return [const { Vec::new() }; 4];
         }
-        let ([dvalue, dkey], dscore) = self.by_sender(saved, walks, extra);
-        let [dquery, learned] = self.by_receiver(&dscore, &walks[0], extra);
+        let ([dvalue, dkey], dscore) = self.by_source(saved, walks, extra);
+        let [dquery, learned] = self.by_target(&dscore, &walks[0], extra);
         let learned = if P::LEARNS {
             sum_rows(&learned, self.width)
         } else {
@@ -321,7 +323,7 @@ impl<T: Real, P: Pair<T>> Features<'_, T, P> {
     }
 
     /// The gradients of values and keys, and those of the scores by edge and head.
-    fn by_sender(
+    fn by_source(
         &self,
         [out, lse, grad]: [&[T]; 3],
         [csr, transposed]: &[Walk<'_>; 2],
@@ -409,8 +411,8 @@ impl<T: Real, P: Pair<T>> Features<'_, T, P> {
         ([dvalue, dkey], dscore)
     }
 
-    /// The gradients of queries, and what each receiver adds to that of what is learned.
-    fn by_receiver(&self, dscore: &ScoreGradients<T>, csr: &Walk<'_>, extra: Extra) -> [Vec<T>; 2] {
+    /// The gradients of queries, and what each target adds to that of what is learned.
+    fn by_target(&self, dscore: &ScoreGradients<T>, csr: &Walk<'_>, extra: Extra) -> [Vec<T>; 2] {
         let (width, heads) = (self.width, self.heads);
         let learned_width = if P::LEARNS { width } else { 0 };
         let mut dquery = vec![T::ZERO; csr.rows() * width];
@@ -574,11 +576,9 @@ fn narrowed<const N: usize>(gradients: [FlexTensor; N], like: &FlexTensor) -> [F
     gradients.map(|gradient| Flex::float_cast(gradient, like.dtype().into()))
 }
 
-/// See [`crate::GraphOps::edge_attention_v2`].
+/// See [`crate::GraphOps::edge_attention`].
 pub(crate) fn edge_attention_v2(
-    x_src: &FlexTensor,
-    x_dst: &FlexTensor,
-    att: &FlexTensor,
+    [x_src, x_dst, att]: [&FlexTensor; 3],
     seed: &FlexTensor,
     csr: &CsrTensors<Flex>,
     options: AttentionAttributes,
@@ -596,11 +596,9 @@ pub(crate) fn edge_attention_v2(
     })
 }
 
-/// See [`crate::GraphOps::dot_attention`].
+/// See [`crate::GraphOps::edge_attention`].
 pub(crate) fn dot_attention(
-    query: &FlexTensor,
-    key: &FlexTensor,
-    value: &FlexTensor,
+    [query, key, value]: [&FlexTensor; 3],
     seed: &FlexTensor,
     csr: &CsrTensors<Flex>,
     options: DotAttentionAttributes,
@@ -618,21 +616,21 @@ pub(crate) fn dot_attention(
     })
 }
 
-/// See [`crate::GraphOps::edge_attention_v2_backward`].
+/// See [`crate::GraphOps::edge_attention_backward`].
 pub(crate) fn edge_attention_v2_backward(
-    x_src: &FlexTensor,
-    x_dst: &FlexTensor,
-    att: &FlexTensor,
-    out: &FlexTensor,
-    lse: &FlexTensor,
-    grad: &FlexTensor,
-    seed: &FlexTensor,
-    csr: &CsrTensors<Flex>,
-    transposed: &CsrTensors<Flex>,
+    [x_src, x_dst, att]: [&FlexTensor; 3],
+    saved: &SavedAttention<Flex>,
+    csrs: [&CsrTensors<Flex>; 2],
     options: AttentionAttributes,
 ) -> (FlexTensor, FlexTensor, FlexTensor) {
+    let SavedAttention {
+        out,
+        lse,
+        grad,
+        seed,
+    } = saved;
     let extra = Extra::new(options.loops, options.dropout, seed);
-    let (csr, transposed) = (Contiguous::new(csr), Contiguous::new(transposed));
+    let [csr, transposed] = csrs.map(Contiguous::new);
     let shapes = [x_src, x_dst, att].map(FlexTensor::shape);
     let inputs = [x_src, x_dst, att, out, lse, grad];
     let (dsrc, rest) = widened_first(inputs, |[x_src, x_dst, att, out, lse, grad]| {
@@ -650,21 +648,21 @@ pub(crate) fn edge_attention_v2_backward(
     (dsrc, ddst, datt)
 }
 
-/// See [`crate::GraphOps::dot_attention_backward`].
+/// See [`crate::GraphOps::edge_attention_backward`].
 pub(crate) fn dot_attention_backward(
-    query: &FlexTensor,
-    key: &FlexTensor,
-    value: &FlexTensor,
-    out: &FlexTensor,
-    lse: &FlexTensor,
-    grad: &FlexTensor,
-    seed: &FlexTensor,
-    csr: &CsrTensors<Flex>,
-    transposed: &CsrTensors<Flex>,
+    [query, key, value]: [&FlexTensor; 3],
+    saved: &SavedAttention<Flex>,
+    csrs: [&CsrTensors<Flex>; 2],
     options: DotAttentionAttributes,
 ) -> (FlexTensor, FlexTensor, FlexTensor) {
+    let SavedAttention {
+        out,
+        lse,
+        grad,
+        seed,
+    } = saved;
     let extra = Extra::new(None, options.dropout, seed);
-    let (csr, transposed) = (Contiguous::new(csr), Contiguous::new(transposed));
+    let [csr, transposed] = csrs.map(Contiguous::new);
     let shapes = [query, key, value].map(FlexTensor::shape);
     let inputs = [query, key, value, out, lse, grad];
     let (dquery, rest) = widened_first(inputs, |[query, key, value, out, lse, grad]| {

@@ -1,19 +1,19 @@
 //! The gradient of attention that compares rows, on GPUs.
 //!
-//! Senders walk their edges first. A group holds the sender's features of one head, reads the
-//! receivers' features and their gradient `g`, and with them and the stored logarithms computes the
+//! Sources walk their edges first. A group holds the source's features of one head, reads the
+//! targets' features and their gradient `g`, and with them and the stored logarithms computes the
 //! weights again:
 //!
 //! ```text
-//! delta_i = ⟨g_i, out_i⟩                           a kernel before: one number for a receiver
+//! delta_i = ⟨g_i, out_i⟩                           a kernel before: one number for a target
 //! α       = exp(s - lse_i)
 //! ds      = α · (keep · ⟨g_i, v_j⟩ - delta_i)
 //! dv_j    = Σ α · keep · g_i        dk_j = Σ ds · ∂s/∂k
 //! ```
 //!
-//! `ds` is stored by edge and head. Where rows are multiplied, `dq_i` is the sum of the senders'
-//! rows with these weights, which is [`aggregate`]. Where they are joined, receivers walk their
-//! edges and read the senders' features again:
+//! `ds` is stored by edge and head. Where rows are multiplied, `dq_i` is the sum of the sources'
+//! rows with these weights, which is [`aggregate`]. Where they are joined, targets walk their
+//! edges and read the sources' features again:
 //!
 //! ```text
 //! u = k_j + q_i        dq_i = att · Σ ds · LeakyReLU'(u)        datt = Σ_i Σ ds · LeakyReLU(u)
@@ -28,11 +28,11 @@ use cubecl::{cube, prelude::*};
 use super::{Features, part, steepness, steps};
 use crate::{
     AttentionAttributes, CsrTensors, DotAttentionAttributes, Reduce,
-    aggregate::cube::aggregate,
+    aggregate::{Terms, cube::aggregate},
     attention::{
-        Saved,
-        cube::{
-            FACTS, facts,
+        SavedAttention,
+        gat::cube::{
+            PER_TARGET, of_targets,
             parts::{Options, Place, count_entries, find_entry, keep, read_seed, write_sums},
         },
     },
@@ -46,17 +46,17 @@ use crate::{
     },
 };
 
-/// Most vectors of a unit where receivers walk.
+/// Most vectors of a unit where targets walk.
 const SLOTS: usize = 2;
 
 #[cube(launch_unchecked, address_type = "dynamic")]
-fn sender_kernel<F: Float, A: Float, N: Size, M: Size>(
+fn source_kernel<F: Float, A: Float, N: Size, M: Size>(
     query: &Tensor<Vector<F, N>>,
     value: &Tensor<Vector<F, N>>,
     key: ComptimeOption<&Tensor<Vector<F, N>>>,
     att: ComptimeOption<&Tensor<Vector<F, N>>>,
     grad: &Tensor<Vector<F, N>>,
-    facts: &Tensor<Vector<A, M>>,
+    per_target: &Tensor<Vector<A, M>>,
     ptr: &Tensor<i32>,
     col: &Tensor<i32>,
     edge: &Tensor<i32>,
@@ -171,7 +171,7 @@ fn sender_kernel<F: Float, A: Float, N: Size, M: Size>(
             if comptime!(!joint) {
                 score *= A::cast_from(factor);
             }
-            let known = facts[from[step]];
+            let known = per_target[from[step]];
             let alpha = (score - known.extract(1usize)).exp();
             let alpha = select(counts[step] == 1u32, alpha, A::new(0.0_f32));
             let mut kept = A::new(1.0_f32);
@@ -232,8 +232,8 @@ fn sender_kernel<F: Float, A: Float, N: Size, M: Size>(
     }
 }
 
-/// What [`by_sender`] computes.
-struct BySender {
+/// What [`by_source`] computes.
+struct BySource {
     dvalue: CubeTensor,
     dkey: Option<CubeTensor>,
     /// By edge and head, of the type of sums; with a factor, if rows are multiplied.
@@ -241,12 +241,12 @@ struct BySender {
 }
 
 /// The gradients of values and keys, and of scores.
-fn by_sender(
+fn by_source(
     features: Features,
-    saved: Saved<CubeBackend>,
+    saved: SavedAttention<CubeBackend>,
     sorted: &Sorted,
     options: &Options,
-) -> BySender {
+) -> BySource {
     let Features {
         query,
         value,
@@ -259,7 +259,7 @@ fn by_sender(
     let (edges, loops) = (sorted.edges, options.loops);
     let lanes = Lanes::within_plane(&value, width);
     let out = cast(saved.out, dtype);
-    let facts = facts(&grad, out, None, cast(saved.lse, sum), &lanes);
+    let per_target = of_targets(&grad, out, None, cast(saved.lse, sum), &lanes);
     let dvalue = empty(&value, value.meta.shape().clone(), dtype);
     let dkey = key
         .is_some()
@@ -269,27 +269,27 @@ fn by_sender(
     let stride = if dkey.is_some() { 2 * row } else { row };
     let partial = sorted.partial(stride, sum);
     let (cubes, dim) = lanes.launch_dims(&value, sorted.walks() * heads);
-    let tensors = [&query, &value, &facts, &dscore, &partial, &sorted.edge];
+    let tensors = [&query, &value, &per_target, &dscore, &partial, &sorted.edge];
     // SAFETY: sorted edges are right by construction: entries of a row are below the number of
     // edges, a row of the edges is one of `value` and `key`, `col` one of `query`, `grad` and
-    // `facts`, and a loop is both; each edge and each loop has a row of `dscore`, which its group
-    // alone writes. A group writes its own row and head of `dvalue` and `dkey`, or of `partial`, a
-    // unit vectors below `width`. What groups behind the last walk read is there, and they write
-    // nothing.
+    // `per_target`, and a loop is both; each edge and each loop has a row of `dscore`, which its
+    // group alone writes. A group writes its own row and head of `dvalue` and `dkey`, or of
+    // `partial`, a unit vectors below `width`. What groups behind the last walk read is there, and
+    // they write nothing.
     unsafe {
-        sender_kernel::launch_unchecked(
+        source_kernel::launch_unchecked(
             &value.client.clone(),
             cubes,
             dim,
             address_type(tensors.map(Some)),
             lanes.vector,
-            FACTS,
+            PER_TARGET,
             query.into_tensor_arg(),
             value.into_tensor_arg(),
             key.map(CubeTensor::into_tensor_arg).into(),
             att.map(CubeTensor::into_tensor_arg).into(),
             grad.into_tensor_arg(),
-            facts.into_tensor_arg(),
+            per_target.into_tensor_arg(),
             sorted.ptr.clone().into_tensor_arg(),
             sorted.col.clone().into_tensor_arg(),
             sorted.edge.clone().into_tensor_arg(),
@@ -319,7 +319,7 @@ fn by_sender(
     if let Some(dkey) = &dkey {
         sorted.merge(&partial, [stride, row, row], dkey, Reduce::Sum);
     }
-    BySender {
+    BySource {
         dvalue,
         dkey,
         dscore,
@@ -327,7 +327,7 @@ fn by_sender(
 }
 
 #[cube(launch_unchecked, address_type = "dynamic")]
-fn receiver_kernel<F: Float, A: Float, N: Size>(
+fn target_kernel<F: Float, A: Float, N: Size>(
     query: &Tensor<Vector<F, N>>,
     value: &Tensor<Vector<F, N>>,
     att: &Tensor<Vector<F, N>>,
@@ -444,7 +444,7 @@ fn receiver_kernel<F: Float, A: Float, N: Size>(
 }
 
 /// The gradients of `x_dst` and `att` from those of the scores.
-fn by_receiver(
+fn by_target(
     [x_src, x_dst, att]: [CubeTensor; 3],
     dscore: CubeTensor,
     csr: &Sorted,
@@ -467,7 +467,7 @@ fn by_receiver(
     // `dscore` has a row for each edge and each loop. A group writes its own head of its walk's row
     // of `learned`, and of its own row of `ddst` or `partial`, a unit vectors below `width`.
     unsafe {
-        receiver_kernel::launch_unchecked(
+        target_kernel::launch_unchecked(
             &ddst.client,
             cubes,
             dim,
@@ -509,12 +509,11 @@ fn is_empty(like: &Features, csr: &Sorted, options: &Options) -> bool {
         == 0
 }
 
-/// See [`crate::GraphOps::edge_attention_v2_backward`].
+/// See [`crate::GraphOps::edge_attention_backward`].
 pub(crate) fn edge_attention_v2_backward(
     inputs: [CubeTensor; 3],
-    saved: Saved<CubeBackend>,
-    csr: CsrTensors<CubeBackend>,
-    transposed: CsrTensors<CubeBackend>,
+    saved: SavedAttention<CubeBackend>,
+    [csr, transposed]: [CsrTensors<CubeBackend>; 2],
     options: AttentionAttributes,
 ) -> (CubeTensor, CubeTensor, CubeTensor) {
     let types = inputs.each_ref().map(|input| input.dtype);
@@ -528,8 +527,8 @@ pub(crate) fn edge_attention_v2_backward(
     } else {
         let dtype = features.value.dtype;
         let inputs = inputs.map(|input| cast(input, dtype));
-        let BySender { dvalue, dscore, .. } = by_sender(features, saved, &transposed, &options);
-        let [ddst, datt] = by_receiver(inputs, dscore, &csr, &options);
+        let BySource { dvalue, dscore, .. } = by_source(features, saved, &transposed, &options);
+        let [ddst, datt] = by_target(inputs, dscore, &csr, &options);
         [dvalue, ddst, datt]
     };
     let [dsrc, ddst, datt] = gradients;
@@ -540,12 +539,11 @@ pub(crate) fn edge_attention_v2_backward(
     )
 }
 
-/// See [`crate::GraphOps::dot_attention_backward`].
+/// See [`crate::GraphOps::edge_attention_backward`].
 pub(crate) fn dot_attention_backward(
     inputs: [CubeTensor; 3],
-    saved: Saved<CubeBackend>,
-    csr: CsrTensors<CubeBackend>,
-    transposed: CsrTensors<CubeBackend>,
+    saved: SavedAttention<CubeBackend>,
+    [csr, transposed]: [CsrTensors<CubeBackend>; 2],
     options: DotAttentionAttributes,
 ) -> (CubeTensor, CubeTensor, CubeTensor) {
     let types = inputs.each_ref().map(|input| input.dtype);
@@ -559,10 +557,10 @@ pub(crate) fn dot_attention_backward(
     } else {
         let [_, key, _] = inputs;
         let key = cast(key, features.value.dtype);
-        let by_sender = by_sender(features, saved, &transposed, &options);
-        let dquery = aggregate(key, Some(by_sender.dscore), csr, Reduce::Sum);
-        let dkey = by_sender.dkey.expect("keys are rows of their own");
-        [dquery, dkey, by_sender.dvalue]
+        let by_source = by_source(features, saved, &transposed, &options);
+        let dquery = aggregate(key, Terms::Edges(by_source.dscore), csr, Reduce::Sum);
+        let dkey = by_source.dkey.expect("keys are rows of their own");
+        [dquery, dkey, by_source.dvalue]
     };
     let [dquery, dkey, dvalue] = gradients;
     (

@@ -1,17 +1,17 @@
-//! Attention whose scores compare rows of features: the receiver's and the sender's.
+//! Attention whose scores compare rows of features: the target's and the source's.
 //!
-//! Such a score reads as many numbers of a sender as the weighted sum does, and there are as many
-//! of them as edges and heads. So a receiver's edges are still read once: each sender's row gives
+//! Such a score reads as many numbers of a source as the weighted sum does, and there are as many
+//! of them as edges and heads. So a target's edges are still read once: each source's row gives
 //! the score first and is then added up, while it is at hand.
 //!
 //! ```text
-//!           sender j        receiver i      score of features k, q         derivative by k
+//!           source j        target i      score of features k, q         derivative by k
 //! joint     x_src           x_dst           Σ a · LeakyReLU(k + q)         a · LeakyReLU'(k + q)
 //! dot       key             query           scale · Σ k · q                scale · q
 //! ```
 //!
-//! What is added up is `x_src` again, or `value`. Gradients walk the edges twice: by sender, where
-//! scores are computed again, and by receiver, with the scores' gradients of the first walk.
+//! What is added up is `x_src` again, or `value`. Gradients walk the edges twice: by source, where
+//! scores are computed again, and by target, with the scores' gradients of the first walk.
 
 #[cfg(feature = "cube")]
 pub(crate) mod cube;
@@ -19,33 +19,16 @@ pub(crate) mod cube;
 pub(crate) mod flex;
 
 use burn::backend::Dispatch;
-use burn::tensor::{Int, Tensor};
+use burn::tensor::Tensor;
 
-use super::{AttentionOptions, csrs, parts, split_dropout};
+use super::{
+    options::{AttentionOptions, DotAttentionOptions, csrs, split_dropout},
+    parts,
+    score::{DotAttentionAttributes, Score},
+};
 use crate::{Endpoints, GraphOps, edge_dot, leaky_relu};
 
-/// What [`dot_attention`] does beside weighing.
-#[derive(Clone, Debug)]
-pub struct DotAttentionOptions {
-    /// What inner products are multiplied with: usually one over the root of the number of
-    /// channels.
-    pub scale: f64,
-    /// As in [`AttentionOptions`].
-    pub dropout: f64,
-    /// As in [`AttentionOptions`].
-    pub seed: Option<Tensor<1, Int>>,
-}
-
-/// [`DotAttentionOptions`] without the seed of the dropout, which is a tensor.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct DotAttentionAttributes {
-    /// As in the options.
-    pub scale: f64,
-    /// Probability with which a weight is dropped. If there is none, the seed is not read.
-    pub dropout: Option<f64>,
-}
-
-/// Weighs the rows of the senders by a softmax of joint scores, by heads, as the second form of
+/// Weighs the rows of the sources by a softmax of joint scores, by heads, as the second form of
 /// graph attention (GATv2) does.
 ///
 /// ```text
@@ -54,7 +37,7 @@ pub struct DotAttentionAttributes {
 /// out[i,h] = Σ_j  α_ji,h · x_src[j, h]
 /// ```
 ///
-/// The sums run over the edges `j → i` and the loops that `options` adds. A receiver without any
+/// The sums run over the edges `j → i` and the loops that `options` adds. A target without any
 /// gets zeros. Unlike those of [`edge_attention`](crate::edge_attention()), scores need every
 /// channel of both ends. Still no tensor of size `E × C` is made, neither here nor by the
 /// gradients, which are those of `x_src`, `x_dst` and `att`.
@@ -70,8 +53,7 @@ pub struct DotAttentionAttributes {
 /// [`segment_softmax`](crate::segment_softmax). GPUs compute with single precision where features
 /// have 16 bits.
 ///
-/// In a recording it is written down as its parts, one of which has a row of features for each
-/// edge.
+/// In a recording it is written down as its parts, which include a row of features per edge.
 ///
 /// # Panics
 /// If the shapes disagree, the probability of the dropout is not in `[0, 1]`, or there is a seed in
@@ -101,21 +83,21 @@ pub fn edge_attention_v2(
 ) -> Tensor<3> {
     let [_, heads, channels] = x_src.dims();
     let rows = |count: usize| [count, heads, channels];
-    let (senders, receivers) = (ends.num_senders(), ends.num_receivers());
+    let (sources, targets) = (ends.num_sources(), ends.num_targets());
     assert!(
-        x_src.dims() == rows(senders)
-            && x_dst.dims() == rows(receivers)
+        x_src.dims() == rows(sources)
+            && x_dst.dims() == rows(targets)
             && att.dims() == [heads, channels],
         "edge_attention_v2: expected shapes {:?}, {:?} and {:?}, got {:?}, {:?} and {:?}",
-        rows(senders),
-        rows(receivers),
+        rows(sources),
+        rows(targets),
         [heads, channels],
         x_src.dims(),
         x_dst.dims(),
         att.dims()
     );
     let devices = [x_src.device(), x_dst.device(), att.device()];
-    if !ends.walks_sorted(&x_src) {
+    if !ends.has_sorted_kernels(&x_src) {
         let score = |sums: Tensor<3>| {
             let products = leaky_relu(sums, options.negative_slope) * att.clone().unsqueeze();
             products.sum_dim(2).squeeze_dim::<2>(2)
@@ -127,19 +109,19 @@ pub fn edge_attention_v2(
     }
     let [csr, transposed] = csrs(ends, &devices);
     let (attributes, seed) = options.split(&devices[0], ends, &csr);
-    let (out, _) = <Dispatch as GraphOps>::edge_attention_v2(
+    let (out, _) = <Dispatch as GraphOps>::edge_attention(
         x_src.into_dispatch(),
         x_dst.into_dispatch(),
         att.into_dispatch(),
         seed,
         csr,
         transposed,
-        attributes,
+        Score::GatV2(attributes),
     );
     Tensor::from_dispatch(out)
 }
 
-/// Weighs the values of the senders by a softmax of inner products, by heads, as transformers do,
+/// Weighs the values of the sources by a softmax of inner products, by heads, as transformers do,
 /// among neighbours.
 ///
 /// ```text
@@ -148,7 +130,7 @@ pub fn edge_attention_v2(
 /// out[i,h] = Σ_j  α_ji,h · value[j, h]
 /// ```
 ///
-/// The sums run over the edges `j → i`. A receiver without any gets zeros. No tensor of size `E ×
+/// The sums run over the edges `j → i`. A target without any gets zeros. No tensor of size `E ×
 /// C` is made, neither here nor by the gradients.
 ///
 /// Source: Vaswani et al., Attention is all you need, 2017, arXiv:1706.03762; on graphs Shi et al.,
@@ -188,16 +170,16 @@ pub fn dot_attention(
 ) -> Tensor<3> {
     let [_, heads, channels] = query.dims();
     let rows = |count: usize| [count, heads, channels];
-    let (senders, receivers) = (rows(ends.num_senders()), rows(ends.num_receivers()));
+    let (sources, targets) = (rows(ends.num_sources()), rows(ends.num_targets()));
     assert!(
-        query.dims() == receivers && key.dims() == senders && value.dims() == senders,
-        "dot_attention: expected shapes {receivers:?}, {senders:?} and {senders:?}, got {:?}, {:?} and {:?}",
+        query.dims() == targets && key.dims() == sources && value.dims() == sources,
+        "dot_attention: expected shapes {targets:?}, {sources:?} and {sources:?}, got {:?}, {:?} and {:?}",
         query.dims(),
         key.dims(),
         value.dims()
     );
     let devices = [query.device(), key.device(), value.device()];
-    if !ends.walks_sorted(&query) {
+    if !ends.has_sorted_kernels(&query) {
         let scores = edge_dot(query, key, ends).mul_scalar(options.scale);
         let drop = (options.dropout, options.seed.is_some());
         return parts::sum(value, ends.softmax(scores), ends, drop);
@@ -208,14 +190,14 @@ pub fn dot_attention(
         scale: options.scale,
         dropout,
     };
-    let (out, _) = <Dispatch as GraphOps>::dot_attention(
+    let (out, _) = <Dispatch as GraphOps>::edge_attention(
         query.into_dispatch(),
         key.into_dispatch(),
         value.into_dispatch(),
         seed,
         csr,
         transposed,
-        attributes,
+        Score::Dot(attributes),
     );
     Tensor::from_dispatch(out)
 }

@@ -1,17 +1,17 @@
 //! The gradient of attention along sorted edges on GPUs.
 //!
-//! Senders walk their edges, so that what they add up is their own. A group holds the sender's row
-//! of one head, reads the receivers' rows of the gradient `g`, and with them and the stored
+//! Sources walk their edges, so that what they add up is their own. A group holds the source's row
+//! of one head, reads the targets' rows of the gradient `g`, and with them and the stored
 //! logarithms computes the weights again:
 //!
 //! ```text
-//! delta_i = ⟨g_i, out_i⟩                             a kernel before: one number for a receiver
+//! delta_i = ⟨g_i, out_i⟩                             a kernel before: one number for a target
 //! α       = exp(s - lse_i)
 //! ds      = α · (keep · ⟨g_i, x_j⟩ - delta_i) · (s's slope)
-//! dx_j    = Σ α · keep · g_i        dscore_src_j = Σ ds        dscore_dst_i = Σ ds, by receiver
+//! dx_j    = Σ α · keep · g_i        dscore_src_j = Σ ds        dscore_dst_i = Σ ds, by target
 //! ```
 //!
-//! `ds` is stored by edge and head, and receivers add it up afterwards. Inner products are sums
+//! `ds` is stored by edge and head, and targets add it up afterwards. Inner products are sums
 //! over a group's units, by operations of planes; on a device without those a group is one unit.
 
 use burn::backend::{Shape, cubecl::dtype_to_storage_type};
@@ -21,7 +21,8 @@ use cubecl::{cube, prelude::*};
 use super::parts::{Options, Place, count_entries, find_entry, keep, leaky, read_seed, write_sums};
 use crate::{
     AttentionAttributes, CsrTensors, Reduce,
-    aggregate::cube::aggregate,
+    aggregate::{Terms, cube::aggregate},
+    attention::SavedAttention,
     rows::{
         cube::{address_type, empty, launch_dims},
         lanes::{
@@ -31,17 +32,17 @@ use crate::{
     },
 };
 
-/// Numbers that are kept together for a receiver and head: score, logarithm, `delta`, and nothing.
-pub(crate) const FACTS: usize = 4;
+/// Numbers that are kept together for a target and head: score, logarithm, `delta`, and nothing.
+pub(crate) const PER_TARGET: usize = 4;
 
-/// Gathers what senders need of a receiver and head, so that they find it in one place.
+/// Gathers what sources need of a target and head next to each other.
 #[cube(launch_unchecked, address_type = "dynamic")]
-fn facts_kernel<F: Float, A: Float, N: Size, M: Size>(
+fn of_targets_kernel<F: Float, A: Float, N: Size, M: Size>(
     grad: &Tensor<Vector<F, N>>,
     out: &Tensor<Vector<F, N>>,
     score_dst: ComptimeOption<&Tensor<A>>,
     lse: &Tensor<A>,
-    facts: &mut Tensor<Vector<A, M>>,
+    per_target: &mut Tensor<Vector<A, M>>,
     tasks: usize,
     width: usize,
     #[comptime] lanes: usize,
@@ -68,7 +69,7 @@ fn facts_kernel<F: Float, A: Float, N: Size, M: Size>(
         }
         numbers.insert(1usize, lse[row]);
         numbers.insert(2usize, delta);
-        facts[row] = numbers;
+        per_target[row] = numbers;
     }
 }
 
@@ -76,7 +77,7 @@ fn facts_kernel<F: Float, A: Float, N: Size, M: Size>(
 fn gradient_kernel<F: Float, A: Float, N: Size, M: Size>(
     x: &Tensor<Vector<F, N>>,
     score_src: &Tensor<A>,
-    facts: &Tensor<Vector<A, M>>,
+    per_target: &Tensor<Vector<A, M>>,
     grad: &Tensor<Vector<F, N>>,
     ptr: &Tensor<i32>,
     col: &Tensor<i32>,
@@ -159,7 +160,7 @@ fn gradient_kernel<F: Float, A: Float, N: Size, M: Size>(
                 products += values[step * slots + slot] * own[slot];
             }
             let dot = sum_lanes::<A>(sum_elements::<A, N>(products), lanes);
-            let known = facts[from[step] * heads + head];
+            let known = per_target[from[step] * heads + head];
             let score = own_score + known.extract(0usize);
             let any = counts[step] == 1u32;
             let alpha = (leaky::<A>(score, slope) - known.extract(1usize)).exp();
@@ -226,87 +227,87 @@ fn add_loops_kernel<A: Float>(
     out[ABSOLUTE_POS] += dscore[start + ABSOLUTE_POS];
 }
 
-/// What senders need of receivers, [`FACTS`] numbers a receiver and head. `lse` and scores are of
-/// the type of sums, the others contiguous and of one type.
-pub(crate) fn facts(
+/// What sources need of targets, [`PER_TARGET`] numbers per target and head. `lse` and scores are
+/// of the type of sums, the others contiguous and of one type.
+pub(crate) fn of_targets(
     grad: &CubeTensor,
     out: CubeTensor,
     score_dst: Option<CubeTensor>,
     lse: CubeTensor,
     lanes: &Lanes,
 ) -> CubeTensor {
-    let (receivers, heads) = (grad.meta.shape()[0], grad.meta.shape()[1]);
+    let (targets, heads) = (grad.meta.shape()[0], grad.meta.shape()[1]);
     let dtypes = [grad.dtype, lse.dtype].map(dtype_to_storage_type);
-    let facts = empty(grad, Shape::new([receivers, heads, FACTS]), lse.dtype);
-    let (cubes, dim) = lanes.launch_dims(grad, receivers * heads);
+    let per_target = empty(grad, Shape::new([targets, heads, PER_TARGET]), lse.dtype);
+    let (cubes, dim) = lanes.launch_dims(grad, targets * heads);
     // SAFETY: groups read their row of `grad` and `out`, those behind the end the last row, and
-    // write their own row of `facts` unless they are behind its end.
+    // write their own row of `per_target` unless they are behind its end.
     unsafe {
-        facts_kernel::launch_unchecked(
+        of_targets_kernel::launch_unchecked(
             &grad.client,
             cubes,
             dim,
-            address_type([grad, &out, &facts].map(Some)),
+            address_type([grad, &out, &per_target].map(Some)),
             lanes.vector,
-            FACTS,
+            PER_TARGET,
             grad.clone().into_tensor_arg(),
             out.into_tensor_arg(),
             score_dst.map(CubeTensor::into_tensor_arg).into(),
             lse.into_tensor_arg(),
-            facts.clone().into_tensor_arg(),
-            receivers * heads,
+            per_target.clone().into_tensor_arg(),
+            targets * heads,
             lanes.width,
             lanes.units,
             lanes.slots,
             dtypes,
         );
     }
-    facts
+    per_target
 }
 
 /// See [`crate::GraphOps::edge_attention_backward`].
 pub(crate) fn attention_backward(
-    x: CubeTensor,
-    score_src: CubeTensor,
-    score_dst: CubeTensor,
-    out: CubeTensor,
-    lse: CubeTensor,
-    grad: CubeTensor,
-    seed: CubeTensor,
-    csr: CsrTensors<CubeBackend>,
-    transposed: CsrTensors<CubeBackend>,
+    [x, score_src, score_dst]: [CubeTensor; 3],
+    saved: SavedAttention<CubeBackend>,
+    [csr, transposed]: [CsrTensors<CubeBackend>; 2],
     options: AttentionAttributes,
 ) -> (CubeTensor, CubeTensor, CubeTensor) {
+    let SavedAttention {
+        out,
+        lse,
+        grad,
+        seed,
+    } = saved;
     let (dtype, sum) = (x.dtype, sum_type(x.dtype));
     let types = [score_src.dtype, score_dst.dtype];
     let [x, out, grad] = [x, out, grad].map(|tensor| cast(tensor, dtype));
     let [score_src, score_dst, lse] = [score_src, score_dst, lse].map(|score| cast(score, sum));
     let sorted = Sorted::from(transposed);
     let (heads, width) = (x.meta.shape()[1], x.meta.shape()[2]);
-    let (senders, receivers) = (sorted.rows, lse.meta.shape()[0]);
+    let (sources, targets) = (sorted.rows, lse.meta.shape()[0]);
     let options = Options::of(options, seed);
     let (edges, loops) = (sorted.edges, options.loops);
-    if senders * receivers * heads * width * (edges + loops) == 0 {
+    if sources * targets * heads * width * (edges + loops) == 0 {
         let scores = |rows: usize, dtype| zeros(&x, Shape::new([rows, heads]), dtype);
-        let (dsrc, ddst) = (scores(senders, types[0]), scores(receivers, types[1]));
+        let (dsrc, ddst) = (scores(sources, types[0]), scores(targets, types[1]));
         return (zeros(&x, x.meta.shape().clone(), dtype), dsrc, ddst);
     }
     let lanes = Lanes::within_plane(&x, width);
     let dtypes = [dtype, sum].map(dtype_to_storage_type);
 
-    let facts = facts(&grad, out, Some(score_dst), lse, &lanes);
+    let per_target = of_targets(&grad, out, Some(score_dst), lse, &lanes);
     let dx = empty(&x, x.meta.shape().clone(), dtype);
-    let dsrc = empty(&x, Shape::new([senders, heads]), sum);
+    let dsrc = empty(&x, Shape::new([sources, heads]), sum);
     let dscore = empty(&x, Shape::new([edges + loops, heads]), sum);
     let features = heads * width;
     let partial = sorted.partial(features + heads, sum);
     let (cubes, dim) = lanes.launch_dims(&x, sorted.walks() * heads);
-    let address = address_type([&x, &grad, &facts, &dscore, &partial, &sorted.edge].map(Some));
+    let address = address_type([&x, &grad, &per_target, &dscore, &partial, &sorted.edge].map(Some));
     // SAFETY: sorted edges are right by construction: entries of a row are below the number of
-    // edges, `col` is a row of `grad` and `facts`, and so is a loop; each edge and each loop has a
-    // row of `dscore`, which its group alone writes. A group writes its own row and head of `dx`
-    // and `dsrc`, or of `partial`. What groups behind the last walk read is there, and they write
-    // nothing.
+    // edges, `col` is a row of `grad` and `per_target`, and so is a loop; each edge and each loop
+    // has a row of `dscore`, which its group alone writes. A group writes its own row and head of
+    // `dx` and `dsrc`, or of `partial`. What groups behind the last walk read is there, and they
+    // write nothing.
     unsafe {
         gradient_kernel::launch_unchecked(
             &x.client.clone(),
@@ -314,10 +315,10 @@ pub(crate) fn attention_backward(
             dim,
             address,
             lanes.vector,
-            FACTS,
+            PER_TARGET,
             x.into_tensor_arg(),
             score_src.into_tensor_arg(),
-            facts.into_tensor_arg(),
+            per_target.into_tensor_arg(),
             grad.into_tensor_arg(),
             sorted.ptr.clone().into_tensor_arg(),
             sorted.col.clone().into_tensor_arg(),
@@ -348,12 +349,12 @@ pub(crate) fn attention_backward(
     sorted.merge(&partial, [stride, 0, features], &dx, Reduce::Sum);
     sorted.merge(&partial, [stride, features, heads], &dsrc, Reduce::Sum);
 
-    // Receivers add up what their edges' rows hold.
+    // Targets add up what their edges' rows hold.
     let by_edge = CsrTensors {
         col: csr.edge.clone(),
         ..csr
     };
-    let ddst = aggregate(dscore.clone(), None, by_edge, Reduce::Sum);
+    let ddst = aggregate(dscore.clone(), Terms::Ones, by_edge, Reduce::Sum);
     if loops > 0 {
         let (cubes, dim) = launch_dims(&ddst, loops * heads);
         // SAFETY: a unit below `loops · heads` changes its own position of `ddst`, which has as

@@ -227,7 +227,7 @@ pub(crate) struct Place {
     pub(crate) is_piece: bool,
 }
 
-/// Writes the sums of a head, or what a piece has of them, `stride` numbers a piece.
+/// Writes the sums of a head, or what a piece has of them, `stride` numbers per piece.
 #[cube]
 pub(crate) fn write_sums<F: Float, A: Float, N: Size>(
     sums: &Array<Vector<A, N>>,
@@ -358,7 +358,7 @@ pub(crate) fn merge(csr: &Sorted, partial: CubeTensor, out: &CubeTensor, lse: &C
     let (cubes, dim) = launch_dims(out, csr.hubs * heads * width);
     let address = address_type([&partial, out, lse, &csr.ptr].map(Some));
     // SAFETY: a unit below `hubs · heads · width` writes its own feature of its own row, and reads
-    // the pieces of that row, which `partial` has.
+    // the pieces of that row from `partial`.
     unsafe {
         merge_kernel::launch_unchecked(
             &out.client,
