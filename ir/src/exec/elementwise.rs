@@ -212,7 +212,7 @@ fn binary_scalar(
         }
         (Binary::Div, _) => Dispatch::float_div_scalar(x, rhs),
         (Binary::Rem, _) => Dispatch::float_remainder_scalar(x, rhs),
-        (Binary::Pow, _) => Dispatch::float_powf_scalar(x, rhs),
+        (Binary::Pow, _) => power(eval, elem, x, rhs),
         (Binary::Equal, Kind::Float) => Dispatch::float_equal_elem(x, rhs, bool),
         (Binary::Equal, Kind::Int) => Dispatch::int_equal_elem(x, rhs, bool),
         (Binary::Equal, Kind::Bool) => Dispatch::bool_equal_elem(x, rhs),
@@ -235,6 +235,24 @@ fn binary_scalar(
         (Binary::And, _) => Dispatch::bool_zeros(x.shape(), eval.device(), bool),
         (Binary::Or, _) => Dispatch::bool_ones(x.shape(), eval.device(), bool),
     })
+}
+
+/// Powers of floats. Burn 0.22.1 panics where the exponent is a whole number beyond 64 bits.
+fn power(
+    eval: &Eval<'_>,
+    elem: ElemType,
+    x: DispatchTensor,
+    exponent: BurnScalar,
+) -> DispatchTensor {
+    const BEYOND: f64 = 9.2e18;
+    match exponent {
+        BurnScalar::Float(value) if value.abs() > BEYOND => {
+            let (shape, dtype) = (x.shape(), float_dtype(elem));
+            let exponent = Dispatch::float_full(shape, exponent, eval.device(), dtype);
+            Dispatch::float_powf(x, exponent)
+        }
+        _ => Dispatch::float_powf_scalar(x, exponent),
+    }
 }
 
 fn clamp(
