@@ -156,23 +156,8 @@ impl Binding {
         size_of: &dyn Fn(Axis) -> i64,
         sizes: &[Option<[i64; 2]>],
     ) -> Result<SymbolValues, BindError> {
-        let mut values = SymbolValues(vec![None; self.symbols]);
-        for &(symbol, axis) in &self.shown {
-            values.set_if_free(symbol, size_of(axis));
-        }
-        for (pair, given) in self.given.iter().zip(sizes) {
-            for (&symbol, value) in pair.iter().zip(given.iter().flatten()) {
-                values.set_if_free(symbol, *value);
-            }
-        }
+        let values = self.values(size_of, sizes);
         self.check_given(sizes, &values)?;
-        self.derive(&mut values, |values, solution| {
-            let rest = values.evaluate(&solution.rest)?;
-            let product = size_of(solution.axis).checked_sub(rest)?;
-            // A remainder shows when the size is checked.
-            let value = product.checked_div(solution.coefficient)?;
-            (value >= 0).then_some(value)
-        });
         for (axis, size) in &self.axes {
             let (expected, got) = (values.evaluate(size), size_of(*axis));
             if expected != Some(got) {
@@ -189,6 +174,31 @@ impl Binding {
             Some(symbol) => Err(BindError::Unbound(*symbol)),
             None => Ok(values),
         }
+    }
+
+    /// As [`bind`](Self::bind), without a check: the values that symbols would have.
+    pub fn values(
+        &self,
+        size_of: &dyn Fn(Axis) -> i64,
+        sizes: &[Option<[i64; 2]>],
+    ) -> SymbolValues {
+        let mut values = SymbolValues(vec![None; self.symbols]);
+        for &(symbol, axis) in &self.shown {
+            values.set_if_free(symbol, size_of(axis));
+        }
+        for (pair, given) in self.given.iter().zip(sizes) {
+            for (&symbol, value) in pair.iter().zip(given.iter().flatten()) {
+                values.set_if_free(symbol, *value);
+            }
+        }
+        self.derive(&mut values, |values, solution| {
+            let rest = values.evaluate(&solution.rest)?;
+            let product = size_of(solution.axis).checked_sub(rest)?;
+            // A remainder shows when the size is checked.
+            let value = product.checked_div(solution.coefficient)?;
+            (value >= 0).then_some(value)
+        });
+        values
     }
 
     /// Checks that values of the parameters of type `size` agree with those of symbols.
