@@ -319,3 +319,42 @@ fn degrees_have_sources_within_range() {
     let error = session.run("forward", inputs(&[7], &device)).unwrap_err();
     assert!(matches!(error, ExecError::Index { got: 7, .. }), "{error}");
 }
+
+/// As in PyTorch; of floats with bounds that are integers, too.
+#[test]
+fn bounds_of_a_clamp_may_cross_or_be_nan() {
+    for (bounds, expected) in [
+        ("min=inf, max=2", [2.0; 3]),
+        ("min=3, max=2.0", [2.0; 3]),
+        ("min=$N, max=2", [2.0; 3]),
+        ("min=2, max=$N", [2.0, 2.0, 3.0]),
+    ] {
+        let result = run("f32[$N]", &format!("clamp{{{bounds}}}(%0)"));
+        assert_eq!(result, Ok(expected.to_vec()), "{bounds}");
+    }
+    for bounds in ["min=nan, max=2", "min=0.0, max=nan", "min=nan, max=none"] {
+        let result = run("f32[$N]", &format!("clamp{{{bounds}}}(%0)")).unwrap();
+        assert!(result.iter().all(|value| value.is_nan()), "{bounds}");
+    }
+}
+
+#[test]
+fn linear_maps_may_have_no_outputs() {
+    let (device, _alone) = device();
+    let text = program("f32[$N, $E]", "linear(%1, %2, %0)")
+        .replace("x: f32[$N]", "x: f32[$E]")
+        .replace("x %0: f32[$N]", "x %0: f32[$E]")
+        .replace("index: i64[$E]", "index: f32[$E, 1]")
+        .replace("index %2: i64[$E]", "index %2: f32[$E, 1]");
+    let session = Session::new(&model(&text), &device).unwrap();
+    let inputs = BTreeMap::from([
+        ("x".to_owned(), floats(&[], &device)),
+        ("h".to_owned(), Tensor::<2>::zeros([3, 1], &device).into()),
+        (
+            "index".to_owned(),
+            Tensor::<2>::zeros([0, 1], &device).into(),
+        ),
+    ]);
+    let outputs = session.run("forward", inputs).unwrap();
+    assert_eq!(outputs[0].1.shape().as_slice(), [3, 0]);
+}

@@ -263,10 +263,19 @@ fn clamp(
     max: Option<&Scalar>,
 ) -> Result<DispatchTensor, ExecError> {
     let bound = |bound: Option<&Scalar>| bound.map(|one| eval.scalar(one, elem)).transpose();
+    let is_nan = |bound: &Option<BurnScalar>| match bound {
+        Some(BurnScalar::Float(value)) => value.is_nan(),
+        Some(BurnScalar::Int(_) | BurnScalar::UInt(_) | BurnScalar::Bool(_)) | None => false,
+    };
+    let (least, most) = (bound(min)?, bound(max)?);
+    if is_nan(&least) || is_nan(&most) {
+        let (value, dtype) = (BurnScalar::Float(f64::NAN), float_dtype(elem));
+        return Ok(Dispatch::float_full(x.shape(), value, eval.device(), dtype));
+    }
     // Where the bounds cross, the upper one holds; Burn's backends differ.
-    let cross = match (min, max) {
-        (Some(Scalar::Float(Float(min))), Some(Scalar::Float(Float(max)))) => min > max,
-        (Some(min), Some(max)) => eval.integer(min)? > eval.integer(max)?,
+    let cross = match (least, most) {
+        (Some(BurnScalar::Float(least)), Some(BurnScalar::Float(most))) => least > most,
+        (Some(BurnScalar::Int(least)), Some(BurnScalar::Int(most))) => least > most,
         _ => false,
     };
     let x = match (bound(min)?, Kind::of(elem)) {
