@@ -57,8 +57,8 @@ pub fn executor(bytes: &[u8]) -> bool {
     true
 }
 
-/// Runs a program as it is but for its calls, and by all passes of the executor: the results are the
-/// same bits. Whether the program was valid.
+/// Runs a program as it is but for its calls, and by all passes of the executor: the results are
+/// the same bits. Whether the program was valid.
 ///
 /// # Panics
 /// If the executor does, or results are others.
