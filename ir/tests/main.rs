@@ -5,6 +5,7 @@
 mod exec;
 mod files;
 mod integers;
+mod limits;
 mod lower;
 mod native;
 mod operands;
@@ -12,6 +13,7 @@ mod operations;
 mod pass;
 mod precision;
 mod prepared;
+mod properties;
 mod record;
 mod round_trip;
 mod support;

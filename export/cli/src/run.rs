@@ -7,8 +7,9 @@ use kiln::{
     burn::tensor::Device,
     core::{AnyTensor, MatmulPrecision, backend, set_matmul_precision},
     ir::{
-        ElemType, Model, Session, Size, SymbolId,
+        ElemType, Leaf, Model, ModuleId, Session, Size,
         program::{Method, Type},
+        validate::{Axis, Binding, SymbolValues},
     },
 };
 
@@ -228,9 +229,26 @@ impl Inputs {
     /// Checks that sizes agree and that indices point to something.
     fn check(&self, model: &Model, method: &Method) -> anyhow::Result<()> {
         let program = &model.program;
-        let symbols = self.bind(method);
-        let value_of = |size: &Size| size.evaluate(|symbol| symbols.get(&symbol).copied());
         let leaves = method.leaves();
+        let optional = leaves.iter().filter(|leaf| leaf.optional);
+        let present: Vec<bool> = optional
+            .map(|leaf| self.0.contains_key(&leaf.name))
+            .collect();
+        let methods = program.root().map_or(&[][..], |root| &root.methods);
+        let mut methods = methods.iter();
+        let method_at = methods.position(|one| one.name == method.name);
+        let mut cases = method.cases.iter();
+        let case_at = cases.position(|case| case.present == present);
+        // A combination of inputs that no case serves is the session's to report.
+        let (Some(method_at), Some(case_at)) = (method_at, case_at) else {
+            return Ok(());
+        };
+        let Some(binding) = program.binding(ModuleId(0), method_at, case_at) else {
+            return Ok(());
+        };
+        let function = method.cases[case_at].function;
+        let symbols = self.values(method, binding);
+        let value_of = |size: &Size| symbols.evaluate(size);
         for leaf in &leaves {
             let Some(tensor) = self.0.get(&leaf.name) else {
                 continue;
@@ -253,20 +271,11 @@ impl Inputs {
                 );
             }
         }
-        let present: Vec<bool> = leaves
-            .iter()
-            .filter(|leaf| leaf.optional)
-            .map(|leaf| self.0.contains_key(&leaf.name))
-            .collect();
-        // A combination of inputs that no case serves is the session's to report.
-        let Some(case) = method.cases.iter().find(|case| case.present == present) else {
-            return Ok(());
-        };
         let given: Vec<_> = leaves
             .iter()
             .filter_map(|leaf| self.0.get_key_value(&leaf.name))
             .collect();
-        for bound in indices::bounds(program, case.function) {
+        for bound in indices::bounds(program, function) {
             if let Some((name, tensor)) = given.get(bound.input) {
                 check_indices(name, tensor, &bound, &value_of)?;
             }
@@ -274,54 +283,27 @@ impl Inputs {
         Ok(())
     }
 
-    /// The values of the symbols: those that the shapes and `size` show, then the defaults.
-    fn bind(&self, method: &Method) -> BTreeMap<SymbolId, i64> {
-        let mut symbols = BTreeMap::new();
-        for (name, pair) in method.sizes() {
-            if let Some(HostTensor {
+    /// The values of the symbols, as the session will have them.
+    fn values(&self, method: &Method, binding: &Binding) -> SymbolValues {
+        let leaves = method.leaves();
+        let given = |leaf: &Leaf<'_>| self.0.get(&leaf.name);
+        let shapes: Vec<&[usize]> = leaves
+            .iter()
+            .filter_map(|leaf| Some(given(leaf)?.shape.as_slice()))
+            .collect();
+        let size_of = |Axis { input, axis }: Axis| {
+            let size = shapes.get(input).and_then(|shape| shape.get(axis));
+            size.map_or(0, |&size| i64::try_from(size).unwrap_or(i64::MAX))
+        };
+        let size = |name: &str| match self.0.get(name) {
+            Some(HostTensor {
                 values: Values::Int(values),
                 ..
-            }) = self.0.get(name)
-            {
-                symbols.extend(pair.into_iter().zip(values.iter().copied()));
-            }
-        }
-        let leaves = method.leaves();
-        loop {
-            let before = symbols.len();
-            let shapes = leaves
-                .iter()
-                .filter_map(|leaf| Some((leaf.ty, self.0.get(&leaf.name)?)));
-            for (dim, &size) in shapes.flat_map(|(ty, tensor)| ty.dims.iter().zip(&tensor.shape)) {
-                let Some((symbol, factor)) = dim.solvable(|id| symbols.contains_key(&id)) else {
-                    continue;
-                };
-                let lookup = |id| {
-                    if id == symbol {
-                        Some(0)
-                    } else {
-                        symbols.get(&id).copied()
-                    }
-                };
-                let rest = dim.evaluate(lookup);
-                let size = i64::try_from(size).ok();
-                let product = size
-                    .zip(rest)
-                    .and_then(|(size, rest)| size.checked_sub(rest));
-                if let Some(value) = product.and_then(|product| product.checked_div(factor)) {
-                    symbols.insert(symbol, value);
-                }
-            }
-            if symbols.len() == before {
-                break;
-            }
-        }
-        for (symbol, other) in &method.defaults {
-            if let (false, Some(&value)) = (symbols.contains_key(symbol), symbols.get(other)) {
-                symbols.insert(*symbol, value);
-            }
-        }
-        symbols
+            }) => values.as_slice().try_into().ok(),
+            Some(_) | None => None,
+        };
+        let sizes: Vec<_> = method.sizes().map(|(name, _)| size(name)).collect();
+        binding.values(&size_of, &sizes)
     }
 
     fn upload(self, device: &Device) -> anyhow::Result<BTreeMap<String, AnyTensor>> {

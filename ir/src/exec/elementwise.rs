@@ -212,7 +212,7 @@ fn binary_scalar(
         }
         (Binary::Div, _) => Dispatch::float_div_scalar(x, rhs),
         (Binary::Rem, _) => Dispatch::float_remainder_scalar(x, rhs),
-        (Binary::Pow, _) => Dispatch::float_powf_scalar(x, rhs),
+        (Binary::Pow, _) => power(eval, elem, x, rhs),
         (Binary::Equal, Kind::Float) => Dispatch::float_equal_elem(x, rhs, bool),
         (Binary::Equal, Kind::Int) => Dispatch::int_equal_elem(x, rhs, bool),
         (Binary::Equal, Kind::Bool) => Dispatch::bool_equal_elem(x, rhs),
@@ -237,6 +237,24 @@ fn binary_scalar(
     })
 }
 
+/// Powers of floats. Burn 0.22.1 panics where the exponent is a whole number beyond 64 bits.
+fn power(
+    eval: &Eval<'_>,
+    elem: ElemType,
+    x: DispatchTensor,
+    exponent: BurnScalar,
+) -> DispatchTensor {
+    const BEYOND: f64 = 9.2e18;
+    match exponent {
+        BurnScalar::Float(value) if value.abs() > BEYOND => {
+            let (shape, dtype) = (x.shape(), float_dtype(elem));
+            let exponent = Dispatch::float_full(shape, exponent, eval.device(), dtype);
+            Dispatch::float_powf(x, exponent)
+        }
+        _ => Dispatch::float_powf_scalar(x, exponent),
+    }
+}
+
 fn clamp(
     eval: &Eval<'_>,
     x: DispatchTensor,
@@ -245,10 +263,19 @@ fn clamp(
     max: Option<&Scalar>,
 ) -> Result<DispatchTensor, ExecError> {
     let bound = |bound: Option<&Scalar>| bound.map(|one| eval.scalar(one, elem)).transpose();
+    let is_nan = |bound: &Option<BurnScalar>| match bound {
+        Some(BurnScalar::Float(value)) => value.is_nan(),
+        Some(BurnScalar::Int(_) | BurnScalar::UInt(_) | BurnScalar::Bool(_)) | None => false,
+    };
+    let (least, most) = (bound(min)?, bound(max)?);
+    if is_nan(&least) || is_nan(&most) {
+        let (value, dtype) = (BurnScalar::Float(f64::NAN), float_dtype(elem));
+        return Ok(Dispatch::float_full(x.shape(), value, eval.device(), dtype));
+    }
     // Where the bounds cross, the upper one holds; Burn's backends differ.
-    let cross = match (min, max) {
-        (Some(Scalar::Float(Float(min))), Some(Scalar::Float(Float(max)))) => min > max,
-        (Some(min), Some(max)) => eval.integer(min)? > eval.integer(max)?,
+    let cross = match (least, most) {
+        (Some(BurnScalar::Float(least)), Some(BurnScalar::Float(most))) => least > most,
+        (Some(BurnScalar::Int(least)), Some(BurnScalar::Int(most))) => least > most,
         _ => false,
     };
     let x = match (bound(min)?, Kind::of(elem)) {

@@ -123,6 +123,45 @@ pub enum ExecError {
         /// The type.
         elem: ElemType,
     },
+    /// A program is too large once its calls are replaced by what they call.
+    #[error("the program has {nodes} nodes and operands once calls are inlined, more than {limit}")]
+    Nodes {
+        /// Nodes and operands.
+        nodes: u64,
+        /// Most that the session takes.
+        limit: u64,
+    },
+    /// The results of an operation do not fit the memory of the session.
+    #[error(
+        "{method}: {node} needs {bytes} bytes, but the session may take {limit}, of which {used} \
+         are in use"
+    )]
+    Memory {
+        /// Name of the method.
+        method: String,
+        /// The operation in text form.
+        node: String,
+        /// Bytes of its results.
+        bytes: u64,
+        /// Bytes of the values that there are.
+        used: u64,
+        /// Most bytes of all values.
+        limit: u64,
+    },
+    /// An index is out of range, or a row pointer is none.
+    #[error("{node}: expected {expected} in {tensor}, got {got} at position {position}")]
+    Index {
+        /// The operation in text form.
+        node: String,
+        /// The tensor that has the index: the name of an input, or a value as in the operation.
+        tensor: String,
+        /// What it should be.
+        expected: String,
+        /// What it is.
+        got: i64,
+        /// Where it stands, in row-major order.
+        position: usize,
+    },
     /// An operation has no result for these operands.
     #[error("{node}: expected {expected}, got {got}")]
     Undefined {

@@ -1,7 +1,5 @@
 //! Values of sizes and scalars for a run, the device's types, and which operation is at hand.
 
-use std::collections::HashMap;
-
 use burn::{
     backend::{
         DeviceSettings, DispatchDevice, DispatchTensor, Scalar as BurnScalar, TensorMetadata,
@@ -11,14 +9,17 @@ use burn::{
 use kiln_core::size_to_i64;
 
 use super::{
-    ExecError, Kind,
+    BoundsPolicy, ExecError, Kind, Session,
+    inputs::Call,
+    memory::Memory,
     width::{Bounds, Width},
 };
 use crate::{
     op::{Class, Float, Op, Scalar},
-    program::{ElemType, Function, Node, Program, SymbolId, TensorType, ValueId, ValueType},
+    program::{ElemType, Function, Node, Program, TensorType, ValueId, ValueType},
     size::Size,
     text::Words,
+    validate::SymbolValues,
 };
 
 /// A node, and the function around it.
@@ -75,26 +76,31 @@ pub(super) struct SiteOperand {
 pub(super) struct Eval<'a> {
     program: &'a Program,
     device: &'a Device,
-    pub(super) symbols: HashMap<SymbolId, i64>,
+    /// Name of the method that runs.
+    pub(super) method: &'a str,
+    pub(super) symbols: SymbolValues,
     pub(super) settings: DeviceSettings,
     pub(super) width: Width,
+    pub(super) policy: BoundsPolicy,
     pub(super) bounds: Bounds,
+    pub(super) memory: Memory,
 }
 
 impl<'a> Eval<'a> {
-    pub(super) fn new(
-        program: &'a Program,
-        device: &'a Device,
-        width: Width,
-        symbols: HashMap<SymbolId, i64>,
-    ) -> Self {
+    /// For a call of a method by a session.
+    pub(super) fn new(session: &'a Session, method: &'a str, call: &Call) -> Self {
+        let function = session.program.functions.get(call.function.index());
+        let values = function.map_or(0, |function| function.values.len());
         Self {
-            program,
-            device,
-            symbols,
-            settings: device.settings(),
-            width,
+            program: &session.program,
+            device: &session.device,
+            method,
+            symbols: call.symbols.clone(),
+            settings: session.device.settings(),
+            width: session.width,
+            policy: session.policy,
             bounds: Bounds::default(),
+            memory: Memory::new(session.memory, values),
         }
     }
 
@@ -108,13 +114,13 @@ impl<'a> Eval<'a> {
             && let Some(symbol) = dim.as_symbol()
         {
             let length = size_to_i64(tensor.shape()[0]);
-            self.symbols.insert(symbol, length);
+            self.symbols.set(symbol, length);
         }
     }
 
     /// The value of a size that may be negative.
     pub(super) fn int(&self, what: &'static str, size: &Size) -> Result<i64, ExecError> {
-        let value = size.evaluate(|symbol| self.symbols.get(&symbol).copied());
+        let value = self.symbols.evaluate(size);
         value.ok_or_else(|| self.attribute(what, size, "not a number of 64 bits".to_owned()))
     }
 

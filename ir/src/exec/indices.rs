@@ -95,9 +95,6 @@ fn role(site: Site<'_>, position: usize) -> Role {
         (Op::Graph(GraphOp::PtrToIndex { entries: size } | GraphOp::CooToCsr { size }), 0) => {
             Role::Index(all([Some(size), rows]))
         }
-        (Op::Graph(GraphOp::InverseSqrtDegree { size, .. }), 0) => {
-            Role::Unproven(all([Some(size), None]))
-        }
         (Op::Graph(GraphOp::SelfLoopPosition { size }), 0 | 1) => {
             Role::Unproven(all([Some(size), rows]))
         }

@@ -1,22 +1,27 @@
 //! From named inputs to a function, its arguments and the values of symbols.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use burn::{
     backend::{
         Dispatch, DispatchTensor,
         ops::{BoolTensorOps, FloatTensorOps},
     },
-    tensor::DType,
+    tensor::{DType, Shape},
 };
 use kiln_core::{AnyTensor, size_to_i64};
 
-use super::{ExecError, Kind, Session, eval::float_dtype, indices::are_small};
+use super::{
+    ExecError, Kind, Session,
+    eval::float_dtype,
+    indices::are_small,
+    signature::{CasePlan, Input, Signature},
+};
 use crate::{
-    leaf::Leaf,
-    program::{Case, ElemType, FunctionId, Method, Program, SymbolId},
+    program::{ElemType, FunctionId, Method, Program},
     size::Size,
     text::Words,
+    validate::{Axis, BindError, SymbolValues},
 };
 
 /// What to run.
@@ -28,55 +33,50 @@ pub(super) struct Call {
     pub(super) indices: Vec<bool>,
     /// One an input of the function; `None` for integers.
     pub(super) arguments: Vec<Option<DispatchTensor>>,
-    pub(super) symbols: HashMap<SymbolId, i64>,
+    pub(super) symbols: SymbolValues,
 }
 
 /// Resolves the case, checks types and sizes, and binds symbols.
-pub(super) fn bind(
+pub(super) fn bind<'s>(
     session: &Session,
     method: &Method,
+    signature: &'s Signature,
     mut inputs: BTreeMap<String, AnyTensor>,
-) -> Result<Call, ExecError> {
+) -> Result<(&'s CasePlan, Call), ExecError> {
     let program = &session.program;
     let words = Words(program);
-    let leaves = method.leaves();
-    let known = |name: &str| {
-        leaves.iter().any(|leaf| leaf.name == name) || method.sizes().any(|(size, _)| size == name)
-    };
-    if let Some(name) = inputs.keys().find(|name| !known(name)) {
+    if let Some(name) = inputs.keys().find(|name| !signature.has(name)) {
         let method = words.signature(method);
         return Err(ExecError::UnknownInput {
             name: name.clone(),
             method,
         });
     }
-    if let Some(leaf) = leaves
-        .iter()
-        .find(|leaf| !leaf.optional && !inputs.contains_key(&leaf.name))
-    {
-        return Err(ExecError::MissingInput {
-            name: leaf.name.clone(),
-            expected: words.tensor_type(leaf.ty),
-            method: words.signature(method),
-        });
-    }
-    for leaf in &leaves {
-        if let Some(tensor) = inputs.get(&leaf.name)
-            && !fits(leaf, tensor)
-        {
-            let (name, got) = (leaf.name.clone(), type_of(tensor));
-            return Err(ExecError::Type {
-                name,
-                expected: words.tensor_type(leaf.ty),
-                got,
-            });
+    for input in &signature.inputs {
+        let name = || input.name.clone();
+        match inputs.get(&input.name) {
+            Some(tensor) if fits(input, tensor) => {}
+            Some(tensor) => {
+                return Err(ExecError::Type {
+                    name: name(),
+                    expected: words.tensor_type(&input.ty),
+                    got: type_of(tensor),
+                });
+            }
+            None if input.optional => {}
+            None => {
+                return Err(ExecError::MissingInput {
+                    name: name(),
+                    expected: words.tensor_type(&input.ty),
+                    method: words.signature(method),
+                });
+            }
         }
     }
-    let case = case(method, &leaves, &inputs).ok_or_else(|| {
-        let optional = leaves
-            .iter()
-            .filter(|leaf| leaf.optional && inputs.contains_key(&leaf.name));
-        let given: Vec<&str> = optional.map(|leaf| leaf.name.as_str()).collect();
+    let case = case(signature, &inputs).ok_or_else(|| {
+        let optional = signature.inputs.iter().filter(|input| input.optional);
+        let given = optional.filter(|input| inputs.contains_key(&input.name));
+        let given: Vec<&str> = given.map(|input| input.name.as_str()).collect();
         let given = if given.is_empty() {
             "none".to_owned()
         } else {
@@ -87,63 +87,104 @@ pub(super) fn bind(
             given,
         }
     })?;
-    let present: Vec<Leaf<'_>> = leaves
-        .into_iter()
-        .filter(|leaf| inputs.contains_key(&leaf.name))
-        .collect();
-    let sizes = sizes(method, &mut inputs)?;
-    let symbols = Binder {
-        program,
-        method,
-        present: &present,
-        inputs: &inputs,
-    }
-    .bind(&sizes)?;
-    for &symbol in program.needs(case.function) {
-        if !symbols.contains_key(&symbol) {
-            return Err(ExecError::Unbound {
-                symbol: program.symbol_name(symbol).into_owned(),
-                method: words.signature(method),
-                inputs: method
-                    .sizes()
-                    .map(|(name, _)| format!("\"{name}\""))
-                    .collect(),
-            });
+    let sizes = sizes(signature, &mut inputs)?;
+    let mut present = Vec::with_capacity(inputs.len());
+    for input in &signature.inputs {
+        if let Some(tensor) = inputs.remove(&input.name) {
+            present.push((input, tensor));
         }
     }
+    let shapes: Vec<Shape> = present.iter().map(|(_, tensor)| tensor.shape()).collect();
+    let size_of = |axis: Axis| size_to_i64(shapes[axis.input][axis.axis]);
+    let symbols = case.binding.bind(&size_of, &sizes).map_err(|error| {
+        let present: Vec<&Input> = present.iter().map(|(input, _)| *input).collect();
+        bind_error(program, method, signature, &present, error)
+    })?;
     let mut names = Vec::with_capacity(present.len());
     let mut arguments = Vec::with_capacity(present.len());
-    let indices = indices(session, case.function, present.len(), &symbols);
-    for (leaf, is_index) in present.into_iter().zip(&indices) {
-        if let Some(tensor) = inputs.remove(&leaf.name) {
-            let tensor = on_device(session, &leaf.name, leaf.ty.elem, *is_index, tensor)?;
-            arguments.push(Some(tensor));
-            names.push(leaf.name);
-        }
+    let indices = indices(case, present.len(), &symbols);
+    for ((input, tensor), is_index) in present.into_iter().zip(&indices) {
+        let tensor = on_device(session, &input.name, input.ty.elem, *is_index, tensor)?;
+        arguments.push(Some(tensor));
+        names.push(input.name.clone());
     }
-    Ok(Call {
+    let call = Call {
         function: case.function,
         names,
         indices,
         arguments,
         symbols,
-    })
+    };
+    Ok((case, call))
+}
+
+/// The error for inputs that give symbols no values.
+pub(super) fn bind_error(
+    program: &Program,
+    method: &Method,
+    signature: &Signature,
+    present: &[&Input],
+    error: BindError,
+) -> ExecError {
+    let words = Words(program);
+    match error {
+        BindError::Axis {
+            axis: Axis { input, axis },
+            expected,
+            got,
+        } => {
+            let input = present[input];
+            let dim = &input.ty.dims[axis];
+            let mut text = words.size(dim);
+            if let Some(expected) = expected
+                && dim.as_fixed().is_none()
+            {
+                text = format!("{text} = {expected}");
+            }
+            ExecError::Size {
+                name: input.name.clone(),
+                ty: words.tensor_type(&input.ty),
+                axis,
+                expected: text,
+                got,
+            }
+        }
+        BindError::Given {
+            size,
+            part,
+            expected,
+            got,
+        } => {
+            let symbol = method.sizes().nth(size).map(|(_, pair)| pair[part]);
+            let symbol = symbol
+                .map(|symbol| words.symbol(symbol))
+                .unwrap_or_default();
+            ExecError::Size {
+                name: signature.sizes[size].clone(),
+                ty: "i64[2]".to_owned(),
+                axis: part,
+                expected: format!("{symbol} = {expected}"),
+                got,
+            }
+        }
+        BindError::Unbound(symbol) => {
+            let sizes = signature.sizes.iter();
+            ExecError::Unbound {
+                symbol: program.symbol_name(symbol).into_owned(),
+                method: words.signature(method),
+                inputs: sizes.map(|name| format!("\"{name}\"")).collect(),
+            }
+        }
+    }
 }
 
 /// For each input that is a tensor, whether its integers are indices of 32 bits.
-fn indices(
-    session: &Session,
-    function: FunctionId,
-    count: usize,
-    symbols: &HashMap<SymbolId, i64>,
-) -> Vec<bool> {
-    let evaluate = |size: &Size| size.evaluate(|symbol| symbols.get(&symbol).copied());
+fn indices(case: &CasePlan, count: usize, symbols: &SymbolValues) -> Vec<bool> {
     let is_index = |bounds: &Option<Vec<Size>>| {
         let bounds = bounds.as_ref();
-        bounds.is_some_and(|bounds| are_small(bounds, evaluate))
+        bounds.is_some_and(|bounds| are_small(bounds, |size| symbols.evaluate(size)))
     };
-    let inputs = session.indices.get(function.index());
-    let inputs = inputs.map_or(&[][..], Vec::as_slice).iter().map(is_index);
+    let inputs = case.indices.iter().map(is_index);
     inputs
         .chain(core::iter::repeat(false))
         .take(count)
@@ -177,36 +218,32 @@ pub(super) fn on_device(
 }
 
 /// Whether a method takes inputs of these names, kinds and ranks.
-pub(super) fn accepts(method: &Method, inputs: &BTreeMap<String, AnyTensor>) -> bool {
-    let leaves = method.leaves();
-    let sizes: Vec<&str> = method.sizes().map(|(name, _)| name).collect();
-    let takes = |(name, tensor): (&String, &AnyTensor)| {
-        let leaf = leaves.iter().find(|leaf| leaf.name == *name);
-        leaf.is_some_and(|leaf| fits(leaf, tensor)) || sizes.contains(&name.as_str())
+pub(super) fn accepts(signature: &Signature, inputs: &BTreeMap<String, AnyTensor>) -> bool {
+    let fit = |input: &Input| match inputs.get(&input.name) {
+        Some(tensor) => fits(input, tensor),
+        None => input.optional,
     };
-    inputs.iter().all(takes)
-        && leaves
-            .iter()
-            .all(|leaf| leaf.optional || inputs.contains_key(&leaf.name))
-        && case(method, &leaves, inputs).is_some()
+    inputs.keys().all(|name| signature.has(name))
+        && signature.inputs.iter().all(fit)
+        && case(signature, inputs).is_some()
 }
 
-fn case<'m>(
-    method: &'m Method,
-    leaves: &[Leaf<'_>],
+fn case<'s>(
+    signature: &'s Signature,
     inputs: &BTreeMap<String, AnyTensor>,
-) -> Option<&'m Case> {
-    let optional = leaves.iter().filter(|leaf| leaf.optional);
-    let present: Vec<bool> = optional
-        .map(|leaf| inputs.contains_key(&leaf.name))
-        .collect();
-    method.cases.iter().find(|case| case.present == present)
+) -> Option<&'s CasePlan> {
+    let is_of = |case: &&CasePlan| {
+        let optional = signature.inputs.iter().filter(|input| input.optional);
+        let present = optional.map(|input| inputs.contains_key(&input.name));
+        present.eq(case.present.iter().copied())
+    };
+    signature.cases.iter().find(is_of)
 }
 
-/// Whether element type and rank are those of the leaf; every integer type is good if its integers
+/// Whether element type and rank are those of the input; every integer type is good if its integers
 /// fit.
-fn fits(leaf: &Leaf<'_>, tensor: &AnyTensor) -> bool {
-    is_of(leaf.ty.elem, tensor) && tensor.shape().num_dims() == leaf.ty.dims.len()
+fn fits(input: &Input, tensor: &AnyTensor) -> bool {
+    is_of(input.ty.elem, tensor) && tensor.shape().num_dims() == input.ty.dims.len()
 }
 
 /// Whether a tensor has the element type.
@@ -240,22 +277,18 @@ pub(super) fn describe(inputs: &BTreeMap<String, AnyTensor>) -> String {
     )
 }
 
-/// Name of a size parameter, and the values of its symbols.
-type GivenSize = (String, [(SymbolId, i64); 2]);
-
-/// Takes the size parameters out of the inputs; their values.
+/// Takes the parameters of type `size` out of the inputs; their values.
 pub(super) fn sizes(
-    method: &Method,
+    signature: &Signature,
     inputs: &mut BTreeMap<String, AnyTensor>,
-) -> Result<Vec<GivenSize>, ExecError> {
-    let mut found = Vec::new();
-    for (name, [src, dst]) in method.sizes() {
+) -> Result<Vec<Option<[i64; 2]>>, ExecError> {
+    let size = |name: &String| {
         let Some(tensor) = inputs.remove(name) else {
-            continue;
+            return Ok(None);
         };
         let got = type_of(&tensor);
         let error = || ExecError::Type {
-            name: name.to_owned(),
+            name: name.clone(),
             expected: "i64[2]".to_owned(),
             got,
         };
@@ -265,125 +298,9 @@ pub(super) fn sizes(
         }
         let data = tensor.int::<1>().into_data().convert_dtype(DType::I64);
         match data.as_slice::<i64>() {
-            Ok([a, b]) => found.push((name.to_owned(), [(src, *a), (dst, *b)])),
-            Ok(_) | Err(_) => return Err(error()),
+            Ok([a, b]) => Ok(Some([*a, *b])),
+            Ok(_) | Err(_) => Err(error()),
         }
-    }
-    Ok(found)
-}
-
-/// Checks that size parameters agree with what is bound.
-pub(super) fn check_sizes(
-    program: &Program,
-    sizes: &[GivenSize],
-    bound: &HashMap<SymbolId, i64>,
-) -> Result<(), ExecError> {
-    for (name, pair) in sizes {
-        for (axis, &(symbol, got)) in pair.iter().enumerate() {
-            let expected = bound.get(&symbol).copied().unwrap_or(got);
-            if expected != got || got < 0 {
-                let symbol = Words(program).symbol(symbol);
-                return Err(ExecError::Size {
-                    name: name.clone(),
-                    ty: "i64[2]".to_owned(),
-                    axis,
-                    expected: format!("{symbol} = {}", expected.max(0)),
-                    got,
-                });
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Finds the values of symbols, in the order that invariant 24 gives, and checks all dimensions.
-struct Binder<'a> {
-    program: &'a Program,
-    method: &'a Method,
-    present: &'a [Leaf<'a>],
-    inputs: &'a BTreeMap<String, AnyTensor>,
-}
-
-impl Binder<'_> {
-    fn bind(&self, sizes: &[GivenSize]) -> Result<HashMap<SymbolId, i64>, ExecError> {
-        let mut bound: HashMap<SymbolId, i64> = HashMap::new();
-        for (leaf, axis, size) in self.dims() {
-            if let Some(symbol) = leaf.ty.dims.get(axis).and_then(Size::as_symbol) {
-                bound.entry(symbol).or_insert(size);
-            }
-        }
-        for (_, pair) in sizes {
-            for &(symbol, value) in pair {
-                bound.entry(symbol).or_insert(value);
-            }
-        }
-        check_sizes(self.program, sizes, &bound)?;
-        while let Some((symbol, value)) = self.solve(&bound).or_else(|| self.default(&bound)) {
-            bound.insert(symbol, value);
-        }
-        for (leaf, axis, size) in self.dims() {
-            let Some(dim) = leaf.ty.dims.get(axis) else {
-                continue;
-            };
-            let expected = dim.evaluate(|symbol| bound.get(&symbol).copied());
-            if expected == Some(size) {
-                continue;
-            }
-            let words = Words(self.program);
-            let mut text = words.size(dim);
-            if let Some(expected) = expected
-                && dim.as_fixed().is_none()
-            {
-                text = format!("{text} = {expected}");
-            }
-            return Err(ExecError::Size {
-                name: leaf.name.clone(),
-                ty: words.tensor_type(leaf.ty),
-                axis,
-                expected: text,
-                got: size,
-            });
-        }
-        Ok(bound)
-    }
-
-    /// All dimensions of the inputs: leaf, axis, size.
-    fn dims(&self) -> impl Iterator<Item = (&Leaf<'_>, usize, i64)> {
-        self.present.iter().flat_map(|leaf| {
-            let shape = self.inputs.get(&leaf.name).map(AnyTensor::shape);
-            let sizes: Vec<usize> = shape
-                .iter()
-                .flat_map(|shape| shape.iter().copied())
-                .collect();
-            let sized = sizes.into_iter().enumerate();
-            sized.map(move |(axis, size)| (leaf, axis, size_to_i64(size)))
-        })
-    }
-
-    /// A symbol that is the only unknown of a dimension, and its value.
-    fn solve(&self, bound: &HashMap<SymbolId, i64>) -> Option<(SymbolId, i64)> {
-        self.dims().find_map(|(leaf, axis, size)| {
-            let dim = leaf.ty.dims.get(axis)?;
-            let (symbol, coefficient) = dim.solvable(|symbol| bound.contains_key(&symbol))?;
-            let rest = dim.evaluate(|other| {
-                if other == symbol {
-                    Some(0)
-                } else {
-                    bound.get(&other).copied()
-                }
-            })?;
-            let value = size.checked_sub(rest)?.checked_div(coefficient)?;
-            // A remainder shows when the dimension is checked.
-            (value >= 0).then_some((symbol, value))
-        })
-    }
-
-    fn default(&self, bound: &HashMap<SymbolId, i64>) -> Option<(SymbolId, i64)> {
-        let mut free = self
-            .method
-            .defaults
-            .iter()
-            .filter(|(symbol, _)| !bound.contains_key(symbol));
-        free.find_map(|(symbol, other)| Some((*symbol, *bound.get(other)?)))
-    }
+    };
+    signature.sizes.iter().map(size).collect()
 }

@@ -86,9 +86,6 @@ pub(super) fn prepare(
             Ok(())
         }
         Width::Narrow => {
-            for output in site.outputs() {
-                eval.bounds.set(*output, None);
-            }
             let Some(bounds) = results(eval, site, values)? else {
                 return Ok(());
             };

@@ -1,8 +1,12 @@
 //! The executor: runs the methods of a model on any Burn device.
 //!
-//! A [`Session`] prepares once: it inlines calls, merges common nodes, drops dead nodes, and
-//! uploads each weight that is left. A run binds the symbols from the inputs, evaluates the sizes,
-//! and executes node by node; a value is freed after its last use.
+//! A [`Session`] prepares once: it inlines calls, merges common nodes, drops dead nodes, uploads
+//! each weight that is left, and schedules the nodes of each case (`schedule.rs`). A run binds the
+//! symbols from the inputs, evaluates the sizes, and executes node by node; a value is freed after
+//! its last use.
+//!
+//! Before a node is executed, its positions are checked (`positions.rs`) and the memory of its
+//! results is counted (`memory.rs`), so that programs and inputs of others do no harm.
 //!
 //! Operations run on Burn's run-time backend without ranks in types. What each does is in one file
 //! a family: elementwise, shape, reduce, dense, graph. Floats keep the program's element type, and
@@ -22,14 +26,18 @@ mod graph;
 mod indices;
 mod inputs;
 mod integers;
+mod memory;
 mod order;
 mod plan;
+mod positions;
 mod prepared;
 mod reduce;
 mod repeat;
 mod replay;
 mod scatter;
+mod schedule;
 mod shape;
+mod signature;
 #[cfg(test)]
 mod tests;
 mod upload;
@@ -44,17 +52,23 @@ use crate::{
     model::Model,
     op::Op,
     pass,
-    program::{ElemType, Function, Method, Node, ValueId, ValueType},
-    size::Size,
+    pass::Pass,
+    program::{ElemType, Function, Method},
     validate::Valid,
 };
 
 pub use error::ExecError;
+pub use positions::BoundsPolicy;
 pub use prepared::Prepared;
 
 use eval::{Eval, Site};
 use graph::Graphs;
+use schedule::{Schedule, Values, tensor_type};
+use signature::Signature;
 use width::Width;
+
+/// Most nodes and operands of a program that [`Session::new`] takes, once calls are inlined.
+pub const MAX_NODES: u64 = 1 << 20;
 
 /// A model on a device, ready to run.
 ///
@@ -80,31 +94,79 @@ pub struct Session {
     weights: Vec<Option<DispatchTensor>>,
     device: Device,
     width: Width,
-    /// For each function and each of its inputs, the sizes that its integers are below.
-    indices: Vec<Vec<Option<Vec<Size>>>>,
+    /// For each method of the root, what is known of its calls before they are made.
+    signatures: Vec<Signature>,
+    policy: BoundsPolicy,
+    /// Most bytes of the values of a run.
+    memory: Option<u64>,
 }
 
 impl Session {
     /// Prepares a model for a device.
     ///
     /// # Errors
-    /// If the device has integers of 32 bits and one of a weight does not fit; or if a pass fails,
-    /// which would be a mistake in this crate.
+    /// If the program has more than [`MAX_NODES`] nodes and operands once calls are inlined; if the
+    /// device has integers of 32 bits and one of a weight does not fit; or if a pass fails, which
+    /// would be a mistake in this crate.
     pub fn new(model: &Model, device: &Device) -> Result<Self, ExecError> {
-        Self::with_width(model, device, Width::of(device))
+        Self::with_passes(model, device, &pass::EXECUTION, MAX_NODES)
     }
 
-    fn with_width(model: &Model, device: &Device, width: Width) -> Result<Self, ExecError> {
-        let program = pass::run(model.program.clone(), &pass::EXECUTION)?;
+    /// The same by other passes, one of which is [`INLINE`](pass::INLINE), and for programs of at
+    /// most so many nodes and operands.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn with_passes(
+        model: &Model,
+        device: &Device,
+        passes: &[Pass],
+        max_nodes: u64,
+    ) -> Result<Self, ExecError> {
+        Self::with_width(model, device, passes, max_nodes, Width::of(device))
+    }
+
+    fn with_width(
+        model: &Model,
+        device: &Device,
+        passes: &[Pass],
+        max_nodes: u64,
+        width: Width,
+    ) -> Result<Self, ExecError> {
+        let nodes = model.program.inlined_nodes();
+        if nodes > max_nodes {
+            let limit = max_nodes;
+            return Err(ExecError::Nodes { nodes, limit });
+        }
+        let program = pass::run(model.program.clone(), passes)?;
         let weights = upload::weights(&program, &model.weights, device, width)?;
-        let indices = program.functions.iter().map(indices::inputs).collect();
+        let signatures = signature::all(&program);
         Ok(Self {
             program,
             weights,
             device: device.clone(),
             width,
-            indices,
+            signatures,
+            policy: BoundsPolicy::default(),
+            memory: None,
         })
+    }
+
+    /// The session with a limit on the memory of a run: an operation whose results would exceed it
+    /// together with the other values of the run is an error, before anything is allocated for it.
+    ///
+    /// Counted are the values that are still read, by their sizes; inputs, weights, and what
+    /// kernels need while they run come on top.
+    #[must_use]
+    pub fn with_memory(self, bytes: u64) -> Self {
+        let memory = Some(bytes);
+        Self { memory, ..self }
+    }
+
+    /// The session with another policy for indices out of range.
+    #[must_use]
+    pub fn with_bounds(self, policy: BoundsPolicy) -> Self {
+        Self { policy, ..self }
     }
 
     /// The methods that can be run.
@@ -136,34 +198,30 @@ impl Session {
     ///
     /// # Errors
     /// If there is no such method, or inputs are missing, unknown, or of other types or sizes; if
-    /// an operation has no result, such as a quotient of integers by 0; or if an integer does not
-    /// fit the device.
+    /// an operation has no result, such as a quotient of integers by 0; if an index is out of range
+    /// (see [`BoundsPolicy`]); if an integer does not fit the device; or if values do not fit the
+    /// [memory](Self::with_memory).
     ///
     /// # Panics
-    /// As the operations do, where an index is outside its range.
+    /// Where indices are [trusted](BoundsPolicy::Trust) and are not within range, as kernels do.
     pub fn run(
         &self,
         method: &str,
         inputs: BTreeMap<String, AnyTensor>,
     ) -> Result<Vec<(String, AnyTensor)>, ExecError> {
-        let method = self.method(method, &inputs)?;
-        let call = inputs::bind(self, method, inputs)?;
+        let (method, signature) = self.method(method, &inputs)?;
+        let (case, call) = inputs::bind(self, method, signature, inputs)?;
         let Some(function) = self.program.functions.get(call.function.index()) else {
             return Ok(Vec::new());
         };
-        let outputs = self.execute(
-            function,
-            function.nodes.iter(),
-            &function.outputs,
-            call.arguments,
-            &mut Eval::new(&self.program, &self.device, self.width, call.symbols),
-            &mut Graphs::default(),
-        )?;
-        let leaves = method.result_leaves().into_iter();
-        let outputs = leaves.zip(outputs.into_iter().flatten());
-        let outputs = outputs.map(|(leaf, tensor)| {
-            let tensor = self.width.result(tensor, leaf.ty.elem);
-            (leaf.name, AnyTensor::from_dispatch(tensor))
+        let mut eval = Eval::new(self, &method.name, &call);
+        let mut graphs = Graphs::default();
+        let schedule = &case.schedule;
+        let outputs = self.execute(function, schedule, call.arguments, &mut eval, &mut graphs)?;
+        let outputs = signature.results.iter().zip(outputs.into_iter().flatten());
+        let outputs = outputs.map(|((name, elem), tensor)| {
+            let tensor = self.width.result(tensor, *elem);
+            (name.clone(), AnyTensor::from_dispatch(tensor))
         });
         Ok(outputs.collect())
     }
@@ -173,21 +231,16 @@ impl Session {
         &self,
         name: &str,
         inputs: &BTreeMap<String, AnyTensor>,
-    ) -> Result<&Method, ExecError> {
-        if let Some(method) = self.methods().iter().find(|method| method.name == name) {
-            return Ok(method);
+    ) -> Result<(&Method, &Signature), ExecError> {
+        let methods = || self.methods().iter().zip(&self.signatures);
+        if let Some(found) = methods().find(|(method, _)| method.name == name) {
+            return Ok(found);
         }
-        let variants: Vec<&Method> = self
-            .methods()
-            .iter()
-            .filter(|method| method.is_variant_of(name))
+        let variants: Vec<(&Method, &Signature)> = methods()
+            .filter(|(method, _)| method.is_variant_of(name))
             .collect();
         if variants.is_empty() {
-            let known = self
-                .methods()
-                .iter()
-                .map(|method| method.name.clone())
-                .collect();
+            let known = methods().map(|(method, _)| method.name.clone()).collect();
             return Err(ExecError::UnknownMethod {
                 name: name.to_owned(),
                 known,
@@ -195,7 +248,7 @@ impl Session {
         }
         variants
             .iter()
-            .find(|method| inputs::accepts(method, inputs))
+            .find(|(_, signature)| inputs::accepts(signature, inputs))
             .copied()
             .ok_or_else(|| {
                 let words = crate::text::Words(&self.program);
@@ -204,7 +257,7 @@ impl Session {
                     given: inputs::describe(inputs),
                     known: variants
                         .iter()
-                        .map(|method| words.signature(method))
+                        .map(|(method, _)| words.signature(method))
                         .collect(),
                 }
             })
@@ -212,34 +265,34 @@ impl Session {
 
     /// Executes nodes in order and returns the results; each value is freed after its last use.
     /// `values` has those that are there before, by number.
-    fn execute<'n>(
+    fn execute(
         &self,
         function: &Function,
-        nodes: impl Iterator<Item = &'n Node> + Clone,
-        results: &[ValueId],
-        mut values: Vec<Option<DispatchTensor>>,
+        schedule: &Schedule,
+        values: Vec<Option<DispatchTensor>>,
         eval: &mut Eval<'_>,
         graphs: &mut Graphs,
     ) -> Result<Vec<Option<DispatchTensor>>, ExecError> {
-        values.resize(function.values.len(), None);
-        let reads = nodes.clone().flat_map(|node| &node.inputs);
-        let mut values = Values::new(values, reads.chain(results));
-        for node in nodes {
+        let mut values = Values::new(schedule, values);
+        for step in &schedule.steps {
+            let Some(node) = step.node(function) else {
+                continue;
+            };
             let site = Site { function, node };
-            integers::prepare(eval, site, &mut values.tensors)?;
-            let mut operands = Vec::with_capacity(node.inputs.len());
-            for input in &node.inputs {
-                let Some(ValueType::Tensor(ty)) = function.values.get(input.index()) else {
-                    continue;
-                };
-                if let Some(tensor) = values.take(*input) {
-                    operands.push((tensor, ty.elem));
-                }
+            for output in &node.outputs {
+                eval.bounds.forget(*output);
             }
+            integers::prepare(eval, site, &mut values.tensors)?;
+            eval.reserve(site)?;
+            let mut freed = Vec::new();
+            let mut operands = values.operands(step, |id| freed.push(id));
+            positions::apply(eval, site, step, &mut operands)?;
             let outputs = self.node(eval, graphs, site, operands)?;
+            positions::follow(eval, site, &outputs);
+            let makes_size = node.op.effects().makes_size;
             for (output, mut tensor) in node.outputs.iter().zip(outputs) {
-                if let Some(ValueType::Tensor(ty)) = function.values.get(output.index()) {
-                    if node.op.effects().makes_size {
+                if let Some(ty) = tensor_type(function, *output) {
+                    if makes_size {
                         eval.bind(ty, &tensor);
                     }
                     if integers::leaves_type(&node.op) {
@@ -248,8 +301,15 @@ impl Session {
                 }
                 values.define(*output, tensor);
             }
+            if makes_size {
+                eval.reserve(site)?;
+            }
+            let unread = node.outputs.iter().filter(|id| !values.is_read(**id));
+            for id in freed.iter().chain(unread) {
+                eval.memory.free(*id);
+            }
         }
-        Ok(results.iter().map(|&id| values.take(id)).collect())
+        Ok(values.results())
     }
 
     /// Executes one node. Operands come with their element types.
@@ -276,50 +336,6 @@ impl Session {
             Op::Reduce(op) => reduce::eval(eval, site, op, operands),
             Op::Dense(op) => one(dense::eval(op, operands)),
             Op::Graph(op) => graph::eval(eval, graphs, site, op, operands),
-        }
-    }
-}
-
-/// The values of a function that are there, each until it has been read for the last time.
-struct Values {
-    /// By number.
-    tensors: Vec<Option<DispatchTensor>>,
-    /// How often each is still read.
-    reads: Vec<usize>,
-}
-
-impl Values {
-    fn new<'a>(
-        tensors: Vec<Option<DispatchTensor>>,
-        reads: impl Iterator<Item = &'a ValueId>,
-    ) -> Self {
-        let mut values = Self {
-            reads: vec![0; tensors.len()],
-            tensors,
-        };
-        for id in reads {
-            values.reads[id.index()] += 1;
-        }
-        for (tensor, &reads) in values.tensors.iter_mut().zip(&values.reads) {
-            tensor.take_if(|_| reads == 0);
-        }
-        values
-    }
-
-    fn define(&mut self, id: ValueId, tensor: DispatchTensor) {
-        if self.reads[id.index()] > 0 {
-            self.tensors[id.index()] = Some(tensor);
-        }
-    }
-
-    fn take(&mut self, id: ValueId) -> Option<DispatchTensor> {
-        let reads = &mut self.reads[id.index()];
-        *reads -= 1;
-        let tensor = &mut self.tensors[id.index()];
-        if *reads == 0 {
-            tensor.take()
-        } else {
-            tensor.clone()
         }
     }
 }

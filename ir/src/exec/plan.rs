@@ -6,8 +6,9 @@
 
 use std::collections::HashSet;
 
-use super::{Kind, integers};
+use super::{BoundsPolicy, Kind, integers, schedule::Schedule};
 use crate::{
+    op::{Bound, Operand},
     program::{Function, Node, SymbolId, ValueId, ValueType},
     size::Size,
 };
@@ -16,8 +17,10 @@ use crate::{
 pub(super) struct Plan {
     /// By value: whether it may be another in each run.
     varies: Vec<bool>,
-    /// Numbers of the nodes that each run executes.
-    each_run: Vec<usize>,
+    /// What each run executes.
+    pub(super) each_run: Schedule,
+    /// What is executed once.
+    pub(super) once: Schedule,
     /// Results of the other nodes that a run reads or returns.
     pub(super) kept: Vec<ValueId>,
     /// Whether a device can repeat a run without the host: nothing is read back, and results are
@@ -26,7 +29,7 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    pub(super) fn new(function: &Function) -> Self {
+    pub(super) fn new(function: &Function, policy: BoundsPolicy) -> Self {
         let kind = |id: ValueId| match function.values.get(id.index()) {
             Some(ValueType::Tensor(ty)) => Some(Kind::of(ty.elem)),
             Some(ValueType::Int(_)) | None => None,
@@ -50,7 +53,8 @@ impl Plan {
                 continue;
             }
             each_run.push(number);
-            is_replayable &= !reads_back(function, node, &varies);
+            is_replayable &=
+                !reads_back(function, node, &varies) && !is_checked(node, &varies, policy);
             if node.op.effects().makes_size {
                 bound.extend(node.outputs.iter().filter_map(|&id| length(function, id)));
             }
@@ -76,10 +80,13 @@ impl Plan {
             is_kept[input.index()] = false;
         }
         let defined = function.nodes.iter().flat_map(|node| &node.outputs);
-        let kept = defined.copied().filter(|id| is_kept[id.index()]).collect();
+        let kept: Vec<ValueId> = defined.copied().filter(|id| is_kept[id.index()]).collect();
+        let is_once = |number: &usize| each_run.binary_search(number).is_err();
+        let once: Vec<usize> = (0..function.nodes.len()).filter(is_once).collect();
         Self {
             varies,
-            each_run,
+            once: Schedule::new(function, once.into_iter(), &kept),
+            each_run: Schedule::new(function, each_run.into_iter(), &function.outputs),
             kept,
             is_replayable,
         }
@@ -92,7 +99,8 @@ impl Plan {
 
     /// The values, there before a run, of which each run would make integers of 64 bits.
     pub(super) fn widened<'f>(&self, function: &'f Function) -> impl Iterator<Item = ValueId> + 'f {
-        let nodes = self.each_run(function).collect::<Vec<_>>().into_iter();
+        let nodes: Vec<&Node> = self.each_run.nodes(function).collect();
+        let nodes = nodes.into_iter();
         let widens = nodes.filter(|node| integers::widens(&node.op));
         let ids = widens.flat_map(integers::numbers).chain(&function.outputs);
         let is_integer = |id: &ValueId| match function.values.get(id.index()) {
@@ -100,27 +108,6 @@ impl Plan {
             Some(ValueType::Int(_)) | None => false,
         };
         ids.copied().filter(is_integer)
-    }
-
-    /// The nodes that each run executes.
-    pub(super) fn each_run<'f>(
-        &self,
-        function: &'f Function,
-    ) -> impl Iterator<Item = &'f Node> + Clone {
-        let nodes = self.each_run.iter();
-        nodes.filter_map(|&number| function.nodes.get(number))
-    }
-
-    /// The nodes that are executed once.
-    pub(super) fn once<'f>(
-        &self,
-        function: &'f Function,
-    ) -> impl Iterator<Item = &'f Node> + Clone {
-        let nodes = function.nodes.iter().enumerate();
-        nodes.filter_map(|(number, node)| {
-            let is_once = self.each_run.binary_search(&number).is_err();
-            is_once.then_some(node)
-        })
     }
 }
 
@@ -142,6 +129,18 @@ fn is_scalar(function: &Function, id: ValueId) -> bool {
         Some(ValueType::Tensor(ty)) => ty.dims.is_empty(),
         Some(ValueType::Int(_)) | None => false,
     }
+}
+
+/// Whether positions that a node reads are checked on the host in each run.
+fn is_checked(node: &Node, varies: &[bool], policy: BoundsPolicy) -> bool {
+    let operands = node.op.spec().map_or(&[][..], |spec| spec.operands);
+    let is_checked = |operand: &Operand| match operand.bound {
+        Some(Bound::Below(_)) => policy == BoundsPolicy::Check,
+        Some(Bound::Pointer(_)) => policy != BoundsPolicy::Trust,
+        None => false,
+    };
+    let mut operands = operands.iter().zip(&node.inputs);
+    operands.any(|(operand, id)| is_checked(operand) && varies[id.index()])
 }
 
 /// Whether a node that each run executes needs values on the host.
@@ -169,7 +168,7 @@ mod tests {
 
     /// Whether a device can repeat a function of floats `x`, of booleans and of edges made of
     /// floats.
-    fn is_replayable(node: &str, result: &str) -> bool {
+    fn is_replayable(node: &str, result: &str, policy: BoundsPolicy) -> bool {
         let program = parse(&format!(
             "kiln 1
             symbols $E, $K
@@ -181,7 +180,7 @@ mod tests {
               %6: {result} = {node}
             }}"
         ));
-        Plan::new(&program.expect("a program").functions[0]).is_replayable
+        Plan::new(&program.expect("a program").functions[0], policy).is_replayable
     }
 
     #[test]
@@ -215,7 +214,25 @@ mod tests {
             ),
             ("scatter{reduce=sum, size=$E}(%0, %4)", "f32[$E]", true),
         ] {
-            assert_eq!(is_replayable(node, result), expected, "{node}");
+            let policy = BoundsPolicy::Trust;
+            assert_eq!(is_replayable(node, result, policy), expected, "{node}");
+        }
+    }
+
+    /// Checks read positions that runs make; those of edges that stay are known.
+    #[test]
+    fn what_is_checked_in_each_run_is_not_repeated() {
+        for (node, expected) in [
+            ("scatter{reduce=sum, size=$E}(%0, %4)", [false, true, true]),
+            ("scatter{reduce=sum, size=$E}(%0, %2)", [true; 3]),
+        ] {
+            let policies = [
+                BoundsPolicy::Check,
+                BoundsPolicy::Clamp,
+                BoundsPolicy::Trust,
+            ];
+            let found = policies.map(|policy| is_replayable(node, "f32[$E]", policy));
+            assert_eq!(found, expected, "{node}");
         }
     }
 }

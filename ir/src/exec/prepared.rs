@@ -14,6 +14,7 @@ use super::{
     inputs,
     plan::Plan,
     replay::{self, Replay},
+    signature::{CasePlan, Signature},
 };
 use crate::{
     program::{ElemType, Function, Method, ValueId, ValueType},
@@ -82,6 +83,8 @@ use crate::{
 pub struct Prepared<'s> {
     session: &'s Session,
     method: &'s Method,
+    signature: &'s Signature,
+    case: &'s CasePlan,
     function: &'s Function,
     eval: Eval<'s>,
     plan: Plan,
@@ -145,11 +148,12 @@ impl Session {
         method: &str,
         inputs: BTreeMap<String, AnyTensor>,
     ) -> Result<Prepared<'_>, ExecError> {
-        let method = self.method(method, &inputs)?;
-        let call = inputs::bind(self, method, inputs)?;
+        let (method, signature) = self.method(method, &inputs)?;
+        let (case, call) = inputs::bind(self, method, signature, inputs)?;
         // A valid case names a function.
         let function = &self.program.functions[call.function.index()];
-        let plan = Plan::new(function);
+        let plan = Plan::new(function, self.policy);
+        let eval = Eval::new(self, &method.name, &call);
         let arguments = call.names.into_iter().zip(&call.arguments);
         let inputs = arguments
             .zip(&function.inputs)
@@ -166,8 +170,10 @@ impl Session {
         let mut prepared = Prepared {
             session: self,
             method,
+            signature,
+            case,
             function,
-            eval: Eval::new(&self.program, &self.device, self.width, call.symbols),
+            eval,
             inputs: inputs.collect(),
             plan,
             replay: State::Due,
@@ -240,9 +246,9 @@ impl Prepared<'_> {
     ) -> Result<Vec<(String, AnyTensor)>, ExecError> {
         let changed = self.check(changed)?;
         let outputs = self.stream.executes(|| self.run_here(changed, results))?;
-        let names = self.method.result_leaves().into_iter();
+        let names = self.signature.results.iter().map(|(name, _)| name.clone());
         let outputs = outputs.into_iter().flatten().map(AnyTensor::from_dispatch);
-        Ok(names.map(|leaf| leaf.name).zip(outputs).collect())
+        Ok(names.zip(outputs).collect())
     }
 
     /// Whether the device repeats runs at one command, and they are not launched kernel by kernel.
@@ -255,8 +261,12 @@ impl Prepared<'_> {
         &self,
         mut changed: BTreeMap<String, AnyTensor>,
     ) -> Result<Vec<(usize, AnyTensor)>, ExecError> {
-        let sizes = inputs::sizes(self.method, &mut changed)?;
-        inputs::check_sizes(&self.session.program, &sizes, &self.eval.symbols)?;
+        let sizes = inputs::sizes(self.signature, &mut changed)?;
+        let checked = self.case.binding.check_given(&sizes, &self.eval.symbols);
+        checked.map_err(|error| {
+            let program = &self.session.program;
+            inputs::bind_error(program, self.method, self.signature, &[], error)
+        })?;
         let check = |(name, tensor)| self.check_one(name, tensor);
         changed.into_iter().map(check).collect()
     }
@@ -264,8 +274,7 @@ impl Prepared<'_> {
     fn check_one(&self, name: String, tensor: AnyTensor) -> Result<(usize, AnyTensor), ExecError> {
         let mut known = self.inputs.iter().enumerate();
         let Some((number, input)) = known.find(|(_, input)| input.name == name) else {
-            let leaves = self.method.leaves();
-            return Err(if leaves.iter().any(|leaf| leaf.name == name) {
+            return Err(if self.signature.has(&name) {
                 ExecError::NotPrepared { name }
             } else {
                 let method = Words(&self.session.program).signature(self.method);
@@ -341,14 +350,15 @@ impl Prepared<'_> {
         self.held.truncate(self.inputs.len());
         self.graphs = Graphs::default();
         self.eval.bounds.clear();
+        self.eval.memory.keep(&[]);
         let kept = self.session.execute(
             self.function,
-            self.plan.once(self.function),
-            &self.plan.kept,
+            &self.plan.once,
             self.held.clone(),
             &mut self.eval,
             &mut self.graphs,
         )?;
+        self.eval.memory.keep(&self.plan.kept);
         self.held.resize(self.function.values.len(), None);
         for (id, tensor) in self.plan.kept.iter().zip(kept) {
             self.held[id.index()] = tensor;
@@ -365,13 +375,13 @@ impl Prepared<'_> {
     fn execute(&mut self) -> Result<Vec<Option<DispatchTensor>>, ExecError> {
         let results = self.session.execute(
             self.function,
-            self.plan.each_run(self.function),
-            &self.function.outputs,
+            &self.plan.each_run,
             self.held.clone(),
             &mut self.eval,
             &mut self.graphs,
         );
         self.graphs.forget(|id| self.plan.varies(id));
+        self.eval.memory.keep(&self.plan.kept);
         let ids = self.function.outputs.iter();
         let result = |(id, tensor): (&ValueId, Option<DispatchTensor>)| {
             let elem = elem(self.function, *id)?;

@@ -23,6 +23,7 @@ pub(super) fn positions(
     let Some(total) = total.filter(|&total| is_addressable(total)) else {
         return Err(eval.undefined(site, FITS, "more".to_owned()));
     };
+    check(eval, site, total)?;
     let mut positions = Vec::with_capacity(total);
     for (position, count) in (0_i64..).zip(counts) {
         positions.extend(core::iter::repeat_n(position, count));
@@ -38,13 +39,21 @@ pub(super) fn below(
     size: DispatchTensor,
 ) -> Result<DispatchTensor, ExecError> {
     let size = counts(eval, site, size, "a size of at least 0")?;
-    let size: usize = size.into_iter().sum();
+    // There is one, or none where the tensor is empty.
+    let size: usize = size.into_iter().next().unwrap_or_default();
     if !is_addressable(size) {
         return Err(eval.undefined(site, FITS, size.to_string()));
     }
+    check(eval, site, size)?;
     let end = i64::try_from(size).unwrap_or(i64::MAX);
     let dtype = eval.int_dtype(site, [0, end])?;
     Ok(Dispatch::int_arange(0..end, eval.device(), dtype))
+}
+
+/// Whether so many integers fit the memory of the session.
+fn check(eval: &Eval<'_>, site: Site<'_>, count: usize) -> Result<(), ExecError> {
+    let count = u64::try_from(count).unwrap_or(u64::MAX);
+    eval.check_memory(site, count.saturating_mul(8))
 }
 
 const FITS: &str = "as many positions as memory can hold";

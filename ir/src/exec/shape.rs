@@ -10,7 +10,7 @@ use burn::{
 
 use super::{
     ExecError, Kind, Operand, VALIDATED,
-    eval::{Eval, Site},
+    eval::{Eval, Site, is_addressable},
     scatter,
 };
 use crate::{op::ShapeOp, size::Size};
@@ -26,14 +26,7 @@ pub(super) fn eval(
     let kind = Kind::of(elem);
     let mut next = || operands.next().expect(VALIDATED).0;
     Ok(match op {
-        ShapeOp::Reshape { dims } => {
-            let shape = eval.shape(dims)?;
-            match kind {
-                Kind::Float => Dispatch::float_reshape(x, shape),
-                Kind::Int => Dispatch::int_reshape(x, shape),
-                Kind::Bool => Dispatch::bool_reshape(x, shape),
-            }
-        }
+        ShapeOp::Reshape { dims } => reshape(x, kind, eval.shape(dims)?),
         ShapeOp::Permute { axes } => {
             let axes: Vec<usize> = axes.iter().map(|&dim| axis(dim)).collect();
             match kind {
@@ -56,8 +49,11 @@ pub(super) fn eval(
             cat(axis(*dim), kind, tensors.collect())
         }
         ShapeOp::RepeatDim { dim, times } => {
-            let (dim, times) = (axis(*dim), eval.size("the number of times", times)?);
+            let (dim, shape) = (axis(*dim), repeated(eval, &x.shape(), *dim, times)?);
+            let times = eval.size("the number of times", times)?;
             match kind {
+                // Flex 0.22.1 would go through all times.
+                _ if x.shape().num_elements() == 0 => reshape(x, kind, shape),
                 Kind::Float => Dispatch::float_repeat_dim(x, dim, times),
                 Kind::Int => Dispatch::int_repeat_dim(x, dim, times),
                 Kind::Bool => Dispatch::bool_repeat_dim(x, dim, times),
@@ -78,6 +74,33 @@ pub(super) fn eval(
             scatter::elements(eval, site, (x, kind), axis(*dim), values, *reduce)?
         }
     })
+}
+
+fn reshape(x: DispatchTensor, kind: Kind, shape: Shape) -> DispatchTensor {
+    match kind {
+        Kind::Float => Dispatch::float_reshape(x, shape),
+        Kind::Int => Dispatch::int_reshape(x, shape),
+        Kind::Bool => Dispatch::bool_reshape(x, shape),
+    }
+}
+
+/// The shape of a tensor that is repeated along an axis.
+fn repeated(eval: &Eval<'_>, shape: &Shape, dim: u32, times: &Size) -> Result<Shape, ExecError> {
+    const WHAT: &str = "the number of times";
+    let count = eval.size(WHAT, times)?;
+    let mut shape = shape.clone();
+    let size = shape[axis(dim)].checked_mul(count);
+    let others = || shape.iter().enumerate().filter(|(at, _)| *at != axis(dim));
+    let elements = |size: usize| {
+        others().try_fold(size.max(1), |all, (_, &size)| all.checked_mul(size.max(1)))
+    };
+    match size.filter(|&size| elements(size).is_some_and(is_addressable)) {
+        Some(size) => {
+            shape[axis(dim)] = size;
+            Ok(shape)
+        }
+        None => Err(eval.attribute(WHAT, times, format!("{count}, too large"))),
+    }
 }
 
 /// Moves booleans as integers: what Flex 0.22.1 selects and gathers of booleans has the type of

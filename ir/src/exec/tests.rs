@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use kiln_core::{AnyTensor, Kind};
 
-use super::{ExecError, Session, Values, width::Width};
-use crate::{ElemType, Model, Weights, parse, program::ValueId, validate};
+use super::{ExecError, MAX_NODES, Schedule, Session, Values, schedule::Step, width::Width};
+use crate::{ElemType, Model, Weights, parse, pass, program::ValueId, validate};
 
 fn session(text: &str, weight: Option<i64>) -> Result<Session, ExecError> {
     let mut weights = Weights::new();
@@ -18,7 +18,8 @@ fn session(text: &str, weight: Option<i64>) -> Result<Session, ExecError> {
     }
     let program = validate(parse(text).expect("a program")).expect("a valid program");
     let model = Model::new(program, weights).expect("a model");
-    Session::with_width(&model, &Device::flex(), Width::Narrow)
+    let (device, passes) = (Device::flex(), &pass::EXECUTION);
+    Session::with_width(&model, &device, passes, MAX_NODES, Width::Narrow)
 }
 
 fn ints(values: &[i64], dtype: DType) -> AnyTensor {
@@ -318,18 +319,40 @@ fn @forward(x %0: f32[$N, 1], edge_index %1: i64[2, $E]) -> (%9, %7) {
 /// As an output of `coo_to_csr` of which only the other is used.
 #[test]
 fn values_live_until_they_are_read_for_the_last_time() {
+    let text = "kiln 1
+symbols $N, $E
+module @ = Net {
+}
+fn @forward(unread %0: i64[$N], index %1: i64[$E]) -> (%5) {
+  %2: i64[$N + 1], %3: i64[$E] = coo_to_csr{size=$N}(%1)
+  %4: i64[$E] = add(%3, %3)
+  %5: i64[$E] = add(%3, %4)
+}
+";
+    let function = &parse(text).expect("a program").functions[0];
+    let schedule = Schedule::whole(function);
     let tensor = || ints(&[1, 2], DType::I64).into_dispatch();
-    let [input, unread, twice] = [0, 1, 2].map(ValueId);
-    let held = vec![Some(tensor()), None, None];
-    let mut values = Values::new(held, [twice, twice].iter());
-    assert!(values.tensors[input.index()].is_none());
-    values.define(unread, tensor());
-    assert!(values.tensors[unread.index()].is_none());
-    values.define(twice, tensor());
-    assert!(values.take(twice).is_some());
-    assert!(values.tensors[twice.index()].is_some());
-    assert!(values.take(twice).is_some());
-    assert!(values.tensors[twice.index()].is_none());
+    let [unread, index, pointers, order, sum, _] = [0, 1, 2, 3, 4, 5].map(ValueId);
+    let mut values = Values::new(&schedule, vec![Some(tensor()), Some(tensor())]);
+    let is_there = |values: &Values<'_>, id: ValueId| values.tensors[id.index()].is_some();
+    assert!(!is_there(&values, unread));
+    let take = |values: &mut Values<'_>, step: &Step| {
+        let mut freed = Vec::new();
+        let operands = values.operands(step, |id| freed.push(id));
+        (operands.len(), freed)
+    };
+    let [sort, twice, last] = &schedule.steps[..] else {
+        panic!("three nodes");
+    };
+    assert_eq!(take(&mut values, sort), (1, vec![index]));
+    values.define(pointers, tensor());
+    assert!(!is_there(&values, pointers));
+    values.define(order, tensor());
+    assert_eq!(take(&mut values, twice), (2, vec![]));
+    assert!(is_there(&values, order));
+    values.define(sum, tensor());
+    assert_eq!(take(&mut values, last), (2, vec![order, sum]));
+    assert!(!is_there(&values, order));
 }
 
 /// For each input of a program, the sizes that its integers are below, as text.

@@ -215,19 +215,23 @@ fn extremes(tensor: &DispatchTensor) -> Option<[i64; 2]> {
     if tensor.shape().num_elements() == 0 {
         return None;
     }
-    let read = |tensor| {
-        let data = Tensor::<1, Int>::from_dispatch(tensor).into_data();
-        data.iter::<i64>().next()
-    };
-    let least = read(Dispatch::int_min(tensor.clone()))?;
-    let greatest = read(Dispatch::int_max(tensor.clone()))?;
-    Some([least, greatest])
+    let ends = [
+        Dispatch::int_min(tensor.clone()),
+        Dispatch::int_max(tensor.clone()),
+    ];
+    let ends = ends.map(|end| Dispatch::int_reshape(end, Shape::new([1])));
+    let ends = Dispatch::int_cat(ends.to_vec(), 0);
+    let data = Tensor::<1, Int>::from_dispatch(ends).into_data();
+    let mut ends = data.iter::<i64>();
+    Some([ends.next()?, ends.next()?])
 }
 
-/// Least and greatest integers of values, as far as they are known, on devices that have 32 bits.
+/// What is known of the integers of values: between which they are, and which are row pointers.
 #[derive(Debug, Default)]
 pub(super) struct Bounds {
     known: HashMap<ValueId, [i64; 2]>,
+    /// Values that are row pointers, and their ends.
+    pointers: HashMap<ValueId, i64>,
 }
 
 impl Bounds {
@@ -237,13 +241,23 @@ impl Bounds {
         id: ValueId,
         values: &[Option<DispatchTensor>],
     ) -> Option<[i128; 2]> {
-        if let Some(known) = self.known.get(&id) {
-            return Some(known.map(i128::from));
-        }
-        let tensor = values.get(id.index())?.as_ref()?;
-        let found = extremes(tensor)?;
-        self.known.insert(id, found);
-        Some(found.map(i128::from))
+        let bounds = match self.known(id) {
+            Some(known) => known,
+            None => self.read(id, values.get(id.index())?.as_ref()?)?,
+        };
+        Some(bounds.map(i128::from))
+    }
+
+    /// Numbers between which all integers of a value are, if there are any known.
+    pub(super) fn known(&self, id: ValueId) -> Option<[i64; 2]> {
+        self.known.get(&id).copied()
+    }
+
+    /// The least and the greatest integer of a value; none if it has no elements.
+    pub(super) fn read(&mut self, id: ValueId, tensor: &DispatchTensor) -> Option<[i64; 2]> {
+        let bounds = extremes(tensor)?;
+        self.known.insert(id, bounds);
+        Some(bounds)
     }
 
     /// Keeps the bounds of a value, or that they are not known.
@@ -254,8 +268,25 @@ impl Bounds {
         };
     }
 
-    /// Forgets what is known of values that may be others now.
+    /// The end of a row pointer, if the value is known to be one.
+    pub(super) fn pointer(&self, id: ValueId) -> Option<i64> {
+        self.pointers.get(&id).copied()
+    }
+
+    /// Keeps that a value is a row pointer with this end.
+    pub(super) fn set_pointer(&mut self, id: ValueId, end: i64) {
+        self.pointers.insert(id, end);
+    }
+
+    /// Forgets what is known of a value, which may be another now.
+    pub(super) fn forget(&mut self, id: ValueId) {
+        self.known.remove(&id);
+        self.pointers.remove(&id);
+    }
+
+    /// Forgets what is known of all values.
     pub(super) fn clear(&mut self) {
         self.known.clear();
+        self.pointers.clear();
     }
 }

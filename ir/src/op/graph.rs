@@ -143,7 +143,10 @@ operations! {
             size: Size,
             /// Float type of the result.
             elem: ElemType,
-        } (src: Int sorted, dst: Int below(Extent::Attribute("size")) sorted) -> 1 is fresh;
+        } (
+            src: Int below(Extent::Attribute("size")) sorted,
+            dst: Int below(Extent::Attribute("size")) sorted,
+        ) -> 1 is fresh;
     }
 }
 

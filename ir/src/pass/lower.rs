@@ -11,7 +11,7 @@ use crate::{
     op::{Binary, ElementwiseOp, Float, GraphOp, Op, Reduce, Scalar, ShapeOp},
     program::{Program, ValueId, ValueType},
     size::Size,
-    validate::{Valid, types_of},
+    validate::{Valid, infer},
 };
 
 pub(super) fn lower(program: &Valid) -> Program {
@@ -268,7 +268,7 @@ impl Parts<'_> {
     /// Adds an operation with one result.
     fn op(&mut self, op: impl Into<Op>, inputs: &[ValueId]) -> Option<ValueId> {
         let op = op.into();
-        let types = types_of(self.program, &op, &self.rebuild.types(inputs)?)?;
+        let types = infer(self.program, &op, &self.rebuild.types(inputs)?).ok()?;
         let types = types.into_iter().map(ValueType::Tensor);
         self.rebuild
             .push(op, inputs.to_vec(), types)

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashSet};
 
 use super::{Check, Kind, MAX_INLINED_NODES, Place, Symbols, as_u64, ids, infer::Infer};
 use crate::{
-    op::{Op, Spec},
+    op::Op,
     program::{ElemType, Function, FunctionId, Node, SymbolId, TensorType, ValueId, ValueType},
     size::Size,
     text::Words,
@@ -144,23 +144,7 @@ impl Check<'_> {
                 Some(ValueType::Int(_)) | None => return vec![(13, Kind::IntValue { value })],
             }
         }
-        let (least, most) = node.op.spec().map_or((0, 0), Spec::arity);
         let results = node.op.spec().map_or(1, |spec| spec.results);
-        if inputs.len() < least || inputs.len() > most {
-            let expected = match most {
-                usize::MAX => format!("at least {least}"),
-                most if most == least => least.to_string(),
-                most => format!("{least} to {most}"),
-            };
-            return vec![(
-                14,
-                Kind::Count {
-                    what: "inputs",
-                    expected,
-                    got: inputs.len(),
-                },
-            )];
-        }
         if node.outputs.len() != results {
             let expected = results.to_string();
             return vec![(

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::{Check, Kind, Place, Symbols, ids};
+use super::{Binding, Bindings, Check, Kind, Place, Symbols, ids};
 use crate::{
     leaf::{Leaf, MAX_TYPE_DEPTH},
     program::{Case, Function, Method, ModuleId, Param, SymbolId, TensorType, Type, ValueType},
@@ -148,9 +148,10 @@ impl Check<'_> {
         }
     }
 
-    /// Invariants 12 and 22 to 24.
-    pub(super) fn signatures(&mut self, symbols: &[Symbols]) {
+    /// Invariants 12 and 22 to 24; gives how each case binds symbols.
+    pub(super) fn signatures(&mut self, symbols: &[Symbols]) -> Bindings {
         let program = self.program;
+        let mut bindings = Bindings::new();
         for (id, module) in ids(&program.modules) {
             for (position, method) in module.methods.iter().enumerate() {
                 let place = Place::Method(ModuleId(id), position);
@@ -188,15 +189,19 @@ impl Check<'_> {
                         let leaves = case.present_leaves(method);
                         self.outputs(place, method, function, symbols);
                         if let Some(ints) = self.inputs(place, &leaves, function) {
-                            self.bound(place, method, &leaves, ints, symbols);
+                            let binding = Binding::new(program.symbols.len(), method, &leaves);
+                            self.bound(place, &binding, &leaves, ints, symbols);
+                            let key = (ModuleId(id), position, number);
+                            bindings.insert(key, binding.needing(&symbols.needs));
                         }
                     }
                 }
                 if self.is_full() {
-                    return;
+                    return bindings;
                 }
             }
         }
+        bindings
     }
 
     fn result_type(&mut self, place: Place, ty: &Type) {
@@ -342,38 +347,20 @@ impl Check<'_> {
     fn bound(
         &mut self,
         place: Place,
-        method: &Method,
+        binding: &Binding,
         leaves: &[Leaf<'_>],
         ints: Vec<SymbolId>,
         symbols: &Symbols,
     ) {
-        let mut bound: HashSet<SymbolId> = HashSet::new();
-        bound.extend(method.sizes().flat_map(|(_, pair)| pair));
-        let dims: Vec<&Size> = leaves.iter().flat_map(|leaf| &leaf.ty.dims).collect();
-        bound.extend(dims.iter().filter_map(|dim| dim.as_symbol()));
-        // Each round binds at least one of at most `MAX_SYMBOLS` symbols.
-        loop {
-            let solved = dims
-                .iter()
-                .find_map(|dim| dim.solvable(|one| bound.contains(&one)));
-            let default = || {
-                let free = |pair: &&(SymbolId, SymbolId)| {
-                    !bound.contains(&pair.0) && bound.contains(&pair.1)
-                };
-                method.defaults.iter().find(free).map(|pair| pair.0)
-            };
-            match solved.map(|(symbol, _)| symbol).or_else(default) {
-                Some(symbol) => bound.insert(symbol),
-                None => break,
-            };
-        }
+        let reached = binding.reached();
+        let dims = leaves.iter().flat_map(|leaf| &leaf.ty.dims);
         let mut needed = ints;
         needed.extend(&symbols.needs);
-        needed.extend(dims.iter().flat_map(|dim| dim.symbols()));
+        needed.extend(dims.flat_map(Size::symbols));
         needed.sort_unstable();
         needed.dedup();
         for symbol in needed {
-            if !bound.contains(&symbol) {
+            if reached.get(symbol).is_none() {
                 let symbol = self.program.symbol_name(symbol).into_owned();
                 self.report(place, 24, Kind::Unbound { symbol });
             }

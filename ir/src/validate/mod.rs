@@ -65,6 +65,7 @@
 
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
+mod binding;
 mod diagnostic;
 mod function;
 mod infer;
@@ -74,6 +75,7 @@ mod names;
 mod tests;
 
 use core::ops::Deref;
+use std::collections::HashMap;
 
 use crate::{
     op::Op,
@@ -84,6 +86,7 @@ use crate::{
 
 pub(crate) use function::first_unknown;
 
+pub use binding::{Axis, BindError, Binding, SymbolValues};
 pub use diagnostic::{Diagnostic, Invalid, Kind, MAX_DIAGNOSTICS, Place};
 
 /// Most symbols of a program.
@@ -113,7 +116,11 @@ pub const INVARIANTS: u8 = 24;
 pub struct Valid {
     program: Program,
     symbols: Vec<Symbols>,
+    bindings: Bindings,
 }
+
+/// How the cases of methods bind symbols: by module, and positions of method and case.
+type Bindings = HashMap<(ModuleId, usize, usize), Binding>;
 
 /// What a function does to symbols.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -124,15 +131,6 @@ struct Symbols {
     data: Vec<SymbolId>,
     /// Nodes and operands once inlined.
     nodes: u64,
-}
-
-/// Types of the results of an operation on inputs of some types, if it takes such inputs.
-pub(crate) fn types_of(
-    program: &Program,
-    op: &Op,
-    inputs: &[&TensorType],
-) -> Option<Vec<TensorType>> {
-    infer::Infer(program).op(op, inputs).ok()
 }
 
 impl Valid {
@@ -147,6 +145,19 @@ impl Valid {
         self.symbols
             .get(function.index())
             .map_or(&[], |symbols| &symbols.needs)
+    }
+
+    /// How the inputs of a method's case give symbols their values; `method` and `case` are
+    /// positions in the module and the method.
+    pub fn binding(&self, module: ModuleId, method: usize, case: usize) -> Option<&Binding> {
+        self.bindings.get(&(module, method, case))
+    }
+
+    /// Number of nodes and their operands of all functions once calls are replaced by what they
+    /// call, each function by itself.
+    pub fn inlined_nodes(&self) -> u64 {
+        let nodes = self.symbols.iter().map(|symbols| symbols.nodes);
+        nodes.fold(0, u64::saturating_add)
     }
 
     /// Data-dependent symbols that running a function binds, in ascending order.
@@ -165,13 +176,12 @@ impl Deref for Valid {
     }
 }
 
-/// Types of the results of an operation, other than a call, on operands of the given types. The
-/// length of a `nonzero` is that of its mask, which it cannot exceed.
-pub(crate) fn infer(
-    program: &Program,
-    op: &Op,
-    inputs: &[&TensorType],
-) -> Result<Vec<TensorType>, Kind> {
+/// Types of the results of an operation of a program, other than a call, on operands of the given
+/// types. The length of a `nonzero` is that of its mask, which it cannot exceed.
+///
+/// # Errors
+/// If the operation does not take such operands: invariants 14 to 18.
+pub fn infer(program: &Program, op: &Op, inputs: &[&TensorType]) -> Result<Vec<TensorType>, Kind> {
     let inferred = infer::Infer(program).op(op, inputs);
     inferred.map_err(|problem| problem.into_parts().1)
 }
@@ -200,12 +210,18 @@ pub fn validate(program: Program) -> Result<Valid, Invalid> {
     } else {
         Vec::new()
     };
-    if check.found.is_empty() {
-        check.signatures(&symbols);
-    }
+    let bindings = if check.found.is_empty() {
+        check.signatures(&symbols)
+    } else {
+        Bindings::new()
+    };
     let found = check.found;
     if found.is_empty() {
-        Ok(Valid { program, symbols })
+        Ok(Valid {
+            program,
+            symbols,
+            bindings,
+        })
     } else {
         Err(Invalid(found))
     }

@@ -37,9 +37,10 @@ impl Problem {
 pub(super) struct Infer<'a>(pub &'a Program);
 
 impl Infer<'_> {
-    /// Types of the outputs of an operation with the right number of inputs. Calls and `symbol`
-    /// have no rule here; the size of a `nonzero` is that of its mask, which it cannot exceed.
+    /// Types of the outputs of an operation. Calls and `symbol` have no rule here; the size of a
+    /// `nonzero` is that of its mask, which it cannot exceed.
     pub(super) fn op(&self, op: &Op, inputs: &[&TensorType]) -> Result<Vec<TensorType>, Problem> {
+        Self::arity(op, inputs.len())?;
         let types = match op {
             Op::Weight(id) => self.weight(*id),
             Op::Call(_) | Op::Symbol(_) => Ok(Vec::new()),
@@ -52,6 +53,26 @@ impl Infer<'_> {
         op.spec()
             .map_or(Ok(()), |spec| Self::classes(spec, inputs))?;
         Ok(types)
+    }
+
+    /// Whether an operation takes so many operands.
+    fn arity(op: &Op, got: usize) -> Result<(), Problem> {
+        let (least, most) = op.spec().map_or((0, 0), Spec::arity);
+        if (least..=most).contains(&got) {
+            return Ok(());
+        }
+        let expected = match most {
+            usize::MAX => format!("at least {least}"),
+            most if most == least => least.to_string(),
+            most => format!("{least} to {most}"),
+        };
+        let what = "inputs";
+        let kind = Kind::Count {
+            what,
+            expected,
+            got,
+        };
+        Err(Problem::new(14, kind))
     }
 
     /// Whether the operands have the element types that the declaration gives them.
