@@ -143,26 +143,26 @@ impl Parts<'_> {
         self.op(ElementwiseOp::LeakyRelu { slope }, &[sum])
     }
 
-    /// The loops of receivers below `size`: their scores, senders and receivers.
+    /// The loops of targets below `size`: their scores, sources and targets.
     fn own_scores(
         &mut self,
         [score_src, score_dst]: [ValueId; 2],
         slope: Float,
         size: &Size,
     ) -> Option<[ValueId; 3]> {
-        let [senders, _] = self.dims(score_src)?;
+        let [sources, _] = self.dims(score_src)?;
         let all = ElementwiseOp::Arange {
             start: Size::fixed(0),
             end: size.clone(),
         };
         let node = self.op(all, &[])?;
-        if senders == *size {
+        if sources == *size {
             let sum = self.op(Binary::Add, &[score_src, score_dst])?;
             let own = self.op(ElementwiseOp::LeakyRelu { slope }, &[sum])?;
             return Some([own, node, node]);
         }
         // Between two node sets, a receiver that is no sender has none.
-        let bound = Scalar::Int(senders);
+        let bound = Scalar::Int(sources);
         let alone = ElementwiseOp::BinaryScalar {
             function: Binary::GreaterEqual,
             rhs: bound,
