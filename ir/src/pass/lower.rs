@@ -161,20 +161,20 @@ impl Parts<'_> {
             let own = self.op(ElementwiseOp::LeakyRelu { slope }, &[sum])?;
             return Some([own, node, node]);
         }
-        // Between two node sets, a receiver that is no sender has none.
+        // Between two node sets, a target that is no source has none.
         let bound = Scalar::Int(sources);
         let alone = ElementwiseOp::BinaryScalar {
             function: Binary::GreaterEqual,
             rhs: bound,
         };
         let alone = self.op(alone, &[node])?;
-        let sender = self.sent(node, alone, &Size::fixed(0))?;
-        let of_sender = self.op(GraphOp::Gather, &[score_src, sender])?;
-        let sum = self.op(Binary::Add, &[of_sender, score_dst])?;
+        let source = self.sent(node, alone, &Size::fixed(0))?;
+        let of_source = self.op(GraphOp::Gather, &[score_src, source])?;
+        let sum = self.op(Binary::Add, &[of_source, score_dst])?;
         let own = self.op(ElementwiseOp::LeakyRelu { slope }, &[sum])?;
         let own = self.cleared(own, alone)?;
-        let receiver = self.sent(node, alone, size)?;
-        Some([own, sender, receiver])
+        let target = self.sent(node, alone, size)?;
+        Some([own, source, target])
     }
 
     /// Edges and loops behind them, of which those that are left out run to row `size`.
@@ -182,15 +182,15 @@ impl Parts<'_> {
         &mut self,
         scores: ValueId,
         [src, dst]: [ValueId; 2],
-        [own, sender, receiver]: [ValueId; 3],
+        [own, source, target]: [ValueId; 3],
         size: &Size,
     ) -> Option<(ValueId, [ValueId; 2])> {
         let is_loop = self.op(Binary::Equal, &[src, dst])?;
         let scores = self.cleared(scores, is_loop)?;
         let dst = self.sent(dst, is_loop, size)?;
         let scores = self.op(ShapeOp::Cat { dim: 0 }, &[scores, own])?;
-        let src = self.op(ShapeOp::Cat { dim: 0 }, &[src, sender])?;
-        let dst = self.op(ShapeOp::Cat { dim: 0 }, &[dst, receiver])?;
+        let src = self.op(ShapeOp::Cat { dim: 0 }, &[src, source])?;
+        let dst = self.op(ShapeOp::Cat { dim: 0 }, &[dst, target])?;
         Some((scores, [src, dst]))
     }
 
