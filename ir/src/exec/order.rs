@@ -28,7 +28,12 @@ pub(super) fn first(
 ) -> Result<Vec<DispatchTensor>, ExecError> {
     let mut shape = x.shape();
     let sizes: Vec<usize> = shape.iter().copied().collect();
-    let (length, inner) = (sizes[dim], sizes[dim + 1..].iter().product::<usize>());
+    // Without elements, the sizes of the other axes may be anything.
+    let (length, inner) = if shape.num_elements() == 0 {
+        (0, 0)
+    } else {
+        (sizes[dim], sizes[dim + 1..].iter().product::<usize>())
+    };
     shape[dim] = count;
     let keys = keys(&x, kind);
     let mut positions = vec![0; shape.num_elements()];
