@@ -338,6 +338,45 @@ fn bounds_of_a_clamp_may_cross_or_be_nan() {
     }
 }
 
+/// An empty tensor is sorted at once, however long its other axes.
+#[test]
+fn sorting_nothing_takes_no_memory() {
+    let (device, _alone) = device();
+    let long = "f32[$N, 1099511627776]";
+    let text = program(long, "expand{dims=[$N, 1099511627776]}(%1)").replace("(%3) {", "(%4) {");
+    let text = format!(
+        "{}  %4: {long}, %5: i64[$N, 1099511627776] = sort{{dim=1, descending=true}}(%3)\n}}\n",
+        text.trim_end().trim_end_matches('}')
+    );
+    let mut empty = inputs(&[], &device);
+    empty.insert("x".to_owned(), floats(&[], &device));
+    empty.insert("h".to_owned(), Tensor::<2>::zeros([0, 1], &device).into());
+    let session = Session::new(&model(&text), &device).unwrap();
+    let outputs = session.run("forward", empty).unwrap();
+    assert_eq!(outputs[0].1.shape().as_slice(), [0, 1 << 40]);
+}
+
+/// Sizes that no number of 64 bits holds are beyond any memory.
+#[test]
+fn sizes_beyond_64_bits_take_too_much_memory() {
+    let (device, _alone) = device();
+    let node = "full{value=1.0, elem=f32, dims=[4611686018427387904*$N]}()";
+    let text = program("f32[4611686018427387904*$N]", node);
+    let session = Session::new(&model(&text), &device).unwrap();
+    let session = session.with_memory(1 << 30);
+    let error = session.run("forward", inputs(&[0], &device)).unwrap_err();
+    assert!(
+        matches!(
+            error,
+            ExecError::Memory {
+                bytes: u64::MAX,
+                ..
+            }
+        ),
+        "{error}"
+    );
+}
+
 #[test]
 fn linear_maps_may_have_no_outputs() {
     let (device, _alone) = device();

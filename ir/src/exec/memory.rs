@@ -71,8 +71,12 @@ impl Eval<'_> {
             };
             let size = |dim| self.symbols.evaluate(dim);
             let Some(sizes) = ty.dims.iter().map(size).collect::<Option<Vec<i64>>>() else {
-                // A size that the node itself makes, or none: the node reports it.
-                continue;
+                // A size that the node itself makes is counted once it is known; others are too
+                // large for a number.
+                if site.op().effects().makes_size {
+                    continue;
+                }
+                return self.check_memory(site, u64::MAX);
             };
             let elements = sizes
                 .into_iter()
