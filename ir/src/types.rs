@@ -53,6 +53,12 @@ impl ElemType {
         }
     }
 
+    /// Whether an integer type has the integer; types that are not of integers have any.
+    pub(crate) fn has_integer(self, value: i64) -> bool {
+        let range = self.int_range();
+        range.is_none_or(|[low, high]| (low..=high).contains(&value))
+    }
+
     /// Bytes of an element in a file; a boolean takes one.
     pub fn size_bytes(self) -> u64 {
         match self {

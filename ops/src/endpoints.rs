@@ -6,8 +6,8 @@ use burn::tensor::{Bool, DType, Device, Int, Tensor};
 use kiln_core::{AnyTensor, Csr, EdgeForm, Edges, Flow, Walk};
 
 use crate::{
-    Reduce, aggregate, degree, edge_softmax, gather, ptr_to_index, scatter, scope, segment_reduce,
-    segment_softmax, sort_edges::sorted,
+    Reduce, aggregate::along::along, degree, edge_softmax, gather, ptr_to_index, scatter, scope,
+    segment_reduce, segment_softmax, sort_edges::sorted,
 };
 
 /// The edges of one propagation, seen by target (`i`) and source (`j`).
@@ -134,7 +134,7 @@ impl Endpoints {
     /// If `x` does not have a row for each source.
     pub fn lift_j<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
         if self.has_sorted_kernels(&x) && x.device().is_autodiff() {
-            aggregate::along(
+            along(
                 x,
                 [self.to_source(), edges_of(self.by_source())],
                 Reduce::Sum,
@@ -151,7 +151,7 @@ impl Endpoints {
     pub fn lift_i<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
         if self.has_sorted_kernels(&x) && x.device().is_autodiff() {
             let walks = [self.to_target(), edges_of(self.by_target())];
-            aggregate::along(x, walks, Reduce::Sum)
+            along(x, walks, Reduce::Sum)
         } else {
             gather(x, self.target())
         }
@@ -170,7 +170,7 @@ impl Endpoints {
             } else {
                 by_target.clone()
             };
-            return aggregate::along(rows, [by_target, back], reduce);
+            return along(rows, [by_target, back], reduce);
         }
         match (self.edges.form(), self.edges.flow()) {
             (EdgeForm::Csr(adjacency), Flow::SourceToTarget) => {
@@ -193,22 +193,6 @@ impl Endpoints {
     /// Number of messages that each node receives, as floats. `[n]`
     pub fn degree(&self) -> Tensor<1> {
         degree(self.target(), self.num_targets())
-    }
-
-    /// What [`aggregate_normalized`](crate::aggregate_normalized()) scales nodes by: one over the
-    /// root of the number of edges that a node receives, of the type of `like`. `[N]`
-    ///
-    /// With `self_loop` edges from a node to itself count nothing, and the loop counts its weight.
-    /// A node of degree zero gets zero.
-    ///
-    /// # Panics
-    /// If sources and targets are not the same number of nodes.
-    pub fn inverse_sqrt_degree<const D: usize>(
-        &self,
-        self_loop: Option<f64>,
-        like: &Tensor<D>,
-    ) -> Tensor<1> {
-        aggregate::inverse_sqrt_degree(self, self_loop, like)
     }
 
     /// The ends of the edges as a recorded operation takes them: sources and targets.

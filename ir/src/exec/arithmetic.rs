@@ -10,8 +10,9 @@ use burn::{
 
 use super::{
     ExecError, Kind,
-    eval::{Eval, Site},
+    eval::Eval,
     shape::{broadcast, expand},
+    site::Site,
 };
 use crate::op::Binary;
 

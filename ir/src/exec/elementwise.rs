@@ -10,8 +10,11 @@ use burn::{
 
 use super::{
     ExecError, Kind, Operand, VALIDATED, arithmetic,
-    eval::{Eval, Site, float_dtype, is_addressable},
+    eval::Eval,
+    memory::is_addressable,
     shape::{broadcast, expand},
+    site::Site,
+    width::float_dtype,
 };
 use crate::{
     op::{Binary, ElementwiseOp, Float, Scalar, Unary},

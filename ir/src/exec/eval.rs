@@ -1,76 +1,27 @@
-//! Values of sizes and scalars for a run, the device's types, and which operation is at hand.
+//! Values of sizes and scalars for a run, the device's types, and the memory that is left.
 
 use burn::{
     backend::{
         DeviceSettings, DispatchDevice, DispatchTensor, Scalar as BurnScalar, TensorMetadata,
     },
-    tensor::{Device, FloatDType, IntDType, Shape},
+    tensor::{Device, IntDType, Shape},
 };
 use kiln_core::size_to_i64;
 
 use super::{
-    BoundsPolicy, ExecError, Kind, Session,
+    BoundsPolicy, ExecError, Session,
     inputs::Call,
-    memory::Memory,
+    memory::{Memory, is_addressable},
+    site::Site,
     width::{Bounds, Width},
 };
 use crate::{
-    op::{Class, Float, Op, Scalar},
-    program::{ElemType, Function, Node, Program, TensorType, ValueId, ValueType},
+    op::{Float, Op, Scalar},
+    program::{ElemType, Program, TensorType, ValueType},
     size::Size,
     text::Words,
     validate::SymbolValues,
 };
-
-/// A node, and the function around it.
-#[derive(Clone, Copy)]
-pub(super) struct Site<'a> {
-    pub(super) function: &'a Function,
-    pub(super) node: &'a Node,
-}
-
-impl<'a> Site<'a> {
-    pub(super) fn op(self) -> &'a Op {
-        &self.node.op
-    }
-
-    pub(super) fn outputs(self) -> &'a [ValueId] {
-        &self.node.outputs
-    }
-
-    /// The operands that are tensors.
-    pub(super) fn operands(self) -> impl Iterator<Item = SiteOperand> + Clone + 'a {
-        let spec = self.op().spec();
-        let operand = move |(position, &id): (usize, &ValueId)| {
-            let ValueType::Tensor(ty) = self.function.values.get(id.index())? else {
-                return None;
-            };
-            let operand = spec.and_then(|spec| spec.operand(position));
-            Some(SiteOperand {
-                id,
-                elem: ty.elem,
-                kind: Kind::of(ty.elem),
-                is_position: operand.is_some_and(|operand| operand.class == Class::Int),
-            })
-        };
-        self.node.inputs.iter().enumerate().filter_map(operand)
-    }
-
-    /// The operands that are tensors of integers.
-    pub(super) fn integers(self) -> impl Iterator<Item = SiteOperand> + Clone + 'a {
-        self.operands().filter(|operand| operand.kind == Kind::Int)
-    }
-}
-
-/// An operand of a node.
-#[derive(Clone, Copy)]
-pub(super) struct SiteOperand {
-    pub(super) id: ValueId,
-    pub(super) elem: ElemType,
-    pub(super) kind: Kind,
-    /// Whether it must be integers, which say where, and not what.
-    pub(super) is_position: bool,
-}
 
 /// What operations need besides their operands.
 pub(super) struct Eval<'a> {
@@ -211,7 +162,7 @@ impl<'a> Eval<'a> {
                 if elem.is_float() {
                     #[expect(clippy::cast_precision_loss, reason = "as in PyTorch")]
                     BurnScalar::Float(value as f64)
-                } else if is_within(elem, value) {
+                } else if elem.has_integer(value) {
                     BurnScalar::Int(value)
                 } else {
                     return Err(ExecError::Range {
@@ -223,28 +174,56 @@ impl<'a> Eval<'a> {
             }
         })
     }
-}
 
-/// Whether an integer type has the integer.
-pub(super) fn is_within(elem: ElemType, value: i64) -> bool {
-    let range = elem.int_range();
-    range.is_none_or(|[low, high]| (low..=high).contains(&value))
-}
+    /// Counts the results of a node, before they are made, as far as their sizes are known.
+    pub(super) fn reserve(&mut self, site: Site<'_>) -> Result<(), ExecError> {
+        if self.memory.limit.is_none() || matches!(site.op(), Op::Weight(_)) {
+            return Ok(());
+        }
+        if let Op::Graph(op) = site.op() {
+            // Kernels sort by row: where each starts, and the next place in it.
+            for rows in op.sizes() {
+                let rows = self.symbols.evaluate(rows).unwrap_or(0);
+                let rows = u64::try_from(rows).unwrap_or(0);
+                self.check_memory(site, rows.saturating_mul(16))?;
+            }
+        }
+        for &id in site.outputs() {
+            let Some(ValueType::Tensor(ty)) = site.function.values.get(id.index()) else {
+                continue;
+            };
+            let size = |dim| self.symbols.evaluate(dim);
+            let Some(sizes) = ty.dims.iter().map(size).collect::<Option<Vec<i64>>>() else {
+                // A size that the node itself makes is counted once it is known; others are too
+                // large for a number.
+                if site.op().effects().makes_size {
+                    continue;
+                }
+                return self.check_memory(site, u64::MAX);
+            };
+            let elements = sizes
+                .into_iter()
+                .map(|size| u64::try_from(size).unwrap_or(0));
+            let bytes = elements.fold(ty.elem.size_bytes(), u64::saturating_mul);
+            self.check_memory(site, bytes)?;
+            self.memory.count(id, bytes);
+        }
+        Ok(())
+    }
 
-/// Whether so many elements of any type can be in memory.
-pub(super) fn is_addressable(elements: usize) -> bool {
-    let bytes = elements.checked_mul(size_of::<i64>());
-    bytes.is_some_and(|bytes| isize::try_from(bytes).is_ok())
-}
-
-/// Burn's name of a float element type.
-pub(super) fn float_dtype(elem: ElemType) -> FloatDType {
-    match elem {
-        ElemType::F64 => FloatDType::F64,
-        ElemType::F16 => FloatDType::F16,
-        ElemType::BF16 => FloatDType::BF16,
-        ElemType::F32 | ElemType::I64 | ElemType::I32 | ElemType::U8 | ElemType::Bool => {
-            FloatDType::F32
+    /// Whether so many more bytes may be made as a result of a node.
+    pub(super) fn check_memory(&self, site: Site<'_>, bytes: u64) -> Result<(), ExecError> {
+        match self.memory.limit {
+            Some(limit) if self.memory.sum.saturating_add(bytes) > limit => {
+                Err(ExecError::Memory {
+                    method: self.method.to_owned(),
+                    node: self.text(site),
+                    bytes,
+                    used: self.memory.sum,
+                    limit,
+                })
+            }
+            Some(_) | None => Ok(()),
         }
     }
 }

@@ -16,9 +16,8 @@ use kiln_ops::{
 };
 
 use super::{
-    ExecError, Kind, Operand, VALIDATED,
-    eval::{Eval, Site, float_dtype},
-    repeat, scatter,
+    ExecError, Kind, Operand, VALIDATED, eval::Eval, repeat, scatter, site::Site,
+    width::float_dtype,
 };
 use crate::{
     op::{Float, GraphOp},

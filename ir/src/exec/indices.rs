@@ -4,7 +4,7 @@
 //! Such an input may have 32 bits if all the sizes are below 2^31, and message passing is faster
 //! with them. An index out of range stays one, so the operation finds it as before.
 
-use super::{Kind, eval::Site};
+use super::{Kind, site::Site};
 use crate::{
     op::{ElementwiseOp, GraphOp, IndexRule, Op, ShapeOp},
     program::{Function, TensorType, ValueId, ValueType},

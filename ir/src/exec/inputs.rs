@@ -13,9 +13,9 @@ use kiln_core::{AnyTensor, size_to_i64};
 
 use super::{
     ExecError, Kind, Session,
-    eval::float_dtype,
     indices::are_small,
     signature::{CasePlan, Input, Signature},
+    width::float_dtype,
 };
 use crate::{
     program::{ElemType, FunctionId, Method, Program},

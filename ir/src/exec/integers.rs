@@ -19,7 +19,8 @@ use burn::{
 
 use super::{
     ExecError, Kind,
-    eval::{Eval, Site},
+    eval::Eval,
+    site::Site,
     width::{Width, is_narrow, widen},
 };
 use crate::{

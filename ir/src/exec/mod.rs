@@ -38,6 +38,7 @@ mod scatter;
 mod schedule;
 mod shape;
 mod signature;
+mod site;
 #[cfg(test)]
 mod tests;
 mod upload;
@@ -61,10 +62,11 @@ pub use error::ExecError;
 pub use positions::BoundsPolicy;
 pub use prepared::Prepared;
 
-use eval::{Eval, Site};
+use eval::Eval;
 use graph::Graphs;
 use schedule::{Schedule, Values, tensor_type};
 use signature::Signature;
+use site::Site;
 use width::Width;
 
 /// Most nodes and operands of a program that [`Session::new`] takes, once calls are inlined.

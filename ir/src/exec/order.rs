@@ -11,10 +11,7 @@ use burn::{
     tensor::{Int, Shape, Tensor, TensorData},
 };
 
-use super::{
-    ExecError, Kind,
-    eval::{Eval, Site},
-};
+use super::{ExecError, Kind, eval::Eval, site::Site};
 
 /// The first elements of each lane along an axis in order, and their positions. Equal elements stay
 /// as they stand.

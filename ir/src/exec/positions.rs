@@ -5,11 +5,7 @@ use burn::{
     tensor::{Int, Shape, Tensor},
 };
 
-use super::{
-    ExecError, Operand,
-    eval::{Eval, Site},
-    schedule::Step,
-};
+use super::{ExecError, Operand, eval::Eval, schedule::Step, site::Site};
 use crate::{
     id::ValueId,
     op::{GraphOp, IndexRule, Op, ReduceOp, ShapeOp},

@@ -10,10 +10,7 @@ use burn::{
 use kiln_core::size_to_i64;
 
 use super::{
-    ExecError, Kind, Operand, VALIDATED, cumulative,
-    eval::{Eval, Site},
-    order,
-    shape::axis,
+    ExecError, Kind, Operand, VALIDATED, cumulative, eval::Eval, order, shape::axis, site::Site,
 };
 use crate::op::{ReduceOp, Reduction};
 

@@ -5,10 +5,7 @@ use burn::{
     tensor::{Int, Shape, Tensor},
 };
 
-use super::{
-    ExecError,
-    eval::{Eval, Site, is_addressable},
-};
+use super::{ExecError, eval::Eval, memory::is_addressable, site::Site};
 
 /// Each position as often as its entry says.
 pub(super) fn positions(

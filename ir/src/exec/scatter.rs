@@ -9,10 +9,7 @@ use burn::{
 };
 use kiln_ops::{Reduce, dispatch};
 
-use super::{
-    ExecError, Kind,
-    eval::{Eval, Site},
-};
+use super::{ExecError, Kind, eval::Eval, site::Site};
 
 /// Rows that share a destination, reduced; 0 where there are none, or 1 for products.
 pub(super) fn rows(

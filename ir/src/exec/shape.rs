@@ -9,9 +9,7 @@ use burn::{
 };
 
 use super::{
-    ExecError, Kind, Operand, VALIDATED,
-    eval::{Eval, Site, is_addressable},
-    scatter,
+    ExecError, Kind, Operand, VALIDATED, eval::Eval, memory::is_addressable, scatter, site::Site,
 };
 use crate::{op::ShapeOp, size::Size};
 

@@ -10,7 +10,7 @@ use burn::{
     tensor::{DType, Device, Shape, TensorData},
 };
 
-use super::{ExecError, Kind, eval::float_dtype, width::Width};
+use super::{ExecError, Kind, width::Width, width::float_dtype};
 use crate::{
     op::{DenseOp, Op},
     program::{ElemType, Program, ValueId},

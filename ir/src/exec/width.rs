@@ -4,11 +4,11 @@ use std::collections::HashMap;
 
 use burn::{
     backend::{Dispatch, DispatchTensor, Scalar, TensorMetadata, ops::IntTensorOps},
-    tensor::{DType, Device, Int, IntDType, Shape, Tensor, TensorData},
+    tensor::{DType, Device, FloatDType, Int, IntDType, Shape, Tensor, TensorData},
 };
 use kiln_core::AnyTensor;
 
-use super::{ExecError, eval::is_within};
+use super::ExecError;
 use crate::{id::ValueId, types::ElemType};
 
 /// The integers that a device computes with.
@@ -97,7 +97,7 @@ impl Width {
         };
         if !is_of_type
             && let Some(extremes) = extremes(&tensor)
-            && let Some(value) = extremes.iter().find(|value| !is_within(elem, **value))
+            && let Some(value) = extremes.iter().find(|value| !elem.has_integer(**value))
         {
             return Err(ExecError::Range {
                 what: what(),
@@ -288,5 +288,17 @@ impl Bounds {
     pub(super) fn clear(&mut self) {
         self.known.clear();
         self.pointers.clear();
+    }
+}
+
+/// Burn's name of a float element type.
+pub(super) fn float_dtype(elem: ElemType) -> FloatDType {
+    match elem {
+        ElemType::F64 => FloatDType::F64,
+        ElemType::F16 => FloatDType::F16,
+        ElemType::BF16 => FloatDType::BF16,
+        ElemType::F32 | ElemType::I64 | ElemType::I32 | ElemType::U8 | ElemType::Bool => {
+            FloatDType::F32
+        }
     }
 }

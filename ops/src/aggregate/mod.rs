@@ -3,6 +3,7 @@
 //! This is what [`spmm`](crate::spmm) does, for edges that keep their sorted form: nothing is
 //! sorted in a call, gradients walk the edges by source, and no `E × F` tensor is made either way.
 
+pub(crate) mod along;
 pub(crate) mod backward;
 #[cfg(feature = "cube")]
 pub(crate) mod cube;
@@ -10,12 +11,11 @@ pub(crate) mod cube;
 pub(crate) mod flex;
 mod terms;
 
-use burn::backend::{
-    Dispatch, DispatchTensor, Shape, get_or_init_device_settings, tensor::FloatTensor,
-};
+use burn::backend::{Dispatch, Shape, get_or_init_device_settings, tensor::FloatTensor};
 use burn::tensor::{DType, FloatDType, Int, Tensor};
-use kiln_core::{Csr, EdgeForm, Flow, int_dtype};
+use kiln_core::{EdgeForm, Flow, int_dtype};
 
+use along::walk;
 pub use terms::Terms;
 pub(crate) use terms::TermsForm;
 
@@ -316,8 +316,25 @@ pub fn aggregate_self(x: Tensor<2>, weight: Tensor<1>, ends: &Endpoints) -> Tens
     sum(x, Terms::Own(weight.into_dispatch()), ends)
 }
 
-/// See [`Endpoints::inverse_sqrt_degree`].
-pub(crate) fn inverse_sqrt_degree<const D: usize>(
+impl Endpoints {
+    /// What [`aggregate_normalized`](crate::aggregate_normalized()) scales nodes by: one over the
+    /// root of the number of edges that a node receives, of the type of `like`. `[N]`
+    ///
+    /// With `self_loop` edges from a node to itself count nothing, and the loop counts its weight.
+    /// A node of degree zero gets zero.
+    ///
+    /// # Panics
+    /// If sources and targets are not the same number of nodes.
+    pub fn inverse_sqrt_degree<const D: usize>(
+        &self,
+        self_loop: Option<f64>,
+        like: &Tensor<D>,
+    ) -> Tensor<1> {
+        inverse_sqrt_degree(self, self_loop, like)
+    }
+}
+
+fn inverse_sqrt_degree<const D: usize>(
     ends: &Endpoints,
     self_loop: Option<f64>,
     like: &Tensor<D>,
@@ -415,28 +432,6 @@ pub(crate) fn int(rows: usize) -> i64 {
 /// The edges by target, and by source where gradients may be asked for.
 pub(crate) fn csrs<const D: usize>(ends: &Endpoints, x: &Tensor<D>) -> [CsrTensors<Dispatch>; 2] {
     [ends.by_target(), ends.transposed_for(x)].map(CsrTensors::from)
-}
-
-/// Combines rows of `x` along a walk; the other walk is its reverse, for gradients.
-pub(crate) fn along<const D: usize>(x: Tensor<D>, walks: [Csr; 2], reduce: Reduce) -> Tensor<D> {
-    let columns = walks[1].ptr.dims()[0] - 1;
-    let rows = x.dims()[0];
-    assert!(
-        !x.device().is_autodiff() || rows == columns,
-        "expected {columns} rows, got {rows}"
-    );
-    let walks = walks.map(CsrTensors::from);
-    Tensor::from_dispatch(walk(x.into_dispatch(), None, walks, reduce))
-}
-
-fn walk(
-    x: DispatchTensor,
-    weight: Option<DispatchTensor>,
-    [csr, transposed]: [CsrTensors<Dispatch>; 2],
-    reduce: Reduce,
-) -> DispatchTensor {
-    let terms = weight.map_or(Terms::Ones, Terms::Edges);
-    <Dispatch as GraphOps>::aggregate(x, terms, csr, transposed, reduce)
 }
 
 /// The sum along sorted edges.

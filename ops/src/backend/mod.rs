@@ -232,7 +232,7 @@ pub trait GraphOps: Backend {
         beta: FloatTensor<Self>,
         epsilon: f64,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
-        batch_norm::standardize::<Self>(x, gamma, beta, epsilon)
+        batch_norm::composed::standardize::<Self>(x, gamma, beta, epsilon, Self::column_sum)
     }
 
     // The operations below walk edges in sorted order. `transposed` holds the same edges sorted by

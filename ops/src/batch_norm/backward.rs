@@ -12,7 +12,7 @@ use burn::backend::{
     tensor::FloatTensor,
 };
 
-use super::{Standardized, inverse_deviation, row};
+use super::composed::{Standardized, inverse_deviation, row};
 use crate::GraphOps;
 
 #[derive(Debug)]

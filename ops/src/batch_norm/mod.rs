@@ -1,9 +1,10 @@
 //! Batch normalisation by the statistics of the batch.
 
 pub(crate) mod backward;
+pub(crate) mod composed;
 
 use burn::{
-    backend::{Dispatch, Shape, TensorMetadata as _, tensor::FloatTensor},
+    backend::Dispatch,
     tensor::{Tensor, module::BatchNormTrainOutput},
 };
 
@@ -63,39 +64,4 @@ pub fn batch_norm(
         mean: Tensor::from_dispatch(mean),
         variance: Tensor::from_dispatch(variance),
     }
-}
-
-/// The normalised rows, and the mean and the variance of each column.
-type Standardized<B> = (FloatTensor<B>, FloatTensor<B>, FloatTensor<B>);
-
-/// [`batch_norm`] of operations that backends have.
-pub(crate) fn standardize<B: GraphOps>(
-    x: FloatTensor<B>,
-    gamma: FloatTensor<B>,
-    beta: FloatTensor<B>,
-    epsilon: f64,
-) -> Standardized<B> {
-    let mean = column_mean::<B>(x.clone());
-    let centered = B::float_sub(x, row::<B>(mean.clone()));
-    let variance = column_mean::<B>(B::float_mul(centered.clone(), centered.clone()));
-    let scale = B::float_mul(gamma, inverse_deviation::<B>(variance.clone(), epsilon));
-    let scaled = B::float_mul(centered, row::<B>(scale));
-    (B::float_add(scaled, row::<B>(beta)), mean, variance)
-}
-
-/// `1 / √(variance + ε)`
-fn inverse_deviation<B: GraphOps>(variance: FloatTensor<B>, epsilon: f64) -> FloatTensor<B> {
-    B::float_recip(B::float_sqrt(B::float_add_scalar(variance, epsilon.into())))
-}
-
-/// The mean of all rows, `[N, F]` to `[F]`.
-fn column_mean<B: GraphOps>(x: FloatTensor<B>) -> FloatTensor<B> {
-    let rows = x.shape()[0];
-    B::float_div_scalar(B::column_sum(x), (rows as u64).into())
-}
-
-/// `[F]` as a row.
-fn row<B: GraphOps>(x: FloatTensor<B>) -> FloatTensor<B> {
-    let width = x.shape()[0];
-    B::float_reshape(x, Shape::new([1, width]))
 }

@@ -3,8 +3,9 @@
 use burn::backend::TensorMetadata as _;
 use burn_flex::FlexTensor;
 
-use crate::rows::flex::{
-    checked, elements, for_each_row, row_width, tensor, widened, with_id, with_real, with_rows,
+use crate::rows::{
+    flex::{checked, elements, for_each_row, row_width, tensor, with_id, with_real, with_rows},
+    stored::widened,
 };
 
 /// See [`crate::gather`].

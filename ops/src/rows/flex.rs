@@ -2,8 +2,7 @@
 
 use core::ops::Range;
 
-use burn::backend::{Flex, Shape, ops::FloatTensorOps as _};
-use burn::tensor::{DType, FloatDType};
+use burn::backend::Shape;
 use burn_flex::FlexTensor;
 use kiln_core::HUB;
 use rayon::prelude::*;
@@ -65,20 +64,6 @@ macro_rules! with_real {
     };
 }
 pub(crate) use with_real;
-
-/// Runs `f` on contiguous tensors of a type the kernels know, and converts the result back.
-pub(crate) fn widened<const N: usize>(
-    x: [&FlexTensor; N],
-    f: impl FnOnce([&FlexTensor; N]) -> FlexTensor,
-) -> FlexTensor {
-    match x[0].dtype() {
-        dtype @ (DType::F16 | DType::BF16 | DType::Flex32) => {
-            let x = x.map(|x| Flex::float_cast(x.clone(), FloatDType::F32).to_contiguous());
-            Flex::float_cast(f(x.each_ref()), dtype.into())
-        }
-        _ => f(x.map(FlexTensor::to_contiguous).each_ref()),
-    }
-}
 
 /// Runs `$body` with `$I` the element type of an index tensor.
 macro_rules! with_id {

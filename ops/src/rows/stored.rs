@@ -10,8 +10,8 @@ use core::{
     sync::atomic::{AtomicU16, AtomicU32, AtomicU64, Ordering},
 };
 
-use burn::backend::DType;
-use burn::tensor::{bf16, f16};
+use burn::backend::{DType, Flex, ops::FloatTensorOps as _};
+use burn::tensor::{FloatDType, bf16, f16};
 use burn_flex::FlexTensor;
 
 /// A floating-point element that kernels compute with.
@@ -286,6 +286,20 @@ macro_rules! with_stored {
 }
 pub(crate) use with_stored;
 
+/// Runs `f` on contiguous tensors of a type the kernels know, and converts the result back.
+pub(crate) fn widened<const N: usize>(
+    x: [&FlexTensor; N],
+    f: impl FnOnce([&FlexTensor; N]) -> FlexTensor,
+) -> FlexTensor {
+    match x[0].dtype() {
+        dtype @ (DType::F16 | DType::BF16 | DType::Flex32) => {
+            let x = x.map(|x| Flex::float_cast(x.clone(), FloatDType::F32).to_contiguous());
+            Flex::float_cast(f(x.each_ref()), dtype.into())
+        }
+        _ => f(x.map(FlexTensor::to_contiguous).each_ref()),
+    }
+}
+
 /// Runs `f` on contiguous tensors of one type, that of the first.
 ///
 /// Where others have another type, as weights may that are kept in more bits than features, all are
@@ -299,7 +313,7 @@ pub(crate) fn stored<const N: usize>(
     if matches!(dtype, DType::F16 | DType::BF16) && is_one {
         return f(x.map(FlexTensor::to_contiguous).each_ref());
     }
-    super::flex::widened(x, f)
+    widened(x, f)
 }
 
 #[cfg(test)]

@@ -5,9 +5,11 @@ use burn_flex::FlexTensor;
 
 use crate::{
     Reduce,
-    rows::flex::{
-        elements, reduce_rows, row_width, sort_by_row, tensor, widened, with_id, with_real,
-        with_rows,
+    rows::{
+        flex::{
+            elements, reduce_rows, row_width, sort_by_row, tensor, with_id, with_real, with_rows,
+        },
+        stored::widened,
     },
 };
 

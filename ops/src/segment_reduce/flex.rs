@@ -5,9 +5,11 @@ use burn_flex::FlexTensor;
 
 use crate::{
     Reduce,
-    rows::flex::{
-        checked_ptr, elements, reduce_rows, row_width, tensor, widened, with_id, with_real,
-        with_rows,
+    rows::{
+        flex::{
+            checked_ptr, elements, reduce_rows, row_width, tensor, with_id, with_real, with_rows,
+        },
+        stored::widened,
     },
 };
 

@@ -4,8 +4,8 @@ use burn::backend::TensorMetadata as _;
 use burn_flex::FlexTensor;
 
 use crate::rows::{
-    flex::{Sorted, elements, row_width, sort_by_row, tensor, widened, with_id, with_real},
-    stored::Real,
+    flex::{Sorted, elements, row_width, sort_by_row, tensor, with_id, with_real},
+    stored::{Real, widened},
     walk::sum,
 };
 

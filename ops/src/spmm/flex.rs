@@ -10,9 +10,9 @@ use crate::{
     rows::{
         flex::{
             checked, checked_ptr, elements, for_each_row, reduce_rows, row_width, sort_by_row,
-            tensor, widened, with_id, with_real, with_rows,
+            tensor, with_id, with_real, with_rows,
         },
-        stored::Stored,
+        stored::{Stored, widened},
     },
 };
 

@@ -21,8 +21,8 @@ use crate::{
     AttentionAttributes, CsrTensors,
     attention::{SavedAttention, dropout_threshold, is_dropped},
     rows::{
-        flex::{Id as _, elements, row_width, tensor, widened, with_id, with_real, with_rows},
-        stored::Real,
+        flex::{Id as _, elements, row_width, tensor, with_id, with_real, with_rows},
+        stored::{Real, widened},
         walk::{
             Contiguous, Scattered, Tile, Walk, cut, fetch, for_ranges, position, stretch, tiles,
         },

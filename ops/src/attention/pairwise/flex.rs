@@ -29,8 +29,8 @@ use crate::{
         },
     },
     rows::{
-        flex::{elements, row_width, tensor, widened, with_real},
-        stored::Real,
+        flex::{elements, row_width, tensor, with_real},
+        stored::{Real, widened},
         walk::{Contiguous, Tile, Walk, cut, fetch, for_ranges, position, stretch, tiles},
     },
 };
