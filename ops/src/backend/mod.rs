@@ -173,7 +173,7 @@ pub trait GraphOps: Backend {
 
     /// See [`crate::nonzero`].
     fn nonzero(mask: BoolTensor<Self>) -> IntTensor<Self> {
-        nonzero::read_back::<Self>(mask)
+        nonzero::composed::read_back::<Self>(mask)
     }
 
     /// See [`crate::self_loop_position`].

@@ -1,12 +1,8 @@
 //! Positions of true values: the one operation whose output length depends on values.
 
-use burn::backend::{
-    Backend, Shape, TensorMetadata as _, get_or_init_device_settings,
-    tensor::{BoolTensor, IntTensor},
-};
-use burn::tensor::{Bool, Int, Tensor, try_read_sync};
+pub(crate) mod composed;
 
-use kiln_core::int_dtype;
+use burn::tensor::{Bool, Int, Tensor};
 
 use crate::dispatch;
 
@@ -28,14 +24,4 @@ use crate::dispatch;
 /// ```
 pub fn nonzero(mask: Tensor<1, Bool>) -> Tensor<1, Int> {
     Tensor::from_dispatch(dispatch::nonzero(mask.into_dispatch()))
-}
-
-/// The positions, found where Burn finds them: on the CPU, after a read back on GPUs.
-pub(crate) fn read_back<B: Backend>(mask: BoolTensor<B>) -> IntTensor<B> {
-    let dtype = get_or_init_device_settings::<B>(&mask.device()).int_dtype;
-    let dtype = int_dtype(dtype.into(), mask.shape()[0]).into();
-    let positions = try_read_sync(B::bool_argwhere(mask, dtype))
-        .expect("nonzero needs a backend that can be read from synchronously");
-    let length = positions.shape()[0];
-    B::int_reshape(positions, Shape::new([length]))
 }
