@@ -153,8 +153,7 @@ impl Tree {
         Some(id)
     }
 
-    /// Makes a module at `path` that has the parameters of the module at `with`, unless there is one
-    /// already.
+    /// Makes a module at `path` that has the parameters of the one at `with`, unless there is one.
     pub(super) fn tie_module(&mut self, path: &str, with: &str) {
         let Some(&with) = self.by_path.get(with) else {
             return;
