@@ -88,6 +88,14 @@ int main(int argc, char** argv) {
       }
       std::cout << "FAILED " << path << ": " << method << ": results differ\n";
     } catch (const std::exception& error) {
+      // As in check.py: before 2.4 some operators do not run on processors with floats of 16 bits.
+      const bool is_short = TORCH_VERSION_MAJOR < 2 || (TORCH_VERSION_MAJOR == 2 && TORCH_VERSION_MINOR < 4);
+      const std::string what = error.what();
+      if (is_short && (what.find("not implemented for 'Half'") != std::string::npos ||
+                       what.find("not implemented for 'BFloat16'") != std::string::npos)) {
+        std::cout << "skipped " << path << ": " << method << ": this libtorch lacks an operator for 16 bits\n";
+        continue;
+      }
       std::cout << "FAILED " << path << ": " << method << ": " << error.what() << "\n";
     }
     ++failed;
