@@ -143,11 +143,10 @@ impl Fixture {
     /// where the map and the sum are in the order that makes narrower messages, which is not PyG's,
     /// the map's gradient takes all rows of `x` in place of the sums, or the reverse.
     pub(crate) fn is_by_another_order(&self, gradient: &str) -> bool {
-        let other_order = ["-widening ", "-narrowing "];
-        let is_map = ["lin", "lin_l", "lin_rel"]
-            .map(|map| format!("param.{map}.weight"))
-            .contains(&gradient.to_owned());
-        is_map && other_order.iter().any(|case| self.name.contains(case))
+        let mut maps = ["lin", "lin_l", "lin_rel"].iter();
+        let mut cases = ["-widening ", "-narrowing "].iter();
+        maps.any(|map| gradient == format!("param.{map}.weight"))
+            && cases.any(|case| self.name.contains(case))
     }
 
     /// The module with the fixture's parameters.

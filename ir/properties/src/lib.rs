@@ -6,11 +6,13 @@
 //!
 //! | function | of the bytes it makes | and checks |
 //! |---|---|---|
-//! | [`native`] | a `.kiln` file with checksums that fit | reading gives a model, which is written and read again as it was, or an error |
-//! | [`text`] | a program in text form | the same for parsing and printing |
+//! | [`native`] | a `.kiln` file with checksums that fit | what is read is written as it was |
+//! | [`text`] | a program in text form | what is parsed is printed as it was |
 //! | [`validator`] | a program that is likely to be wrong | a valid one stays valid by every pass |
 //! | [`passes`] | a valid program, and inputs | results do not change by passes |
-//! | [`executor`] | a valid program, and inputs | running it gives results of its types, or an error |
+//! | [`executor`] | a valid program, and inputs | results have its types |
+//!
+//! An error in place of each is as good; a panic is not.
 
 mod choices;
 mod inputs;

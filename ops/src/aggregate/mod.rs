@@ -330,44 +330,36 @@ impl Endpoints {
         self_loop: Option<f64>,
         like: &Tensor<D>,
     ) -> Tensor<1> {
-        inverse_sqrt_degree(self, self_loop, like)
+        let (nodes, dtype) = (self.num_targets(), like.dtype());
+        assert!(
+            self.num_sources() == nodes,
+            "inverse_sqrt_degree: expected a graph of one node set, got {} sources and {nodes} targets",
+            self.num_sources()
+        );
+        if scope::is_recorded(like) {
+            let op = GraphOp::InverseSqrtDegree {
+                size: nodes,
+                self_loop,
+            };
+            return scope::write_down(op, like, &self.recorded_ends());
+        }
+        let device = like.device();
+        if self.has_sorted_kernels(like) {
+            let (walks, device) = (csrs(self, like), device.as_dispatch());
+            let scale =
+                inverse_sqrt::<Dispatch>(walks, nodes, self_loop, device, FloatDType::from(dtype));
+            return Tensor::from_dispatch(scale);
+        }
+        let mut target = self.target();
+        if self_loop.is_some() {
+            target = target.mask_fill(self.is_loop(), int(nodes));
+        }
+        let degree = degree(target, nodes + 1).slice(0..nodes);
+        let degree = degree.add_scalar(self_loop.unwrap_or_default());
+        let isolated = degree.clone().equal_elem(0.0);
+        let scale = degree.sqrt().recip().mask_fill(isolated, 0.0);
+        scale.cast(dtype)
     }
-}
-
-fn inverse_sqrt_degree<const D: usize>(
-    ends: &Endpoints,
-    self_loop: Option<f64>,
-    like: &Tensor<D>,
-) -> Tensor<1> {
-    let (nodes, dtype) = (ends.num_targets(), like.dtype());
-    assert!(
-        ends.num_sources() == nodes,
-        "inverse_sqrt_degree: expected a graph of one node set, got {} sources and {nodes} targets",
-        ends.num_sources()
-    );
-    if scope::is_recorded(like) {
-        let op = GraphOp::InverseSqrtDegree {
-            size: nodes,
-            self_loop,
-        };
-        return scope::write_down(op, like, &ends.recorded_ends());
-    }
-    let device = like.device();
-    if ends.has_sorted_kernels(like) {
-        let (walks, device) = (csrs(ends, like), device.as_dispatch());
-        let scale =
-            inverse_sqrt::<Dispatch>(walks, nodes, self_loop, device, FloatDType::from(dtype));
-        return Tensor::from_dispatch(scale);
-    }
-    let mut target = ends.target();
-    if self_loop.is_some() {
-        target = target.mask_fill(ends.is_loop(), int(nodes));
-    }
-    let degree = degree(target, nodes + 1).slice(0..nodes);
-    let degree = degree.add_scalar(self_loop.unwrap_or_default());
-    let isolated = degree.clone().equal_elem(0.0);
-    let scale = degree.sqrt().recip().mask_fill(isolated, 0.0);
-    scale.cast(dtype)
 }
 
 /// One over the root of the number of entries of each row, or 0 where there are none. Counts are
