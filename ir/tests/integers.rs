@@ -682,6 +682,9 @@ fn inputs_of_every_type() {
         (DType::U32, 4_294_967_295),
         (DType::U64, HUGE),
     ] {
+        if !device.supports_dtype(dtype) {
+            continue;
+        }
         let a = ints(&[value], dtype, &device);
         let inputs = Inputs::from([("a".to_owned(), a), ("b".to_owned(), b(1))]);
         let output = session.run("forward", inputs).unwrap().remove(0).1;

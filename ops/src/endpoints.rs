@@ -25,11 +25,13 @@ pub struct Endpoints {
 impl Endpoints {
     /// The end points of edges.
     pub fn of(edges: impl Into<Edges>) -> Self {
-        Self {
+        let ends = Self {
             edges: edges.into(),
             src: OnceCell::new(),
             dst: OnceCell::new(),
-        }
+        };
+        ends.settle();
+        ends
     }
 
     /// The end points of edges whose messages run in the direction of `flow`.
@@ -133,6 +135,7 @@ impl Endpoints {
     /// # Panics
     /// If `x` does not have a row for each source.
     pub fn lift_j<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
+        self.settle();
         if self.has_sorted_kernels(&x) && x.device().is_autodiff() {
             along(
                 x,
@@ -149,6 +152,7 @@ impl Endpoints {
     /// # Panics
     /// If `x` does not have a row for each target.
     pub fn lift_i<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
+        self.settle();
         if self.has_sorted_kernels(&x) && x.device().is_autodiff() {
             let walks = [self.to_target(), edges_of(self.by_target())];
             along(x, walks, Reduce::Sum)
@@ -163,6 +167,7 @@ impl Endpoints {
     /// # Panics
     /// If `rows` does not have a row for each edge.
     pub fn collect<const D: usize>(&self, rows: Tensor<D>, reduce: Reduce) -> Tensor<D> {
+        self.settle();
         if self.has_sorted_kernels(&rows) && reduce != Reduce::Mul {
             let by_target = edges_of(self.by_target());
             let back = if rows.device().is_autodiff() {
@@ -183,6 +188,7 @@ impl Endpoints {
     /// Softmax among the edges that share a target. `[E, H]` gives `[E, H]`; see
     /// [`segment_softmax`].
     pub fn softmax(&self, scores: Tensor<2>) -> Tensor<2> {
+        self.settle();
         if self.has_sorted_kernels(&scores) {
             edge_softmax::edge_softmax(scores, &self.by_target())
         } else {
@@ -193,6 +199,18 @@ impl Endpoints {
     /// Number of messages that each node receives, as floats. `[n]`
     pub fn degree(&self) -> Tensor<1> {
         degree(self.target(), self.num_targets())
+    }
+
+    /// Executes what waits for execution on the device, if there are no edges.
+    ///
+    /// Burn 0.22 joins element-wise operations whose shapes broadcast into one kernel on GPUs. One
+    /// without elements leaves that kernel without work, and the others are left out. So what is
+    /// computed per node, per edge and of the parameters is kept apart.
+    fn settle(&self) {
+        if self.num_edges() == 0 {
+            // What fails is found where it is read.
+            let _ = self.device().flush();
+        }
     }
 
     /// The ends of the edges as a recorded operation takes them: sources and targets.

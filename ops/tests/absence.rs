@@ -2,7 +2,7 @@
 //! scores of minus infinity, and rows that are not read. Results and gradients on a list of edges
 //! with options must be those on the list that the options stand for.
 
-use burn::tensor::{Device, Gradients, Tensor};
+use burn::tensor::{DType, Device, Gradients, Int, Tensor};
 use kiln_core::{EdgeIndex, Flow};
 use kiln_ops::{AttentionOptions, DotAttentionOptions, EdgeScores, Endpoints, Loops, Reduce};
 
@@ -357,4 +357,22 @@ fn gradients_of_extrema_that_are_not_numbers() {
     let got = read(x.grad(&out.sum().backward()).unwrap());
     assert_same("product", &got, &[inf, nan, 3.0, 2.0]);
     assert_close("product", &got[2..], &[3.0, 2.0], 1.0);
+}
+
+/// Burn joins element-wise operations whose shapes broadcast, those on tensors without elements too.
+#[test]
+fn edges_that_are_not_there_leave_nodes_alone() {
+    let device = device();
+    for width in [1, 2] {
+        let x = floats::<2>(&[2.0; 4][..2 * width], [2, width], &device);
+        let none = Tensor::<2, Int>::zeros([2, 0], (&device, DType::I32));
+        let edges = EdgeIndex::new_unchecked(none, 2, 2);
+        let ends = Endpoints::new(edges, Flow::SourceToTarget);
+        let hidden = x.clone() + 1.0;
+        let message = ends.lift_j(hidden.clone()) * 3.0 + ends.lift_i(x.clone());
+        let degree = ends.inverse_sqrt_degree(Some(1.0), &x);
+        let out = ends.collect(message, Reduce::Sum) + hidden * 2.0;
+        assert_close("output", &read(out), &[6.0; 4][..2 * width], 1.0);
+        assert_close("degree", &read(degree), &[1.0; 2], 1.0);
+    }
 }

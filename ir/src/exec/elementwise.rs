@@ -240,7 +240,8 @@ fn binary_scalar(
     })
 }
 
-/// Powers of floats. Burn 0.22.1 panics where the exponent is a whole number beyond 64 bits.
+/// Powers of floats. Burn 0.22.1 panics where the exponent is a whole number beyond 64 bits, and one
+/// to the power of infinity is NaN in WGSL.
 fn power(
     eval: &Eval<'_>,
     elem: ElemType,
@@ -248,14 +249,24 @@ fn power(
     exponent: BurnScalar,
 ) -> DispatchTensor {
     const BEYOND: f64 = 9.2e18;
-    match exponent {
-        BurnScalar::Float(value) if value.abs() > BEYOND => {
-            let (shape, dtype) = (x.shape(), float_dtype(elem));
-            let exponent = Dispatch::float_full(shape, exponent, eval.device(), dtype);
-            Dispatch::float_powf(x, exponent)
-        }
-        _ => Dispatch::float_powf_scalar(x, exponent),
+    let BurnScalar::Float(value) = exponent else {
+        return Dispatch::float_powf_scalar(x, exponent);
+    };
+    if value.is_nan() || value.abs() <= BEYOND {
+        return Dispatch::float_powf_scalar(x, exponent);
     }
+    let (shape, dtype) = (x.shape(), float_dtype(elem));
+    let exponent = Dispatch::float_full(shape, exponent, eval.device(), dtype);
+    if value.is_finite() {
+        return Dispatch::float_powf(x, exponent);
+    }
+    let size = Dispatch::float_abs(x.clone());
+    let is_one = Dispatch::float_equal_elem(
+        size.clone(),
+        BurnScalar::Float(1.0),
+        eval.settings.bool_dtype,
+    );
+    Dispatch::float_mask_where(Dispatch::float_powf(x, exponent), is_one, size)
 }
 
 fn clamp(

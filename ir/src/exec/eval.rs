@@ -26,7 +26,7 @@ use crate::{
 /// What operations need besides their operands.
 pub(super) struct Eval<'a> {
     program: &'a Program,
-    device: &'a Device,
+    pub(super) device: &'a Device,
     /// Name of the method that runs.
     pub(super) method: &'a str,
     pub(super) symbols: SymbolValues,

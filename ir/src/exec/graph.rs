@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use burn::{
     backend::{Dispatch, DispatchTensor, TensorMetadata as _, ops::IntTensorOps as _},
-    tensor::{DType, Int, Shape, Tensor},
+    tensor::{DType, Int, Tensor, TensorData},
 };
 use kiln_core::{EdgeIndex, Flow};
 use kiln_ops::{
@@ -49,7 +49,8 @@ impl Graphs {
             let [src, dst] = [src, dst].map(Tensor::<1, Int>::from_dispatch);
             let tensor = if src.dims()[0] == 0 {
                 // Burn 0.22 cannot stack tensors without elements.
-                Tensor::zeros(Shape::new([2, 0]), (&src.device(), src.dtype()))
+                let none = TensorData::from_bytes_vec(Vec::new(), [2, 0], src.dtype());
+                Tensor::from_data(none, (&src.device(), src.dtype()))
             } else {
                 Tensor::stack(vec![src, dst], 0)
             };

@@ -12,7 +12,7 @@ use burn::{
 use kiln_core::{AnyTensor, size_to_i64};
 
 use super::{
-    ExecError, Kind, Session,
+    ExecError, Kind, Session, empty,
     indices::are_small,
     signature::{CasePlan, Input, Signature},
     width::float_dtype,
@@ -201,6 +201,9 @@ pub(super) fn on_device(
 ) -> Result<DispatchTensor, ExecError> {
     let device = &session.device;
     let is_there = tensor.device() == *device;
+    if let Some(tensor) = empty::input(session, elem, &tensor) {
+        return Ok(tensor);
+    }
     Ok(match Kind::of(elem) {
         Kind::Int => {
             let what = || format!("input \"{name}\" has");

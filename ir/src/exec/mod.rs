@@ -20,6 +20,7 @@ mod arithmetic;
 mod cumulative;
 mod dense;
 mod elementwise;
+mod empty;
 mod error;
 mod eval;
 mod graph;
@@ -289,7 +290,8 @@ impl Session {
             let mut freed = Vec::new();
             let mut operands = values.operands(step, |id| freed.push(id));
             positions::apply(eval, site, step, &mut operands)?;
-            let outputs = self.node(eval, graphs, site, operands)?;
+            let outputs =
+                empty::around(eval, site, |eval| self.node(eval, graphs, site, operands))?;
             positions::follow(eval, site, &outputs);
             let makes_size = node.op.effects().makes_size;
             for (output, mut tensor) in node.outputs.iter().zip(outputs) {

@@ -14,9 +14,12 @@ use burn::backend::{
     Backend, BackendGraph, Dispatch, DispatchDevice, DispatchTensor, TensorMetadata,
     ops::{BoolTensorOps, FloatTensorOps, IntTensorOps},
 };
-use burn::tensor::{Shape, Slice};
+use burn::tensor::Slice;
 
-use super::Kind;
+use super::{
+    Kind,
+    empty::{is_empty, is_on_cpu},
+};
 
 /// Runs before the noted one: with fusion, launches are the same from the second on, and by then
 /// kernels are compiled and all memory is there, for nothing can be allocated while launches are
@@ -76,11 +79,7 @@ impl Replay {
 
 /// Whether the backend launches kernels at all.
 pub(super) fn has_launches(device: &DispatchDevice) -> bool {
-    #[cfg(feature = "flex")]
-    let on_cpu = matches!(device, DispatchDevice::Flex(_));
-    #[cfg(not(feature = "flex"))]
-    let on_cpu = false;
-    !on_cpu && !Dispatch::ad_enabled(device)
+    !is_on_cpu(device) && !Dispatch::ad_enabled(device)
 }
 
 /// The values in memory of their own.
@@ -113,9 +112,4 @@ pub(super) fn overwrite(
         Kind::Int => Dispatch::int_slice_assign(target, &all, values),
         Kind::Bool => Dispatch::bool_slice_assign(target, &all, values),
     }
-}
-
-/// Whether there are no elements, which some kernels of Burn 0.22 are not made for.
-fn is_empty(shape: &Shape) -> bool {
-    shape.iter().any(|&size| size == 0)
 }

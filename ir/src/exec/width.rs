@@ -118,7 +118,7 @@ impl Width {
         let is_there = tensor.device() == *device;
         let dtype = match (tensor.dtype(), self) {
             (DType::I32 | DType::I16 | DType::I8 | DType::U16 | DType::U8, _) => IntDType::I32,
-            (DType::I64 | DType::U32, Self::Wide) => IntDType::I64,
+            (DType::I64, Self::Wide) => IntDType::I64,
             _ => return self.import_by_value(what, tensor, device),
         };
         let changes = tensor.dtype() != DType::from(dtype);
@@ -134,7 +134,7 @@ impl Width {
     }
 
     /// As [`import_any`](Self::import_any), by way of the host: for types that have integers beyond
-    /// the device's.
+    /// the device's, and for `u32`, whose casts to `i64` have a sign in WGSL.
     fn import_by_value(
         self,
         what: impl FnOnce() -> String,

@@ -56,8 +56,11 @@ fn destinations(edges: &Edges) -> Tensor<1, Int> {
 
 /// Ids of 32 bits. One beyond them becomes another that is out of range, not one that is in it.
 fn narrow(ids: Tensor<1, Int>) -> Tensor<1, Int> {
-    if ids.dtype() == DType::I32 || ids.dims()[0] == 0 {
-        return ids.cast(DType::I32);
+    if ids.dims()[0] == 0 {
+        return numbers_like(vec![], &ids);
+    }
+    if ids.dtype() == DType::I32 {
+        return ids;
     }
     ids.clamp(-1, i64::from(i32::MAX)).cast(DType::I32)
 }

@@ -1,0 +1,107 @@
+//! Tensors without elements, which on GPUs come from the host.
+//!
+//! Burn 0.22 joins element-wise operations whose shapes broadcast into one kernel. Where one of
+//! them has no elements the kernel has no work, and the others are left out too: after
+//! `ones([3, 0])` a sum of shape `[3, 1]` is whatever was in memory. So no operation makes such a
+//! tensor unless gradients need it, and those of a caller are made before the first operation.
+
+use burn::{
+    backend::{
+        Dispatch, DispatchDevice, DispatchTensor, TensorMetadata as _,
+        ops::{BoolTensorOps, FloatTensorOps, IntTensorOps},
+    },
+    tensor::{DType, Device, Shape, TensorData},
+};
+use kiln_core::AnyTensor;
+
+use super::{
+    ExecError, Kind, Session,
+    eval::Eval,
+    site::Site,
+    width::{Width, float_dtype},
+};
+use crate::program::{ElemType, ValueId, ValueType};
+
+/// Executes a node, or what stands for it: results without elements are made here if the device
+/// fuses operations. Those with gradients are left to the operation, which is executed alone.
+pub(super) fn around(
+    eval: &mut Eval<'_>,
+    site: Site<'_>,
+    node: impl FnOnce(&mut Eval<'_>) -> Result<Vec<DispatchTensor>, ExecError>,
+) -> Result<Vec<DispatchTensor>, ExecError> {
+    let Some(results) = results(eval, site) else {
+        return node(eval);
+    };
+    let is_float = |tensor: &DispatchTensor| tensor.dtype().is_float();
+    if !eval.device.is_autodiff() || !results.iter().any(is_float) {
+        return Ok(results);
+    }
+    // What fails is found where it is read.
+    let _ = eval.device.flush();
+    let results = node(eval);
+    let _ = eval.device.flush();
+    results
+}
+
+fn results(eval: &Eval<'_>, site: Site<'_>) -> Option<Vec<DispatchTensor>> {
+    if is_on_cpu(eval.device()) || site.op().effects().makes_size || site.outputs().is_empty() {
+        return None;
+    }
+    let one = |id: &ValueId| {
+        let Some(ValueType::Tensor(ty)) = site.function.values.get(id.index()) else {
+            return None;
+        };
+        let size = |dim| usize::try_from(eval.symbols.evaluate(dim)?).ok();
+        let sizes: Vec<usize> = ty.dims.iter().map(size).collect::<Option<_>>()?;
+        let is_empty = sizes.contains(&0);
+        is_empty.then(|| tensor(eval.width, eval.device, ty.elem, Shape::from(sizes)))
+    };
+    site.outputs().iter().map(one).collect()
+}
+
+/// An input without elements, if the device fuses operations. What waits for execution there is
+/// executed, the operation that made the input among it.
+pub(super) fn input(
+    session: &Session,
+    elem: ElemType,
+    tensor: &AnyTensor,
+) -> Option<DispatchTensor> {
+    let device = &session.device;
+    let shape = tensor.shape();
+    if !is_empty(&shape) || is_on_cpu(device.as_dispatch()) {
+        return None;
+    }
+    // What fails is found where it is read: nobody reads the input.
+    let _ = device.flush();
+    let has_gradient = tensor.kind() == kiln_core::Kind::Float && tensor.device().is_autodiff();
+    (!has_gradient).then(|| self::tensor(session.width, device, elem, shape))
+}
+
+fn tensor(width: Width, device: &Device, elem: ElemType, shape: Shape) -> DispatchTensor {
+    let data = |dtype| TensorData::from_bytes_vec(Vec::new(), shape, dtype);
+    let on = device.as_dispatch();
+    match Kind::of(elem) {
+        Kind::Float => Dispatch::float_from_data(data(float_dtype(elem).into()), on),
+        Kind::Bool => Dispatch::bool_from_data(data(device.settings().bool_dtype.into()), on),
+        Kind::Int if elem == ElemType::I64 => {
+            Dispatch::int_from_data(data(width.widest().into()), on)
+        }
+        Kind::Int => Dispatch::int_from_data(data(DType::I32), on),
+    }
+}
+
+/// Whether operations are executed one by one, on the CPU.
+pub(super) fn is_on_cpu(device: &DispatchDevice) -> bool {
+    #[cfg(feature = "flex")]
+    return matches!(device.clone().inner(), DispatchDevice::Flex(_));
+    #[cfg(not(feature = "flex"))]
+    {
+        let _ = device;
+        false
+    }
+}
+
+/// Whether there are no elements.
+pub(super) fn is_empty(shape: &Shape) -> bool {
+    shape.iter().any(|&size| size == 0)
+}
