@@ -102,7 +102,7 @@
 //! // Elsewhere, later, without the code above:
 //! let session = Session::new(&Model::load(&path)?, &device)?;
 //! let inputs = BTreeMap::from([
-//!     ("x".to_owned(), club.x().into()),
+//!     ("x".to_owned(), AnyTensor::from(club.x())),
 //!     ("edge_index".to_owned(), club.edges().tensor().into()),
 //! ]);
 //! let (name, out) = session.run("forward", inputs)?.remove(0);

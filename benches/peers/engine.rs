@@ -175,16 +175,19 @@ impl Loaded {
                 // A prepared call refers to its session; both live as long as the program.
                 let session: &Session = Box::leak(Box::new(Session::new(&model, &device)?));
                 let inputs = [
-                    ("x".to_owned(), x().into()),
+                    ("x".to_owned(), AnyTensor::from(x())),
                     ("edge_index".to_owned(), edges.tensor().into()),
                 ];
                 let call = RefCell::new(session.prepare("forward", inputs.into())?);
-                plain(
-                    move || match call.borrow_mut().run_in_place(BTreeMap::new()) {
+                plain(move || {
+                    match call
+                        .borrow_mut()
+                        .run_in_place(BTreeMap::<String, AnyTensor>::new())
+                    {
                         Ok(outputs) => outputs[0].1.clone().float(),
                         Err(error) => unreachable!("the same run succeeded before: {error}"),
-                    },
-                )
+                    }
+                })
             }
             Op::Sage => {
                 let conv = with(

@@ -9,7 +9,7 @@ use core::fmt;
 
 use burn::tensor::DType;
 
-use crate::any_tensor::Kind;
+use crate::{any_tensor::Kind, leaves::quoted};
 
 /// One dimension of a declared input: a named size or a fixed one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -105,6 +105,48 @@ pub enum Type {
     /// A boolean that only selects the variant (PyG's `return_attention_weights`); it has no
     /// tensor.
     Flag,
+    /// An integer that is a size, such as PyG's `batch_size` or `num_nodes`.
+    Int(Dim),
+    /// A float, such as a temperature; the forward pass gets it as a tensor of one element.
+    Float,
+    /// One of several booleans or texts, each of which selects a variant.
+    OneOf(Vec<Literal>),
+}
+
+/// A boolean or a text that selects among the variants of a forward pass.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Literal {
+    /// A boolean.
+    Bool(bool),
+    /// A text.
+    Text(String),
+}
+
+impl fmt::Display for Literal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bool(value) => write!(f, "{value}"),
+            Self::Text(text) => f.write_str(&quoted(text)),
+        }
+    }
+}
+
+impl From<bool> for Literal {
+    fn from(value: bool) -> Self {
+        Self::Bool(value)
+    }
+}
+
+impl From<&str> for Literal {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl From<String> for Literal {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
 }
 
 impl Type {
@@ -397,7 +439,8 @@ impl Form {
                 let entry = |(key, ty): &(String, Type)| (key.clone(), self.renamed(ty));
                 Type::Dict(entries.iter().map(entry).collect())
             }
-            Type::Flag => Type::Flag,
+            Type::Int(size) => Type::Int(dim(size)),
+            Type::Flag | Type::Float | Type::OneOf(_) => ty.clone(),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::{Adjacency, EdgeIndex, any_tensor::AnyTensor};
+use crate::{Adjacency, EdgeIndex, any_tensor::AnyTensor, signature::Literal};
 
 /// An argument or a result of a typed forward variant.
 #[derive(Clone, Debug)]
@@ -21,6 +21,10 @@ pub enum Value {
     Tuple(Vec<Value>),
     /// Values by key, such as the features of each node type.
     Dict(Vec<(String, Value)>),
+    /// An integer that is a size.
+    Int(usize),
+    /// A boolean or a text that selected this variant.
+    Literal(Literal),
     /// An absent optional value.
     None,
 }

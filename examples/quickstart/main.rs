@@ -124,7 +124,7 @@ fn main() -> Result<()> {
     // From here on nothing of the model above is used: the file has all there is to know.
     let session = Session::new(&Model::load(&native)?, &device)?;
     let inputs = BTreeMap::from([
-        ("x".to_owned(), graph.x().into()),
+        ("x".to_owned(), AnyTensor::from(graph.x())),
         ("edge_index".to_owned(), graph.edges().tensor().into()),
     ]);
     let mut results = session.run("forward", inputs)?;

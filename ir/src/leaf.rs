@@ -10,15 +10,18 @@
 //! | `x: (f32[$N, 8], f32[$M, 8]?)` | `x.0`, `x.1` (optional) |
 //! | `x_dict: {paper: f32[$P, 8], "field of study": f32[$F, 8]}` | `x_dict.paper`, `x_dict."field of study"` |
 //! | `edge_index: csr(i64[$N + 1], i64[$E], f32[$E])` | `edge_index.rowptr`, `edge_index.col`, `edge_index.value` (optional) |
-//! | `size: size($N, $M)` and `flag` | none |
+//! | `t: float f32` | `t`, a tensor of one element |
+//! | `size: size($N, $M)`, `count: int $B`, `flag` and `mode: "mean"` | none |
+
+use core::slice;
 
 pub use kiln_core::entry_name;
 
 pub use crate::types::MAX_TYPE_DEPTH;
 use crate::{
     id::SymbolId,
-    program::{Method, Param},
-    types::{TensorType, Type},
+    program::Method,
+    types::{Literal, TensorType, Type},
 };
 
 /// A tensor inside a parameter or a result.
@@ -47,7 +50,7 @@ impl Type {
         };
         let mut leaf = |name: String, ty, optional| leaves.push(Leaf { name, ty, optional });
         match self {
-            Self::Tensor(ty) => leaf(name.to_owned(), ty, optional),
+            Self::Tensor(ty) | Self::Float(ty) => leaf(name.to_owned(), ty, optional),
             Self::Adjacency(parts) => {
                 let [rowptr, col, value] = &**parts;
                 leaf(format!("{name}.rowptr"), rowptr, optional);
@@ -65,7 +68,7 @@ impl Type {
                     ty.collect(&entry_name(name, key), optional, below, leaves);
                 }
             }
-            Self::Size(_) | Self::Flag => {}
+            Self::Size(_) | Self::Flag | Self::Int(_) | Self::Literal(_) => {}
         }
     }
 
@@ -76,7 +79,13 @@ impl Type {
                 return false;
             };
             match ty {
-                Type::Tensor(_) | Type::Adjacency(_) | Type::Size(_) | Type::Flag => true,
+                Type::Tensor(_)
+                | Type::Adjacency(_)
+                | Type::Size(_)
+                | Type::Flag
+                | Type::Int(_)
+                | Type::Float(_)
+                | Type::Literal(_) => true,
                 Type::Optional(inner) => within(inner, below),
                 Type::Tuple(items) => items.iter().all(|item| within(item, below)),
                 Type::Dict(entries) => entries.iter().all(|(_, ty)| within(ty, below)),
@@ -100,18 +109,49 @@ impl Method {
         self.result.leaves("output")
     }
 
-    /// Names and symbols of the parameters of type [`Type::Size`].
-    pub fn sizes(&self) -> impl Iterator<Item = (&str, [SymbolId; 2])> {
-        self.params
-            .iter()
-            .filter_map(|Param { name, ty }| match ty {
-                Type::Size(symbols) => Some((name.as_str(), *symbols)),
+    /// The parameters that are integers: of type [`Type::Size`] or [`Type::Int`], in order.
+    pub fn sizes(&self) -> impl Iterator<Item = SizeParam<'_>> {
+        self.params.iter().filter_map(|param| {
+            let (symbols, optional) = match &param.ty {
+                Type::Size(symbols) => (symbols.as_slice(), true),
+                Type::Int(symbol) => (slice::from_ref(symbol), false),
+                Type::Optional(inner) => match &**inner {
+                    Type::Int(symbol) => (slice::from_ref(symbol), true),
+                    _ => return None,
+                },
                 Type::Tensor(_)
                 | Type::Adjacency(_)
-                | Type::Optional(_)
                 | Type::Tuple(_)
                 | Type::Dict(_)
-                | Type::Flag => None,
+                | Type::Flag
+                | Type::Float(_)
+                | Type::Literal(_) => return None,
+            };
+            let name = &param.name;
+            Some(SizeParam {
+                name,
+                symbols,
+                optional,
             })
+        })
     }
+
+    /// Names and values of the parameters of type [`Type::Literal`].
+    pub fn literals(&self) -> impl Iterator<Item = (&str, &Literal)> {
+        self.params.iter().filter_map(|param| match &param.ty {
+            Type::Literal(literal) => Some((param.name.as_str(), literal)),
+            _ => None,
+        })
+    }
+}
+
+/// A parameter of a method that is one integer or several.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SizeParam<'a> {
+    /// Name.
+    pub name: &'a str,
+    /// The symbols that the integers are the values of.
+    pub symbols: &'a [SymbolId],
+    /// Whether it may be absent.
+    pub optional: bool,
 }

@@ -32,7 +32,7 @@ pub mod validate;
 pub mod weights;
 
 #[doc(inline)]
-pub use exec::{ExecError, Prepared, Session};
+pub use exec::{Argument, ExecError, Prepared, Session};
 #[doc(inline)]
 pub use leaf::Leaf;
 #[doc(inline)]
@@ -46,8 +46,9 @@ pub use op::{
 };
 #[doc(inline)]
 pub use program::{
-    Arguments, Case, ElemType, Function, FunctionId, Method, Module, ModuleId, Node, Param,
-    Program, Symbol, SymbolId, TensorType, Type, ValueId, ValueType, Weight, WeightId, WeightRole,
+    Arguments, Case, ElemType, Function, FunctionId, Literal, Method, Module, ModuleId, Node,
+    Param, Program, Symbol, SymbolId, TensorType, Type, ValueId, ValueType, Weight, WeightId,
+    WeightRole,
 };
 #[doc(inline)]
 pub use record::{RecordError, Recorder};

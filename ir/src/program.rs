@@ -16,7 +16,7 @@ use std::borrow::Cow;
 use crate::op::{Op, attribute::words};
 pub use crate::{
     id::{FunctionId, ModuleId, SymbolId, ValueId, WeightId},
-    types::{ElemType, TensorType, Type, ValueType},
+    types::{ElemType, Literal, TensorType, Type, ValueType},
 };
 
 /// Whether a weight is trained or only saved.

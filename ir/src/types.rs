@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+pub use kiln_core::signature::Literal;
+
 use crate::{id::SymbolId, op::attribute::words, size::Size};
 
 /// Deepest nesting of a parameter's type in a valid program.
@@ -121,4 +123,41 @@ pub enum Type {
     Size([SymbolId; 2]),
     /// A boolean parameter that is `true` for this method; it only selects among overloads.
     Flag,
+    /// An integer that is the value of a symbol. A parameter of this type stands by itself; one
+    /// that is [`Optional`](Self::Optional) need not be given where other inputs show the symbol.
+    Int(SymbolId),
+    /// A float, which functions take as a tensor of one element: a leaf of this type, whose only
+    /// axis has the size 1.
+    Float(TensorType),
+    /// A boolean or a text that has this value for this method; it only selects among overloads.
+    Literal(Literal),
+}
+
+impl Type {
+    /// A float parameter whose tensor has this element type.
+    pub fn float(elem: ElemType) -> Self {
+        Self::Float(Self::float_tensor(elem))
+    }
+
+    /// The type of a float parameter's tensor.
+    pub(crate) fn float_tensor(elem: ElemType) -> TensorType {
+        let dims = vec![Size::fixed(1)];
+        TensorType { elem, dims }
+    }
+
+    /// An integer or a literal among the parts of this type, in words. Parts below a depth are left
+    /// out.
+    pub(crate) fn stray(&self, depth: usize) -> Option<&'static str> {
+        let below = depth.checked_sub(1)?;
+        match self {
+            Self::Int(_) => Some("an integer"),
+            Self::Literal(_) => Some("a literal"),
+            Self::Optional(inner) => inner.stray(below),
+            Self::Tuple(items) => items.iter().find_map(|item| item.stray(below)),
+            Self::Dict(entries) => entries.iter().find_map(|(_, ty)| ty.stray(below)),
+            Self::Tensor(_) | Self::Adjacency(_) | Self::Size(_) | Self::Flag | Self::Float(_) => {
+                None
+            }
+        }
+    }
 }

@@ -1,14 +1,15 @@
 //! Runs the programs in `tests/files/exec` on the CPU.
 //!
 //! Comments are a script: `; weight NAME = VALUES` before anything runs; then `; input NAME: TYPE =
-//! VALUES` collects inputs, `; run METHOD` runs with them, and after it stands either every output
-//! as `; output NAME: TYPE = VALUES` or `; error: ...`. Floats are compared to 1e-5.
+//! VALUES` and `; set NAME = VALUE` (`3`, `0.5`, `true`, `"mean"`) collect inputs, `; run METHOD`
+//! runs with them, and after it stands either every output as `; output NAME: TYPE = VALUES` or `;
+//! error: ...`. Floats are compared to 1e-5.
 
 use std::collections::BTreeMap;
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use kiln_core::{AnyTensor, Kind};
-use kiln_ir::{ElemType, Model, Session, Weights, parse, validate};
+use kiln_ir::{Argument, ElemType, Model, Session, Weights, parse, validate};
 
 use crate::files::files;
 
@@ -40,6 +41,17 @@ fn literal(text: &str) -> Literal {
 fn ints(values: &[f64]) -> Vec<i64> {
     #[expect(clippy::cast_possible_truncation, reason = "tests use small integers")]
     values.iter().map(|&value| value as i64).collect()
+}
+
+/// `3`, `0.5`, `true` or `"mean"`
+fn argument(text: &str) -> Argument {
+    if let Some(text) = text.strip_prefix('"') {
+        return text.trim_end_matches('"').into();
+    }
+    let boolean = || text.parse::<bool>().map(Argument::from).ok();
+    let float = || text.parse::<f64>().map(Argument::from).ok();
+    let integer = text.parse::<i64>().map(Argument::from).ok();
+    integer.or_else(boolean).or_else(float).unwrap()
 }
 
 fn tensor(
@@ -168,14 +180,17 @@ fn programs_compute_what_their_files_say() {
         println!("{name}");
         model(&text).save(&file).unwrap();
         let session = Session::new(&Model::load(&file).unwrap(), &device).unwrap();
-        let mut inputs = BTreeMap::new();
+        let mut inputs: BTreeMap<String, Argument> = BTreeMap::new();
         let mut outcome = None;
         let mut runs = 0;
         for (line, number) in text.lines().zip(1..) {
             let at = format!("{name}:{number}");
             if let Some(input) = line.strip_prefix("; input ") {
                 let (leaf, value) = input.split_once(": ").unwrap();
-                inputs.insert(leaf.to_owned(), tensor(literal(value), &device));
+                inputs.insert(leaf.to_owned(), tensor(literal(value), &device).into());
+            } else if let Some(setting) = line.strip_prefix("; set ") {
+                let (name, value) = setting.split_once(" = ").unwrap();
+                inputs.insert(name.to_owned(), argument(value));
             } else if let Some(method) = line.strip_prefix("; run ") {
                 assert!(
                     left_over(outcome.as_ref()).is_empty(),

@@ -10,6 +10,7 @@ mod lower;
 mod native;
 mod operands;
 mod operations;
+mod parameters;
 mod pass;
 mod precision;
 mod prepared;

@@ -1,9 +1,13 @@
 //! Layers: modules whose forward pass has a name, a signature and a place in recordings.
 
 use core::fmt;
+use std::sync::Arc;
 
 use burn::module::Module;
-use kiln_core::{Arguments, Change, Leaves, Named, Signature, Signatures, Value};
+use kiln_core::{
+    Arguments, Change, Leaves, Named, Signature, Signatures, Value,
+    signature::{Literal, Type},
+};
 
 use crate::scope;
 
@@ -51,8 +55,8 @@ pub struct Overload<M: ?Sized> {
     pub name: String,
     /// Inputs.
     pub signature: Signature,
-    #[expect(clippy::type_complexity, reason = "a boxed closure, named only here")]
-    forward: Box<dyn Fn(&M, Named) -> Value + Send + Sync>,
+    #[expect(clippy::type_complexity, reason = "a shared closure, named only here")]
+    forward: Arc<dyn Fn(&M, Named) -> Value + Send + Sync>,
 }
 
 impl<M: ?Sized> Overload<M> {
@@ -65,8 +69,42 @@ impl<M: ?Sized> Overload<M> {
         Self {
             name: name.into(),
             signature,
-            forward: Box::new(forward),
+            forward: Arc::new(forward),
         }
+    }
+
+    /// One variant for each combination of the values of its inputs of type [`Type::OneOf`], which
+    /// have one value each then: `forward__0`, `forward__1`, ... of `forward`. The variants of
+    /// `forward__1` follow those of `forward__0`.
+    pub fn variants(self) -> Vec<Self> {
+        let mut signatures = vec![Signature::new()];
+        for param in &self.signature.params {
+            let forms = match &param.ty {
+                Type::OneOf(literals) => {
+                    let one = |literal: &Literal| Type::OneOf(vec![literal.clone()]);
+                    literals.iter().map(one).collect()
+                }
+                ty => vec![ty.clone()],
+            };
+            let with = |signature: Signature| {
+                let form = |ty: &Type| signature.clone().with(param.name.clone(), ty.clone());
+                forms.iter().map(form).collect::<Vec<_>>()
+            };
+            signatures = signatures.into_iter().flat_map(with).collect();
+        }
+        if signatures.len() == 1 {
+            return vec![self];
+        }
+        let numbered = self.name.rsplit_once("__");
+        let numbered = numbered.and_then(|(base, number)| Some((base, number.parse().ok()?)));
+        let (base, place) = numbered.unwrap_or((self.name.as_str(), 0_usize));
+        let first = place.saturating_mul(signatures.len());
+        let variant = |(number, signature)| Self {
+            name: format!("{base}__{number}"),
+            signature,
+            forward: Arc::clone(&self.forward),
+        };
+        (first..).zip(signatures).map(variant).collect()
     }
 
     /// Calls the variant: one value for each parameter of the signature, in order; [`Value::None`]

@@ -129,8 +129,8 @@ fn fill(
             let size = vec![int(sizes.get(src)), int(sizes.get(dst))];
             inputs.insert(name.to_owned(), TensorData::new(size, [2]));
         }
-        Type::Dict(_) => panic!("no layer takes a dictionary as `{name}`"),
         Type::Optional(_) | Type::Flag => {}
+        other => panic!("no layer takes {other:?} as `{name}`"),
     }
     // Edge weights that add up to a negative degree make a normalised layer NaN, as in PyG.
     if name == "edge_weight"
@@ -195,8 +195,8 @@ fn argument(
                 })
                 .collect(),
         ),
-        Type::Dict(_) => panic!("no layer takes a dictionary as `{name}`"),
         Type::Size { .. } | Type::Flag => Value::None,
+        other => panic!("no layer takes {other:?} as `{name}`"),
     }
 }
 
@@ -214,6 +214,7 @@ fn flatten(value: Value, results: &mut Vec<TensorData>) {
             .into_iter()
             .for_each(|(_, item)| flatten(item, results)),
         Value::None => {}
+        other => panic!("expected results made of tensors, got {other:?}"),
     }
 }
 

@@ -229,7 +229,7 @@ fn a_row_more_for_odd_numbers_is_exact() {
     let session = Session::new(&model, &device).unwrap();
     for n in [1, 2, 5, 8] {
         let x = Tensor::<2>::ones([n, 2], &device);
-        let inputs = BTreeMap::from([("x".to_owned(), x.into())]);
+        let inputs = BTreeMap::from([("x".to_owned(), x)]);
         let output = session.run("forward", inputs).unwrap().remove(0).1;
         assert_eq!(output.shape().as_slice(), [n + n % 2 + 1, 2]);
     }
@@ -263,7 +263,7 @@ fn the_number_of_selected_rows_bounds_other_sizes() {
     ] {
         let values: Vec<f32> = rows.concat();
         let x = Tensor::<2>::from_data(TensorData::new(values, [rows.len(), 2]), &device);
-        let inputs = BTreeMap::from([("x".to_owned(), x.clone().into())]);
+        let inputs = BTreeMap::from([("x".to_owned(), x.clone())]);
         let output = session.run("forward", inputs).unwrap().remove(0).1;
         assert_eq!(call::download(output), forward(x).into_data());
     }
@@ -295,7 +295,7 @@ fn sums_over_many_node_types_are_exact() {
         .zip(rows)
         .map(|(name, rows)| {
             let tensor = Tensor::<2>::ones([rows, 2], &device);
-            ((*name).to_owned(), tensor.into())
+            ((*name).to_owned(), tensor)
         });
     let output = session
         .run("forward", inputs.collect())

@@ -147,8 +147,8 @@ fn argument(ty: &Type, name: &str, call: usize, names: &BTreeSet<&str>, inputs: 
             Some(size) => json!({"ints": size.iter::<i64>().collect::<Vec<_>>()}),
             None => Value::Null,
         },
-        Type::Dict(_) => panic!("no layer takes a dictionary as `{name}`"),
         Type::Flag => json!(true),
+        other => panic!("no layer takes {other:?} as `{name}`"),
     }
 }
 

@@ -4,10 +4,10 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use anyhow::{Context as _, anyhow, bail};
 use kiln::{
-    burn::tensor::Device,
-    core::{AnyTensor, MatmulPrecision, backend, set_matmul_precision},
+    burn::tensor::{DType, Device},
+    core::{MatmulPrecision, backend, set_matmul_precision},
     ir::{
-        ElemType, Leaf, Model, ModuleId, Session, Size,
+        Argument, ElemType, Leaf, Literal, Model, ModuleId, Session, Size, TensorType,
         program::{Method, Type},
         validate::{Axis, Binding, SymbolValues},
     },
@@ -27,12 +27,15 @@ use crate::{
 /// The graph is a safetensors file whose tensors have the names of the method's inputs, as `kiln
 /// inspect` lists them: x, edge_index, edge_weight, batch, ...; the parts of a pair are x.0 and
 /// x.1, those of a graph in CSR form edge_index.rowptr, edge_index.col and edge_index.value, and
-/// size is two integers. Optional inputs may be absent; tensors of other names are ignored. The
-/// results are called output, or output.0, output.1, ... where there are several.
+/// size is two integers, an int or a float one. Numbers, booleans and texts can be given by --set
+/// instead; those that choose among variants, such as mode = "mean", only so. Optional inputs may
+/// be absent; tensors of other names are ignored. The results are called output, or output.0,
+/// output.1, ... where there are several.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   kiln run gcn.kiln --graph cora.safetensors
   kiln run gcn.kiln --graph cora.safetensors -o out.safetensors
+  kiln run pool.kiln --graph batch.safetensors --set num_graphs=2 --set mode=mean
   kiln run sage.kiln --graph pair.safetensors --method forward__2 --backend cuda:0")]
 pub(crate) struct Args {
     /// A .kiln file
@@ -46,6 +49,10 @@ pub(crate) struct Args {
     /// first variant for which the graph has the inputs
     #[arg(long, value_name = "NAME", default_value = "forward")]
     method: String,
+
+    /// A parameter that is an integer, a float, a boolean or a text
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = setting)]
+    settings: Vec<(String, String)>,
 
     /// Where to run, such as flex, vulkan or cuda:1 [default: the fastest that is compiled in]
     #[arg(long, value_name = "NAME", value_parser = backend)]
@@ -66,6 +73,12 @@ fn backend(name: &str) -> Result<String, backend::BackendError> {
     backend::device(name).map(|_| name.to_owned())
 }
 
+/// A name and a value.
+fn setting(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("expected NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
 impl Args {
     /// Runs the subcommand.
     pub(crate) fn run(self) -> anyhow::Result<()> {
@@ -73,9 +86,10 @@ impl Args {
         let model = load(&self.file)?;
         let bytes = tensors::read(&self.graph)?;
         let graph = GraphFile::new(&self.graph, &bytes)?;
-        let method = pick(&model, &self.method, &graph)
+        let settings: BTreeMap<String, String> = self.settings.into_iter().collect();
+        let method = pick(&model, &self.method, &graph, &settings)
             .with_context(|| format!("cannot run {}", self.file.display()))?;
-        let inputs = Inputs::read(&model, method, &graph)
+        let inputs = Inputs::read(&model, method, &graph, &settings)
             .and_then(|inputs| inputs.check(&model, method).map(|()| inputs))
             .with_context(|| format!("{} is no input for `{}`", self.graph.display(), method.name))
             .hint(format!(
@@ -154,7 +168,12 @@ fn device(name: Option<&str>) -> anyhow::Result<Device> {
 }
 
 /// The method of a name, or the first of its variants for which the graph has the inputs.
-fn pick<'m>(model: &'m Model, name: &str, graph: &GraphFile<'_>) -> anyhow::Result<&'m Method> {
+fn pick<'m>(
+    model: &'m Model,
+    name: &str,
+    graph: &GraphFile<'_>,
+    settings: &BTreeMap<String, String>,
+) -> anyhow::Result<&'m Method> {
     if let Some(method) = model.program.method(name) {
         return Ok(method);
     }
@@ -173,10 +192,17 @@ fn pick<'m>(model: &'m Model, name: &str, graph: &GraphFile<'_>) -> anyhow::Resu
     let has_flag = |method: &Method| method.params.iter().any(|param| param.ty == Type::Flag);
     let missing = |method: &Method| -> Vec<String> {
         let leaves = method.leaves();
-        let absent = leaves
-            .iter()
-            .filter(|leaf| !leaf.optional && !graph.has(&leaf.name));
-        absent.map(|leaf| leaf.name.clone()).collect()
+        let required = leaves.iter().filter(|leaf| !leaf.optional);
+        let required = required.map(|leaf| leaf.name.as_str());
+        let sizes = method.sizes().filter(|size| !size.optional);
+        let required = required.chain(sizes.map(|size| size.name));
+        let absent = required.filter(|name| !graph.has(name) && !settings.contains_key(*name));
+        let chosen = method.literals().filter(|(name, literal)| {
+            let given = settings.get(*name);
+            given.is_none_or(|given| !is_literal(given, literal))
+        });
+        let chosen = chosen.map(|(name, literal)| format!("--set {name}={}", bare(literal)));
+        absent.map(str::to_owned).chain(chosen).collect()
     };
     let plain: Vec<&Method> = variants
         .into_iter()
@@ -197,15 +223,55 @@ fn pick<'m>(model: &'m Model, name: &str, graph: &GraphFile<'_>) -> anyhow::Resu
     .hint("name the tensors as the method's inputs, or choose a variant with --method")
 }
 
+/// A boolean or a text as it is given.
+fn bare(literal: &Literal) -> String {
+    match literal {
+        Literal::Bool(value) => value.to_string(),
+        Literal::Text(text) => text.clone(),
+    }
+}
+
+fn is_literal(given: &str, literal: &Literal) -> bool {
+    given == bare(literal)
+}
+
 /// The inputs of a method, by name.
 #[derive(Debug)]
 struct Inputs(BTreeMap<String, HostTensor>);
 
 impl Inputs {
-    /// Takes the tensors that the method has inputs for.
-    fn read(model: &Model, method: &Method, graph: &GraphFile<'_>) -> anyhow::Result<Self> {
+    /// Takes the tensors that the method has inputs for, and the numbers that are given.
+    fn read(
+        model: &Model,
+        method: &Method,
+        graph: &GraphFile<'_>,
+        settings: &BTreeMap<String, String>,
+    ) -> anyhow::Result<Self> {
+        let leaves = method.leaves();
+        let names: Vec<&str> = leaves
+            .iter()
+            .map(|leaf| leaf.name.as_str())
+            .chain(method.sizes().map(|size| size.name))
+            .chain(method.literals().map(|(name, _)| name))
+            .collect();
+        if let Some(name) = settings.keys().find(|name| !names.contains(&name.as_str())) {
+            bail!("there is no parameter `{name}` to set");
+        }
+        for (name, literal) in method.literals() {
+            if let Some(given) = settings.get(name)
+                && !is_literal(given, literal)
+            {
+                bail!("expected {literal} as `{name}`, got {given}");
+            }
+        }
         let mut inputs = BTreeMap::new();
-        for leaf in method.leaves() {
+        for leaf in leaves {
+            if let Some(text) = settings.get(&leaf.name) {
+                let tensor = float(text, leaf.ty);
+                let tensor = tensor.with_context(|| format!("cannot set `{}`", leaf.name))?;
+                inputs.insert(leaf.name, tensor);
+                continue;
+            }
             match graph.tensor(&model.program, &leaf)? {
                 Some(tensor) => {
                     inputs.insert(leaf.name, tensor);
@@ -218,9 +284,23 @@ impl Inputs {
                 ),
             }
         }
-        for (name, _) in method.sizes() {
-            if let Some(size) = graph.size(name)? {
-                inputs.insert(name.to_owned(), size);
+        for size in method.sizes() {
+            let tensor = match settings.get(size.name) {
+                Some(text) => {
+                    let values = integers(text, size.symbols.len());
+                    Some(values.with_context(|| format!("cannot set `{}`", size.name))?)
+                }
+                None => graph.size(size.name, size.symbols.len())?,
+            };
+            match tensor {
+                Some(tensor) => {
+                    inputs.insert(size.name.to_owned(), tensor);
+                }
+                None if size.optional => {}
+                None => bail!(
+                    "there is no integer `{0}`; give it by --set {0}=..",
+                    size.name
+                ),
             }
         }
         Ok(Self(inputs))
@@ -299,22 +379,57 @@ impl Inputs {
             Some(HostTensor {
                 values: Values::Int(values),
                 ..
-            }) => values.as_slice().try_into().ok(),
+            }) => Some(values.clone()),
             Some(_) | None => None,
         };
-        let sizes: Vec<_> = method.sizes().map(|(name, _)| size(name)).collect();
+        let sizes: Vec<_> = method.sizes().map(|one| size(one.name)).collect();
         binding.values(&size_of, &sizes)
     }
 
-    fn upload(self, device: &Device) -> anyhow::Result<BTreeMap<String, AnyTensor>> {
+    fn upload(self, device: &Device) -> anyhow::Result<BTreeMap<String, Argument>> {
         self.0
             .into_iter()
             .map(|(name, tensor)| match tensor.upload(device) {
-                Ok(tensor) => Ok((name, tensor)),
+                Ok(tensor) => Ok((name, tensor.into())),
                 Err(error) => Err(error.context(format!("tensor `{name}`"))),
             })
             .collect()
     }
+}
+
+/// A float for an input that is one.
+fn float(text: &str, ty: &TensorType) -> anyhow::Result<HostTensor> {
+    let is_float = ty.elem.is_float() && matches!(ty.dims.as_slice(), [dim] if *dim == 1.into());
+    if !is_float {
+        bail!("it is a tensor, which the graph must have");
+    }
+    let value: f64 = text
+        .parse()
+        .with_context(|| format!("expected a float, got {text}"))?;
+    let dtype = match ty.elem {
+        ElemType::F64 => DType::F64,
+        ElemType::F16 => DType::F16,
+        ElemType::BF16 => DType::BF16,
+        _ => DType::F32,
+    };
+    Ok(HostTensor {
+        shape: vec![1],
+        values: Values::Float(vec![value], dtype),
+    })
+}
+
+/// So many integers, with commas between them.
+fn integers(text: &str, count: usize) -> anyhow::Result<HostTensor> {
+    let values: Result<Vec<i64>, _> = text.split(',').map(str::parse).collect();
+    let values = values.ok().filter(|values| values.len() == count);
+    let expected = || match count {
+        1 => format!("expected an integer, got {text}"),
+        _ => format!("expected {count} integers with commas between them, got {text}"),
+    };
+    Ok(HostTensor {
+        shape: vec![count],
+        values: Values::Int(values.with_context(expected)?),
+    })
 }
 
 /// Checks the values of one input against one bound.

@@ -188,22 +188,25 @@ impl<'a> GraphFile<'a> {
         }))
     }
 
-    /// Two integers that give the numbers of source and target nodes.
-    pub(crate) fn size(&self, name: &str) -> anyhow::Result<Option<HostTensor>> {
+    /// So many integers that are sizes, such as the numbers of source and target nodes.
+    pub(crate) fn size(&self, name: &str, count: usize) -> anyhow::Result<Option<HostTensor>> {
         let Ok(view) = self.tensors.tensor(name) else {
             return Ok(None);
         };
-        let values = if view.shape() == [2] {
+        let values = if view.shape() == [count] {
             integers(&view)?
         } else {
             None
         };
         match values {
             Some(values) => Ok(Some(HostTensor {
-                shape: vec![2],
+                shape: vec![count],
                 values: Values::Int(values),
             })),
-            None => bail!("tensor `{name}`: expected i64[2], got {}", describe(&view)),
+            None => bail!(
+                "tensor `{name}`: expected i64[{count}], got {}",
+                describe(&view)
+            ),
         }
     }
 }

@@ -93,6 +93,9 @@ pub(crate) fn ty(program: &Program, ty: &Type) -> String {
             )
         }
         Type::Flag => "flag".to_owned(),
+        Type::Int(symbol) => format!("int {}", program.symbol_name(*symbol)),
+        Type::Float(_) => "float".to_owned(),
+        Type::Literal(literal) => literal.to_string(),
     }
 }
 
@@ -111,7 +114,7 @@ pub(crate) fn signature(program: &Program, method: &Method) -> String {
     )
 }
 
-/// Names of the tensors that a caller passes: `x, edge_index, edge_weight (optional)`.
+/// Names of what a caller passes: `x, edge_index, edge_weight (optional)`.
 pub(crate) fn inputs(method: &Method) -> String {
     let optional = |name: &str| format!("{name} (optional)");
     let leaves = method.leaves();
@@ -125,7 +128,18 @@ pub(crate) fn inputs(method: &Method) -> String {
             }
         })
         .collect();
-    names.extend(method.sizes().map(|(name, _)| optional(name)));
+    names.extend(method.sizes().map(|one| {
+        if one.optional {
+            optional(one.name)
+        } else {
+            one.name.to_owned()
+        }
+    }));
+    names.extend(
+        method
+            .literals()
+            .map(|(name, literal)| format!("{name} = {literal}")),
+    );
     or_none(&names)
 }
 

@@ -3,6 +3,7 @@
 //! `golden.rs` follows checkpoints of PyTorch Geometric from `export` to `run` and compares the
 //! results with PyG's. `help.rs` holds what `--help` says. `bad_input.rs` gives wrong files and
 //! arguments; each must end with the right exit code and message and leave no file behind.
+//! `parameters.rs` sets parameters that are no tensors.
 
 #![expect(clippy::unwrap_used, reason = "what cannot be set up fails the test")]
 
@@ -12,5 +13,7 @@ mod bad_input;
 mod golden;
 #[path = "suite/help.rs"]
 mod help;
+#[path = "suite/parameters.rs"]
+mod parameters;
 #[path = "suite/support.rs"]
 mod support;

@@ -18,8 +18,8 @@ name of an input's tensor or of a parameter, where its gradient is not finite (0
 3 negative and infinite). It is that of the sum of the results, each times its tensor in "cotangents".
 
 An argument or a result is the name of a tensor in the safetensors file, a list for a tuple,
-{"dict": {"paper": "0.in.x.paper"}} for a dictionary, {"ints": [5, 3]} for a tuple of integers, a boolean,
-or null for None. Keys of a dictionary whose value is null are left out. "args" has names in the
+{"dict": {"paper": "0.in.x.paper"}} for a dictionary, {"ints": [5, 3]} for a tuple of integers,
+{"text": "mean"} for a text, a number, a boolean, or null for None. Keys of a dictionary whose value is null are left out. "args" has names in the
 order of the method's parameters; trailing ones that have defaults may be left out.
 "tied" maps the names of weights to those whose tensors they are. "parameters" and "buffers" may be replaced by one list "state_dict" where roles do not matter.
 Calls in "refused", which may be left out, must raise an error with the given part of a message.
@@ -115,6 +115,8 @@ class Archive:
             return tuple(self.value(item, convert) for item in form)
         if isinstance(form, dict) and "dict" in form:
             return {key: self.value(item, convert) for key, item in form["dict"].items() if item is not None}
+        if isinstance(form, dict) and "text" in form:
+            return form["text"]
         if isinstance(form, dict):
             return tuple(form["ints"])
         return form

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use kiln_ir::{ElemType, Leaf, Type, leaf::entry_name};
+use kiln_ir::{ElemType, Leaf, Literal, Method, Type, leaf::entry_name};
 
 use crate::{
     builder::Builder,
@@ -19,6 +19,7 @@ fn case(name: &str) -> (Builder, Vec<Call>) {
     let method = |name: &str| methods.iter().find(|method| method.name == name).unwrap();
     let (mut calls, mut outputs): (Vec<Call>, Vec<Data>) = Default::default();
     let mut inputs = BTreeMap::new();
+    let mut settings = BTreeMap::new();
     // An archive leaves integers in the type that they have, and a session does not.
     let mut takes = true;
     for line in text.lines().filter_map(|line| line.strip_prefix("; ")) {
@@ -39,24 +40,45 @@ fn case(name: &str) -> (Builder, Vec<Call>) {
                 let (name, data) = tensor(rest);
                 inputs.insert(name, data);
             }
+            "set" => {
+                let (name, value) = rest.split_once(" = ").unwrap();
+                settings.insert(name.to_owned(), setting(value));
+            }
             "run" => {
-                let leaves = method(rest).leaves();
+                // A name of variants stands for the one that the settings select.
+                let is_chosen = |method: &&&Method| {
+                    let mut literals = method.literals();
+                    literals.all(|(name, literal)| match (settings.get(name), literal) {
+                        (Some(Arg::Flag(given)), Literal::Bool(value)) => given == value,
+                        (Some(Arg::Text(given)), Literal::Text(value)) => given == value,
+                        _ => false,
+                    })
+                };
+                let variants = methods.iter().filter(|method| method.is_variant_of(rest));
+                let variants: Vec<&Method> = variants.collect();
+                let chosen = variants.iter().find(is_chosen).or(variants.first());
+                let method = chosen.copied().unwrap_or_else(|| method(rest));
+                let leaves = method.leaves();
                 let of_type = |leaf: &Leaf<'_>| {
                     let data = inputs.get(&leaf.name);
                     data.is_none_or(|data: &Data| data.elem() == leaf.ty.elem)
                 };
                 takes = leaves.iter().all(of_type);
-                let params = method(rest).params.iter();
-                let args = params.map(|param| {
+                let args = method.params.iter().map(|param| {
                     let name: &'static str = param.name.clone().leak();
-                    (name, argument(&param.ty, name, &inputs))
+                    let set = settings.get(name).cloned();
+                    (
+                        name,
+                        set.unwrap_or_else(|| argument(&param.ty, name, &inputs)),
+                    )
                 });
                 calls.push(Call {
-                    method: rest,
+                    method: method.name.clone().leak(),
                     args: args.collect(),
                     out: Arg::None,
                 });
                 inputs.clear();
+                settings.clear();
             }
             "output" => {
                 outputs.push(tensor(rest).1);
@@ -103,12 +125,32 @@ fn argument(ty: &Type, name: &str, inputs: &BTreeMap<String, Data>) -> Arg {
         };
         return Arg::Dict(entries.iter().map(entry).collect());
     }
+    if let (Type::Int(_) | Type::Float(_), Some(data)) = (ty, inputs.get(name)) {
+        return data.scalar();
+    }
     let leaves = ty.leaves(name);
+    match ty {
+        Type::Literal(Literal::Bool(value)) => return Arg::Flag(*value),
+        Type::Literal(Literal::Text(text)) => return Arg::Text(text.clone()),
+        _ if leaves.is_empty() => return Arg::None,
+        _ => {}
+    }
     if leaves.iter().any(|leaf| !inputs.contains_key(&leaf.name)) {
         return Arg::None;
     }
     let mut given = leaves.iter().map(|leaf| inputs[&leaf.name].clone());
     structure(ty, &mut given)
+}
+
+/// `3`, `0.5`, `true` or `"mean"`
+fn setting(text: &str) -> Arg {
+    if let Some(text) = text.strip_prefix('"') {
+        return Arg::Text(text.trim_end_matches('"').to_owned());
+    }
+    let integer = text.parse().map(Arg::Int).ok();
+    let boolean = || text.parse().map(Arg::Flag).ok();
+    let float = || text.parse().map(Arg::Float).ok();
+    integer.or_else(boolean).or_else(float).unwrap()
 }
 
 /// A value of a type from all tensors in it.
@@ -128,13 +170,13 @@ fn structure(ty: &Type, tensors: &mut dyn Iterator<Item = Data>) -> Arg {
                     .collect(),
             )
         }
-        Type::Adjacency(_) | Type::Size(_) | Type::Flag => panic!("no case has {ty:?}"),
+        other => panic!("no case has {other:?}"),
     }
 }
 
 #[test]
 fn cases_of_the_executor_are_written() {
-    for name in ["dicts", "floats", "integers", "tied"] {
+    for name in ["dicts", "floats", "integers", "parameters", "tied"] {
         let (builder, calls) = case(name);
         assert!(!calls.is_empty(), "{name}");
         write(name, &builder.model(), &calls, &[]);

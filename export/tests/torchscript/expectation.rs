@@ -67,6 +67,16 @@ impl Data {
         }
     }
 
+    /// The only element, as a number.
+    pub(crate) fn scalar(&self) -> Arg {
+        let bytes = self.bytes();
+        match self.elem() {
+            ElemType::I64 => Arg::Int(i64::from_le_bytes(bytes.try_into().unwrap())),
+            ElemType::F32 => Arg::Float(f32::from_le_bytes(bytes.try_into().unwrap()).into()),
+            elem => panic!("no number of the type {elem}"),
+        }
+    }
+
     pub(crate) fn bytes(&self) -> Vec<u8> {
         match &self.values {
             Values::Bytes(_, bytes) => bytes.clone(),
@@ -116,7 +126,10 @@ pub(crate) enum Arg {
     Tuple(Vec<Arg>),
     Dict(Vec<(String, Arg)>),
     Ints(Vec<usize>),
+    Int(i64),
+    Float(f64),
     Flag(bool),
+    Text(String),
     None,
 }
 
@@ -218,7 +231,7 @@ pub(crate) fn write(name: &str, model: &Model, calls: &[Call], refused: &[Refusa
 }
 
 /// The JSON form of an argument: the name of a tensor, a list for a tuple, `{"dict": {..}}`,
-/// `{"ints": [..]}`, a boolean, or null.
+/// `{"ints": [..]}`, `{"text": ".."}`, a number, a boolean, or null.
 fn store(arg: &Arg, name: &str, tensors: &mut BTreeMap<String, Data>) -> Value {
     match arg {
         Arg::Tensor(data) => {
@@ -237,7 +250,10 @@ fn store(arg: &Arg, name: &str, tensors: &mut BTreeMap<String, Data>) -> Value {
             json!({ "dict": entries.iter().map(entry).collect::<serde_json::Map<_, _>>() })
         }
         Arg::Ints(ints) => json!({ "ints": ints }),
+        Arg::Int(int) => json!(int),
+        Arg::Float(float) => json!(float),
         Arg::Flag(flag) => json!(flag),
+        Arg::Text(text) => json!({ "text": text }),
         Arg::None => Value::Null,
     }
 }

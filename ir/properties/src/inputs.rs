@@ -42,7 +42,15 @@ pub(crate) fn inputs(
         };
         (leaf.name, tensor)
     };
-    leaves.into_iter().map(input).collect()
+    let mut inputs: BTreeMap<String, AnyTensor> = leaves.into_iter().map(input).collect();
+    let sizes = method.into_iter().flat_map(Method::sizes);
+    for size in sizes.filter(|size| !size.optional) {
+        let value = size.symbols.first().and_then(|id| symbols.get(id.index()));
+        let value = value.and_then(|&value| i64::try_from(value).ok());
+        let value = integers(vec![value.unwrap_or_default()], vec![1], device);
+        inputs.insert(size.name.to_owned(), value);
+    }
+    inputs
 }
 
 /// A row pointer that ends with the number of edges.

@@ -99,6 +99,10 @@ fn ty() -> impl Strategy<Value = Type> {
             .prop_map(|parts| Type::Adjacency(Box::new(parts))),
         [symbol(), symbol()].prop_map(Type::Size),
         Just(Type::Flag),
+        symbol().prop_map(Type::Int),
+        elem().prop_map(Type::float),
+        any::<bool>().prop_map(|value| Type::Literal(value.into())),
+        any::<String>().prop_map(|text| Type::Literal(text.into())),
     ];
     leaf.prop_recursive(4, 12, 3, |inner| {
         prop_oneof![

@@ -108,7 +108,7 @@ fn weights() -> Vec<Weight> {
 
 /// Inputs that show every symbol, and some of others.
 fn inputs(choices: &mut Choices<'_>) -> Vec<(&'static str, TensorType)> {
-    use ElemType::{BF16, Bool, F16, F32, F64, I64};
+    use ElemType::{BF16, Bool, F16, F32, F64, I32, I64, U8};
     let [n, m, e] = [N, M, E].map(Size::symbol);
     let fixed = Size::fixed;
     let twice = &n + &n;
@@ -130,7 +130,10 @@ fn inputs(choices: &mut Choices<'_>) -> Vec<(&'static str, TensorType)> {
         ("edge_index", tensor(I64, vec![fixed(2), e])),
         ("wide", tensor(F64, vec![m.clone(), fixed(3)])),
         ("half", tensor(F16, vec![n.clone()])),
-        ("brain", tensor(BF16, vec![n])),
+        ("brain", tensor(BF16, vec![n.clone()])),
+        ("short", tensor(I32, vec![n.clone()])),
+        ("bytes", tensor(U8, vec![n])),
+        ("t", tensor(F32, vec![fixed(1)])),
         ("pairs", tensor(F32, vec![twice, m])),
         ("many", tensor(I64, vec![fixed(2), fixed(3)])),
     ] {
@@ -147,6 +150,34 @@ fn params(choices: &mut Choices<'_>, inputs: Vec<(&'static str, TensorType)>) ->
         ty: Type::Tensor(ty),
     };
     let mut params: Vec<Param> = inputs.into_iter().map(param).collect();
+    if let Some(float) = params.iter_mut().find(|param| param.name == "t") {
+        float.ty = Type::float(ElemType::F32);
+    }
+    let features = || params[..2].iter().map(|param| param.ty.clone());
+    let features = match choices.below(4) {
+        1 => Some(Type::Tuple(features().collect())),
+        2 => {
+            let keys = ["node", "node type"].map(str::to_owned);
+            Some(Type::Dict(keys.into_iter().zip(features()).collect()))
+        }
+        _ => None,
+    };
+    if let Some(ty) = features {
+        let name = "features".to_owned();
+        params.splice(..2, [Param { name, ty }]);
+    }
+    if choices.once_in(4) {
+        params.push(Param {
+            name: "num_nodes".to_owned(),
+            ty: Type::Int(N),
+        });
+    }
+    if choices.once_in(4) {
+        params.push(Param {
+            name: "mode".to_owned(),
+            ty: Type::Literal("mean".into()),
+        });
+    }
     if choices.once_in(4) {
         params.push(Param {
             name: "size".to_owned(),

@@ -83,6 +83,16 @@ pub enum ExecError {
         /// What it is.
         got: i64,
     },
+    /// An integer is another one than the other inputs show, or negative.
+    #[error("expected input \"{name}\" to be {expected}, got {got}")]
+    Int {
+        /// Name of the input.
+        name: String,
+        /// What it should be.
+        expected: String,
+        /// What it is.
+        got: i64,
+    },
     /// Nothing shows a size that the method needs.
     #[error("nothing shows the size ${symbol} of {method}; pass {}", hint(inputs))]
     Unbound {

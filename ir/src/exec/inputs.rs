@@ -7,18 +7,18 @@ use burn::{
         Dispatch, DispatchTensor,
         ops::{BoolTensorOps, FloatTensorOps},
     },
-    tensor::{DType, Shape},
+    tensor::{DType, Shape, Tensor, TensorData},
 };
 use kiln_core::{AnyTensor, size_to_i64};
 
 use super::{
-    ExecError, Kind, Session, empty,
+    Argument, ExecError, Kind, Session, empty,
     indices::are_small,
-    signature::{CasePlan, Input, Signature},
+    signature::{CasePlan, Input, Signature, SizeInput},
     width::float_dtype,
 };
 use crate::{
-    program::{ElemType, FunctionId, Method, Program},
+    program::{ElemType, FunctionId, Literal, Method, Program, Type},
     size::Size,
     text::Words,
     validate::{Axis, BindError, SymbolValues},
@@ -41,7 +41,7 @@ pub(super) fn bind<'s>(
     session: &Session,
     method: &Method,
     signature: &'s Signature,
-    mut inputs: BTreeMap<String, AnyTensor>,
+    mut inputs: BTreeMap<String, Argument>,
 ) -> Result<(&'s CasePlan, Call), ExecError> {
     let program = &session.program;
     let words = Words(program);
@@ -52,6 +52,18 @@ pub(super) fn bind<'s>(
             method,
         });
     }
+    literals(signature, &mut inputs)?;
+    let sizes = sizes(signature, &mut inputs)?;
+    for (input, given) in signature.sizes.iter().zip(&sizes) {
+        if given.is_none() && !input.optional {
+            return Err(ExecError::MissingInput {
+                name: input.name.clone(),
+                expected: input.expected(),
+                method: words.signature(method),
+            });
+        }
+    }
+    let mut inputs = tensors(session, signature, inputs)?;
     for input in &signature.inputs {
         let name = || input.name.clone();
         match inputs.get(&input.name) {
@@ -87,7 +99,6 @@ pub(super) fn bind<'s>(
             given,
         }
     })?;
-    let sizes = sizes(signature, &mut inputs)?;
     let mut present = Vec::with_capacity(inputs.len());
     for input in &signature.inputs {
         if let Some(tensor) = inputs.remove(&input.name) {
@@ -155,15 +166,24 @@ pub(super) fn bind_error(
             expected,
             got,
         } => {
-            let symbol = method.sizes().nth(size).map(|(_, pair)| pair[part]);
+            let symbol = method.sizes().nth(size).map(|one| one.symbols[part]);
             let symbol = symbol
                 .map(|symbol| words.symbol(symbol))
                 .unwrap_or_default();
+            let input = &signature.sizes[size];
+            let (name, expected) = (input.name.clone(), format!("{symbol} = {expected}"));
+            if input.count == 1 {
+                return ExecError::Int {
+                    name,
+                    expected,
+                    got,
+                };
+            }
             ExecError::Size {
-                name: signature.sizes[size].clone(),
-                ty: "i64[2]".to_owned(),
+                name,
+                ty: input.expected(),
                 axis: part,
-                expected: format!("{symbol} = {expected}"),
+                expected,
                 got,
             }
         }
@@ -172,7 +192,7 @@ pub(super) fn bind_error(
             ExecError::Unbound {
                 symbol: program.symbol_name(symbol).into_owned(),
                 method: words.signature(method),
-                inputs: sizes.map(|name| format!("\"{name}\"")).collect(),
+                inputs: sizes.map(|size| format!("\"{}\"", size.name)).collect(),
             }
         }
     }
@@ -221,20 +241,29 @@ pub(super) fn on_device(
 }
 
 /// Whether a method takes inputs of these names, kinds and ranks.
-pub(super) fn accepts(signature: &Signature, inputs: &BTreeMap<String, AnyTensor>) -> bool {
+pub(super) fn accepts(signature: &Signature, inputs: &BTreeMap<String, Argument>) -> bool {
     let fit = |input: &Input| match inputs.get(&input.name) {
-        Some(tensor) => fits(input, tensor),
+        Some(Argument::Tensor(tensor)) => fits(input, tensor),
+        Some(Argument::Float(_)) => is_float(input),
+        Some(Argument::Int(_) | Argument::Literal(_)) => false,
         None => input.optional,
+    };
+    let fit_size = |size: &SizeInput| match inputs.get(&size.name) {
+        Some(argument) => integers(size, argument).is_some(),
+        None => size.optional,
+    };
+    let is_chosen = |(name, literal): &(String, Literal)| {
+        let given = inputs.get(name);
+        given.is_some_and(|given| is_literal(given, literal))
     };
     inputs.keys().all(|name| signature.has(name))
         && signature.inputs.iter().all(fit)
+        && signature.sizes.iter().all(fit_size)
+        && signature.literals.iter().all(is_chosen)
         && case(signature, inputs).is_some()
 }
 
-fn case<'s>(
-    signature: &'s Signature,
-    inputs: &BTreeMap<String, AnyTensor>,
-) -> Option<&'s CasePlan> {
+fn case<'s, T>(signature: &'s Signature, inputs: &BTreeMap<String, T>) -> Option<&'s CasePlan> {
     let is_of = |case: &&CasePlan| {
         let optional = signature.inputs.iter().filter(|input| input.optional);
         let present = optional.map(|input| inputs.contains_key(&input.name));
@@ -272,38 +301,103 @@ pub(super) fn type_of(tensor: &AnyTensor) -> String {
 }
 
 /// Names and types of all inputs.
-pub(super) fn describe(inputs: &BTreeMap<String, AnyTensor>) -> String {
-    let one = |(name, tensor): (&String, &AnyTensor)| format!("{name}: {}", type_of(tensor));
+pub(super) fn describe(inputs: &BTreeMap<String, Argument>) -> String {
+    let one = |(name, argument): (&String, &Argument)| format!("{name}: {argument}");
     format!(
         "({})",
         inputs.iter().map(one).collect::<Vec<_>>().join(", ")
     )
 }
 
-/// Takes the parameters of type `size` out of the inputs; their values.
+/// Takes the parameters that select a method out of the inputs; those given must have the values of
+/// this one.
+pub(super) fn literals(
+    signature: &Signature,
+    inputs: &mut BTreeMap<String, Argument>,
+) -> Result<(), ExecError> {
+    for (name, literal) in &signature.literals {
+        if let Some(given) = inputs.remove(name)
+            && !is_literal(&given, literal)
+        {
+            return Err(ExecError::Type {
+                name: name.clone(),
+                expected: literal.to_string(),
+                got: given.to_string(),
+            });
+        }
+    }
+    Ok(())
+}
+
+fn is_literal(argument: &Argument, expected: &Literal) -> bool {
+    matches!(argument, Argument::Literal(literal) if literal == expected)
+}
+
+/// Takes the parameters that are integers out of the inputs; their values.
 pub(super) fn sizes(
     signature: &Signature,
-    inputs: &mut BTreeMap<String, AnyTensor>,
-) -> Result<Vec<Option<[i64; 2]>>, ExecError> {
-    let size = |name: &String| {
-        let Some(tensor) = inputs.remove(name) else {
+    inputs: &mut BTreeMap<String, Argument>,
+) -> Result<Vec<Option<Vec<i64>>>, ExecError> {
+    let size = |size: &SizeInput| {
+        let Some(argument) = inputs.remove(&size.name) else {
             return Ok(None);
         };
-        let got = type_of(&tensor);
-        let error = || ExecError::Type {
-            name: name.clone(),
-            expected: "i64[2]".to_owned(),
-            got,
-        };
-        let is_pair = tensor.shape().num_dims() == 1 && tensor.shape()[0] == 2;
-        if tensor.kind() != kiln_core::Kind::Int || !is_pair {
-            return Err(error());
-        }
-        let data = tensor.int::<1>().into_data().convert_dtype(DType::I64);
-        match data.as_slice::<i64>() {
-            Ok([a, b]) => Ok(Some([*a, *b])),
-            Ok(_) | Err(_) => Err(error()),
-        }
+        let values = integers(size, &argument).map(Some);
+        values.ok_or_else(|| ExecError::Type {
+            name: size.name.clone(),
+            expected: size.expected(),
+            got: argument.to_string(),
+        })
     };
     signature.sizes.iter().map(size).collect()
+}
+
+/// The integers of an argument, if it has as many as the parameter.
+fn integers(size: &SizeInput, argument: &Argument) -> Option<Vec<i64>> {
+    let tensor = match argument {
+        Argument::Int(value) if size.count == 1 => return Some(vec![*value]),
+        Argument::Tensor(tensor) => tensor,
+        Argument::Int(_) | Argument::Float(_) | Argument::Literal(_) => return None,
+    };
+    let shape = tensor.shape();
+    if tensor.kind() != kiln_core::Kind::Int || *shape != [size.count] {
+        return None;
+    }
+    let data = tensor.clone().int::<1>().into_data();
+    data.convert_dtype(DType::I64).try_to_vec().ok()
+}
+
+/// Whether an input is a tensor of one float.
+fn is_float(input: &Input) -> bool {
+    input.ty.elem.is_float() && input.ty == Type::float_tensor(input.ty.elem)
+}
+
+/// The inputs as tensors; a float becomes one where the method takes a tensor of one float.
+pub(super) fn tensors(
+    session: &Session,
+    signature: &Signature,
+    inputs: BTreeMap<String, Argument>,
+) -> Result<BTreeMap<String, AnyTensor>, ExecError> {
+    let tensor = |(name, argument): (String, Argument)| {
+        let input = signature.inputs.iter().find(|input| input.name == name);
+        let tensor = match (argument, input) {
+            (Argument::Tensor(tensor), _) => tensor,
+            (Argument::Float(value), Some(input)) if is_float(input) => {
+                let dtype = DType::from(float_dtype(input.ty.elem));
+                let data = TensorData::new(vec![value], [1]).convert_dtype(dtype);
+                Tensor::<1>::from_data(data, (&session.device, dtype)).into()
+            }
+            (argument, input) => {
+                let words = Words(&session.program);
+                let expected = input.map(|input| words.tensor_type(&input.ty));
+                return Err(ExecError::Type {
+                    name,
+                    expected: expected.unwrap_or_default(),
+                    got: argument.to_string(),
+                });
+            }
+        };
+        Ok((name, tensor))
+    };
+    inputs.into_iter().map(tensor).collect()
 }

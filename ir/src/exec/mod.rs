@@ -16,6 +16,7 @@
 //! Many runs with inputs of the same shapes are for [`Prepared`]: it does what depends on the graph
 //! alone once, and has the device repeat the rest.
 
+mod argument;
 mod arithmetic;
 mod cumulative;
 mod dense;
@@ -59,6 +60,7 @@ use crate::{
     validate::Valid,
 };
 
+pub use argument::Argument;
 pub use error::ExecError;
 pub use positions::BoundsPolicy;
 pub use prepared::Prepared;
@@ -84,7 +86,7 @@ pub const MAX_NODES: u64 = 1 << 20;
 /// let device = Device::flex();
 /// let session = Session::new(&Model::load("net.kiln")?, &device)?;
 /// let x = Tensor::<2>::zeros([34, 16], &device);
-/// let outputs = session.run("forward", BTreeMap::from([("x".to_owned(), x.into())]))?;
+/// let outputs = session.run("forward", BTreeMap::from([("x".to_owned(), x)]))?;
 /// for (name, tensor) in outputs {
 ///     println!("{name}: {:?}", tensor.shape());
 /// }
@@ -189,11 +191,27 @@ impl Session {
 
     /// Runs a method. Inputs have the names of the [leaves](crate::leaf) of its parameters: `x`,
     /// `x.0`, `edge_index`, `edge_index.rowptr`, ...; optional ones may be left out. A parameter of
-    /// type `size(..)` is an integer tensor of two elements, and optional. Results are `output`, or
-    /// `output.0`, `output.1`, ... for a tuple, `output.paper`, ... for a dictionary.
+    /// type `size(..)` is an integer tensor of two elements, and optional; one of type `int` is an
+    /// integer, or an integer tensor of one element, and of type `float` a float, or a tensor of
+    /// one. Results are `output`, or `output.0`, `output.1`, ... for a tuple, `output.paper`, ...
+    /// for a dictionary.
     ///
     /// `forward` also stands for `forward__0`, `forward__1`, ...: the first that takes inputs of
-    /// these names, kinds and ranks runs.
+    /// these names, kinds and ranks runs. A parameter that is a boolean or a text, which selects
+    /// among variants, must then be given; otherwise it may be left out.
+    ///
+    /// ```no_run
+    /// # use std::collections::BTreeMap;
+    /// # use burn::tensor::{Device, Tensor};
+    /// # use kiln_ir::{Argument, Model, Session};
+    /// # let device = Device::flex();
+    /// # let session = Session::new(&Model::load("net.kiln")?, &device)?;
+    /// let x = Tensor::<2>::zeros([34, 16], &device);
+    /// let inputs: [(&str, Argument); 3] =
+    ///     [("x", x.into()), ("num_graphs", 2_i64.into()), ("mode", "mean".into())];
+    /// session.run("forward", inputs.map(|(name, input)| (name.to_owned(), input)).into())?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// Integers have the bits that the program says, whatever the type of the inputs, and wrap
     /// beyond them as PyTorch's do. A device without integers of 64 bits (WGSL) has 32; there, a
@@ -207,10 +225,18 @@ impl Session {
     ///
     /// # Panics
     /// Where indices are [trusted](BoundsPolicy::Trust) and are not within range, as kernels do.
-    pub fn run(
+    pub fn run<A: Into<Argument>>(
         &self,
         method: &str,
-        inputs: BTreeMap<String, AnyTensor>,
+        inputs: BTreeMap<String, A>,
+    ) -> Result<Vec<(String, AnyTensor)>, ExecError> {
+        self.run_arguments(method, argument::arguments(inputs))
+    }
+
+    fn run_arguments(
+        &self,
+        method: &str,
+        inputs: BTreeMap<String, Argument>,
     ) -> Result<Vec<(String, AnyTensor)>, ExecError> {
         let (method, signature) = self.method(method, &inputs)?;
         let (case, call) = inputs::bind(self, method, signature, inputs)?;
@@ -233,7 +259,7 @@ impl Session {
     fn method(
         &self,
         name: &str,
-        inputs: &BTreeMap<String, AnyTensor>,
+        inputs: &BTreeMap<String, Argument>,
     ) -> Result<(&Method, &Signature), ExecError> {
         let methods = || self.methods().iter().zip(&self.signatures);
         if let Some(found) = methods().find(|(method, _)| method.name == name) {

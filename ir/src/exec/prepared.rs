@@ -8,7 +8,8 @@ use burn::tensor::{Shape, StreamId};
 use kiln_core::AnyTensor;
 
 use super::{
-    ExecError, Kind, Session,
+    Argument, ExecError, Kind, Session,
+    argument::arguments,
     eval::Eval,
     graph::Graphs,
     inputs,
@@ -64,6 +65,7 @@ use crate::{
 /// use std::collections::BTreeMap;
 ///
 /// use burn::tensor::{Device, Int, Tensor};
+/// use kiln_core::AnyTensor;
 /// use kiln_ir::Session;
 ///
 /// // A model that sums over neighbours.
@@ -71,11 +73,14 @@ use crate::{
 /// let session = Session::new(&model, &device)?;
 /// let x = Tensor::<2>::from_floats([[1.0], [2.0]], &device);
 /// let edges = Tensor::<2, Int>::from_ints([[0, 1], [1, 0]], &device);
-/// let inputs = BTreeMap::from([("x".to_owned(), x.into()), ("edge_index".to_owned(), edges.into())]);
+/// let inputs = BTreeMap::from([
+///     ("x".to_owned(), AnyTensor::from(x)),
+///     ("edge_index".to_owned(), edges.into()),
+/// ]);
 /// let mut call = session.prepare("forward", inputs)?;
 /// for value in [3.0, 4.0] {
 ///     let x = Tensor::<2>::full([2, 1], value, &device);
-///     let (_, output) = call.run_with(BTreeMap::from([("x".to_owned(), x.into())]))?.remove(0);
+///     let (_, output) = call.run_with(BTreeMap::from([("x".to_owned(), x)]))?.remove(0);
 ///     assert_eq!(output.float::<2>().into_data().as_slice::<f32>()?, [value, value]);
 /// }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -143,10 +148,18 @@ impl Session {
     ///
     /// # Panics
     /// As [`run`](Self::run).
-    pub fn prepare(
+    pub fn prepare<A: Into<Argument>>(
         &self,
         method: &str,
-        inputs: BTreeMap<String, AnyTensor>,
+        inputs: BTreeMap<String, A>,
+    ) -> Result<Prepared<'_>, ExecError> {
+        self.prepare_arguments(method, arguments(inputs))
+    }
+
+    fn prepare_arguments(
+        &self,
+        method: &str,
+        inputs: BTreeMap<String, Argument>,
     ) -> Result<Prepared<'_>, ExecError> {
         let (method, signature) = self.method(method, &inputs)?;
         let (case, call) = inputs::bind(self, method, signature, inputs)?;
@@ -200,7 +213,7 @@ impl Prepared<'_> {
     /// # Panics
     /// As [`Session::run`].
     pub fn run(&mut self) -> Result<Vec<(String, AnyTensor)>, ExecError> {
-        self.run_with(BTreeMap::new())
+        self.run_as(BTreeMap::new(), Results::Copied)
     }
 
     /// Runs the call with new values for some inputs, which it keeps for later runs.
@@ -211,11 +224,11 @@ impl Prepared<'_> {
     ///
     /// # Panics
     /// As [`Session::run`].
-    pub fn run_with(
+    pub fn run_with<A: Into<Argument>>(
         &mut self,
-        changed: BTreeMap<String, AnyTensor>,
+        changed: BTreeMap<String, A>,
     ) -> Result<Vec<(String, AnyTensor)>, ExecError> {
-        self.run_as(changed, Results::Copied)
+        self.run_as(arguments(changed), Results::Copied)
     }
 
     /// As [`run_with`](Self::run_with), but where the device repeats runs, results stay in the
@@ -230,18 +243,18 @@ impl Prepared<'_> {
     ///
     /// # Panics
     /// As [`Session::run`].
-    pub fn run_in_place(
+    pub fn run_in_place<A: Into<Argument>>(
         &mut self,
-        changed: BTreeMap<String, AnyTensor>,
+        changed: BTreeMap<String, A>,
     ) -> Result<&[(String, AnyTensor)], ExecError> {
         self.results.clear();
-        self.results = self.run_as(changed, Results::InPlace)?;
+        self.results = self.run_as(arguments(changed), Results::InPlace)?;
         Ok(&self.results)
     }
 
     fn run_as(
         &mut self,
-        changed: BTreeMap<String, AnyTensor>,
+        changed: BTreeMap<String, Argument>,
         results: Results,
     ) -> Result<Vec<(String, AnyTensor)>, ExecError> {
         let changed = self.check(changed)?;
@@ -259,14 +272,21 @@ impl Prepared<'_> {
     /// New values by number of the input.
     fn check(
         &self,
-        mut changed: BTreeMap<String, AnyTensor>,
+        mut changed: BTreeMap<String, Argument>,
     ) -> Result<Vec<(usize, AnyTensor)>, ExecError> {
+        inputs::literals(self.signature, &mut changed)?;
         let sizes = inputs::sizes(self.signature, &mut changed)?;
         let checked = self.case.binding.check_given(&sizes, &self.eval.symbols);
         checked.map_err(|error| {
             let program = &self.session.program;
             inputs::bind_error(program, self.method, self.signature, &[], error)
         })?;
+        if let Some(name) = changed.keys().find(|name| !self.signature.has(name)) {
+            let name = name.clone();
+            let method = Words(&self.session.program).signature(self.method);
+            return Err(ExecError::UnknownInput { name, method });
+        }
+        let changed = inputs::tensors(self.session, self.signature, changed)?;
         let check = |(name, tensor)| self.check_one(name, tensor);
         changed.into_iter().map(check).collect()
     }
@@ -274,12 +294,7 @@ impl Prepared<'_> {
     fn check_one(&self, name: String, tensor: AnyTensor) -> Result<(usize, AnyTensor), ExecError> {
         let mut known = self.inputs.iter().enumerate();
         let Some((number, input)) = known.find(|(_, input)| input.name == name) else {
-            return Err(if self.signature.has(&name) {
-                ExecError::NotPrepared { name }
-            } else {
-                let method = Words(&self.session.program).signature(self.method);
-                ExecError::UnknownInput { name, method }
-            });
+            return Err(ExecError::NotPrepared { name });
         };
         if !inputs::is_of(input.elem, &tensor) || tensor.shape() != input.shape {
             let dims: Vec<String> = input.shape.iter().map(ToString::to_string).collect();

@@ -2,7 +2,7 @@
 
 use super::{indices, schedule::Schedule};
 use crate::{
-    program::{Case, ElemType, FunctionId, Method, ModuleId, TensorType},
+    program::{Case, ElemType, FunctionId, Literal, Method, ModuleId, TensorType},
     size::Size,
     validate::{Binding, Valid},
 };
@@ -12,8 +12,10 @@ use crate::{
 pub(super) struct Signature {
     /// The inputs that are tensors.
     pub(super) inputs: Vec<Input>,
-    /// Names of the parameters of type `size`.
-    pub(super) sizes: Vec<String>,
+    /// The parameters that are integers.
+    pub(super) sizes: Vec<SizeInput>,
+    /// Names and values of the parameters that select this method.
+    pub(super) literals: Vec<(String, Literal)>,
     /// Names and element types of the results.
     pub(super) results: Vec<(String, ElemType)>,
     pub(super) cases: Vec<CasePlan>,
@@ -25,6 +27,25 @@ pub(super) struct Input {
     pub(super) name: String,
     pub(super) ty: TensorType,
     pub(super) optional: bool,
+}
+
+/// A parameter that is one integer or several.
+#[derive(Clone, Debug)]
+pub(super) struct SizeInput {
+    pub(super) name: String,
+    /// Number of its integers.
+    pub(super) count: usize,
+    pub(super) optional: bool,
+}
+
+impl SizeInput {
+    /// `int`, or `i64[2]` for a pair.
+    pub(super) fn expected(&self) -> String {
+        match self.count {
+            1 => "int".to_owned(),
+            count => format!("i64[{count}]"),
+        }
+    }
 }
 
 /// How a case runs.
@@ -67,9 +88,17 @@ impl Signature {
                 indices: indices::inputs(function),
             })
         };
+        let sizes = method.sizes().map(|one| SizeInput {
+            name: one.name.to_owned(),
+            count: one.symbols.len(),
+            optional: one.optional,
+        });
+        let literals = method.literals();
+        let literals = literals.map(|(name, literal)| (name.to_owned(), literal.clone()));
         Self {
             inputs: inputs.collect(),
-            sizes: method.sizes().map(|(name, _)| name.to_owned()).collect(),
+            sizes: sizes.collect(),
+            literals: literals.collect(),
             results: results.collect(),
             cases: method.cases.iter().enumerate().filter_map(case).collect(),
         }
@@ -78,6 +107,7 @@ impl Signature {
     /// Whether it has an input of the name.
     pub(super) fn has(&self, name: &str) -> bool {
         self.inputs.iter().any(|input| input.name == name)
-            || self.sizes.iter().any(|size| size == name)
+            || self.sizes.iter().any(|size| size.name == name)
+            || self.literals.iter().any(|(literal, _)| literal == name)
     }
 }

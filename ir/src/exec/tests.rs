@@ -304,7 +304,7 @@ fn @forward(x %0: f32[$N, 1], edge_index %1: i64[2, $E]) -> (%9, %7) {
         let data = TensorData::from([[0_i64, 1], [1, 2]]).convert_dtype(dtype);
         let edges = Tensor::<2, Int>::from_data(data, (&device, dtype));
         let inputs = BTreeMap::from([
-            ("x".to_owned(), x.into()),
+            ("x".to_owned(), AnyTensor::from(x)),
             ("edge_index".to_owned(), edges.into()),
         ]);
         let mut outputs = session.run("forward", inputs).expect("a run").into_iter();

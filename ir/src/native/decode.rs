@@ -14,8 +14,8 @@ use crate::{
         attribute::{AttributeType, Kind, Value},
     },
     program::{
-        Arguments, Case, Function, Method, Module, Node, Param, Program, Symbol, TensorType, Type,
-        ValueType, Weight, WeightId,
+        Arguments, Case, Function, Literal, Method, Module, Node, Param, Program, Symbol,
+        TensorType, Type, ValueType, Weight, WeightId,
     },
     size::{Factor, MAX_NESTING, Size, Term},
 };
@@ -220,6 +220,10 @@ impl Tables {
             }
             TypePart::Size(symbols) => Type::Size(symbols),
             TypePart::Flag => Type::Flag,
+            TypePart::Int(symbol) => Type::Int(symbol),
+            TypePart::Float(elem) => Type::float(self.one_of("an element type", elem)?),
+            TypePart::Bool(value) => Type::Literal(Literal::Bool(value)),
+            TypePart::Text(text) => Type::Literal(Literal::Text(self.text(text)?)),
             TypePart::Dict(keys) => {
                 let mut entries = Vec::new();
                 for key in keys {

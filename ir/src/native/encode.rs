@@ -17,8 +17,8 @@ use super::{
 use crate::{
     op::{Op, Scalar, attribute::Value},
     program::{
-        Arguments, ElemType, Function, Method, Module, Node, Program, TensorType, Type, ValueType,
-        WeightId,
+        Arguments, ElemType, Function, Literal, Method, Module, Node, Program, TensorType, Type,
+        ValueType, WeightId,
     },
     size::{self, Size},
 };
@@ -207,13 +207,34 @@ impl Tables {
                 let keys = entries.iter();
                 TypePart::Dict(keys.map(|(key, _)| self.text(key)).collect())
             }
+            Type::Int(symbol) => {
+                self.require("type.int");
+                TypePart::Int(*symbol)
+            }
+            Type::Float(ty) => {
+                self.require("type.float");
+                TypePart::Float(self.elem(ty.elem))
+            }
+            Type::Literal(literal) => {
+                self.require("type.literal");
+                match literal {
+                    Literal::Bool(value) => TypePart::Bool(*value),
+                    Literal::Text(text) => TypePart::Text(self.text(text)),
+                }
+            }
         };
         out.push(part);
         match ty {
             Type::Optional(inner) => self.ty(inner, out),
             Type::Tuple(items) => items.iter().for_each(|item| self.ty(item, out)),
             Type::Dict(entries) => entries.iter().for_each(|(_, ty)| self.ty(ty, out)),
-            Type::Tensor(_) | Type::Adjacency(_) | Type::Size(_) | Type::Flag => {}
+            Type::Tensor(_)
+            | Type::Adjacency(_)
+            | Type::Size(_)
+            | Type::Flag
+            | Type::Int(_)
+            | Type::Float(_)
+            | Type::Literal(_) => {}
         }
     }
 

@@ -13,7 +13,15 @@ use crate::program::{FunctionId, ModuleId, SymbolId, ValueId, WeightId};
 pub(super) type Requirements = Vec<String>;
 
 /// What readers of version 3 did not know from the beginning, other than operations and attributes.
-pub(super) const FEATURES: &[&str] = &["type.dict", "type.i32", "type.u8", TIED];
+pub(super) const FEATURES: &[&str] = &[
+    "type.dict",
+    "type.float",
+    "type.i32",
+    "type.int",
+    "type.literal",
+    "type.u8",
+    TIED,
+];
 
 /// The requirement of programs behind which [`Ties`] stand.
 pub(super) const TIED: &str = "weight.tied";
@@ -71,6 +79,11 @@ pub(super) enum TypePart {
     Flag,
     /// With its keys.
     Dict(Vec<Text>),
+    Int(SymbolId),
+    /// With the word of the element type.
+    Float(Text),
+    Bool(bool),
+    Text(Text),
 }
 
 #[derive(Serialize, Deserialize)]

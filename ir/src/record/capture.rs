@@ -356,7 +356,13 @@ fn argument(
             };
             Value::Dict(entries.iter().map(entry).collect())
         }
-        Type::Size { .. } | Type::Flag => Value::None,
+        Type::Float if is_present(present) => Value::Tensor(tensor(Kind::Float, None, &[1])),
+        Type::Int(dim) => Value::Int(size(dim)),
+        Type::OneOf(literals) => match literals.first() {
+            Some(literal) => Value::Literal(literal.clone()),
+            None => Value::None,
+        },
+        Type::Size { .. } | Type::Flag | Type::Float => Value::None,
     }
 }
 
@@ -395,6 +401,9 @@ fn results(value: Value, outputs: &mut Vec<AnyTensor>) -> Structure {
                 .collect(),
         ),
         Value::None => Structure::Tuple(Vec::new()),
+        Value::Int(_) | Value::Literal(_) => {
+            panic!("expected results made of tensors, got {value:?}")
+        }
     }
 }
 

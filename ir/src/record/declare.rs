@@ -90,6 +90,16 @@ impl Declaration<'_> {
                 Type::Dict(entries.iter().map(entry).collect::<Option<_>>()?)
             }
             InputType::Flag => Type::Flag,
+            InputType::Int(dim) => match self.size(dim).as_symbol() {
+                Some(symbol) => Type::Int(symbol),
+                None => return None,
+            },
+            InputType::Float => Type::float(self.float),
+            // Each variant has one.
+            InputType::OneOf(literals) => match literals.as_slice() {
+                [only] => Type::Literal(only.clone()),
+                _ => return None,
+            },
         })
     }
 
@@ -127,7 +137,8 @@ pub(super) fn symbol_names(signature: &Signature) -> Vec<String> {
             InputType::Optional(inner) => collect(inner, names),
             InputType::Tuple(items) => items.iter().for_each(|item| collect(item, names)),
             InputType::Dict(entries) => entries.iter().for_each(|(_, ty)| collect(ty, names)),
-            InputType::Flag => {}
+            InputType::Int(dim) => push(dim),
+            InputType::Flag | InputType::Float | InputType::OneOf(_) => {}
         }
     }
     let mut names = Vec::new();

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use burn::tensor::{Bool, DType, Float, Int, Tensor};
 use kiln_core::{
     Adjacency, EdgeIndex, Kind, Value,
-    signature::{Dim, Param, Signature, Type},
+    signature::{Dim, Literal, Param, Signature, Type},
 };
 
 /// An input of a method: its type in the program and in Rust.
@@ -196,6 +196,140 @@ impl Input for AdjacencyInput {
             other => panic!("expected an adjacency, got {other:?}"),
         }
     }
+}
+
+/// An integer that is a size, such as the number of graphs in a batch.
+///
+/// The forward pass gets it as a number, and may do with it what it may do with sizes of tensors.
+/// The program has the right results for each integer that it is run with.
+///
+/// ```
+/// use kiln_ir::{record::IntInput, tensor};
+///
+/// let num_graphs = IntInput::new("num_graphs", "B");
+/// let inputs = (tensor!(f32["N", 16]), tensor!(i64["N"]).named("batch"), num_graphs);
+/// ```
+#[derive(Clone, Debug)]
+pub struct IntInput {
+    name: String,
+    symbol: Dim,
+}
+
+impl IntInput {
+    /// An integer of the name that is the value of a symbol.
+    pub fn new(name: impl Into<String>, symbol: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            symbol: Dim::Symbol(symbol.into()),
+        }
+    }
+}
+
+impl Input for IntInput {
+    type Value = usize;
+
+    fn declare(&self) -> (Option<String>, Type) {
+        (Some(self.name.clone()), Type::Int(self.symbol.clone()))
+    }
+
+    fn default_name(&self) -> String {
+        self.name.clone()
+    }
+
+    fn take(value: Value) -> Self::Value {
+        match value {
+            Value::Int(value) => value,
+            other => panic!("expected an integer, got {other:?}"),
+        }
+    }
+}
+
+/// A float, such as a temperature. The forward pass gets it as a tensor of one element, since an
+/// attribute of an operation is a number of the model.
+#[derive(Clone, Debug)]
+pub struct FloatInput(String);
+
+impl FloatInput {
+    /// A float of the name.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self(name.into())
+    }
+}
+
+impl Input for FloatInput {
+    type Value = Tensor<1>;
+
+    fn declare(&self) -> (Option<String>, Type) {
+        (Some(self.0.clone()), Type::Float)
+    }
+
+    fn default_name(&self) -> String {
+        self.0.clone()
+    }
+
+    fn take(value: Value) -> Self::Value {
+        match value {
+            Value::Tensor(tensor) => tensor.float(),
+            other => panic!("expected a float, got {other:?}"),
+        }
+    }
+}
+
+/// A text or a boolean that is one of several. There is a variant of the method for each.
+///
+/// ```
+/// use kiln_ir::record::{OneOf, Recorder};
+///
+/// let mode = OneOf::new("mode", ["mean", "max"]); // the forward pass gets a `String`
+/// let return_scores = OneOf::new("return_scores", [false, true]);
+/// ```
+#[derive(Clone, Debug)]
+pub struct OneOf<T> {
+    name: String,
+    values: Vec<T>,
+}
+
+impl<T> OneOf<T> {
+    /// An input of the name that is one of these.
+    ///
+    /// # Panics
+    /// If there are none.
+    pub fn new(name: impl Into<String>, values: impl IntoIterator<Item = T>) -> Self {
+        let name = name.into();
+        let values: Vec<T> = values.into_iter().collect();
+        assert!(!values.is_empty(), "expected at least one value");
+        Self { name, values }
+    }
+}
+
+macro_rules! one_of {
+    ($($ty:ty => $value:ty, $variant:ident;)*) => {
+        $(impl Input for OneOf<$ty> {
+            type Value = $value;
+
+            fn declare(&self) -> (Option<String>, Type) {
+                let values = self.values.iter().cloned().map(Literal::from);
+                (Some(self.name.clone()), Type::OneOf(values.collect()))
+            }
+
+            fn default_name(&self) -> String {
+                self.name.clone()
+            }
+
+            fn take(value: Value) -> Self::Value {
+                match value {
+                    Value::Literal(Literal::$variant(value)) => value,
+                    other => panic!("expected a value of a choice, got {other:?}"),
+                }
+            }
+        })*
+    };
+}
+
+one_of! {
+    &str => String, Text;
+    String => String, Text;
+    bool => bool, Bool;
 }
 
 /// An input that may be absent.

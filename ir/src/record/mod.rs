@@ -36,7 +36,10 @@ use std::collections::HashSet;
 
 pub use burn::tensor::{Bool, DType, Float, Int};
 pub use error::{Place, RecordError};
-pub use input::{AdjacencyInput, Dict, EdgeIndexInput, Input, Inputs, Key, Optional, TensorInput};
+pub use input::{
+    AdjacencyInput, Dict, EdgeIndexInput, FloatInput, Input, Inputs, IntInput, Key, OneOf,
+    Optional, TensorInput,
+};
 pub use kiln_core::signature::Dim;
 
 use burn::module::{Module as BurnModule, ModuleDisplay};
@@ -106,7 +109,8 @@ impl<'m, M: BurnModule + ModuleDisplay> Recorder<'m, M> {
         self
     }
 
-    /// Adds a method: its name, its inputs, and how to call it.
+    /// Adds a method: its name, its inputs, and how to call it. With a [`OneOf`] among the inputs
+    /// there are several, `forward__0`, `forward__1`, ...: one for each value.
     #[expect(
         clippy::needless_pass_by_value,
         reason = "inputs are declared in place"
@@ -117,11 +121,10 @@ impl<'m, M: BurnModule + ModuleDisplay> Recorder<'m, M> {
         inputs: I,
         forward: impl Fn(&M, I::Values) -> R + Send + Sync + 'static,
     ) -> Self {
-        self.overloads.push(Overload::new(
-            name,
-            inputs.signature(),
-            move |module, values| forward(module, I::take(values.into_values())).into(),
-        ));
+        let overload = Overload::new(name, inputs.signature(), move |module, values| {
+            forward(module, I::take(values.into_values())).into()
+        });
+        self.overloads.extend(overload.variants());
         self
     }
 
@@ -131,7 +134,9 @@ impl<'m, M: BurnModule + ModuleDisplay> Recorder<'m, M> {
         M: Overloads,
     {
         self.module.kind().clone_into(&mut self.kind);
-        self.overloads.extend(self.module.overloads());
+        let overloads = self.module.overloads().into_iter();
+        self.overloads
+            .extend(overloads.flat_map(Overload::variants));
         self
     }
 

@@ -10,8 +10,8 @@ use crate::{
     leaf::MAX_TYPE_DEPTH,
     op::Op,
     program::{
-        Arguments, Case, ElemType, Function, FunctionId, Method, Module, ModuleId, Node, Param,
-        Program, Symbol, SymbolId, TensorType, Type, ValueId, ValueType, Weight, WeightId,
+        Arguments, Case, ElemType, Function, FunctionId, Literal, Method, Module, ModuleId, Node,
+        Param, Program, Symbol, SymbolId, TensorType, Type, ValueId, ValueType, Weight, WeightId,
         WeightRole,
     },
     size::{FLOOR_DIV, MAX_DEGREE, MAX_NESTING, MIN, Size},
@@ -313,6 +313,22 @@ impl<'a> Parser<'a> {
             Token::Word(word) if word == "flag" => {
                 self.advance();
                 Type::Flag
+            }
+            Token::Word(word) if word == "int" => {
+                self.advance();
+                Type::Int(self.symbol()?)
+            }
+            Token::Word(word) if word == "float" => {
+                self.advance();
+                Type::float(self.elem()?)
+            }
+            Token::Word(word) if word == "true" || word == "false" => {
+                self.advance();
+                Type::Literal(Literal::Bool(word == "true"))
+            }
+            Token::Text(text) => {
+                self.advance();
+                Type::Literal(Literal::Text(text.clone()))
             }
             _ => Type::Tensor(self.tensor_type()?),
         };

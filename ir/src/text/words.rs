@@ -80,6 +80,9 @@ impl Words<'_> {
                 format!("{{{}}}", list(entries, entry))
             }
             Type::Flag => "flag".to_owned(),
+            Type::Int(symbol) => format!("int {}", self.symbol(*symbol)),
+            Type::Float(ty) => format!("float {}", ty.elem),
+            Type::Literal(literal) => literal.to_string(),
         }
     }
 

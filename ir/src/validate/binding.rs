@@ -10,7 +10,7 @@ use crate::{
 /// How the inputs of one case of a method give symbols their values, and which sizes must agree.
 ///
 /// A symbol takes its value from the first of these that has one: an axis of an input that it is
-/// the size of; a number of a `size`; an axis of which it is the only unknown; the symbol that it
+/// the size of; an integer parameter; an axis of which it is the only unknown; the symbol that it
 /// equals by default. [`bind`](Self::bind) follows this order for given shapes, whoever runs the
 /// method.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,8 +19,8 @@ pub struct Binding {
     symbols: usize,
     /// Symbols that are the sizes of axes.
     shown: Vec<(SymbolId, Axis)>,
-    /// Symbols of each `size`.
-    given: Vec<[SymbolId; 2]>,
+    /// Symbols of each parameter that is an integer or several.
+    given: Vec<Vec<SymbolId>>,
     solved: Vec<Solution>,
     /// Symbols, and those that they equal by default.
     defaults: Vec<(SymbolId, SymbolId)>,
@@ -60,11 +60,11 @@ pub enum BindError {
         /// Its size.
         got: i64,
     },
-    /// A number of a `size` is another one than the inputs show, or negative.
+    /// An integer parameter is another one than the inputs show, or negative.
     Given {
-        /// Position among the parameters of this type.
+        /// Position among the [parameters that are integers](Method::sizes).
         size: usize,
-        /// Position of the number.
+        /// Position of the integer in it.
         part: usize,
         /// What it should be.
         expected: i64,
@@ -115,7 +115,7 @@ impl Binding {
         Self {
             symbols,
             shown: axes.iter().filter_map(shown).collect(),
-            given: method.sizes().map(|(_, pair)| pair).collect(),
+            given: method.sizes().map(|one| one.symbols.to_vec()).collect(),
             solved: axes.iter().flat_map(solutions).collect(),
             defaults: method.defaults.clone(),
             axes,
@@ -129,7 +129,7 @@ impl Binding {
         Self { needs, ..self }
     }
 
-    /// The symbols that have a value if every `size` is given.
+    /// The symbols that have a value if every integer is given.
     pub(super) fn reached(&self) -> SymbolValues {
         let mut values = SymbolValues(vec![None; self.symbols]);
         let shown = self.shown.iter().map(|(symbol, _)| *symbol);
@@ -146,15 +146,15 @@ impl Binding {
         values
     }
 
-    /// The values of the symbols for inputs of these shapes, and these values of the parameters of
-    /// type `size`, in order. All sizes are checked.
+    /// The values of the symbols for inputs of these shapes, and for these values of the parameters
+    /// that are integers, in order. All sizes are checked.
     ///
     /// # Errors
     /// If sizes do not agree, or nothing shows a symbol that the case needs.
     pub fn bind(
         &self,
         size_of: &dyn Fn(Axis) -> i64,
-        sizes: &[Option<[i64; 2]>],
+        sizes: &[Option<Vec<i64>>],
     ) -> Result<SymbolValues, BindError> {
         let values = self.values(size_of, sizes);
         self.check_given(sizes, &values)?;
@@ -180,14 +180,14 @@ impl Binding {
     pub fn values(
         &self,
         size_of: &dyn Fn(Axis) -> i64,
-        sizes: &[Option<[i64; 2]>],
+        sizes: &[Option<Vec<i64>>],
     ) -> SymbolValues {
         let mut values = SymbolValues(vec![None; self.symbols]);
         for &(symbol, axis) in &self.shown {
             values.set_if_free(symbol, size_of(axis));
         }
-        for (pair, given) in self.given.iter().zip(sizes) {
-            for (&symbol, value) in pair.iter().zip(given.iter().flatten()) {
+        for (symbols, given) in self.given.iter().zip(sizes) {
+            for (&symbol, value) in symbols.iter().zip(given.iter().flatten()) {
                 values.set_if_free(symbol, *value);
             }
         }
@@ -201,17 +201,17 @@ impl Binding {
         values
     }
 
-    /// Checks that values of the parameters of type `size` agree with those of symbols.
+    /// Checks that values of the parameters that are integers agree with those of symbols.
     ///
     /// # Errors
     /// If one does not, or is negative.
     pub fn check_given(
         &self,
-        sizes: &[Option<[i64; 2]>],
+        sizes: &[Option<Vec<i64>>],
         values: &SymbolValues,
     ) -> Result<(), BindError> {
-        for (size, (pair, given)) in self.given.iter().zip(sizes).enumerate() {
-            let parts = pair.iter().zip(given.iter().flatten());
+        for (size, (symbols, given)) in self.given.iter().zip(sizes).enumerate() {
+            let parts = symbols.iter().zip(given.iter().flatten());
             for (part, (&symbol, &got)) in parts.enumerate() {
                 let expected = values.get(symbol).unwrap_or(got);
                 if expected != got || got < 0 {

@@ -250,6 +250,14 @@ pub enum Kind {
         /// The symbol.
         symbol: String,
     },
+    /// A part of a parameter that must be a parameter itself.
+    #[error("{what} is a part of \"{name}\", which only a parameter can be")]
+    Part {
+        /// What it is.
+        what: &'static str,
+        /// The parameter.
+        name: String,
+    },
     /// A type that a result cannot have.
     #[error("a result cannot be {what}")]
     ResultType {

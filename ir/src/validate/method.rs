@@ -32,6 +32,7 @@ impl Check<'_> {
                 let mut names = HashSet::new();
                 for param in &method.params {
                     self.identifier(place, 6, "parameter", &param.name, &mut names);
+                    self.alone(place, param);
                     self.keys(place, &param.ty, MAX_TYPE_DEPTH);
                 }
                 self.keys(place, &method.result, MAX_TYPE_DEPTH);
@@ -40,6 +41,19 @@ impl Check<'_> {
                     return;
                 }
             }
+        }
+    }
+
+    /// Checks that integers and literals are parameters themselves and no parts of one.
+    fn alone(&mut self, place: Place, param: &Param) {
+        let inner = match &param.ty {
+            Type::Optional(inner) if matches!(**inner, Type::Int(_)) => return,
+            Type::Int(_) | Type::Literal(_) => return,
+            ty => ty,
+        };
+        if let Some(what) = inner.stray(MAX_TYPE_DEPTH) {
+            let name = param.name.clone();
+            self.report(place, 6, Kind::Part { what, name });
         }
     }
 
@@ -62,7 +76,13 @@ impl Check<'_> {
             }
             Type::Optional(inner) => self.keys(place, inner, below),
             Type::Tuple(items) => items.iter().for_each(|item| self.keys(place, item, below)),
-            Type::Tensor(_) | Type::Adjacency(_) | Type::Size(_) | Type::Flag => {}
+            Type::Tensor(_)
+            | Type::Adjacency(_)
+            | Type::Size(_)
+            | Type::Flag
+            | Type::Int(_)
+            | Type::Float(_)
+            | Type::Literal(_) => {}
         }
     }
 
@@ -160,11 +180,10 @@ impl Check<'_> {
                     .filter(|leaf| !self.tensor_type(place, leaf.ty))
                     .count()
                     == 0;
-                let pairs = method.sizes().map(|(_, pair)| pair);
-                let pairs = pairs.chain(method.defaults.iter().map(|&(a, b)| [a, b]));
-                let pairs: Vec<_> = pairs.flatten().collect();
-                let missing = pairs
-                    .into_iter()
+                let given = method.sizes().flat_map(|one| one.symbols.iter().copied());
+                let defaults = method.defaults.iter().flat_map(|&(a, b)| [a, b]);
+                let missing = given
+                    .chain(defaults)
                     .find(|symbol| symbol.index() >= program.symbols.len());
                 if let Some(symbol) = missing {
                     self.report(
@@ -178,6 +197,9 @@ impl Check<'_> {
                 }
                 if !known || missing.is_some() {
                     continue;
+                }
+                for param in &method.params {
+                    self.floats(place, &param.ty);
                 }
                 self.result_type(place, &method.result);
                 self.defaults(place, method);
@@ -223,6 +245,33 @@ impl Check<'_> {
             }
             Type::Size(_) => self.report(place, 23, Kind::ResultType { what: "a size" }),
             Type::Flag => self.report(place, 23, Kind::ResultType { what: "a flag" }),
+            Type::Int(_) => self.report(place, 23, Kind::ResultType { what: "an integer" }),
+            Type::Float(_) => self.report(place, 23, Kind::ResultType { what: "a float" }),
+            Type::Literal(_) => self.report(place, 23, Kind::ResultType { what: "a literal" }),
+        }
+    }
+
+    /// Checks that the tensors of floats are floats of one element.
+    fn floats(&mut self, place: Place, ty: &Type) {
+        match ty {
+            Type::Float(ty) if *ty != Type::float_tensor(ty.elem) || !ty.elem.is_float() => {
+                let kind = Kind::Type {
+                    what: "a float parameter".to_owned(),
+                    expected: "floats of the shape [1]".to_owned(),
+                    got: Words(self.program).tensor_type(ty),
+                };
+                self.report(place, 15, kind);
+            }
+            Type::Optional(inner) => self.floats(place, inner),
+            Type::Tuple(items) => items.iter().for_each(|item| self.floats(place, item)),
+            Type::Dict(entries) => entries.iter().for_each(|(_, ty)| self.floats(place, ty)),
+            Type::Tensor(_)
+            | Type::Adjacency(_)
+            | Type::Size(_)
+            | Type::Flag
+            | Type::Int(_)
+            | Type::Float(_)
+            | Type::Literal(_) => {}
         }
     }
 

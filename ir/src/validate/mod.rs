@@ -22,7 +22,7 @@
 //! 5. Each parameter and buffer belongs to exactly one module, each constant to at most one; where
 //!    there is a module, the weight's name is its path and one more name.
 //! 6. Methods of a module, and parameters of a method, have distinct identifiers as names, and a
-//!    dictionary has distinct keys.
+//!    dictionary has distinct keys. Integers and literals are parameters, and no parts of one.
 //! 7. A method has a case, at most one for a combination of present optional leaves. A case says of
 //!    each optional leaf whether it is present, treats the parts of an optional tuple alike, and
 //!    runs a function of the method's module.
@@ -39,7 +39,8 @@
 //! 13. Integers are inputs of functions and results of `symbol`; only calls read them, and no
 //!     function returns one.
 //! 14. A node has as many inputs and outputs as its operation takes and gives.
-//! 15. Element types are those that the operation takes.
+//! 15. Element types are those that the operation takes; those of a float parameter are floats, in
+//!     one axis of size 1.
 //! 16. Shapes fit: equal sizes have equal normal forms; axes exist.
 //! 17. Attributes are within range and of the kind of their operand.
 //! 18. Declared types of outputs are those that follow from the inputs.
@@ -57,11 +58,11 @@
 //!
 //! 22. A case's function takes the present leaves in order, followed by distinct integers.
 //! 23. Its outputs have the types of the result's leaves; where the function has a data-dependent
-//!     size, the result may name another symbol. A result has no optional part, no size and no
-//!     flag.
+//!     size, the result may name another symbol. A result has no optional part, no size, flag,
+//!     integer, float or literal.
 //! 24. The inputs of a method give each symbol that its function or a callee needs a value: as a
-//!     dimension, as a `size`, as the only unknown of a dimension, or by default. Defaults are
-//!     pairs of distinct symbols, one for a symbol.
+//!     dimension, as a `size` or an `int`, as the only unknown of a dimension, or by default.
+//!     Defaults are pairs of distinct symbols, one for a symbol.
 
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 

@@ -23,10 +23,25 @@ pub(super) struct Found {
     pub(super) present: Vec<bool>,
     /// Expressions of the present tensors.
     pub(super) tensors: Vec<String>,
-    /// Sizes: expression and symbols.
-    pub(super) sizes: Vec<(String, [SymbolId; 2])>,
+    /// Arguments that are integers.
+    pub(super) sizes: Vec<Given>,
+    /// Arguments that are floats, by their places among the tensors.
+    pub(super) floats: Vec<(usize, TensorType)>,
     /// Tensors with sizes that were not known when they came: expression, name in messages, type.
     pub(super) unchecked: Vec<(String, String, TensorType)>,
+}
+
+/// An argument that is one integer or several.
+#[derive(Clone)]
+pub(super) struct Given {
+    /// Expression.
+    pub(super) name: String,
+    /// The symbols that the integers are the values of.
+    pub(super) symbols: Vec<SymbolId>,
+    /// Whether it is a pair, and not an integer by itself.
+    pub(super) is_pair: bool,
+    /// Whether it may be `None`.
+    pub(super) optional: bool,
 }
 
 /// Whether a symbol has a value: by the tensors, by a size argument, or by the method's defaults.
@@ -41,7 +56,7 @@ pub(super) fn may_bind(
         || found
             .sizes
             .iter()
-            .any(|(_, symbols)| symbols.contains(&symbol))
+            .any(|given| given.symbols.contains(&symbol))
         || defaults.any(|(from, to)| *from == symbol && scope.shows(*to))
 }
 
@@ -62,17 +77,16 @@ pub(super) fn bind(
         .find(|(from, _)| *from == symbol)
         .map(|(_, to)| *to);
     let label = scope.context.program.symbol_name(symbol).into_owned();
-    let given = found.sizes.iter().find_map(|(name, symbols)| {
-        symbols
-            .iter()
-            .position(|other| *other == symbol)
-            .map(|position| (name.clone(), position))
+    let given = found.sizes.iter().find_map(|given| {
+        let mut symbols = given.symbols.iter();
+        let position = symbols.position(|other| *other == symbol)?;
+        Some((given.clone(), position))
     });
     let default = match default {
         Some(other) if scope.shows(other) => Some(scope.symbol(other)?),
         _ => None,
     };
-    let Some((size, position)) = given else {
+    let Some((given, position)) = given else {
         let default = default.ok_or_else(|| Error::UnknownSymbol {
             place: scope.place.clone(),
             symbol: label,
@@ -80,22 +94,33 @@ pub(super) fn bind(
         scope.bind(symbol, &default);
         return Ok(());
     };
+    let size = &given.name;
+    if !given.optional {
+        scope.bind_computed(symbol, size);
+        return Ok(());
+    }
     let name = scope.names.fresh(&label);
     scope.line(&format!("if {size} is None:"));
     if let Some(default) = default {
         scope.line(&format!("  {name} = {default}"));
     } else {
-        let kind = if position == 0 { "source" } else { "target" };
+        let what = match (given.is_pair, position) {
+            (false, _) => label.clone(),
+            (true, 0) => "the number of source nodes".to_owned(),
+            (true, _) => "the number of target nodes".to_owned(),
+        };
         scope.line(&format!(
             "  {}",
-            raise(&format!(
-                "{size} is needed: no other argument shows the number of {kind} nodes"
-            ))
+            raise(&format!("{size} is needed: no other argument shows {what}"))
         ));
         scope.line(&format!("  {name} = uninitialized(int)"));
     }
     scope.line("else:");
-    scope.line(&format!("  {name} = {size}[{position}]"));
+    if given.is_pair {
+        scope.line(&format!("  {name} = {size}[{position}]"));
+    } else {
+        scope.line(&format!("  {name} = {size}"));
+    }
     scope.bind_computed(symbol, &name);
     Ok(())
 }
@@ -177,7 +202,7 @@ fn structure(
                 format!("{{{}}}", items.join(", "))
             })
         }
-        Type::Size(_) | Type::Flag => None,
+        Type::Size(_) | Type::Flag | Type::Int(_) | Type::Float(_) | Type::Literal(_) => None,
     }
 }
 

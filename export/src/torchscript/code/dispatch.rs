@@ -4,7 +4,7 @@
 //! parameters are the unions of theirs. It looks at the arguments' types and calls the overload
 //! that takes them. This is the form of PyG's own `forward(x: Union[Tensor, OptPairTensor], ..)`.
 
-use kiln_ir::Method;
+use kiln_ir::{Literal, Method, Type};
 
 use super::{case, method, names::Parameters, types};
 
@@ -12,6 +12,8 @@ use super::{case, method, names::Parameters, types};
 struct Parameter {
     name: String,
     types: Vec<Option<String>>,
+    /// Its value in each overload that it selects.
+    literals: Vec<Option<Literal>>,
 }
 
 impl Parameter {
@@ -33,6 +35,11 @@ impl Parameter {
             Some(Some(ty)) => ty.starts_with("Optional["),
             _ => true,
         }
+    }
+
+    /// Its value in an overload that it selects.
+    fn literal(&self, overload: usize) -> Option<&Literal> {
+        self.literals.get(overload)?.as_ref()
     }
 
     fn union(&self) -> String {
@@ -102,7 +109,8 @@ fn merge(overloads: &[&Method], names: &Parameters) -> Vec<Parameter> {
     let mut merged: Vec<Parameter> = Vec::new();
     for (number, overload) in overloads.iter().enumerate() {
         let mut at = 0;
-        for (name, ty, _) in method::parameters(names, &overload.params) {
+        let parameters = method::parameters(names, &overload.params).into_iter();
+        for ((name, ty, _), param) in parameters.zip(&overload.params) {
             let position = merged.iter().position(|parameter| parameter.name == name);
             let position = position.unwrap_or_else(|| {
                 merged.insert(
@@ -110,16 +118,22 @@ fn merge(overloads: &[&Method], names: &Parameters) -> Vec<Parameter> {
                     Parameter {
                         name,
                         types: vec![None; overloads.len()],
+                        literals: vec![None; overloads.len()],
                     },
                 );
                 at
             });
             at = position + 1;
-            if let Some(slot) = merged
-                .get_mut(position)
-                .and_then(|found| found.types.get_mut(number))
-            {
+            let Some(found) = merged.get_mut(position) else {
+                continue;
+            };
+            if let Some(slot) = found.types.get_mut(number) {
                 *slot = Some(ty);
+            }
+            if let (Some(slot), Type::Literal(literal)) =
+                (found.literals.get_mut(number), &param.ty)
+            {
+                *slot = Some(literal.clone());
             }
         }
     }
@@ -157,6 +171,7 @@ impl Dispatch<'_> {
         let plain = |overload: &usize| {
             let ty = parameter.types.get(*overload).cloned().flatten();
             ty.as_deref() == Some(parameter.union().as_str())
+                && parameter.literal(*overload).is_none()
         };
         if candidates.iter().all(plain) {
             return self.decide(candidates, position + 1, indent);
@@ -183,17 +198,44 @@ impl Dispatch<'_> {
                 })
                 .collect();
             if number + 1 == choices.len() {
-                self.decide_or_raise(&fitting, position + 1, indent);
+                self.by_value(&fitting, position, indent);
             } else {
                 self.line(
                     indent,
                     &format!("if isinstance({}, {choice}):", parameter.name),
                 );
-                self.decide_or_raise(&fitting, position + 1, indent + 1);
+                self.by_value(&fitting, position, indent + 1);
                 self.line(indent, "else:");
                 indent += 1;
             }
         }
+    }
+
+    /// Tests the value of a parameter, where it selects, and goes on to the next parameter.
+    fn by_value(&mut self, candidates: &[usize], position: usize, indent: usize) {
+        let Some(parameter) = self.parameters.get(position) else {
+            return self.decide_or_raise(candidates, position + 1, indent);
+        };
+        let mut values = Vec::new();
+        for literal in candidates.iter().filter_map(|&one| parameter.literal(one)) {
+            if !values.contains(&literal) {
+                values.push(literal);
+            }
+        }
+        let any = |overload: &usize| parameter.literal(*overload).is_none();
+        let mut indent = indent;
+        for value in values {
+            let is_of =
+                |overload: &usize| any(overload) || parameter.literal(*overload) == Some(value);
+            let fitting: Vec<usize> = candidates.iter().copied().filter(is_of).collect();
+            let test = format!("if {} == {}:", parameter.name, types::literal(value));
+            self.line(indent, &test);
+            self.decide_or_raise(&fitting, position + 1, indent + 1);
+            self.line(indent, "else:");
+            indent += 1;
+        }
+        let others: Vec<usize> = candidates.iter().copied().filter(any).collect();
+        self.decide_or_raise(&others, position + 1, indent);
     }
 
     fn decide_or_raise(&mut self, candidates: &[usize], position: usize, indent: usize) {

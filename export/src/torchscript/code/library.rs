@@ -76,6 +76,16 @@ const FUNCTIONS: &[Function] = &[
 "#,
     },
     Function {
+        name: "check_int",
+        uses: &[],
+        text: r#"def check_int(count: Optional[int], name: str, expected: int) -> NoneType:
+  if count is not None:
+    if count != expected:
+      ops.prim.RaiseException(torch.format("expected {} to be {} as the inputs show, got {}", name, expected, count), "builtins.ValueError")
+  return None
+"#,
+    },
+    Function {
         name: "broadcast",
         uses: &[],
         text: "def broadcast(index: Tensor, x: Tensor) -> Tensor:

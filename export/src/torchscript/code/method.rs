@@ -19,7 +19,7 @@ use kiln_ir::{Method, ModuleId, Param, Size, TensorType, Type, ValueType, leaf::
 
 use super::{
     super::error::Error,
-    case::{Found, Task, assign, bind, malformed, may_bind, raise, unknown_case},
+    case::{Found, Given, Task, assign, bind, malformed, may_bind, raise, unknown_case},
     function::Written,
     library::Library,
     names::Parameters,
@@ -65,27 +65,26 @@ enum Part<'a> {
     Maybe(&'a TensorType),
 }
 
-/// Parameters of a method in order: name, type, and whether `None` is the default.
-pub(super) fn parameters(
-    names: &Parameters,
-    params: &[Param],
-) -> Vec<(String, String, &'static str)> {
+/// Parameters of a method in order: name, type, and `=` with the default, or nothing.
+pub(super) fn parameters(names: &Parameters, params: &[Param]) -> Vec<(String, String, String)> {
     let mut all_default = true;
     let mut list: Vec<_> = params
         .iter()
         .rev()
         .map(|param| {
             let default = match &param.ty {
-                Type::Optional(_) | Type::Size(_) => Some("=None"),
-                Type::Flag => Some("=True"),
-                Type::Tensor(_) | Type::Adjacency(_) | Type::Tuple(_) | Type::Dict(_) => None,
+                Type::Optional(_) | Type::Size(_) => Some("=None".to_owned()),
+                Type::Flag => Some("=True".to_owned()),
+                Type::Literal(literal) => Some(format!("={}", types::literal(literal))),
+                Type::Tensor(_)
+                | Type::Adjacency(_)
+                | Type::Tuple(_)
+                | Type::Dict(_)
+                | Type::Int(_)
+                | Type::Float(_) => None,
             };
             all_default &= default.is_some();
-            let default = if all_default {
-                default.unwrap_or("")
-            } else {
-                ""
-            };
+            let default = default.filter(|_| all_default).unwrap_or_default();
             (
                 names.identifier(&param.name).to_owned(),
                 types::type_text(&param.ty),
@@ -149,8 +148,9 @@ impl<'a> Writer<'a, '_> {
         };
         self.take_apart(&mut scope, &task, items, Found::default())?;
         scope.line(&format!("return {out}"));
-        let list =
-            |(name, ty, default): &(String, String, &str)| format!(",\n    {name}: {ty}{default}");
+        let list = |(name, ty, default): &(String, String, String)| {
+            format!(",\n    {name}: {ty}{default}")
+        };
         let list: String = parameters.iter().map(list).collect();
         Ok(format!(
             "  def {}(self{list}) -> {result}:\n{}",
@@ -178,8 +178,28 @@ impl<'a> Writer<'a, '_> {
                 Part::Whole(Type::Tensor(ty)) | Part::Tensor(ty) => {
                     self.tensor(scope, &mut found, name, &label, ty, optional)?;
                 }
-                Part::Whole(Type::Size(symbols)) => found.sizes.push((name, *symbols)),
+                Part::Whole(Type::Size(_) | Type::Int(_)) => {
+                    found.sizes.extend(given(name, part, false));
+                }
+                Part::Whole(Type::Optional(inner)) if matches!(**inner, Type::Int(_)) => {
+                    found.sizes.extend(given(name, Part::Whole(inner), true));
+                }
                 Part::Whole(Type::Flag) => {}
+                Part::Whole(Type::Float(ty)) => {
+                    found.floats.push((found.tensors.len(), ty.clone()));
+                    found.tensors.push(name);
+                    if optional {
+                        found.present.push(true);
+                    }
+                }
+                Part::Whole(Type::Literal(literal)) => {
+                    let value = types::literal(literal);
+                    scope.line(&format!("if {name} != {value}:"));
+                    let message = format!("expected {label} to be {value}");
+                    scope.line(&format!("  {}", raise(&message)));
+                    scope.line("else:");
+                    scope.line("  pass");
+                }
                 Part::Whole(Type::Tuple(types)) => {
                     let labels: Vec<String> = (0..types.len())
                         .map(|position| format!("{label}.{position}"))
@@ -412,6 +432,30 @@ impl<'a> Writer<'a, '_> {
         Ok(())
     }
 
+    /// Checks that integers that are given are those that the inputs show.
+    fn check_given(&mut self, scope: &mut Scope<'a>, given: &Given) -> Result<(), Error> {
+        if !given.symbols.iter().all(|symbol| scope.shows(*symbol)) {
+            return Ok(());
+        }
+        let mut expected = Vec::with_capacity(given.symbols.len());
+        for symbol in &given.symbols {
+            expected.push(scope.symbol(*symbol)?);
+        }
+        let name = &given.name;
+        if expected.as_slice() == [name.as_str()] {
+            return Ok(());
+        }
+        let check = if given.is_pair {
+            "check_nodes"
+        } else {
+            "check_int"
+        };
+        let check = self.library.function(check);
+        let (label, expected) = (types::string(name), expected.join(", "));
+        scope.line(&format!("{check}({name}, {label}, {expected})"));
+        Ok(())
+    }
+
     /// Checks, calls the function of a case, and assigns its result; or raises.
     fn case(&mut self, scope: &mut Scope<'a>, task: &Task<'a>, found: &Found) -> Result<(), Error> {
         let Some(case) = task
@@ -447,19 +491,22 @@ impl<'a> Writer<'a, '_> {
         for symbol in wanted.collect::<Vec<_>>() {
             bind(scope, task.method, found, symbol)?;
         }
-        self.check_rest(scope, task, found)?;
-        for (name, [src, dst]) in &found.sizes {
-            if scope.shows(*src) && scope.shows(*dst) {
-                let (src, dst) = (scope.symbol(*src)?, scope.symbol(*dst)?);
-                let check = self.library.function("check_nodes");
-                scope.line(&format!(
-                    "{check}({name}, {}, {src}, {dst})",
-                    types::string(name)
-                ));
+        for given in found.sizes.iter().filter(|given| !given.optional) {
+            for symbol in &given.symbols {
+                bind(scope, task.method, found, *symbol)?;
             }
         }
-
-        let mut tensors = found.tensors.iter().cloned();
+        self.check_rest(scope, task, found)?;
+        for given in &found.sizes {
+            self.check_given(scope, given)?;
+        }
+        let mut tensors = found.tensors.clone();
+        for (position, ty) in &found.floats {
+            if let Some(name) = tensors.get_mut(*position) {
+                *name = float_tensor(scope, name, ty);
+            }
+        }
+        let mut tensors = tensors.into_iter();
         let mut arguments = Vec::new();
         for ty in inputs {
             arguments.push(match ty {
@@ -479,4 +526,30 @@ impl<'a> Writer<'a, '_> {
         let call = written.interface.call(&module, &arguments);
         assign(scope, task, case, function.outputs.len(), &call)
     }
+}
+
+/// An argument that is one integer or a pair; nothing for others.
+fn given(name: String, part: Part<'_>, optional: bool) -> Option<Given> {
+    let (symbols, is_pair) = match part {
+        Part::Whole(Type::Size(symbols)) => (symbols.to_vec(), true),
+        Part::Whole(Type::Int(symbol)) => (vec![*symbol], false),
+        Part::Whole(_) | Part::Tensor(_) | Part::Maybe(_) => return None,
+    };
+    Some(Given {
+        name,
+        symbols,
+        is_pair,
+        optional: optional || is_pair,
+    })
+}
+
+/// Makes a tensor of a float, of the type that floats have now, and gives it a name.
+fn float_tensor(scope: &mut Scope<'_>, name: &str, ty: &TensorType) -> String {
+    let (dtype, device) = (scope.dtype(ty.elem), scope.device());
+    let tensor = scope.names.fresh(name);
+    scope.line(&format!(
+        "{tensor} = torch.full([1], {name}, dtype={dtype}, layout=None, device={device})"
+    ));
+    scope.define(&tensor, ty);
+    tensor
 }

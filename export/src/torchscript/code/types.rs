@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use kiln_ir::{ElemType, Type};
+use kiln_ir::{ElemType, Literal, Type};
 
 /// The number of an element type, as code writes it (`dtype=6`).
 pub(super) fn dtype(elem: ElemType) -> &'static str {
@@ -35,7 +35,10 @@ pub(super) fn type_text(ty: &Type) -> String {
             format!("Dict[str, {}]", required(&value))
         }
         Type::Size(_) => "Optional[Tuple[int, int]]".to_owned(),
-        Type::Flag => "bool".to_owned(),
+        Type::Flag | Type::Literal(Literal::Bool(_)) => "bool".to_owned(),
+        Type::Int(_) => "int".to_owned(),
+        Type::Float(_) => "float".to_owned(),
+        Type::Literal(Literal::Text(_)) => "str".to_owned(),
     }
 }
 
@@ -50,7 +53,13 @@ pub(super) fn is_uniform(ty: &Type) -> bool {
             types.all(|ty| required(&ty) == required(&first))
                 && entries.iter().all(|(_, ty)| is_uniform(ty))
         }
-        Type::Tensor(_) | Type::Adjacency(_) | Type::Size(_) | Type::Flag => true,
+        Type::Tensor(_)
+        | Type::Adjacency(_)
+        | Type::Size(_)
+        | Type::Flag
+        | Type::Int(_)
+        | Type::Float(_)
+        | Type::Literal(_) => true,
     }
 }
 
@@ -105,6 +114,14 @@ pub(super) fn string(text: &str) -> String {
 pub(super) fn list<T: AsRef<str>>(items: &[T]) -> String {
     let items: Vec<&str> = items.iter().map(AsRef::as_ref).collect();
     format!("[{}]", items.join(", "))
+}
+
+/// A boolean or a text.
+pub(super) fn literal(literal: &Literal) -> String {
+    match literal {
+        Literal::Bool(value) => boolean(*value).to_owned(),
+        Literal::Text(text) => string(text),
+    }
 }
 
 /// A boolean literal.

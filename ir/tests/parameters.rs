@@ -1,0 +1,220 @@
+//! Parameters that are no tensors, recorded: integers, floats, and choices.
+
+use std::collections::BTreeMap;
+
+use burn::{
+    module::{Module, Param},
+    tensor::{Device, Int, Tensor},
+};
+use kiln_core::{AnyTensor, EdgeIndex};
+use kiln_ir::{
+    Argument, Literal, Model, Recorder, Session, Type, edge_index, parse, print,
+    record::{FloatInput, IntInput, OneOf, Optional},
+    tensor,
+};
+use kiln_ops::{Reduce, scatter};
+
+use crate::support::{assert_close, floats, values};
+
+/// Rows mapped, reduced for each graph of a batch, and divided by a temperature.
+#[derive(Module, Debug)]
+struct Pool {
+    weight: Param<Tensor<2>>,
+}
+
+impl Pool {
+    fn new(device: &Device) -> Self {
+        let weight = Tensor::from_data([[1.0_f32, -2.0], [0.5, 4.0]], device);
+        Self {
+            weight: Param::from_tensor(weight),
+        }
+    }
+
+    fn forward(
+        &self,
+        x: Tensor<2>,
+        batch: Tensor<1, Int>,
+        num_graphs: usize,
+        mode: &str,
+        temperature: Option<Tensor<1>>,
+    ) -> Tensor<2> {
+        let reduce = match mode {
+            "add" => Reduce::Sum,
+            _ => Reduce::Max,
+        };
+        let rows = scatter(x.matmul(self.weight.val()), batch, num_graphs, reduce);
+        match temperature {
+            Some(temperature) => rows / temperature.unsqueeze(),
+            None => rows,
+        }
+    }
+
+    fn record(&self) -> Model {
+        let inputs = (
+            tensor!(f32["N", 2]),
+            tensor!(i64["N"]).named("batch"),
+            IntInput::new("num_graphs", "B"),
+            OneOf::new("mode", ["add", "max"]),
+            Optional(FloatInput::new("temperature")),
+        );
+        let forward =
+            |pool: &Self, (x, batch, num_graphs, mode, temperature): (_, _, _, String, _)| {
+                pool.forward(x, batch, num_graphs, &mode, temperature)
+            };
+        Recorder::new(self)
+            .overload("forward", inputs, forward)
+            .finish()
+            .unwrap()
+    }
+}
+
+#[test]
+fn integers_floats_and_texts_are_parameters() {
+    let device = Device::flex();
+    let pool = Pool::new(&device);
+    let model = pool.record();
+    let methods = &model.program.root().unwrap().methods;
+    let chosen = methods
+        .iter()
+        .map(|method| (&*method.name, &method.params[3].ty));
+    let text = |text: &str| Type::Literal(Literal::from(text));
+    assert_eq!(
+        chosen.collect::<Vec<_>>(),
+        [("forward__0", &text("add")), ("forward__1", &text("max"))]
+    );
+    let program = print(&model.program);
+    assert_eq!(parse(&program).unwrap(), *model.program);
+
+    let session = Session::new(
+        &Model::from_bytes(&model.to_bytes().unwrap()).unwrap(),
+        &device,
+    );
+    let session = session.unwrap();
+    let batch = Tensor::<1, Int>::from_ints([1, 0, 1, 3], &device);
+    let x = floats([4, 2], 1, &device);
+    for (mode, num_graphs, temperature) in [
+        ("add", 4, Some(0.5)),
+        ("max", 6, None),
+        ("max", 4, Some(-2.0)),
+    ] {
+        let mut inputs: BTreeMap<String, Argument> = BTreeMap::from([
+            ("x".to_owned(), x.clone().into()),
+            ("batch".to_owned(), batch.clone().into()),
+            ("num_graphs".to_owned(), i64::from(num_graphs).into()),
+            ("mode".to_owned(), mode.into()),
+        ]);
+        if let Some(temperature) = temperature {
+            inputs.insert("temperature".to_owned(), temperature.into());
+        }
+        let expected = pool.forward(
+            x.clone().float(),
+            batch.clone(),
+            usize::try_from(num_graphs).unwrap(),
+            mode,
+            temperature.map(|value| Tensor::from_floats([value], &device)),
+        );
+        let got = session.run("forward", inputs).unwrap().remove(0).1;
+        assert_close(mode, got, expected.into(), 1e-6);
+    }
+}
+
+/// A prepared call takes other floats in each run, and no other integers.
+#[test]
+fn prepared_calls_keep_integers_and_take_floats() {
+    let device = Device::flex();
+    let session = Session::new(&Pool::new(&device).record(), &device).unwrap();
+    let batch = Tensor::<1, Int>::from_ints([0, 1], &device);
+    let inputs: BTreeMap<String, Argument> = BTreeMap::from([
+        ("x".to_owned(), floats([2, 2], 1, &device).into()),
+        ("batch".to_owned(), batch.into()),
+        ("num_graphs".to_owned(), 2_i64.into()),
+        ("temperature".to_owned(), 1.0.into()),
+    ]);
+    let mut call = session.prepare("forward__0", inputs).unwrap();
+    let first = values(call.run().unwrap().remove(0).1).1;
+    let one = |name: &str, argument: Argument| BTreeMap::from([(name.to_owned(), argument)]);
+    let halved = call.run_with(one("temperature", 2.0.into())).unwrap();
+    let halved = values(halved.into_iter().next().unwrap().1).1;
+    assert_eq!(
+        halved,
+        first.iter().map(|value| value / 2.0).collect::<Vec<_>>()
+    );
+    for (name, argument, expected) in [
+        (
+            "num_graphs",
+            Argument::from(3_i64),
+            "expected input \"num_graphs\" to be $B = 2, got 3",
+        ),
+        (
+            "mode",
+            "max".into(),
+            "expected input \"mode\" as \"add\", got \"max\"",
+        ),
+        (
+            "batch",
+            1.0.into(),
+            "expected input \"batch\" as i64[$N], got float",
+        ),
+    ] {
+        let error = call.run_with(one(name, argument)).unwrap_err();
+        assert_eq!(error.to_string(), expected);
+    }
+}
+
+/// A module that does what an integer says, but not with a size.
+#[derive(Module, Debug)]
+struct Plain;
+
+#[test]
+fn numbers_that_are_no_sizes_are_refused() {
+    let record = |forward: fn(Tensor<2>, usize) -> Tensor<2>| {
+        Recorder::new(&Plain)
+            .overload(
+                "forward",
+                (tensor!(f32["N", 2]), IntInput::new("k", "K")),
+                move |_: &Plain, (x, k)| forward(x, k),
+            )
+            .finish()
+    };
+    let scaled = record(|x, k| x * f32::from(u16::try_from(k).unwrap()));
+    let error = scaled.unwrap_err().to_string();
+    assert!(error.contains("depends on a size"), "{error}");
+    let repeated = record(|x, k| (0..k % 3).fold(x, |x, _| x.exp()));
+    assert!(repeated.is_err());
+    // As a number of rows it is a size.
+    let shaped = record(|x, k| Tensor::zeros([k, 2], &x.device()) + x.sum_dim(0));
+    let text = print(&shaped.unwrap().program);
+    assert!(text.contains("dims=[$K, 2]"), "{text}");
+}
+
+/// Choices multiply: a boolean and a text have four variants, beside those of edges.
+#[test]
+fn choices_multiply() {
+    let record = |kinds: Vec<&'static str>| {
+        let inputs = (
+            tensor!(f32["N", 2]),
+            edge_index!("N", "E"),
+            OneOf::new("negate", [false, true]),
+            OneOf::new("kind", kinds),
+        );
+        let forward =
+            |_: &Plain, (x, edges, negate, kind): (Tensor<2>, EdgeIndex, bool, String)| {
+                let rows = x.select(0, edges.src());
+                let rows = if negate { -rows } else { rows };
+                AnyTensor::from(if kind == "exp" { rows.exp() } else { rows })
+            };
+        let model = Recorder::new(&Plain)
+            .overload("rows", inputs, forward)
+            .finish();
+        model.unwrap()
+    };
+    let names = |model: &Model| -> Vec<String> {
+        let methods = &model.program.root().unwrap().methods;
+        methods.iter().map(|method| method.name.clone()).collect()
+    };
+    assert_eq!(
+        names(&record(vec!["same", "exp"])),
+        ["rows__0", "rows__1", "rows__2", "rows__3"]
+    );
+    assert_eq!(names(&record(vec!["same"])), ["rows__0", "rows__1"]);
+}
