@@ -95,6 +95,8 @@ pub enum Type {
     /// Values by key: a dictionary by node type or edge type. Keys are any text, and each stands
     /// once.
     Dict(Vec<(String, Type)>),
+    /// So many values of one type, such as the outputs of all layers.
+    List(Vec<Type>),
     /// The numbers of source and target nodes, `(int, int)`; binds symbols that no tensor shows.
     Size {
         /// Number of source nodes.
@@ -435,6 +437,7 @@ impl Form {
             Type::Tuple(items) => {
                 Type::Tuple(items.iter().map(|item| self.renamed(item)).collect())
             }
+            Type::List(items) => Type::List(items.iter().map(|item| self.renamed(item)).collect()),
             Type::Dict(entries) => {
                 let entry = |(key, ty): &(String, Type)| (key.clone(), self.renamed(ty));
                 Type::Dict(entries.iter().map(entry).collect())

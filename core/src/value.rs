@@ -21,6 +21,8 @@ pub enum Value {
     Tuple(Vec<Value>),
     /// Values by key, such as the features of each node type.
     Dict(Vec<(String, Value)>),
+    /// Values of one type, of which there are as many as were recorded.
+    List(Vec<Value>),
     /// An integer that is a size.
     Int(usize),
     /// A boolean or a text that selected this variant.
@@ -33,6 +35,12 @@ impl<V: Into<Value>> From<BTreeMap<String, V>> for Value {
     fn from(values: BTreeMap<String, V>) -> Self {
         let entries = values.into_iter();
         Self::Dict(entries.map(|(key, value)| (key, value.into())).collect())
+    }
+}
+
+impl<V: Into<Value>> From<Vec<V>> for Value {
+    fn from(values: Vec<V>) -> Self {
+        Self::List(values.into_iter().map(Into::into).collect())
     }
 }
 

@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `x: f32[$N, 8]` | `x` |
 //! | `x: (f32[$N, 8], f32[$M, 8]?)` | `x.0`, `x.1` (optional) |
+//! | `xs: [f32[$N, 8], f32[$N, 4]]` | `xs.0`, `xs.1` |
 //! | `x_dict: {paper: f32[$P, 8], "field of study": f32[$F, 8]}` | `x_dict.paper`, `x_dict."field of study"` |
 //! | `edge_index: csr(i64[$N + 1], i64[$E], f32[$E])` | `edge_index.rowptr`, `edge_index.col`, `edge_index.value` (optional) |
 //! | `t: float f32` | `t`, a tensor of one element |
@@ -58,7 +59,7 @@ impl Type {
                 leaf(format!("{name}.value"), value, true);
             }
             Self::Optional(inner) => inner.collect(name, true, below, leaves),
-            Self::Tuple(items) => {
+            Self::Tuple(items) | Self::List(items) => {
                 for (position, item) in items.iter().enumerate() {
                     item.collect(&format!("{name}.{position}"), optional, below, leaves);
                 }
@@ -87,7 +88,9 @@ impl Type {
                 | Type::Float(_)
                 | Type::Literal(_) => true,
                 Type::Optional(inner) => within(inner, below),
-                Type::Tuple(items) => items.iter().all(|item| within(item, below)),
+                Type::Tuple(items) | Type::List(items) => {
+                    items.iter().all(|item| within(item, below))
+                }
                 Type::Dict(entries) => entries.iter().all(|(_, ty)| within(ty, below)),
             }
         }
@@ -123,6 +126,7 @@ impl Method {
                 | Type::Adjacency(_)
                 | Type::Tuple(_)
                 | Type::Dict(_)
+                | Type::List(_)
                 | Type::Flag
                 | Type::Float(_)
                 | Type::Literal(_) => return None,

@@ -118,6 +118,9 @@ pub enum Type {
     /// Values by key, such as the features of each node type. Keys are any text, and each stands
     /// once.
     Dict(Vec<(String, Type)>),
+    /// Values of one type in order, such as the outputs of all layers. How many there are is a part
+    /// of the program.
+    List(Vec<Type>),
     /// `(int, int)`: number of source and target nodes. A parameter of this type is optional
     /// and binds the two symbols.
     Size([SymbolId; 2]),
@@ -153,7 +156,9 @@ impl Type {
             Self::Int(_) => Some("an integer"),
             Self::Literal(_) => Some("a literal"),
             Self::Optional(inner) => inner.stray(below),
-            Self::Tuple(items) => items.iter().find_map(|item| item.stray(below)),
+            Self::Tuple(items) | Self::List(items) => {
+                items.iter().find_map(|item| item.stray(below))
+            }
             Self::Dict(entries) => entries.iter().find_map(|(_, ty)| ty.stray(below)),
             Self::Tensor(_) | Self::Adjacency(_) | Self::Size(_) | Self::Flag | Self::Float(_) => {
                 None

@@ -6,10 +6,10 @@ use burn::{
     module::{Module, Param},
     tensor::{Device, Int, Tensor},
 };
-use kiln_core::{AnyTensor, EdgeIndex};
+use kiln_core::{AnyTensor, EdgeIndex, Value};
 use kiln_ir::{
     Argument, Literal, Model, Recorder, Session, Type, edge_index, parse, print,
-    record::{FloatInput, IntInput, OneOf, Optional},
+    record::{FloatInput, IntInput, List, OneOf, Optional},
     tensor,
 };
 use kiln_ops::{Reduce, scatter};
@@ -158,6 +158,53 @@ fn prepared_calls_keep_integers_and_take_floats() {
     ] {
         let error = call.run_with(one(name, argument)).unwrap_err();
         assert_eq!(error.to_string(), expected);
+    }
+}
+
+/// The largest of the outputs of several layers, and each of them doubled.
+#[derive(Module, Debug)]
+struct Jump;
+
+impl Jump {
+    fn forward(&self, xs: &[Tensor<2>]) -> (Tensor<2>, Vec<Tensor<2>>) {
+        let _ = self;
+        let largest = xs.iter().cloned().reduce(Tensor::max_pair).unwrap();
+        let doubled = xs.iter().cloned().map(|x| x * 2.0);
+        (largest, doubled.collect())
+    }
+}
+
+#[test]
+fn lists_are_inputs_and_results() {
+    let device = Device::flex();
+    let inputs = (List::new([tensor!(f32["N", 3]), tensor!(f32["N", 3])]),);
+    let model = Recorder::new(&Jump)
+        .overload("forward", inputs, |jump: &Jump, (xs,)| {
+            let (largest, doubled) = jump.forward(&xs);
+            Value::Tuple(vec![largest.into(), doubled.into()])
+        })
+        .finish()
+        .unwrap();
+    let method = model.program.method("forward").unwrap();
+    assert_eq!(method.params[0].name, "xs");
+    let program = print(&model.program);
+    assert!(
+        program.contains(
+            "forward(xs: [f32[$N, 3], f32[$N, 3]]) -> (f32[$N, 3], [f32[$N, 3], f32[$N, 3]])"
+        ),
+        "{program}"
+    );
+    let session = Session::new(&model, &device).unwrap();
+    let xs = [1, 2].map(|seed| floats([4, 3], seed, &device).float::<2>());
+    let names = ["xs.0", "xs.1"].map(str::to_owned);
+    let given: BTreeMap<String, Tensor<2>> = names.into_iter().zip(xs.clone()).collect();
+    let got = session.run("forward", given).unwrap();
+    let names: Vec<&str> = got.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["output.0", "output.1.0", "output.1.1"]);
+    let (largest, doubled) = Jump.forward(&xs);
+    let expected = [largest].into_iter().chain(doubled);
+    for ((name, got), expected) in got.into_iter().zip(expected) {
+        assert_close(&name, got, expected.into(), 0.0);
     }
 }
 

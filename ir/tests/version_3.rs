@@ -49,6 +49,7 @@ fn models_with_later_operations_are_written_as_they_were() {
         "dicts",
         "floats",
         "integers",
+        "lists",
         "order",
         "parameters",
         "repeat",

@@ -83,6 +83,10 @@ pub(crate) fn ty(program: &Program, ty: &Type) -> String {
                 program.symbol_name(*dst)
             )
         }
+        Type::List(items) => {
+            let items: Vec<String> = items.iter().map(|item| self::ty(program, item)).collect();
+            format!("[{}]", items.join(", "))
+        }
         Type::Dict(entries) => {
             let entry = |(key, ty): &(String, Type)| {
                 format!("{}: {}", entry_name("", key), self::ty(program, ty))

@@ -18,7 +18,7 @@ name of an input's tensor or of a parameter, where its gradient is not finite (0
 3 negative and infinite). It is that of the sum of the results, each times its tensor in "cotangents".
 
 An argument or a result is the name of a tensor in the safetensors file, a list for a tuple,
-{"dict": {"paper": "0.in.x.paper"}} for a dictionary, {"ints": [5, 3]} for a tuple of integers,
+{"list": ["0.in.xs.0", null]} for a list, {"dict": {"paper": "0.in.x.paper"}} for a dictionary, {"ints": [5, 3]} for a tuple of integers,
 {"text": "mean"} for a text, a number, a boolean, or null for None. Keys of a dictionary whose value is null are left out. "args" has names in the
 order of the method's parameters; trailing ones that have defaults may be left out.
 "tied" maps the names of weights to those whose tensors they are. "parameters" and "buffers" may be replaced by one list "state_dict" where roles do not matter.
@@ -115,6 +115,8 @@ class Archive:
             return tuple(self.value(item, convert) for item in form)
         if isinstance(form, dict) and "dict" in form:
             return {key: self.value(item, convert) for key, item in form["dict"].items() if item is not None}
+        if isinstance(form, dict) and "list" in form:
+            return [self.value(item, convert) for item in form["list"]]
         if isinstance(form, dict) and "text" in form:
             return form["text"]
         if isinstance(form, dict):
@@ -138,9 +140,9 @@ class Archive:
 
 def compare(got, expected, rtol=RTOL, atol=ATOL, place="output"):
     """Raises unless two results have the same structure and nearly the same values."""
-    if isinstance(expected, tuple):
-        if not isinstance(got, tuple) or len(got) != len(expected):
-            raise AssertionError(f"{place}: expected a tuple of {len(expected)}, got {type(got).__name__}")
+    if isinstance(expected, (tuple, list)):
+        if type(got) is not type(expected) or len(got) != len(expected):
+            raise AssertionError(f"{place}: expected a {type(expected).__name__} of {len(expected)}, got {got}")
         for position, (left, right) in enumerate(zip(got, expected)):
             compare(left, right, rtol, atol, f"{place}.{position}")
     elif isinstance(expected, dict):
@@ -248,9 +250,9 @@ PRECISIONS = {torch.float16: 1.6e-2, torch.bfloat16: 1.2e-1}
 
 def close_enough(got, expected, tolerance, place="output"):
     """Raises unless two results have the same structure, and nearly the same values in any float type."""
-    if isinstance(expected, tuple):
-        if not isinstance(got, tuple) or len(got) != len(expected):
-            raise AssertionError(f"{place}: expected a tuple of {len(expected)}, got {type(got).__name__}")
+    if isinstance(expected, (tuple, list)):
+        if type(got) is not type(expected) or len(got) != len(expected):
+            raise AssertionError(f"{place}: expected a {type(expected).__name__} of {len(expected)}, got {got}")
         for position, (left, right) in enumerate(zip(got, expected)):
             close_enough(left, right, tolerance, f"{place}.{position}")
         return
@@ -340,7 +342,7 @@ def check_gradient_kinds(archive, checks, name):
             leaves = []
 
             def flatten(value):
-                if isinstance(value, (tuple, dict)):
+                if isinstance(value, (tuple, list, dict)):
                     for item in value.values() if isinstance(value, dict) else value:
                         flatten(item)
                 elif value.is_floating_point():
@@ -582,12 +584,15 @@ def check_alone(folder, name):
     return checks, output.getvalue()
 
 
-def without_dicts(value):
-    """A value with each dictionary as ("dict", ((key, value), ...)): C++ reads no untyped dictionaries."""
+def without_containers(value):
+    """A value with each dictionary as ("dict", ((key, value), ...)) and each list as ("list", (value, ...)):
+    C++ reads none of these without a type."""
     if isinstance(value, dict):
-        return "dict", tuple((key, without_dicts(item)) for key, item in value.items())
+        return "dict", tuple((key, without_containers(item)) for key, item in value.items())
+    if isinstance(value, list):
+        return "list", tuple(without_containers(item) for item in value)
     if isinstance(value, tuple):
-        return tuple(without_dicts(item) for item in value)
+        return tuple(without_containers(item) for item in value)
     return value
 
 
@@ -599,8 +604,8 @@ def write_calls(folder, path):
             archive = Archive(folder, entry[:-3])
             module = archive.load()
             for call in archive.spec["calls"]:
-                arguments = without_dicts(tuple(archive.positional(module, call)))
-                result = without_dicts(archive.value(call["out"]))
+                arguments = without_containers(tuple(archive.positional(module, call)))
+                result = without_containers(archive.value(call["out"]))
                 calls.append((archive.path, call["method"], arguments, result))
     torch.save(calls, path)
 

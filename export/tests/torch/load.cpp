@@ -14,17 +14,32 @@
 #include <string>
 #include <vector>
 
-// A value as check.py writes it, with ("dict", ((key, tensor), ...)) as a dictionary.
+// A value as check.py writes it, with ("dict", ((key, value), ...)) as a dictionary of tensors or of
+// lists, and ("list", (tensor, ...)) as a list; with a None in it, of tensors that may be absent.
 static c10::IValue restore(const c10::IValue& value) {
   if (!value.isTuple()) return value;
   const auto& items = value.toTupleRef().elements();
   if (items.size() == 2 && items[0].isString() && items[0].toStringRef() == "dict") {
-    c10::Dict<std::string, at::Tensor> dict;
-    for (const c10::IValue& item : items[1].toTupleRef().elements()) {
+    const auto& entries = items[1].toTupleRef().elements();
+    const bool has_lists = !entries.empty() && !entries[0].toTupleRef().elements()[1].isTensor();
+    auto type = c10::TypePtr(c10::TensorType::get());
+    if (has_lists) type = c10::ListType::ofTensors();
+    c10::impl::GenericDict dict(c10::StringType::get(), type);
+    for (const c10::IValue& item : entries) {
       const auto& entry = item.toTupleRef().elements();
-      dict.insert(entry[0].toStringRef(), entry[1].toTensor());
+      dict.insert(entry[0], restore(entry[1]));
     }
     return dict;
+  }
+  if (items.size() == 2 && items[0].isString() && items[0].toStringRef() == "list") {
+    const auto& elements = items[1].toTupleRef().elements();
+    bool has_none = false;
+    for (const c10::IValue& item : elements) has_none |= item.isNone();
+    auto type = c10::TypePtr(c10::TensorType::get());
+    if (has_none) type = c10::OptionalType::create(type);
+    c10::impl::GenericList list(type);
+    for (const c10::IValue& item : elements) list.push_back(item);
+    return list;
   }
   std::vector<c10::IValue> restored;
   for (const c10::IValue& item : items) restored.push_back(restore(item));
@@ -47,6 +62,13 @@ static bool same(const c10::IValue& got, const c10::IValue& expected) {
     for (const auto& entry : expected.toGenericDict()) {
       const auto found = got.toGenericDict().find(entry.key());
       if (found == got.toGenericDict().end() || !same(found->value(), entry.value())) return false;
+    }
+    return true;
+  }
+  if (expected.isList()) {
+    if (!got.isList() || got.toList().size() != expected.toList().size()) return false;
+    for (size_t i = 0; i < got.toList().size(); ++i) {
+      if (!same(got.toList().get(i), expected.toList().get(i))) return false;
     }
     return true;
   }

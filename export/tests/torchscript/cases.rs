@@ -6,7 +6,7 @@ use kiln_ir::{ElemType, Leaf, Literal, Method, Type, leaf::entry_name};
 
 use crate::{
     builder::Builder,
-    expectation::{Arg, Call, Data, write},
+    expectation::{Arg, Call, Data, Refusal, write},
 };
 
 /// A program in text form, and the calls of its file that have results.
@@ -125,6 +125,10 @@ fn argument(ty: &Type, name: &str, inputs: &BTreeMap<String, Data>) -> Arg {
         };
         return Arg::Dict(entries.iter().map(entry).collect());
     }
+    if let Type::List(items) = ty {
+        let item = |(at, ty)| argument(ty, &format!("{name}.{at}"), inputs);
+        return Arg::List(items.iter().enumerate().map(item).collect());
+    }
     if let (Type::Int(_) | Type::Float(_), Some(data)) = (ty, inputs.get(name)) {
         return data.scalar();
     }
@@ -162,6 +166,10 @@ fn structure(ty: &Type, tensors: &mut dyn Iterator<Item = Data>) -> Arg {
             let items = items.iter().map(|item| structure(item, tensors));
             Arg::Tuple(items.collect())
         }
+        Type::List(items) => {
+            let items = items.iter().map(|item| structure(item, tensors));
+            Arg::List(items.collect())
+        }
         Type::Dict(entries) => {
             let entries = entries.iter();
             Arg::Dict(
@@ -176,9 +184,65 @@ fn structure(ty: &Type, tensors: &mut dyn Iterator<Item = Data>) -> Arg {
 
 #[test]
 fn cases_of_the_executor_are_written() {
-    for name in ["dicts", "floats", "integers", "parameters", "tied"] {
+    for name in ["dicts", "floats", "integers", "lists", "parameters", "tied"] {
         let (builder, calls) = case(name);
         assert!(!calls.is_empty(), "{name}");
-        write(name, &builder.model(), &calls, &[]);
+        write(name, &builder.model(), &calls, &refused(name));
     }
+}
+
+/// Calls of a program that must raise errors.
+fn refused(name: &str) -> Vec<Refusal> {
+    let vector = || Arg::from(Data::float(&[2], &[1.0, 2.0]));
+    let list = |items: usize| Arg::List((0..items).map(|_| vector()).collect());
+    let refusal = |(method, args, error)| Refusal {
+        method,
+        args,
+        error,
+    };
+    let batch = |num_graphs: i64| {
+        vec![
+            ("x", Data::float(&[1, 2], &[1.0, 2.0]).into()),
+            ("batch", Data::int(&[1], &[0]).into()),
+            ("num_graphs", Arg::Int(num_graphs)),
+            ("t", Arg::Float(1.0)),
+        ]
+    };
+    let choice = |mode: &str| {
+        vec![
+            ("x", vector()),
+            ("mode", Arg::Text(mode.to_owned())),
+            ("negate", Arg::Flag(false)),
+        ]
+    };
+    let calls = match name {
+        "lists" => vec![
+            (
+                "forward",
+                vec![("xs", list(1))],
+                "expected 2 items in xs, got 1",
+            ),
+            (
+                "forward",
+                vec![("xs", list(3))],
+                "expected 2 items in xs, got 3",
+            ),
+        ],
+        "parameters" => vec![
+            ("pool", batch(-1), "expected sizes that leave B at least 0"),
+            (
+                "known",
+                vec![("x", vector()), ("num_nodes", Arg::Int(3))],
+                "expected num_nodes to be 2 as the inputs show, got 3",
+            ),
+            ("forward", choice("half"), "no overload of forward"),
+            (
+                "forward__0",
+                choice("double"),
+                "expected mode to be \"same\"",
+            ),
+        ],
+        _ => Vec::new(),
+    };
+    calls.into_iter().map(refusal).collect()
 }

@@ -124,6 +124,7 @@ fn bytes_of(elem: ElemType, value: f64) -> Vec<u8> {
 pub(crate) enum Arg {
     Tensor(Data),
     Tuple(Vec<Arg>),
+    List(Vec<Arg>),
     Dict(Vec<(String, Arg)>),
     Ints(Vec<usize>),
     Int(i64),
@@ -230,8 +231,8 @@ pub(crate) fn write(name: &str, model: &Model, calls: &[Call], refused: &[Refusa
     safetensors::serialize_to_file(views, None, &file).unwrap();
 }
 
-/// The JSON form of an argument: the name of a tensor, a list for a tuple, `{"dict": {..}}`,
-/// `{"ints": [..]}`, `{"text": ".."}`, a number, a boolean, or null.
+/// The JSON form of an argument: the name of a tensor, a list for a tuple, `{"list": [..]}`,
+/// `{"dict": {..}}`, `{"ints": [..]}`, `{"text": ".."}`, a number, a boolean, or null.
 fn store(arg: &Arg, name: &str, tensors: &mut BTreeMap<String, Data>) -> Value {
     match arg {
         Arg::Tensor(data) => {
@@ -243,6 +244,11 @@ fn store(arg: &Arg, name: &str, tensors: &mut BTreeMap<String, Data>) -> Value {
             .enumerate()
             .map(|(position, item)| store(item, &format!("{name}.{position}"), tensors))
             .collect(),
+        Arg::List(items) => {
+            let items = items.iter().enumerate();
+            let items = items.map(|(at, item)| store(item, &format!("{name}.{at}"), tensors));
+            json!({ "list": items.collect::<Value>() })
+        }
         Arg::Dict(entries) => {
             let entry = |(key, item): &(String, Arg)| {
                 (key.clone(), store(item, &format!("{name}.{key}"), tensors))

@@ -110,6 +110,7 @@ fn ty() -> impl Strategy<Value = Type> {
                 .clone()
                 .prop_map(|inner| Type::Optional(Box::new(inner))),
             vec(inner.clone(), 0..3).prop_map(Type::Tuple),
+            vec(inner.clone(), 0..3).prop_map(Type::List),
             vec((name(), inner), 0..3).prop_map(Type::Dict),
         ]
     })

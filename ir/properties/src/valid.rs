@@ -160,6 +160,7 @@ fn params(choices: &mut Choices<'_>, inputs: Vec<(&'static str, TensorType)>) ->
             let keys = ["node", "node type"].map(str::to_owned);
             Some(Type::Dict(keys.into_iter().zip(features()).collect()))
         }
+        3 => Some(Type::List(features().collect())),
         _ => None,
     };
     if let Some(ty) = features {

@@ -218,6 +218,10 @@ impl Tables {
                 let items = (0..count).map(|_| self.next_type(parts, below));
                 Type::Tuple(items.collect::<Result<_, _>>()?)
             }
+            TypePart::List(count) => {
+                let items = (0..count).map(|_| self.next_type(parts, below));
+                Type::List(items.collect::<Result<_, _>>()?)
+            }
             TypePart::Size(symbols) => Type::Size(symbols),
             TypePart::Flag => Type::Flag,
             TypePart::Int(symbol) => Type::Int(symbol),

@@ -207,6 +207,10 @@ impl Tables {
                 let keys = entries.iter();
                 TypePart::Dict(keys.map(|(key, _)| self.text(key)).collect())
             }
+            Type::List(items) => {
+                self.require("type.list");
+                TypePart::List(count(items.len()))
+            }
             Type::Int(symbol) => {
                 self.require("type.int");
                 TypePart::Int(*symbol)
@@ -226,7 +230,11 @@ impl Tables {
         out.push(part);
         match ty {
             Type::Optional(inner) => self.ty(inner, out),
-            Type::Tuple(items) => items.iter().for_each(|item| self.ty(item, out)),
+            Type::Tuple(items) | Type::List(items) => {
+                for item in items {
+                    self.ty(item, out);
+                }
+            }
             Type::Dict(entries) => entries.iter().for_each(|(_, ty)| self.ty(ty, out)),
             Type::Tensor(_)
             | Type::Adjacency(_)

@@ -18,6 +18,7 @@ pub(super) const FEATURES: &[&str] = &[
     "type.float",
     "type.i32",
     "type.int",
+    "type.list",
     "type.literal",
     "type.u8",
     TIED,
@@ -84,6 +85,8 @@ pub(super) enum TypePart {
     Float(Text),
     Bool(bool),
     Text(Text),
+    /// With the number of its items.
+    List(u32),
 }
 
 #[derive(Serialize, Deserialize)]

@@ -350,6 +350,11 @@ fn argument(
                 .map(|item| argument(item, size_of, float, present, optional))
                 .collect(),
         ),
+        Type::List(items) => {
+            let items = items.iter();
+            let items = items.map(|item| argument(item, size_of, float, present, optional));
+            Value::List(items.collect())
+        }
         Type::Dict(entries) => {
             let entry = |(key, ty): &(String, Type)| {
                 (key.clone(), argument(ty, size_of, float, present, optional))
@@ -394,6 +399,10 @@ fn results(value: Value, outputs: &mut Vec<AnyTensor>) -> Structure {
                 .map(|item| results(item, outputs))
                 .collect(),
         ),
+        Value::List(items) => {
+            let items = items.into_iter().map(|item| results(item, outputs));
+            Structure::List(items.collect())
+        }
         Value::Dict(entries) => Structure::Dict(
             entries
                 .into_iter()

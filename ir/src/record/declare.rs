@@ -89,6 +89,10 @@ impl Declaration<'_> {
                     |(key, ty): &(String, InputType)| Some((key.clone(), self.parameter_type(ty)?));
                 Type::Dict(entries.iter().map(entry).collect::<Option<_>>()?)
             }
+            InputType::List(items) => {
+                let items = items.iter().map(|item| self.parameter_type(item));
+                Type::List(items.collect::<Option<_>>()?)
+            }
             InputType::Flag => Type::Flag,
             InputType::Int(dim) => match self.size(dim).as_symbol() {
                 Some(symbol) => Type::Int(symbol),
@@ -135,7 +139,11 @@ pub(super) fn symbol_names(signature: &Signature) -> Vec<String> {
             }
             InputType::Size { src, dst } => [src, dst].into_iter().for_each(push),
             InputType::Optional(inner) => collect(inner, names),
-            InputType::Tuple(items) => items.iter().for_each(|item| collect(item, names)),
+            InputType::Tuple(items) | InputType::List(items) => {
+                for item in items {
+                    collect(item, names);
+                }
+            }
             InputType::Dict(entries) => entries.iter().for_each(|(_, ty)| collect(ty, names)),
             InputType::Int(dim) => push(dim),
             InputType::Flag | InputType::Float | InputType::OneOf(_) => {}
@@ -165,11 +173,13 @@ pub(super) fn result_type(
             let entry = |(key, one): &(String, Structure)| (key.clone(), result_type(one, outputs));
             Type::Dict(entries.map(entry).collect())
         }
-        Structure::Tuple(items) => Type::Tuple(
-            items
-                .iter()
-                .map(|item| result_type(item, outputs))
-                .collect(),
-        ),
+        Structure::Tuple(items) => {
+            let items = items.iter().map(|item| result_type(item, outputs));
+            Type::Tuple(items.collect())
+        }
+        Structure::List(items) => {
+            let items = items.iter().map(|item| result_type(item, outputs));
+            Type::List(items.collect())
+        }
     }
 }

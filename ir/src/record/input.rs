@@ -431,6 +431,56 @@ impl<I: Input> Input for Dict<I> {
     }
 }
 
+/// Inputs of one type in order, such as the outputs of all layers (PyG's `xs: List[Tensor]`). The
+/// program takes as many as were recorded.
+///
+/// ```
+/// use kiln_ir::{record::List, tensor};
+///
+/// let xs = List::new([tensor!(f32["N", 16]), tensor!(f32["N", 8])]).named("xs");
+/// ```
+#[derive(Clone, Debug)]
+pub struct List<I> {
+    name: Option<String>,
+    items: Vec<I>,
+}
+
+impl<I: Input> List<I> {
+    /// So many inputs.
+    pub fn new(items: impl IntoIterator<Item = I>) -> Self {
+        let items = items.into_iter().collect();
+        Self { name: None, items }
+    }
+
+    /// Names the input; without a name it is called as its first item, and `s`.
+    pub fn named(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+}
+
+impl<I: Input> Input for List<I> {
+    type Value = Vec<I::Value>;
+
+    fn declare(&self) -> (Option<String>, Type) {
+        let items = self.items.iter().map(|item| item.declare().1);
+        (self.name.clone(), Type::List(items.collect()))
+    }
+
+    fn default_name(&self) -> String {
+        let first = self.items.first();
+        let first = first.map(Input::default_name);
+        format!("{}s", first.unwrap_or_default())
+    }
+
+    fn take(value: Value) -> Self::Value {
+        match value {
+            Value::List(items) => items.into_iter().map(I::take).collect(),
+            other => panic!("expected a list, got {other:?}"),
+        }
+    }
+}
+
 /// A key of a [`Dict`]: a node type, or an edge type, which becomes the text
 /// `source__relation__target`, as PyG's `to_hetero` writes it.
 pub trait Key {

@@ -37,7 +37,7 @@ use std::collections::HashSet;
 pub use burn::tensor::{Bool, DType, Float, Int};
 pub use error::{Place, RecordError};
 pub use input::{
-    AdjacencyInput, Dict, EdgeIndexInput, FloatInput, Input, Inputs, IntInput, Key, OneOf,
+    AdjacencyInput, Dict, EdgeIndexInput, FloatInput, Input, Inputs, IntInput, Key, List, OneOf,
     Optional, TensorInput,
 };
 pub use kiln_core::signature::Dim;

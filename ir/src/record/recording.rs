@@ -15,6 +15,7 @@ pub(super) enum Structure {
     Adjacency { value: bool },
     Tuple(Vec<Structure>),
     Dict(Vec<(String, Structure)>),
+    List(Vec<Structure>),
 }
 
 /// One step of a recording.

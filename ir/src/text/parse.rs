@@ -285,6 +285,7 @@ impl<'a> Parser<'a> {
         })?;
         let mut ty = match self.peek() {
             Token::Mark('(') => Type::Tuple(self.list('(', ')', |parser| parser.ty(below))?),
+            Token::Mark('[') => Type::List(self.brackets(|parser| parser.ty(below))?),
             Token::Mark('{') => Type::Dict(self.list('{', '}', |parser| {
                 let key = parser.name("a key")?;
                 parser.mark(':')?;

@@ -72,6 +72,7 @@ impl Words<'_> {
                 [only] => format!("({},)", self.nested(only, below)),
                 _ => format!("({})", list(items, |item| self.nested(item, below))),
             },
+            Type::List(items) => format!("[{}]", list(items, |item| self.nested(item, below))),
             Type::Size([a, b]) => format!("size({}, {})", self.symbol(*a), self.symbol(*b)),
             Type::Dict(entries) => {
                 let entry = |(key, ty): &(String, Type)| {

@@ -75,7 +75,11 @@ impl Check<'_> {
                 }
             }
             Type::Optional(inner) => self.keys(place, inner, below),
-            Type::Tuple(items) => items.iter().for_each(|item| self.keys(place, item, below)),
+            Type::Tuple(items) | Type::List(items) => {
+                for item in items {
+                    self.keys(place, item, below);
+                }
+            }
             Type::Tensor(_)
             | Type::Adjacency(_)
             | Type::Size(_)
@@ -229,7 +233,11 @@ impl Check<'_> {
     fn result_type(&mut self, place: Place, ty: &Type) {
         match ty {
             Type::Tensor(_) | Type::Adjacency(_) => {}
-            Type::Tuple(items) => items.iter().for_each(|item| self.result_type(place, item)),
+            Type::Tuple(items) | Type::List(items) => {
+                for item in items {
+                    self.result_type(place, item);
+                }
+            }
             Type::Dict(entries) => {
                 let types = entries.iter().map(|(_, ty)| ty);
                 types.for_each(|ty| self.result_type(place, ty));
@@ -263,7 +271,11 @@ impl Check<'_> {
                 self.report(place, 15, kind);
             }
             Type::Optional(inner) => self.floats(place, inner),
-            Type::Tuple(items) => items.iter().for_each(|item| self.floats(place, item)),
+            Type::Tuple(items) | Type::List(items) => {
+                for item in items {
+                    self.floats(place, item);
+                }
+            }
             Type::Dict(entries) => entries.iter().for_each(|(_, ty)| self.floats(place, ty)),
             Type::Tensor(_)
             | Type::Adjacency(_)

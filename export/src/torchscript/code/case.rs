@@ -190,6 +190,12 @@ fn structure(
                 .collect::<Option<Vec<_>>>()?;
             Some(format!("({},)", items.join(", ")))
         }
+        Type::List(items) => {
+            let items = items.iter().map(|item| structure(item, parts, all, false));
+            let items = items.collect::<Option<Vec<_>>>()?;
+            let text = types::type_text(ty);
+            Some(format!("annotate({text}, [{}])", items.join(", ")))
+        }
         Type::Dict(entries) => {
             let mut items = Vec::with_capacity(entries.len());
             for (key, ty) in entries {

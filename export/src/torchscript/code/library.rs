@@ -47,6 +47,15 @@ const FUNCTIONS: &[Function] = &[
 "#,
     },
     Function {
+        name: "check_length",
+        uses: &[],
+        text: r#"def check_length(length: int, name: str, expected: int) -> NoneType:
+  if length != expected:
+    ops.prim.RaiseException(torch.format("expected {} items in {}, got {}", expected, name, length), "builtins.ValueError")
+  return None
+"#,
+    },
+    Function {
         name: "check_count",
         uses: &[],
         text: r#"def check_count(count: int, name: str) -> NoneType:

@@ -80,6 +80,7 @@ pub(super) fn parameters(names: &Parameters, params: &[Param]) -> Vec<(String, S
                 | Type::Adjacency(_)
                 | Type::Tuple(_)
                 | Type::Dict(_)
+                | Type::List(_)
                 | Type::Int(_)
                 | Type::Float(_) => None,
             };
@@ -120,7 +121,7 @@ impl<'a> Writer<'a, '_> {
         if !types.chain([&method.result]).all(types::is_uniform) {
             return Err(Error::Unsupported {
                 place,
-                what: "a dictionary of values of several types".to_owned(),
+                what: "a dictionary or list of values of several types".to_owned(),
             });
         }
         let mut scope = Scope::new(self.context, module, place);
@@ -216,6 +217,26 @@ impl<'a> Writer<'a, '_> {
                             part: Part::Whole(ty),
                             optional,
                         });
+                    }
+                }
+                Part::Whole(Type::List(types)) => {
+                    let check = self.library.function("check_length");
+                    let (text, count) = (types::string(&label), types.len());
+                    scope.line(&format!("{check}(torch.len({name}), {text}, {count})"));
+                    let mut parts = Vec::with_capacity(types.len());
+                    for (position, ty) in types.iter().enumerate() {
+                        let label = format!("{label}.{position}");
+                        let part = scope.names.fresh(&label);
+                        scope.line(&format!("{part} = {name}[{position}]"));
+                        parts.push(Item {
+                            name: part,
+                            label,
+                            part: Part::Whole(ty),
+                            optional,
+                        });
+                    }
+                    for part in parts.into_iter().rev() {
+                        items.push_front(part);
                     }
                 }
                 Part::Whole(Type::Dict(entries)) => {

@@ -28,6 +28,10 @@ pub(super) fn type_text(ty: &Type) -> String {
             let items: Vec<String> = items.iter().map(type_text).collect();
             format!("Tuple[{}]", items.join(", "))
         }
+        Type::List(items) => {
+            let item = items.first().map(type_text);
+            format!("List[{}]", item.unwrap_or_else(|| "Tensor".to_owned()))
+        }
         // A value that may be absent has no key then.
         Type::Dict(entries) => {
             let value = entries.first().map(|(_, ty)| type_text(ty));
@@ -42,11 +46,16 @@ pub(super) fn type_text(ty: &Type) -> String {
     }
 }
 
-/// Whether the values of each dictionary have one type.
+/// Whether the values of each dictionary, and of each list, have one type.
 pub(super) fn is_uniform(ty: &Type) -> bool {
     match ty {
         Type::Optional(inner) => is_uniform(inner),
         Type::Tuple(items) => items.iter().all(is_uniform),
+        Type::List(items) => {
+            let mut types = items.iter().map(type_text);
+            let first = types.next().unwrap_or_default();
+            types.all(|ty| ty == first) && items.iter().all(is_uniform)
+        }
         Type::Dict(entries) => {
             let mut types = entries.iter().map(|(_, ty)| type_text(ty));
             let first = types.next().unwrap_or_default();
