@@ -44,6 +44,28 @@ impl<V: Into<Value>> From<Vec<V>> for Value {
     }
 }
 
+impl<V: Into<Value>> From<Option<V>> for Value {
+    fn from(value: Option<V>) -> Self {
+        value.map_or(Self::None, Into::into)
+    }
+}
+
+macro_rules! from_tuples {
+    ($(($($ty:ident $field:tt),+);)*) => {
+        $(impl<$($ty: Into<Value>),+> From<($($ty,)+)> for Value {
+            fn from(values: ($($ty,)+)) -> Self {
+                Self::Tuple(vec![$(values.$field.into()),+])
+            }
+        })*
+    };
+}
+
+from_tuples! {
+    (A 0, B 1);
+    (A 0, B 1, C 2);
+    (A 0, B 1, C 2, D 3);
+}
+
 impl<T: Into<AnyTensor>> From<T> for Value {
     fn from(tensor: T) -> Self {
         Self::Tensor(tensor.into())

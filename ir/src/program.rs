@@ -71,6 +71,9 @@ pub struct Param {
 pub struct Case {
     /// For each optional tensor leaf of the method's parameters, in order, whether it is present.
     pub present: Vec<bool>,
+    /// For each optional tensor leaf of the method's result, in order, whether it is present; empty
+    /// where all are.
+    pub results: Vec<bool>,
     /// The function. Its inputs are the present tensor leaves in order, followed by the integer
     /// inputs (symbols that no leaf's dimensions show by themselves).
     pub function: FunctionId,
@@ -83,7 +86,8 @@ pub struct Method {
     pub name: String,
     /// Parameters.
     pub params: Vec<Param>,
-    /// Structure of the result; its leaves are the outputs of every case's function.
+    /// Structure of the result; its leaves that are present in a case are the outputs of the case's
+    /// function.
     pub result: Type,
     /// One entry for each combination of optional leaves.
     pub cases: Vec<Case>,

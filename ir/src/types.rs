@@ -148,6 +148,27 @@ impl Type {
         TensorType { elem, dims }
     }
 
+    /// Whether a part of this type is optional. Parts below a depth are left out.
+    pub(crate) fn has_optional(&self, depth: usize) -> bool {
+        let Some(below) = depth.checked_sub(1) else {
+            return false;
+        };
+        match self {
+            Self::Optional(_) => true,
+            Self::Tuple(items) | Self::List(items) => {
+                items.iter().any(|item| item.has_optional(below))
+            }
+            Self::Dict(entries) => entries.iter().any(|(_, ty)| ty.has_optional(below)),
+            Self::Tensor(_)
+            | Self::Adjacency(_)
+            | Self::Size(_)
+            | Self::Flag
+            | Self::Int(_)
+            | Self::Float(_)
+            | Self::Literal(_) => false,
+        }
+    }
+
     /// An integer or a literal among the parts of this type, in words. Parts below a depth are left
     /// out.
     pub(crate) fn stray(&self, depth: usize) -> Option<&'static str> {

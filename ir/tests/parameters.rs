@@ -14,7 +14,7 @@ use kiln_ir::{
 };
 use kiln_ops::{Reduce, scatter};
 
-use crate::support::{assert_close, floats, values};
+use crate::support::{self, assert_close, floats, values};
 
 /// Rows mapped, reduced for each graph of a batch, and divided by a temperature.
 #[derive(Module, Debug)]
@@ -206,6 +206,73 @@ fn lists_are_inputs_and_results() {
     for ((name, got), expected) in got.into_iter().zip(expected) {
         assert_close(&name, got, expected.into(), 0.0);
     }
+}
+
+/// What pooling layers return: attributes of edges where there are some, here halved.
+#[test]
+fn results_are_optional_where_a_case_has_none() {
+    let device = Device::flex();
+    let forward = |x: Tensor<2>, attr: Option<Tensor<1>>| -> Value {
+        (x.exp(), (attr.map(|attr| attr / 2.0), None::<Tensor<1>>)).into()
+    };
+    let inputs = (
+        tensor!(f32["N", 2]),
+        Optional(tensor!(f32["E"]).named("edge_attr")),
+    );
+    let model = Recorder::new(&Plain)
+        .overload("forward", inputs, move |_: &Plain, (x, attr)| {
+            forward(x, attr)
+        })
+        .finish()
+        .unwrap();
+    let program = print(&model.program);
+    assert!(
+        program.contains("-> (f32[$N, 2], (f32[$E]?, ()?)) {"),
+        "{program}"
+    );
+    assert!(
+        program.contains("case (absent) -> @forward_impl (absent)"),
+        "{program}"
+    );
+    let again = Model::from_bytes(&model.to_bytes().unwrap()).unwrap();
+    assert_eq!(again, model);
+
+    let session = Session::new(&again, &device).unwrap();
+    let x = floats([3, 2], 1, &device);
+    let attr = floats([4], 2, &device);
+    for attr in [None, Some(attr)] {
+        let mut inputs = support::one("x", x.clone());
+        inputs.extend(attr.clone().map(|attr| ("edge_attr".to_owned(), attr)));
+        let got = session.run("forward", inputs.clone()).unwrap();
+        let names: Vec<&str> = got.iter().map(|(name, _)| name.as_str()).collect();
+        let expected: Vec<AnyTensor> = [x.clone().float::<2>().exp().into()]
+            .into_iter()
+            .chain(attr.map(|attr| (attr.float::<1>() / 2.0).into()))
+            .collect();
+        assert_eq!(names, &["output.0", "output.1.0"][..expected.len()]);
+        let prepared = session.prepare("forward", inputs).unwrap().run().unwrap();
+        for (((name, got), (_, again)), expected) in got.into_iter().zip(prepared).zip(expected) {
+            assert_close(&name, got, expected.clone(), 1e-6);
+            assert_close(&name, again, expected, 1e-6);
+        }
+    }
+}
+
+/// Parts of results that differ in more than that they are absent are refused.
+#[test]
+fn results_of_other_types_are_refused() {
+    let inputs = (Optional(tensor!(f32["N", 2])), tensor!(f32["N"]).named("y"));
+    let recorded = Recorder::new(&Plain)
+        .overload(
+            "forward",
+            inputs,
+            |_: &Plain, (x, y): (Option<Tensor<2>>, Tensor<1>)| {
+                x.map_or_else(|| Value::from(y), Value::from)
+            },
+        )
+        .finish();
+    let error = recorded.unwrap_err().to_string();
+    assert!(error.contains("the result has another type"), "{error}");
 }
 
 /// A module that does what an integer says, but not with a size.

@@ -50,6 +50,7 @@ fn models_with_later_operations_are_written_as_they_were() {
         "floats",
         "integers",
         "lists",
+        "optional",
         "order",
         "parameters",
         "repeat",

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 use anyhow::{Context as _, anyhow, bail};
 use kiln::{
     burn::tensor::{DType, Device},
-    core::{MatmulPrecision, backend, set_matmul_precision},
+    core::{AnyTensor, MatmulPrecision, backend, set_matmul_precision},
     ir::{
         Argument, ElemType, Leaf, Literal, Model, ModuleId, Session, Size, TensorType,
         program::{Method, Type},
@@ -130,11 +130,13 @@ fn execute(
     let results = session
         .run(&method.name, inputs.upload(device)?)
         .with_context(|| format!("cannot run `{}`", method.name))?;
-    let leaves = method.result_leaves().into_iter();
-    leaves
-        .zip(results)
-        .map(|(leaf, (name, tensor))| Output::read(name, leaf.ty.elem, tensor))
-        .collect()
+    let leaves = method.result_leaves();
+    let read = |(name, tensor): (String, AnyTensor)| {
+        let leaf = leaves.iter().find(|leaf| leaf.name == name);
+        let elem = leaf.map_or(ElemType::F32, |leaf| leaf.ty.elem);
+        Output::read(name, elem, tensor)
+    };
+    results.into_iter().map(read).collect()
 }
 
 /// The device of a name, opened.

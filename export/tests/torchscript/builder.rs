@@ -117,7 +117,11 @@ impl Builder {
             result,
             cases: cases
                 .into_iter()
-                .map(|(present, function)| Case { present, function })
+                .map(|(present, function)| Case {
+                    present,
+                    results: Vec::new(),
+                    function,
+                })
                 .collect(),
             defaults: Vec::new(),
         });

@@ -17,7 +17,8 @@ fn case(name: &str) -> (Builder, Vec<Call>) {
     let mut builder = Builder::parse(text);
     let methods = builder.program.modules[0].methods.clone();
     let method = |name: &str| methods.iter().find(|method| method.name == name).unwrap();
-    let (mut calls, mut outputs): (Vec<Call>, Vec<Data>) = Default::default();
+    let mut calls: Vec<Call> = Vec::new();
+    let mut outputs = BTreeMap::new();
     let mut inputs = BTreeMap::new();
     let mut settings = BTreeMap::new();
     // An archive leaves integers in the type that they have, and a session does not.
@@ -67,32 +68,29 @@ fn case(name: &str) -> (Builder, Vec<Call>) {
                 let args = method.params.iter().map(|param| {
                     let name: &'static str = param.name.clone().leak();
                     let set = settings.get(name).cloned();
-                    (
-                        name,
-                        set.unwrap_or_else(|| argument(&param.ty, name, &inputs)),
-                    )
+                    (name, set.unwrap_or_else(|| value(&param.ty, name, &inputs)))
                 });
-                calls.push(Call {
+                outputs.clear();
+                let out = value(&method.result, "output", &outputs);
+                let call = Call {
                     method: method.name.clone().leak(),
                     args: args.collect(),
-                    out: Arg::None,
-                });
+                    out,
+                };
+                if takes {
+                    calls.push(call);
+                }
                 inputs.clear();
                 settings.clear();
             }
-            "output" => {
-                outputs.push(tensor(rest).1);
+            "output" if takes => {
+                let (name, data) = tensor(rest);
+                outputs.insert(name, data);
                 let call = calls.last_mut().unwrap();
-                let result = &method(call.method).result;
-                if outputs.len() == result.leaves("").len() {
-                    call.out = structure(result, &mut outputs.drain(..));
-                    if !takes {
-                        calls.pop();
-                    }
-                }
+                call.out = value(&method(call.method).result, "output", &outputs);
             }
             // PyTorch refuses it in other words, or not at all.
-            "error:" => drop(calls.pop()),
+            "error:" if takes => drop(calls.pop()),
             _ => {}
         }
     }
@@ -117,33 +115,32 @@ fn tensor(text: &str) -> (String, Data) {
     (name.to_owned(), Data::of(elem, &shape, &numbers(values)))
 }
 
-/// An argument from the tensors in it.
-fn argument(ty: &Type, name: &str, inputs: &BTreeMap<String, Data>) -> Arg {
-    if let Type::Dict(entries) = ty {
-        let entry = |(key, ty): &(String, Type)| {
-            (key.clone(), argument(ty, &entry_name(name, key), inputs))
-        };
-        return Arg::Dict(entries.iter().map(entry).collect());
-    }
-    if let Type::List(items) = ty {
-        let item = |(at, ty)| argument(ty, &format!("{name}.{at}"), inputs);
-        return Arg::List(items.iter().enumerate().map(item).collect());
-    }
-    if let (Type::Int(_) | Type::Float(_), Some(data)) = (ty, inputs.get(name)) {
-        return data.scalar();
-    }
-    let leaves = ty.leaves(name);
+/// A value of a type from the tensors in it, by name; `None` where there are none.
+fn value(ty: &Type, name: &str, tensors: &BTreeMap<String, Data>) -> Arg {
+    let part = |(at, ty): (usize, &Type)| value(ty, &format!("{name}.{at}"), tensors);
     match ty {
-        Type::Literal(Literal::Bool(value)) => return Arg::Flag(*value),
-        Type::Literal(Literal::Text(text)) => return Arg::Text(text.clone()),
-        _ if leaves.is_empty() => return Arg::None,
-        _ => {}
+        Type::Tensor(_) => tensors.get(name).cloned().map_or(Arg::None, Arg::Tensor),
+        Type::Int(_) | Type::Float(_) => tensors.get(name).map_or(Arg::None, Data::scalar),
+        Type::Optional(inner) => {
+            let leaves = inner.leaves(name);
+            if leaves.iter().any(|leaf| tensors.contains_key(&leaf.name)) {
+                value(inner, name, tensors)
+            } else {
+                Arg::None
+            }
+        }
+        Type::Tuple(items) => Arg::Tuple(items.iter().enumerate().map(part).collect()),
+        Type::List(items) => Arg::List(items.iter().enumerate().map(part).collect()),
+        Type::Dict(entries) => {
+            let entry = |(key, ty): &(String, Type)| {
+                (key.clone(), value(ty, &entry_name(name, key), tensors))
+            };
+            Arg::Dict(entries.iter().map(entry).collect())
+        }
+        Type::Literal(Literal::Bool(value)) => Arg::Flag(*value),
+        Type::Literal(Literal::Text(text)) => Arg::Text(text.clone()),
+        Type::Adjacency(_) | Type::Size(_) | Type::Flag => panic!("no case has {ty:?}"),
     }
-    if leaves.iter().any(|leaf| !inputs.contains_key(&leaf.name)) {
-        return Arg::None;
-    }
-    let mut given = leaves.iter().map(|leaf| inputs[&leaf.name].clone());
-    structure(ty, &mut given)
 }
 
 /// `3`, `0.5`, `true` or `"mean"`
@@ -157,34 +154,17 @@ fn setting(text: &str) -> Arg {
     integer.or_else(boolean).or_else(float).unwrap()
 }
 
-/// A value of a type from all tensors in it.
-fn structure(ty: &Type, tensors: &mut dyn Iterator<Item = Data>) -> Arg {
-    match ty {
-        Type::Tensor(_) => Arg::Tensor(tensors.next().unwrap()),
-        Type::Optional(inner) => structure(inner, tensors),
-        Type::Tuple(items) => {
-            let items = items.iter().map(|item| structure(item, tensors));
-            Arg::Tuple(items.collect())
-        }
-        Type::List(items) => {
-            let items = items.iter().map(|item| structure(item, tensors));
-            Arg::List(items.collect())
-        }
-        Type::Dict(entries) => {
-            let entries = entries.iter();
-            Arg::Dict(
-                entries
-                    .map(|(key, ty)| (key.clone(), structure(ty, tensors)))
-                    .collect(),
-            )
-        }
-        other => panic!("no case has {other:?}"),
-    }
-}
-
 #[test]
 fn cases_of_the_executor_are_written() {
-    for name in ["dicts", "floats", "integers", "lists", "parameters", "tied"] {
+    for name in [
+        "dicts",
+        "floats",
+        "integers",
+        "lists",
+        "optional",
+        "parameters",
+        "tied",
+    ] {
         let (builder, calls) = case(name);
         assert!(!calls.is_empty(), "{name}");
         write(name, &builder.model(), &calls, &refused(name));

@@ -202,8 +202,10 @@ fn function(number: u32) -> impl Strategy<Value = Function> {
 }
 
 fn method() -> impl Strategy<Value = Method> {
-    let case = (vec(any::<bool>(), 0..3), 0_u32..2).prop_map(|(present, function)| Case {
+    let flags = || vec(any::<bool>(), 0..3);
+    let case = (flags(), flags(), 0_u32..2).prop_map(|(present, results, function)| Case {
         present,
+        results,
         function: FunctionId(function),
     });
     let param = (name(), ty()).prop_map(|(name, ty)| Param { name, ty });

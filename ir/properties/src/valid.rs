@@ -59,6 +59,7 @@ pub fn program(choices: &mut Choices<'_>) -> Program {
         result: Type::Tuple(results.collect()),
         cases: vec![Case {
             present: Vec::new(),
+            results: Vec::new(),
             function: FunctionId(u32::try_from(program.functions.len()).unwrap_or(u32::MAX)),
         }],
         defaults: Vec::new(),

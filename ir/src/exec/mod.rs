@@ -194,7 +194,7 @@ impl Session {
     /// type `size(..)` is an integer tensor of two elements, and optional; one of type `int` is an
     /// integer, or an integer tensor of one element, and of type `float` a float, or a tensor of
     /// one. Results are `output`, or `output.0`, `output.1`, ... for a tuple, `output.paper`, ...
-    /// for a dictionary.
+    /// for a dictionary; an optional one that is absent is left out.
     ///
     /// `forward` also stands for `forward__0`, `forward__1`, ...: the first that takes inputs of
     /// these names, kinds and ranks runs. A parameter that is a boolean or a text, which selects
@@ -247,7 +247,7 @@ impl Session {
         let mut graphs = Graphs::default();
         let schedule = &case.schedule;
         let outputs = self.execute(function, schedule, call.arguments, &mut eval, &mut graphs)?;
-        let outputs = signature.results.iter().zip(outputs.into_iter().flatten());
+        let outputs = case.results.iter().zip(outputs.into_iter().flatten());
         let outputs = outputs.map(|((name, elem), tensor)| {
             let tensor = self.width.result(tensor, *elem);
             (name.clone(), AnyTensor::from_dispatch(tensor))

@@ -259,7 +259,7 @@ impl Prepared<'_> {
     ) -> Result<Vec<(String, AnyTensor)>, ExecError> {
         let changed = self.check(changed)?;
         let outputs = self.stream.executes(|| self.run_here(changed, results))?;
-        let names = self.signature.results.iter().map(|(name, _)| name.clone());
+        let names = self.case.results.iter().map(|(name, _)| name.clone());
         let outputs = outputs.into_iter().flatten().map(AnyTensor::from_dispatch);
         Ok(names.zip(outputs).collect())
     }

@@ -16,8 +16,6 @@ pub(super) struct Signature {
     pub(super) sizes: Vec<SizeInput>,
     /// Names and values of the parameters that select this method.
     pub(super) literals: Vec<(String, Literal)>,
-    /// Names and element types of the results.
-    pub(super) results: Vec<(String, ElemType)>,
     pub(super) cases: Vec<CasePlan>,
 }
 
@@ -54,6 +52,8 @@ pub(super) struct CasePlan {
     /// For each optional input, whether it is present.
     pub(super) present: Vec<bool>,
     pub(super) function: FunctionId,
+    /// Names and element types of the results that are present.
+    pub(super) results: Vec<(String, ElemType)>,
     pub(super) binding: Binding,
     pub(super) schedule: Schedule,
     /// For each input of the function, the sizes that its integers are below.
@@ -76,11 +76,11 @@ impl Signature {
             ty: leaf.ty.clone(),
             optional: leaf.optional,
         });
-        let results = method.result_leaves().into_iter();
-        let results = results.map(|leaf| (leaf.name, leaf.ty.elem));
         let case = |(number, case): (usize, &Case)| {
             let function = program.functions.get(case.function.index())?;
+            let results = case.result_leaves(method).into_iter();
             Some(CasePlan {
+                results: results.map(|leaf| (leaf.name, leaf.ty.elem)).collect(),
                 present: case.present.clone(),
                 function: case.function,
                 binding: program.binding(ModuleId(0), position, number)?.clone(),
@@ -99,7 +99,6 @@ impl Signature {
             inputs: inputs.collect(),
             sizes: sizes.collect(),
             literals: literals.collect(),
-            results: results.collect(),
             cases: method.cases.iter().enumerate().filter_map(case).collect(),
         }
     }

@@ -82,6 +82,25 @@ pub(super) fn tie(program: &mut Program, pairs: schema::Ties) -> Result<(), Nati
     Ok(())
 }
 
+/// Says of cases which optional leaves of their results are present.
+pub(super) fn results(program: &mut Program, all: schema::Results) -> Result<(), NativeError> {
+    for (id, method, number, present) in all {
+        let count = program.modules.len();
+        let module = program.modules.get_mut(id.index());
+        let module = module.ok_or(Malformed::Reference {
+            what: "module",
+            number: id.0,
+            count,
+        });
+        let place = || "the results".to_owned();
+        let module = at(place, module)?;
+        let method = at(place, entry_mut("method", &mut module.methods, method))?;
+        let case = at(place, entry_mut("case", &mut method.cases, number))?;
+        case.results = present;
+    }
+    Ok(())
+}
+
 /// A part of the program, or an error that names its place.
 fn at<T>(place: impl FnOnce() -> String, part: Result<T, Malformed>) -> Result<T, NativeError> {
     part.map_err(|problem| NativeError::Malformed {
@@ -106,6 +125,21 @@ fn entry<'t, T>(what: &'static str, table: &'t [T], number: u32) -> Result<&'t T
         what,
         number,
         count: table.len(),
+    })
+}
+
+/// As [`entry`], to change it.
+fn entry_mut<'t, T>(
+    what: &'static str,
+    table: &'t mut [T],
+    number: u32,
+) -> Result<&'t mut T, Malformed> {
+    let position = usize::try_from(number).unwrap_or(usize::MAX);
+    let count = table.len();
+    table.get_mut(position).ok_or(Malformed::Reference {
+        what,
+        number,
+        count,
     })
 }
 
@@ -269,7 +303,11 @@ impl Tables {
                 ty: self.ty(ty)?,
             });
         }
-        let case = |(present, function)| Case { present, function };
+        let case = |(present, function)| Case {
+            present,
+            results: Vec::new(),
+            function,
+        };
         Ok(Method {
             name: self.text(method.name)?,
             params,

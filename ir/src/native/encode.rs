@@ -11,14 +11,16 @@ use super::{
     VERSION,
     budget::{Parts, parts},
     schema::{
-        self, Attribute, Factor, Operation, Requirements, SizeNumber, Tensor, Text, Ties, TypePart,
+        self, Attribute, Factor, Operation, Requirements, Results, SizeNumber, Tensor, Text, Ties,
+        TypePart,
     },
 };
 use crate::{
+    leaf::MAX_TYPE_DEPTH,
     op::{Op, Scalar, attribute::Value},
     program::{
-        Arguments, ElemType, Function, Literal, Method, Module, Node, Program, TensorType, Type,
-        ValueType, WeightId,
+        Arguments, ElemType, Function, Literal, Method, Module, ModuleId, Node, Program,
+        TensorType, Type, ValueType, WeightId,
     },
     size::{self, Size},
 };
@@ -29,6 +31,8 @@ pub(super) struct Encoded {
     pub(super) program: schema::Program,
     /// Written if there are any.
     pub(super) ties: Ties,
+    /// Written if results of methods have optional parts.
+    pub(super) results: Results,
     /// What a reader will make of names and sizes.
     pub(super) parts: Parts,
 }
@@ -55,6 +59,13 @@ impl Encoded {
         if !ties.is_empty() {
             tables.require(schema::TIED);
         }
+        if methods(program).any(|method| method.result.has_optional(MAX_TYPE_DEPTH)) {
+            tables.require(schema::OPTIONAL_RESULTS);
+        }
+        let results = results(program);
+        if !results.is_empty() {
+            tables.require(schema::OPTIONAL_RESULTS);
+        }
         let modules = program.modules.iter();
         let modules = modules.map(|module| tables.module(module)).collect();
         let functions = program.functions.iter();
@@ -63,6 +74,7 @@ impl Encoded {
             requirements: tables.requirements.into_iter().collect(),
             parts: tables.parts,
             ties,
+            results,
             program: schema::Program {
                 strings: tables.strings.items,
                 sizes: tables.sums,
@@ -83,8 +95,29 @@ impl Encoded {
         if !self.ties.is_empty() {
             bytes.extend(encode_to_vec(&self.ties, standard())?);
         }
+        let has_results = |name: &String| name == schema::OPTIONAL_RESULTS;
+        if self.requirements.iter().any(has_results) {
+            bytes.extend(encode_to_vec(&self.results, standard())?);
+        }
         Ok(bytes)
     }
+}
+
+fn methods(program: &Program) -> impl Iterator<Item = &Method> {
+    program.modules.iter().flat_map(|module| &module.methods)
+}
+
+/// The cases in which some optional leaf of the result is named.
+fn results(program: &Program) -> Results {
+    let mut results = Vec::new();
+    for (id, module) in (0..).map(ModuleId).zip(&program.modules) {
+        for (position, method) in (0_u32..).zip(&module.methods) {
+            let cases = (0_u32..).zip(&method.cases);
+            let cases = cases.filter(|(_, case)| !case.results.is_empty());
+            results.extend(cases.map(|(at, case)| (id, position, at, case.results.clone())));
+        }
+    }
+    results
 }
 
 /// Things that stand once, in order of their first use.

@@ -522,7 +522,11 @@ impl<S: Into<Size>> TryFrom<Method<S>> for program::Method {
                 ty: ty.try_into()?,
             })
         };
-        let case = |(present, function)| program::Case { present, function };
+        let case = |(present, function)| program::Case {
+            present,
+            results: Vec::new(),
+            function,
+        };
         Ok(Self {
             name: method.name,
             params: each(method.params, param)?,

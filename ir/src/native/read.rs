@@ -212,18 +212,25 @@ fn positional<V: Version>(bytes: &[u8]) -> Result<(Program, &[u8]), DecodeError>
 /// As [`positional`]. `length` is that of the whole program.
 fn named(bytes: &[u8], length: usize) -> Result<(Program, &[u8]), NativeError> {
     let (requirements, rest) = decode::<schema::Requirements>(bytes)?;
-    let is_tied = requirements.iter().any(|name| name == schema::TIED);
+    let needs = |feature: &str| requirements.iter().any(|name| name == feature);
+    let (is_tied, has_results) = (needs(schema::TIED), needs(schema::OPTIONAL_RESULTS));
     let names = decode::unknown(requirements);
     if !names.is_empty() {
         return Err(NativeError::Requirements { names });
     }
     let (program, rest) = decode::<schema::Program>(rest)?;
     let mut program = decode::program(program, length)?;
-    if !is_tied {
-        return Ok((program, rest));
+    let mut rest = rest;
+    if is_tied {
+        let (ties, behind) = decode::<schema::Ties>(rest)?;
+        decode::tie(&mut program, ties)?;
+        rest = behind;
     }
-    let (ties, rest) = decode::<schema::Ties>(rest)?;
-    decode::tie(&mut program, ties)?;
+    if has_results {
+        let (results, behind) = decode::<schema::Results>(rest)?;
+        decode::results(&mut program, results)?;
+        rest = behind;
+    }
     Ok((program, rest))
 }
 

@@ -14,6 +14,7 @@ pub(super) type Requirements = Vec<String>;
 
 /// What readers of version 3 did not know from the beginning, other than operations and attributes.
 pub(super) const FEATURES: &[&str] = &[
+    OPTIONAL_RESULTS,
     "type.dict",
     "type.float",
     "type.i32",
@@ -29,6 +30,13 @@ pub(super) const TIED: &str = "weight.tied";
 
 /// Tied weights, and the weights whose tensors they are.
 pub(super) type Ties = Vec<(WeightId, WeightId)>;
+
+/// The requirement of programs behind which [`Results`] stand.
+pub(super) const OPTIONAL_RESULTS: &str = "result.optional";
+
+/// Of cases, by module and positions of method and case, which optional leaves of the result are
+/// present.
+pub(super) type Results = Vec<(ModuleId, u32, u32, Vec<bool>)>;
 
 /// Number of a string.
 pub(super) type Text = u32;

@@ -82,6 +82,34 @@ fn a_tied_weight_is_one_of_the_program() {
 }
 
 #[test]
+fn results_are_those_of_a_case_of_the_program() {
+    for (place, expected) in [
+        (
+            (program::ModuleId(9), 0, 0),
+            "there is no module 9; there are 1",
+        ),
+        (
+            (program::ModuleId(0), 9, 0),
+            "there is no method 9; there are 1",
+        ),
+        (
+            (program::ModuleId(0), 0, 9),
+            "there is no case 9; there are 1",
+        ),
+    ] {
+        let mut encoded = encoded(TEXT);
+        encoded
+            .requirements
+            .push(schema::OPTIONAL_RESULTS.to_owned());
+        let (module, method, case) = place;
+        encoded.results = vec![(module, method, case, vec![true])];
+        let found = read::program(&encoded.bytes().expect("the bytes"), VERSION);
+        let error = found.expect_err("a case that is not there").to_string();
+        assert_eq!(error, format!("the results of the program: {expected}"));
+    }
+}
+
+#[test]
 fn programs_come_back_valid_or_not() {
     let files = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/files");
     let mut read_programs = 0;

@@ -409,7 +409,7 @@ fn results(value: Value, outputs: &mut Vec<AnyTensor>) -> Structure {
                 .map(|(key, value)| (key, results(value, outputs)))
                 .collect(),
         ),
-        Value::None => Structure::Tuple(Vec::new()),
+        Value::None => Structure::None,
         Value::Int(_) | Value::Literal(_) => {
             panic!("expected results made of tensors, got {value:?}")
         }

@@ -6,7 +6,7 @@ use kiln_core::{
     size_to_i64,
 };
 
-use super::{lift, recording::Structure};
+use super::lift;
 use crate::{
     program::{ElemType, Param, SymbolId, TensorType, Type},
     size::Size,
@@ -154,32 +154,4 @@ pub(super) fn symbol_names(signature: &Signature) -> Vec<String> {
         collect(&param.ty, &mut names);
     }
     names
-}
-
-/// Type of a result from those of its tensors.
-pub(super) fn result_type(
-    structure: &Structure,
-    outputs: &mut dyn Iterator<Item = TensorType>,
-) -> Type {
-    let empty = || Type::Tuple(Vec::new());
-    match structure {
-        Structure::Tensor => outputs.next().map_or_else(empty, Type::Tensor),
-        Structure::Adjacency { value } => {
-            let count = if *value { 3 } else { 2 };
-            Type::Tuple(outputs.take(count).map(Type::Tensor).collect())
-        }
-        Structure::Dict(entries) => {
-            let entries = entries.iter();
-            let entry = |(key, one): &(String, Structure)| (key.clone(), result_type(one, outputs));
-            Type::Dict(entries.map(entry).collect())
-        }
-        Structure::Tuple(items) => {
-            let items = items.iter().map(|item| result_type(item, outputs));
-            Type::Tuple(items.collect())
-        }
-        Structure::List(items) => {
-            let items = items.iter().map(|item| result_type(item, outputs));
-            Type::List(items.collect())
-        }
-    }
 }

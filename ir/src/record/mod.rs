@@ -14,7 +14,7 @@
 //!   witness.rs  numbers → sizes                modes.rs      training and inference in one
 //!   solve.rs    linear equations for it        build.rs      steps → functions, one per scope
 //!   merge.rs    recordings → symbolic steps    tree.rs       modules and weights
-//!   error.rs    what can go wrong, and where
+//!   result.rs   the type of results         error.rs      what can go wrong, and where
 //! ```
 
 mod build;
@@ -27,6 +27,7 @@ mod merge;
 mod modes;
 mod panic;
 mod recording;
+mod result;
 mod solve;
 mod tree;
 mod witness;
@@ -242,7 +243,7 @@ fn record_method<M: BurnModule>(
     };
 
     let mut cases = Vec::new();
-    let mut result: Option<Type> = None;
+    let mut results = Vec::new();
     for bits in 0..1_usize << optional {
         let present: Vec<bool> = (0..optional).map(|bit| bits >> bit & 1 == 1).collect();
         let Captured {
@@ -305,24 +306,21 @@ fn record_method<M: BurnModule>(
         let built = Builder::new(program, tree, &fresh)
             .build(&name, inputs, merged)
             .ok_or_else(|| problem("the recording contradicts itself".to_owned()))?;
-        let ty = declare::result_type(&structure, &mut built.outputs.into_iter());
-        match &result {
-            Some(first) if *first != ty => {
-                return Err(problem(
-                    "the result has another type when an optional input is present".to_owned(),
-                ));
-            }
-            _ => result = Some(ty),
-        }
+        let outputs = &mut built.outputs.into_iter();
+        results.push(result::result_type(&structure, outputs));
         cases.push(Case {
             present,
+            results: Vec::new(),
             function: built.function,
         });
     }
+    let result = result::unite(&results, &mut cases).ok_or_else(|| {
+        problem("the result has another type when an optional input is present".to_owned())
+    })?;
     let defaults = declaration.defaults(signature);
     drop(leaves);
     Ok(Method {
-        result: result.unwrap_or(Type::Tuple(Vec::new())),
+        result,
         cases,
         defaults,
         ..method

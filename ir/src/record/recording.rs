@@ -12,10 +12,14 @@ use crate::{op::Op, types::ElemType};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Structure {
     Tensor,
-    Adjacency { value: bool },
+    Adjacency {
+        value: bool,
+    },
     Tuple(Vec<Structure>),
     Dict(Vec<(String, Structure)>),
     List(Vec<Structure>),
+    /// An optional value that is absent.
+    None,
 }
 
 /// One step of a recording.

@@ -250,18 +250,19 @@ impl<'a> Parser<'a> {
             if !self.eat_word("case") {
                 break;
             }
-            let present = self.list('(', ')', |parser| {
-                parser.choice("`present` or `absent`", &[true, false], |&present| {
-                    if present { "present" } else { "absent" }
-                })
-            })?;
+            let present = self.presence()?;
             self.arrow()?;
             let (name, token) = self.at()?;
+            let results = match self.peek() {
+                Token::Mark('(') => self.presence()?,
+                _ => Vec::new(),
+            };
             let place = Place::Case(module, position, cases.len());
             self.lines.insert(place, line);
             self.cases.push((place, Later { name, token }));
             cases.push(Case {
                 present,
+                results,
                 function: FunctionId(u32::MAX),
             });
         }
@@ -274,6 +275,15 @@ impl<'a> Parser<'a> {
             result,
             cases,
             defaults,
+        })
+    }
+
+    /// `(present, absent)`
+    fn presence(&mut self) -> Parsed<Vec<bool>> {
+        self.list('(', ')', |parser| {
+            parser.choice("`present` or `absent`", &[true, false], |&present| {
+                if present { "present" } else { "absent" }
+            })
         })
     }
 

@@ -113,11 +113,12 @@ fn write_method(out: &mut impl Write, words: Words<'_>, method: &Method) -> fmt:
     for case in cases {
         let flag = |&present: &bool| String::from(if present { "present" } else { "absent" });
         let present = list(&case.present, flag);
-        writeln!(
-            out,
-            "    case ({present}) -> {}",
-            at(&words.function(case.function))
-        )?;
+        let function = at(&words.function(case.function));
+        write!(out, "    case ({present}) -> {function}")?;
+        if !case.results.is_empty() {
+            write!(out, " ({})", list(&case.results, flag))?;
+        }
+        writeln!(out)?;
     }
     writeln!(out, "  }}")
 }

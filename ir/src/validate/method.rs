@@ -105,7 +105,12 @@ impl Check<'_> {
         let mut seen = HashSet::new();
         for (number, case) in method.cases.iter().enumerate() {
             let place = Place::Case(module, position, number);
-            let Case { present, function } = case;
+            let Case {
+                present,
+                results,
+                function,
+            } = case;
+            self.results(place, method, results);
             if present.len() == optional {
                 let mut flags = present.iter().copied();
                 for param in &method.params {
@@ -142,6 +147,33 @@ impl Check<'_> {
                     },
                 ),
             }
+        }
+    }
+
+    /// Checks the flags of the optional leaves of a result; those of an optional part must agree.
+    fn results(&mut self, place: Place, method: &Method, flags: &[bool]) {
+        let leaves = method.result_leaves();
+        let optional = leaves.iter().filter(|leaf| leaf.optional).count();
+        if flags.is_empty() {
+            return;
+        }
+        if flags.len() != optional {
+            let expected = optional.to_string();
+            let (what, got) = ("presence flags, one for each optional result", flags.len());
+            let kind = Kind::Count {
+                what,
+                expected,
+                got,
+            };
+            return self.report(place, 7, kind);
+        }
+        let mut flags = flags.iter().copied();
+        let mut present = leaves
+            .iter()
+            .map(|leaf| !leaf.optional || flags.next() == Some(true));
+        if !is_whole(&method.result, &mut present, MAX_TYPE_DEPTH) {
+            let name = "output".to_owned();
+            self.report(place, 7, Kind::SplitOptional { name });
         }
     }
 
@@ -213,7 +245,7 @@ impl Check<'_> {
                     let symbols = symbols.get(case.function.index());
                     if let (Some(function), Some(symbols)) = (function, symbols) {
                         let leaves = case.present_leaves(method);
-                        self.outputs(place, method, function, symbols);
+                        self.outputs(place, &case.result_leaves(method), function, symbols);
                         if let Some(ints) = self.inputs(place, &leaves, function) {
                             let binding = Binding::new(program.symbols.len(), method, &leaves);
                             self.bound(place, &binding, &leaves, ints, symbols);
@@ -242,15 +274,7 @@ impl Check<'_> {
                 let types = entries.iter().map(|(_, ty)| ty);
                 types.for_each(|ty| self.result_type(place, ty));
             }
-            Type::Optional(_) => {
-                self.report(
-                    place,
-                    23,
-                    Kind::ResultType {
-                        what: "an optional value",
-                    },
-                );
-            }
+            Type::Optional(inner) => self.result_type(place, inner),
             Type::Size(_) => self.report(place, 23, Kind::ResultType { what: "a size" }),
             Type::Flag => self.report(place, 23, Kind::ResultType { what: "a flag" }),
             Type::Int(_) => self.report(place, 23, Kind::ResultType { what: "an integer" }),
@@ -359,8 +383,13 @@ impl Check<'_> {
     }
 
     /// Invariant 23.
-    fn outputs(&mut self, place: Place, method: &Method, function: &Function, symbols: &Symbols) {
-        let leaves = method.result_leaves();
+    fn outputs(
+        &mut self,
+        place: Place,
+        leaves: &[Leaf<'_>],
+        function: &Function,
+        symbols: &Symbols,
+    ) {
         if leaves.len() != function.outputs.len() {
             let expected = leaves.len().to_string();
             let what = "outputs of the function";
@@ -429,7 +458,45 @@ impl Check<'_> {
     }
 }
 
+/// Whether what an optional value needs is there with it, and nothing of one that is absent.
+/// `present` has whether each leaf is there.
+fn is_whole(ty: &Type, present: &mut dyn Iterator<Item = bool>, depth: usize) -> bool {
+    let Some(below) = depth.checked_sub(1) else {
+        return true;
+    };
+    match ty {
+        Type::Optional(inner) => {
+            let leaves = inner.leaves("").len();
+            let own: Vec<bool> = present.take(leaves).collect();
+            let is_given = own.contains(&true);
+            !is_given || is_whole(inner, &mut own.into_iter(), below)
+        }
+        Type::Tensor(_) | Type::Float(_) => present.next() == Some(true),
+        Type::Adjacency(_) => {
+            let own: Vec<bool> = present.take(3).collect();
+            own.starts_with(&[true, true])
+        }
+        Type::Tuple(items) | Type::List(items) => {
+            items.iter().all(|item| is_whole(item, present, below))
+        }
+        Type::Dict(entries) => entries.iter().all(|(_, ty)| is_whole(ty, present, below)),
+        Type::Size(_) | Type::Flag | Type::Int(_) | Type::Literal(_) => true,
+    }
+}
+
 impl Case {
+    /// The leaves of a method's result that are present in this case, in order.
+    pub fn result_leaves<'m>(&self, method: &'m Method) -> Vec<Leaf<'m>> {
+        let leaves = method.result_leaves().into_iter();
+        if self.results.is_empty() {
+            return leaves.collect();
+        }
+        let mut flags = self.results.iter();
+        leaves
+            .filter(|leaf| !leaf.optional || flags.next() == Some(&true))
+            .collect()
+    }
+
     /// The leaves of a method's parameters that are present in this case, in order.
     pub fn present_leaves<'m>(&self, method: &'m Method) -> Vec<Leaf<'m>> {
         let mut flags = self.present.iter();

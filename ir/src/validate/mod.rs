@@ -24,8 +24,8 @@
 //! 6. Methods of a module, and parameters of a method, have distinct identifiers as names, and a
 //!    dictionary has distinct keys. Integers and literals are parameters, and no parts of one.
 //! 7. A method has a case, at most one for a combination of present optional leaves. A case says of
-//!    each optional leaf whether it is present, treats the parts of an optional tuple alike, and
-//!    runs a function of the method's module.
+//!    each optional leaf whether it is present, and of each of the result, unless all of those are.
+//!    It treats the parts of an optional tuple alike, and runs a function of the method's module.
 //! 8. Functions of a module have distinct identifiers as names, and one name for each input.
 //! 9. Values of a function are defined once and in order: inputs, then outputs of nodes. The type
 //!    table has one entry for each.
@@ -57,8 +57,8 @@
 //! **Methods**
 //!
 //! 22. A case's function takes the present leaves in order, followed by distinct integers.
-//! 23. Its outputs have the types of the result's leaves; where the function has a data-dependent
-//!     size, the result may name another symbol. A result has no optional part, no size, flag,
+//! 23. Its outputs have the types of the result's leaves that are present; where the function has a
+//!     data-dependent size, the result may name another symbol. A result has no size, flag,
 //!     integer, float or literal.
 //! 24. The inputs of a method give each symbol that its function or a callee needs a value: as a
 //!     dimension, as a `size` or an `int`, as the only unknown of a dimension, or by default.

@@ -133,13 +133,11 @@ pub(super) fn assign(
     outputs: usize,
     call: &str,
 ) -> Result<(), Error> {
-    let leaves = task.method.result_leaves();
-    let all = outputs == leaves.len();
-    if !all && outputs != leaves.iter().filter(|leaf| !leaf.optional).count() {
+    let leaves = case.result_leaves(task.method).len();
+    if outputs != leaves {
         let what = format!(
-            "function {} has {outputs} outputs for {} leaves",
-            case.function.0,
-            leaves.len()
+            "function {} has {outputs} outputs for {leaves} leaves",
+            case.function.0
         );
         return Err(malformed(scope, what));
     }
@@ -152,46 +150,60 @@ pub(super) fn assign(
         .map(|position| scope.names.fresh(&format!("{out}_{position}")))
         .collect();
     match parts.as_slice() {
+        [] => scope.line(call),
         [part] => scope.line(&format!("{part} = {call}")),
         parts => scope.line(&format!("{}, = {call}", parts.join(", "))),
     }
-    let value = structure(&task.method.result, &mut parts.into_iter(), all, false)
-        .ok_or_else(|| malformed(scope, "a result that is not made of tensors".to_owned()))?;
-    scope.line(&format!("{out} = {value}"));
+    let mut parts = parts.into_iter();
+    let mut flags = case.results.iter();
+    let all = task.method.result_leaves().into_iter();
+    let all = all.map(|leaf| {
+        let is_absent = leaf.optional && flags.next() == Some(&false);
+        if is_absent { None } else { parts.next() }
+    });
+    let value = structure(
+        &task.method.result,
+        &mut all.collect::<Vec<_>>().into_iter(),
+    )
+    .ok_or_else(|| malformed(scope, "a result that is not made of tensors".to_owned()))?;
+    // Otherwise the branches of the cases have values of different types.
+    let mut cases = task.method.cases.iter();
+    let differ = cases.any(|case| !case.results.is_empty());
+    if differ || types::has_optional(&task.method.result) {
+        scope.line(&format!("{out} = annotate({}, {value})", task.result));
+    } else {
+        scope.line(&format!("{out} = {value}"));
+    }
     Ok(())
 }
 
-/// An expression of the given type from its tensors. Optional ones are taken if `all`.
-fn structure(
-    ty: &Type,
-    parts: &mut impl Iterator<Item = String>,
-    all: bool,
-    optional: bool,
-) -> Option<String> {
-    if optional && !all {
-        return Some("None".to_owned());
-    }
+/// An expression of the given type from its tensors, those that are absent included.
+fn structure(ty: &Type, parts: &mut dyn Iterator<Item = Option<String>>) -> Option<String> {
     match ty {
-        Type::Tensor(_) => parts.next(),
+        Type::Tensor(_) => parts.next()?,
         Type::Adjacency(_) => {
-            let (rowptr, col) = (parts.next()?, parts.next()?);
-            let value = if all {
-                parts.next()?
-            } else {
-                "None".to_owned()
-            };
+            let (rowptr, col) = (parts.next()??, parts.next()??);
+            let value = parts.next()?.unwrap_or_else(|| "None".to_owned());
             Some(format!("({rowptr}, {col}, {value})"))
         }
-        Type::Optional(inner) => structure(inner, parts, all, true),
+        Type::Optional(inner) => {
+            let leaves = inner.leaves("").len();
+            let own: Vec<Option<String>> = parts.take(leaves).collect();
+            if own.iter().any(Option::is_some) {
+                structure(inner, &mut own.into_iter())
+            } else {
+                Some("None".to_owned())
+            }
+        }
         Type::Tuple(items) => {
             let items = items
                 .iter()
-                .map(|item| structure(item, parts, all, false))
+                .map(|item| structure(item, parts))
                 .collect::<Option<Vec<_>>>()?;
             Some(format!("({},)", items.join(", ")))
         }
         Type::List(items) => {
-            let items = items.iter().map(|item| structure(item, parts, all, false));
+            let items = items.iter().map(|item| structure(item, parts));
             let items = items.collect::<Option<Vec<_>>>()?;
             let text = types::type_text(ty);
             Some(format!("annotate({text}, [{}])", items.join(", ")))
@@ -199,8 +211,11 @@ fn structure(
         Type::Dict(entries) => {
             let mut items = Vec::with_capacity(entries.len());
             for (key, ty) in entries {
-                let value = structure(ty, parts, all, false)?;
-                items.push(format!("{}: {value}", types::string(key)));
+                let value = structure(ty, parts)?;
+                // What is absent has no key.
+                if value != "None" {
+                    items.push(format!("{}: {value}", types::string(key)));
+                }
             }
             Some(if items.is_empty() {
                 format!("annotate({}, {{}})", types::type_text(ty))

@@ -82,11 +82,13 @@ impl<'a> Writer<'a, '_> {
             self.statement(&mut body, &node.op, &node.inputs, &node.outputs)?;
         }
         let outputs = body.names_of(&function.outputs)?;
-        if outputs.is_empty() {
-            return Err(body.malformed("no outputs".to_owned()));
-        }
-        body.scope
-            .line(&format!("return {}", types::tuple(&outputs)));
+        // Optional results of a method may all be absent.
+        let returned = if outputs.is_empty() {
+            "None".to_owned()
+        } else {
+            types::tuple(&outputs)
+        };
+        body.scope.line(&format!("return {returned}"));
 
         let extras = body.scope.extras.take().unwrap_or_default();
         inputs.extend(
@@ -95,6 +97,7 @@ impl<'a> Writer<'a, '_> {
                 .map(|(extra, name)| (name.clone(), extra.type_text())),
         );
         let result = match outputs.len() {
+            0 => "NoneType".to_owned(),
             1 => "Tensor".to_owned(),
             count => format!("Tuple[{}]", vec!["Tensor"; count].join(", ")),
         };
@@ -179,11 +182,14 @@ impl<'a> Writer<'a, '_> {
             .iter()
             .map(|label| body.scope.names.fresh(label))
             .collect();
-        let targets = match names.as_slice() {
-            [name] => name.clone(),
-            names => format!("{},", names.join(", ")),
-        };
-        body.scope.line(&format!("{targets} = {text}"));
+        match names.as_slice() {
+            [] => body.scope.line(&text),
+            [name] => body.scope.line(&format!("{name} = {text}")),
+            names => {
+                let targets = names.join(", ");
+                body.scope.line(&format!("{targets}, = {text}"));
+            }
+        }
         for (&value, name) in outputs.iter().zip(names) {
             body.define(value, name)?;
         }

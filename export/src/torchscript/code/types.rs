@@ -23,6 +23,8 @@ pub(super) fn type_text(ty: &Type) -> String {
     match ty {
         Type::Tensor(_) => "Tensor".to_owned(),
         Type::Adjacency(_) => "Tuple[Tensor, Tensor, Optional[Tensor]]".to_owned(),
+        // Nothing is known of what is always absent.
+        Type::Optional(inner) if **inner == Type::Tuple(Vec::new()) => "NoneType".to_owned(),
         Type::Optional(inner) => optional(&type_text(inner)),
         Type::Tuple(items) => {
             let items: Vec<String> = items.iter().map(type_text).collect();
@@ -69,6 +71,22 @@ pub(super) fn is_uniform(ty: &Type) -> bool {
         | Type::Int(_)
         | Type::Float(_)
         | Type::Literal(_) => true,
+    }
+}
+
+/// Whether a part of a type is optional.
+pub(super) fn has_optional(ty: &Type) -> bool {
+    match ty {
+        Type::Optional(_) => true,
+        Type::Tuple(items) | Type::List(items) => items.iter().any(has_optional),
+        Type::Dict(entries) => entries.iter().any(|(_, ty)| has_optional(ty)),
+        Type::Tensor(_)
+        | Type::Adjacency(_)
+        | Type::Size(_)
+        | Type::Flag
+        | Type::Int(_)
+        | Type::Float(_)
+        | Type::Literal(_) => false,
     }
 }
 
