@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use burn::{
     module::{Module, Param},
-    tensor::{DType, Device, Int, Tensor, TensorData},
+    tensor::{Bool, DType, Device, Int, Tensor, TensorData},
 };
 use kiln_core::{AnyTensor, EdgeIndex, Flow, Value};
 use kiln_ir::{
@@ -241,6 +241,101 @@ fn dictionaries_by_node_and_edge_type_are_recorded() {
     inputs.remove("x_dict.author");
     let error = session.run("forward", inputs).unwrap_err().to_string();
     assert!(error.contains("x_dict.author"), "{error}");
+}
+
+/// Two tables of integers and a mask.
+#[derive(Module, Debug)]
+struct Tables {
+    short: Param<Tensor<1, Int>>,
+    byte: Param<Tensor<1, Int>>,
+    long: Param<Tensor<1, Int>>,
+    mask: Param<Tensor<1, Bool>>,
+}
+
+impl Tables {
+    fn new(device: &Device) -> Self {
+        let ints = |values: [i32; 3]| {
+            let data = TensorData::from(values);
+            let tensor = Tensor::from_data(data, (device, DType::I32));
+            Param::initialized(burn::module::ParamId::new(), tensor)
+        };
+        let mask = Tensor::from_data([true, false, true], device);
+        Self {
+            short: ints([i32::MAX, 2, -3]),
+            byte: ints([250, 1, 0]),
+            long: ints([1, 2, 3]),
+            mask: Param::initialized(burn::module::ParamId::new(), mask),
+        }
+    }
+
+    fn recorder(&self) -> Recorder<'_, Self> {
+        let inputs = (tensor!(f32["N", 3]),);
+        Recorder::new(self).overload("forward", inputs, |tables: &Self, (x,)| {
+            let masked = tables.short.val().mask_fill(tables.mask.val(), 7);
+            Value::Tuple(vec![
+                (tables.short.val() + 1).into(),
+                (tables.byte.val() + 10).into(),
+                (tables.long.val() - 1).into(),
+                masked.into(),
+                x.into(),
+            ])
+        })
+    }
+}
+
+#[test]
+fn buffers_have_the_integers_that_are_asked_for() {
+    let device = Device::flex();
+    let tables = Tables::new(&device);
+    let recorder = tables.recorder();
+    let recorder = recorder.buffer("short", DType::I32);
+    let model = recorder.buffer("byte", DType::U8).finish().unwrap();
+    let again = Model::from_bytes(&model.to_bytes().unwrap()).unwrap();
+    assert_eq!(again, model);
+    let weights = model.program.weights.iter();
+    let types: Vec<(&str, ElemType)> = weights.map(|one| (&*one.name, one.elem)).collect();
+    assert_eq!(
+        types,
+        [
+            ("short", ElemType::I32),
+            ("byte", ElemType::U8),
+            ("long", ElemType::I64),
+            ("mask", ElemType::Bool)
+        ]
+    );
+    let session = Session::new(&again, &device).unwrap();
+    let x = Tensor::<2>::ones([2, 3], &device);
+    let got = session.run("forward", BTreeMap::from([("x".to_owned(), x)]));
+    let got = got.unwrap().into_iter();
+    let got: Vec<Vec<f64>> = got.map(|(_, tensor)| support::values(tensor).1).collect();
+    // They wrap as their types do.
+    let least = f64::from(i32::MIN);
+    let expected = [
+        [least, 3.0, -2.0],
+        [4.0, 11.0, 10.0],
+        [0.0, 1.0, 2.0],
+        [7.0, 2.0, 7.0],
+    ];
+    assert_eq!(got[..4], expected);
+
+    for (name, dtype, problem) in [
+        (
+            "none",
+            DType::I32,
+            "buffer `none`: the module has no such weight",
+        ),
+        ("mask", DType::I32, "buffer `mask`: bool cannot become i32"),
+        ("byte", DType::F32, "buffer `byte`: i64 cannot become f32"),
+        ("short", DType::U8, "buffer `short`: 2147483647 is no u8"),
+        (
+            "short",
+            DType::U64,
+            "buffer `short`: programs have no elements of the type U64",
+        ),
+    ] {
+        let recorded = tables.recorder().buffer(name, dtype).finish();
+        assert_eq!(recorded.unwrap_err().to_string(), problem);
+    }
 }
 
 /// An edge type that a graph may lack is an input that may be absent.

@@ -4,10 +4,14 @@ use std::collections::BTreeMap;
 
 use burn::{
     module::{Module, Param},
-    tensor::{Device, Tensor, TensorData},
+    tensor::{Device, Int, Tensor, TensorData},
 };
 use kiln_core::EdgeIndex;
-use kiln_ir::{Model, Recorder, edge_index, record::Dict, tensor};
+use kiln_ir::{
+    ElemType, Model, Recorder, edge_index,
+    record::{Dict, FloatInput, IntInput, OneOf, Optional},
+    tensor,
+};
 use kiln_ops::{Reduce, scatter};
 
 use crate::expectation::{Arg, Call, Data, Refusal, write};
@@ -133,6 +137,112 @@ fn call(net: &Hetero, counts: [usize; 2], ends: [&[[usize; 2]]; 2]) -> Call {
 }
 
 const DTYPE: burn::tensor::DType = burn::tensor::DType::F32;
+
+/// Rows summed for each graph of a batch, and the kinds of the graphs by a table of `i32`.
+#[derive(Module, Debug)]
+struct Pool {
+    weight: Param<Tensor<2>>,
+    kinds: Param<Tensor<1, Int>>,
+}
+
+impl Pool {
+    fn forward(
+        &self,
+        x: Tensor<2>,
+        batch: Tensor<1, Int>,
+        num_graphs: usize,
+        (mode, temperature): (&str, Option<Tensor<1>>),
+    ) -> (Tensor<2>, Option<Tensor<1>>, Tensor<1, Int>) {
+        let reduce = if mode == "add" {
+            Reduce::Sum
+        } else {
+            Reduce::Max
+        };
+        let rows = scatter(x.matmul(self.weight.val()), batch, num_graphs, reduce);
+        let rows = match &temperature {
+            Some(temperature) => rows / temperature.clone().unsqueeze(),
+            None => rows,
+        };
+        let inverse = temperature.map(Tensor::recip);
+        (rows, inverse, self.kinds.val() + i32::MAX)
+    }
+
+    fn record(&self) -> Model {
+        let inputs = (
+            tensor!(f32["N", 3]),
+            tensor!(i64["N"]).named("batch"),
+            IntInput::new("num_graphs", "B"),
+            OneOf::new("mode", ["add", "max"]),
+            Optional(FloatInput::new("temperature")),
+        );
+        let forward = |pool: &Self, (x, batch, count, mode, t): (_, _, _, String, _)| {
+            pool.forward(x, batch, count, (&mode, t))
+        };
+        Recorder::new(self)
+            .overload("forward", inputs, forward)
+            .buffer("kinds", burn::tensor::DType::I32)
+            .finish()
+            .unwrap()
+    }
+}
+
+#[test]
+fn modules_with_numbers_and_choices_are_written() {
+    let device = Device::flex();
+    let weight = Tensor::from_data([[1.0, 0.5], [-1.0, 2.0], [0.25, 4.0]], &device);
+    let kinds = Tensor::from_data(
+        TensorData::from([1_i32, -5]),
+        (&device, burn::tensor::DType::I32),
+    );
+    let pool = Pool {
+        weight: Param::from_tensor(weight),
+        kinds: Param::initialized(burn::module::ParamId::new(), kinds),
+    };
+    let calls = [
+        ("add", 4, Some(0.5)),
+        ("max", 3, None),
+        ("max", 3, Some(4.0)),
+    ];
+    let calls = calls.map(|(mode, count, temperature)| {
+        let (x, batch) = (features(3, 2), [1_i64, 2, 1]);
+        let data = TensorData::from_bytes_vec(x.bytes(), x.shape.clone(), DTYPE);
+        let t = temperature.map(|value: f32| Tensor::from_floats([value], &device));
+        let (rows, inverse, _) = pool.forward(
+            Tensor::from_data(data, &device),
+            Tensor::from_ints(batch, &device),
+            count,
+            (mode, t),
+        );
+        let inverse = inverse.map(|tensor| {
+            let values = tensor.into_data().iter::<f32>().collect::<Vec<_>>();
+            Data::float(&[1], &values)
+        });
+        let kinds = Data::of(ElemType::I32, &[2], &[f64::from(i32::MIN), 2_147_483_642.0]);
+        Call {
+            method: if mode == "add" {
+                "forward__0"
+            } else {
+                "forward__1"
+            },
+            args: vec![
+                ("x", x.into()),
+                ("batch", Data::int(&[3], &batch).into()),
+                ("num_graphs", Arg::Int(i64::try_from(count).unwrap())),
+                ("mode", Arg::Text(mode.to_owned())),
+                (
+                    "temperature",
+                    temperature.map_or(Arg::None, |value| Arg::Float(value.into())),
+                ),
+            ],
+            out: Arg::Tuple(vec![
+                float(rows).into(),
+                inverse.map_or(Arg::None, Arg::Tensor),
+                kinds.into(),
+            ]),
+        }
+    });
+    write("pool", &pool.record(), &calls, &[]);
+}
 
 #[test]
 fn modules_with_dictionaries_are_written() {

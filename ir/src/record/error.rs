@@ -135,6 +135,14 @@ pub enum RecordError {
         /// What is wrong with its declaration.
         problem: String,
     },
+    /// A buffer cannot have the type that was asked for.
+    #[error("buffer `{name}`: {problem}")]
+    Buffer {
+        /// Its `state_dict` name.
+        name: String,
+        /// Why not.
+        problem: String,
+    },
     /// Two methods have one name.
     #[error("method `{0}` is declared twice")]
     DuplicateMethod(String),

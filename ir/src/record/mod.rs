@@ -78,6 +78,8 @@ pub struct Recorder<'m, M> {
     kind: String,
     overloads: Vec<Overload<M>>,
     mode: Mode,
+    /// Names and types of integer buffers that have not 64 bits.
+    buffers: Vec<(String, DType)>,
 }
 
 impl<'m, M: BurnModule + ModuleDisplay> Recorder<'m, M> {
@@ -94,6 +96,7 @@ impl<'m, M: BurnModule + ModuleDisplay> Recorder<'m, M> {
             kind,
             overloads: Vec::new(),
             mode: Mode::Training,
+            buffers: Vec::new(),
         }
     }
 
@@ -101,6 +104,14 @@ impl<'m, M: BurnModule + ModuleDisplay> Recorder<'m, M> {
     /// statistics that never change. For modules that do in training what a program cannot say.
     pub fn inference_only(mut self) -> Self {
         self.mode = Mode::Inference;
+        self
+    }
+
+    /// Gives a buffer of integers, by its `state_dict` name, a type other than `i64`: `DType::I32`,
+    /// or `DType::U8`. Otherwise integers of 32 bits in a module are 64 bits wide in programs,
+    /// because they are what Burn has by default where PyTorch has 64.
+    pub fn buffer(mut self, name: impl Into<String>, dtype: DType) -> Self {
+        self.buffers.push((name.into(), dtype));
         self
     }
 
@@ -171,6 +182,16 @@ impl<'m, M: BurnModule + ModuleDisplay> Recorder<'m, M> {
             });
         }
         let mut tree = Tree::new(self.module, &self.kind);
+        for (name, dtype) in &self.buffers {
+            let retyped = match lift::elem(*dtype) {
+                Some(elem) => tree.retype(name, elem),
+                None => Err(format!("programs have no elements of the type {dtype:?}")),
+            };
+            retyped.map_err(|problem| RecordError::Buffer {
+                name: name.clone(),
+                problem,
+            })?;
+        }
         let mut program = Program::default();
         let mut methods = Vec::with_capacity(self.overloads.len());
         for overload in &self.overloads {
@@ -248,8 +269,14 @@ fn record_method<M: BurnModule>(
         let present: Vec<bool> = (0..optional).map(|bit| bits >> bit & 1 == 1).collect();
         let Captured {
             numbers,
-            recordings,
+            mut recordings,
         } = capture.all(&present)?;
+        for recording in &mut recordings {
+            for parameter in recording.params.values_mut() {
+                let elem = tree.elem(parameter.id, parameter.occurrence);
+                parameter.elem = elem.unwrap_or(parameter.elem);
+            }
+        }
         let fresh_count = recordings.first().map_or(0, |r| r.notes.fresh.len());
         let fresh = fresh_symbols(program, &names, fresh_count);
         let declared = symbols.iter().enumerate().map(|(position, &(_, id))| {

@@ -10,7 +10,7 @@ use burn::{
 use super::lift;
 use crate::{
     program::{ElemType, Module, ModuleId, Weight, WeightId, WeightRole},
-    weights::Weights,
+    weights::{WeightData, Weights},
 };
 
 /// Modules and weights of a program under construction.
@@ -94,6 +94,43 @@ impl Tree {
     pub(super) fn param(&self, id: ParamId, occurrence: usize) -> Option<(WeightId, bool)> {
         let weights = self.params.get(&id)?;
         weights.get(occurrence).or_else(|| weights.last()).copied()
+    }
+
+    /// Element type of a parameter in the program.
+    pub(super) fn elem(&self, id: ParamId, occurrence: usize) -> Option<ElemType> {
+        let (weight, _) = self.param(id, occurrence)?;
+        Some(self.weights.get(weight.index())?.elem)
+    }
+
+    /// Gives a weight of integers another type of integers; the error says why it cannot have it.
+    pub(super) fn retype(&mut self, name: &str, elem: ElemType) -> Result<(), String> {
+        let position = self.weights.iter().position(|weight| weight.name == name);
+        let position = position.ok_or_else(|| "the module has no such weight".to_owned())?;
+        let stored = match self.weights[position].tied {
+            Some(first) => first.index(),
+            None => position,
+        };
+        let weight = &self.weights[stored];
+        if !elem.is_int() || !weight.elem.is_int() {
+            return Err(format!("{} cannot become {elem}", weight.elem));
+        }
+        let (name, shape) = (weight.name.clone(), weight.shape.clone());
+        let mut bytes = Vec::new();
+        for value in self.values.get(&name).map_or_else(Vec::new, integers) {
+            if !elem.has_integer(value) {
+                return Err(format!("{value} is no {elem}"));
+            }
+            let width = usize::try_from(elem.size_bytes()).unwrap_or_default();
+            bytes.extend_from_slice(&value.to_le_bytes()[..width]);
+        }
+        let inserted = self.values.insert(name, elem, shape, bytes);
+        inserted.map_err(|error| error.to_string())?;
+        for (at, weight) in self.weights.iter_mut().enumerate() {
+            if at == stored || weight.tied.is_some_and(|first| first.index() == stored) {
+                weight.elem = elem;
+            }
+        }
+        Ok(())
     }
 
     /// Stores a parameter in the layout that the module has.
@@ -215,6 +252,19 @@ fn encode(data: &TensorData, elem: ElemType) -> Vec<u8> {
         ElemType::F64 => data.iter::<f64>().flat_map(f64::to_le_bytes).collect(),
         ElemType::F16 | ElemType::BF16 => data.bytes().to_vec(),
     }
+}
+
+/// The values of a weight of integers.
+fn integers(data: WeightData<'_>) -> Vec<i64> {
+    let width = usize::try_from(data.elem.size_bytes()).unwrap_or(1);
+    let signed = data.elem != ElemType::U8;
+    let value = |bytes: &[u8]| {
+        let is_negative = signed && bytes.last().is_some_and(|byte| *byte >= 0x80);
+        let mut whole = [if is_negative { 0xff } else { 0 }; 8];
+        whole[..bytes.len()].copy_from_slice(bytes);
+        i64::from_le_bytes(whole)
+    };
+    data.bytes.chunks_exact(width).map(value).collect()
 }
 
 /// Swaps the axes of a matrix; the values of a tied one are elsewhere.
