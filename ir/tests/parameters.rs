@@ -9,7 +9,7 @@ use burn::{
 use kiln_core::{AnyTensor, EdgeIndex, Value};
 use kiln_ir::{
     Argument, Literal, Model, Recorder, Session, Type, edge_index, parse, print,
-    record::{FloatInput, IntInput, List, OneOf, Optional},
+    record::{Dict, FloatInput, IntInput, List, OneOf, Optional},
     tensor,
 };
 use kiln_ops::{Reduce, scatter};
@@ -256,6 +256,44 @@ fn results_are_optional_where_a_case_has_none() {
             assert_close(&name, again, expected, 1e-6);
         }
     }
+}
+
+/// With one at a time, the number of cases grows by one with each input that may be absent.
+#[test]
+fn fewer_combinations_of_optional_inputs_are_recorded() {
+    let device = Device::flex();
+    let inputs = |count: usize| {
+        let entry = |at: usize| (format!("type_{at}"), Optional(tensor!(f32["N", 2])));
+        (tensor!(f32["N", 2]), Dict::new((0..count).map(entry)))
+    };
+    let recorder = |count: usize| {
+        Recorder::new(&Plain).overload("forward", inputs(count), |_: &Plain, (x, xs)| {
+            xs.into_values().flatten().fold(x, |sum, x| sum + x)
+        })
+    };
+    let error = recorder(12).finish().unwrap_err().to_string();
+    assert!(
+        error.contains("12 optional inputs have more than 256"),
+        "{error}"
+    );
+    let model = recorder(12).most_options(1).finish().unwrap();
+    assert_eq!(model.program.method("forward").unwrap().cases.len(), 13);
+    let pairs = recorder(3).most_options(2).finish().unwrap();
+    assert_eq!(pairs.program.method("forward").unwrap().cases.len(), 7);
+
+    let session = Session::new(&model, &device).unwrap();
+    let x = || Tensor::<2>::ones([2, 2], &device);
+    let mut given = BTreeMap::from([("x".to_owned(), x()), ("x_dict.type_7".to_owned(), x())]);
+    let got = session.run("forward", given.clone()).unwrap().remove(0).1;
+    assert_eq!(values(got).1, [2.0; 4]);
+    given.insert("x_dict.type_3".to_owned(), x());
+    let error = session.run("forward", given).unwrap_err().to_string();
+    assert!(
+        error.ends_with(
+            "was not recorded with just x_dict.type_3, x_dict.type_7 of its optional inputs"
+        ),
+        "{error}"
+    );
 }
 
 /// Parts of results that differ in more than that they are absent are refused.

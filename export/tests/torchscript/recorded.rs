@@ -277,3 +277,46 @@ fn modules_with_dictionaries_are_written() {
     });
     write("hetero", &net.record(), &calls, &refused);
 }
+
+/// Options that come one at a time: the code tests no further ones once there is one.
+#[test]
+fn modules_with_many_options_are_written() {
+    #[derive(Module, Debug)]
+    struct Sum;
+
+    let entry = |at: usize| (format!("type_{at}"), Optional(tensor!(f32["N", 3])));
+    let inputs = (tensor!(f32["N", 3]), Dict::new((0..10).map(entry)));
+    let model = Recorder::new(&Sum)
+        .overload("forward", inputs, |_: &Sum, (x, xs)| {
+            xs.into_values().flatten().fold(x * 2.0, |sum, x| sum + x)
+        })
+        .most_options(1)
+        .finish()
+        .unwrap();
+    let ones = |value: f32| Data::float(&[2, 3], &[value; 6]);
+    let given = |keys: &[&str]| {
+        let keys = keys
+            .iter()
+            .map(|key| ((*key).to_owned(), Arg::from(ones(1.0))));
+        vec![
+            ("x", ones(1.0).into()),
+            ("x_dict", Arg::Dict(keys.collect())),
+        ]
+    };
+    let call = |keys: &[&str], sum: f32| Call {
+        method: "forward",
+        args: given(keys),
+        out: ones(sum).into(),
+    };
+    let calls = [
+        call(&[], 2.0),
+        call(&["type_0"], 3.0),
+        call(&["type_9"], 3.0),
+    ];
+    let refused = Refusal {
+        method: "forward",
+        args: given(&["type_2", "type_7"]),
+        error: "forward was not exported for this choice of",
+    };
+    write("options", &model, &calls, &[refused]);
+}

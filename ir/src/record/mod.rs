@@ -80,7 +80,12 @@ pub struct Recorder<'m, M> {
     mode: Mode,
     /// Names and types of integer buffers that have not 64 bits.
     buffers: Vec<(String, DType)>,
+    /// Most optional inputs that come together.
+    most_options: usize,
 }
+
+/// Most cases of a method.
+const MAX_CASES: usize = 256;
 
 impl<'m, M: BurnModule + ModuleDisplay> Recorder<'m, M> {
     /// A recorder for a module in its present state.
@@ -97,6 +102,7 @@ impl<'m, M: BurnModule + ModuleDisplay> Recorder<'m, M> {
             overloads: Vec::new(),
             mode: Mode::Training,
             buffers: Vec::new(),
+            most_options: usize::MAX,
         }
     }
 
@@ -112,6 +118,15 @@ impl<'m, M: BurnModule + ModuleDisplay> Recorder<'m, M> {
     /// because they are what Burn has by default where PyTorch has 64.
     pub fn buffer(mut self, name: impl Into<String>, dtype: DType) -> Self {
         self.buffers.push((name.into(), dtype));
+        self
+    }
+
+    /// Records methods with at most so many of their optional inputs at once. Otherwise every
+    /// combination of them is a case, which doubles time and size with each input; with at most
+    /// one, there is one more case for each. What is not recorded is refused by sessions and
+    /// archives.
+    pub fn most_options(mut self, count: usize) -> Self {
+        self.most_options = count;
         self
     }
 
@@ -198,7 +213,7 @@ impl<'m, M: BurnModule + ModuleDisplay> Recorder<'m, M> {
             let method = record_method(
                 self.module,
                 training.as_ref(),
-                overload,
+                (overload, self.most_options),
                 &mut program,
                 &mut tree,
             )?;
@@ -218,7 +233,7 @@ impl<'m, M: BurnModule + ModuleDisplay> Recorder<'m, M> {
 fn record_method<M: BurnModule>(
     module: &M,
     training: Option<&Training>,
-    overload: &Overload<M>,
+    (overload, most_options): (&Overload<M>, usize),
     program: &mut Program,
     tree: &mut Tree,
 ) -> Result<Method, RecordError> {
@@ -249,11 +264,12 @@ fn record_method<M: BurnModule>(
     };
     let leaves = method.leaves();
     let optional = leaves.iter().filter(|leaf| leaf.optional).count();
-    if optional > 8 {
-        return Err(problem(format!(
-            "{optional} optional inputs are too many, at most 8"
-        )));
-    }
+    let combinations = combinations(optional, most_options).ok_or_else(|| {
+        problem(format!(
+            "{optional} optional inputs have more than {MAX_CASES} combinations; fewer are recorded \
+             with `Recorder::most_options`"
+        ))
+    })?;
     let names: Vec<&str> = symbols.iter().map(|(name, _)| name.as_str()).collect();
     let capture = Capture {
         module,
@@ -265,8 +281,7 @@ fn record_method<M: BurnModule>(
 
     let mut cases = Vec::new();
     let mut results = Vec::new();
-    for bits in 0..1_usize << optional {
-        let present: Vec<bool> = (0..optional).map(|bit| bits >> bit & 1 == 1).collect();
+    for present in combinations {
         let Captured {
             numbers,
             mut recordings,
@@ -352,6 +367,29 @@ fn record_method<M: BurnModule>(
         defaults,
         ..method
     })
+}
+
+/// Which of so many inputs are present, for each combination of at most so many: the first input
+/// changes fastest. `None` if there are too many combinations.
+fn combinations(inputs: usize, most: usize) -> Option<Vec<Vec<bool>>> {
+    let mut all = vec![Vec::new()];
+    for _ in 0..inputs {
+        let with = |flag: bool| {
+            move |before: &Vec<bool>| {
+                let mut flags = before.clone();
+                flags.push(flag);
+                flags
+            }
+        };
+        let mut more: Vec<Vec<bool>> = all.iter().map(with(false)).collect();
+        more.extend(all.iter().map(with(true)));
+        more.retain(|flags| flags.iter().filter(|flag| **flag).count() <= most);
+        if more.len() > MAX_CASES {
+            return None;
+        }
+        all = more;
+    }
+    Some(all)
 }
 
 /// What is captured of a method.

@@ -168,6 +168,12 @@ impl<'a> Writer<'a, '_> {
         mut items: VecDeque<Item<'a>>,
         mut found: Found,
     ) -> Result<(), Error> {
+        // No case goes on from here: the tests of the other arguments would all end so.
+        let mut cases = task.method.cases.iter();
+        if !cases.any(|case| case.present.starts_with(&found.present)) {
+            refuse(scope, task);
+            return Ok(());
+        }
         while let Some(item) = items.pop_front() {
             let Item {
                 name,
@@ -485,8 +491,7 @@ impl<'a> Writer<'a, '_> {
             .iter()
             .find(|case| case.present == found.present)
         else {
-            scope.line(&raise(&unknown_case(task.method)));
-            scope.line(&format!("{} = uninitialized({})", task.out, task.result));
+            refuse(scope, task);
             return Ok(());
         };
         let (Some(function), Some(written)) = (
@@ -547,6 +552,12 @@ impl<'a> Writer<'a, '_> {
         let call = written.interface.call(&module, &arguments);
         assign(scope, task, case, function.outputs.len(), &call)
     }
+}
+
+/// Raises an error for optional arguments that no case takes.
+fn refuse(scope: &mut Scope<'_>, task: &Task<'_>) {
+    scope.line(&raise(&unknown_case(task.method)));
+    scope.line(&format!("{} = uninitialized({})", task.out, task.result));
 }
 
 /// An argument that is one integer or a pair; nothing for others.
