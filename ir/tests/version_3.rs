@@ -46,7 +46,7 @@ fn models_are_written_as_they_were() {
 #[test]
 fn models_with_later_operations_are_written_as_they_were() {
     for name in [
-        "dicts", "floats", "integers", "order", "repeat", "scatter", "tied",
+        "dicts", "floats", "integers", "order", "repeat", "scan", "scatter", "tied",
     ] {
         let text = files().join("../exec").join(name).with_extension("kir");
         let model = model(&fs::read_to_string(text).unwrap());

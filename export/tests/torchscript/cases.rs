@@ -134,7 +134,7 @@ fn structure(ty: &Type, tensors: &mut dyn Iterator<Item = Data>) -> Arg {
 
 #[test]
 fn cases_of_the_executor_are_written() {
-    for name in ["dicts", "floats", "integers", "tied"] {
+    for name in ["dicts", "floats", "integers", "scan", "tied"] {
         let (builder, calls) = case(name);
         assert!(!calls.is_empty(), "{name}");
         write(name, &builder.model(), &calls, &[]);

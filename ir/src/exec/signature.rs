@@ -64,7 +64,7 @@ impl Signature {
                 function: case.function,
                 binding: program.binding(ModuleId(0), position, number)?.clone(),
                 schedule: Schedule::whole(function),
-                indices: indices::inputs(function),
+                indices: indices::inputs(program, function),
             })
         };
         Self {

@@ -13,7 +13,7 @@ use crate::program::{FunctionId, ModuleId, SymbolId, ValueId, WeightId};
 pub(super) type Requirements = Vec<String>;
 
 /// What readers of version 3 did not know from the beginning, other than operations and attributes.
-pub(super) const FEATURES: &[&str] = &["type.dict", "type.i32", "type.u8", TIED];
+pub(super) const FEATURES: &[&str] = &["scan", "type.dict", "type.i32", "type.u8", TIED];
 
 /// The requirement of programs behind which [`Ties`] stand.
 pub(super) const TIED: &str = "weight.tied";
@@ -136,6 +136,17 @@ pub(super) enum Operation {
     Symbol(SymbolId),
     /// Its name, and names and values of the attributes that are not at their defaults.
     Named(Text, Vec<(Text, Attribute)>),
+    Scan(Scan),
+}
+
+/// A loop over a function.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Scan {
+    pub(super) body: FunctionId,
+    pub(super) times: SizeNumber,
+    pub(super) carried: u32,
+    pub(super) scanned: u32,
+    pub(super) reverse: bool,
 }
 
 /// The value of an attribute.

@@ -22,6 +22,7 @@ struct Scope<'a> {
     needs: BTreeSet<SymbolId>,
     data: BTreeSet<SymbolId>,
     nodes: u64,
+    is_random: bool,
 }
 
 impl Check<'_> {
@@ -61,7 +62,7 @@ impl Check<'_> {
         }
         for (position, node) in function.nodes.iter().enumerate() {
             let place = Place::Node(id, position);
-            self.node(place, function, node);
+            self.node(place, function, node, callees);
             self.flow(place, function, node, callees, &mut scope);
             if self.is_full() {
                 break;
@@ -71,6 +72,7 @@ impl Check<'_> {
             needs: scope.needs.into_iter().collect(),
             data: scope.data.into_iter().collect(),
             nodes: scope.nodes,
+            is_random: scope.is_random,
         }
     }
 
@@ -124,11 +126,12 @@ impl Check<'_> {
         self.found.len() == before
     }
 
-    /// Invariants 13 to 19 of one node.
-    fn node(&mut self, place: Place, function: &Function, node: &Node) {
+    /// Invariants 13 to 19, and 25, of one node.
+    fn node(&mut self, place: Place, function: &Function, node: &Node, callees: &[Symbols]) {
         let problems = match &node.op {
             Op::Call(callee) => self.call(function, node, *callee),
             Op::Symbol(symbol) => self.symbol_value(function, node, *symbol),
+            Op::Scan(scan) => self.scan(function, node, scan, callees),
             _ => self.operation(function, node),
         };
         for (invariant, kind) in problems {
@@ -312,10 +315,13 @@ impl Check<'_> {
                 .iter()
                 .map(|output| function.values.get(output.index()))
         };
+        scope.is_random |= node.op.is_random();
+        let callee = node.op.callee().and_then(|id| callees.get(id.index()));
         let fresh = match &node.op {
-            Op::Call(callee) => match callees.get(callee.index()) {
+            Op::Call(_) | Op::Scan(_) => match callee {
                 Some(symbols) => {
                     scope.nodes = scope.nodes.saturating_add(symbols.nodes);
+                    scope.is_random |= symbols.is_random;
                     scope.need(symbols.needs.iter().copied());
                     symbols.data.clone()
                 }

@@ -1,8 +1,8 @@
 //! The validator: turns a [`Program`], which may be anything, into a [`Valid`] one.
 //!
 //! Executor, passes and writers demand [`Valid`] and rely on these invariants. Names and ids (1-11)
-//! are checked first; only where they hold are types (12-19), symbols (20-21) and methods (22-24)
-//! looked at. Diagnostics are collected. Validation never panics, and its time and memory are
+//! are checked first; only where they hold are types (12-19), symbols (20-21), methods (22-24) and
+//! loops (25) looked at. Diagnostics are collected. Validation never panics, and its time and memory are
 //! bounded by the size of the program.
 //!
 //! **Names and ids**
@@ -51,7 +51,7 @@
 //!     dimension, or each of its symbols is an integer input, a dimension of an earlier value, or
 //!     the only unknown of one.
 //! 21. The length of a `nonzero` is a symbol that nothing in the function used before. The same
-//!     holds for such symbols of a callee.
+//!     holds for such symbols of a callee, also of the body of a loop.
 //!
 //! **Methods**
 //!
@@ -62,6 +62,12 @@
 //! 24. The inputs of a method give each symbol that its function or a callee needs a value: as a
 //!     dimension, as a `size`, as the only unknown of a dimension, or by default. Defaults are
 //!     pairs of distinct symbols, one for a symbol.
+//!
+//! **Loops**
+//!
+//! 25. Operands and results of a `scan` are those of its body, as [`Scan`](crate::op::Scan) says: of
+//!     carried and captured values the types are the same, sequences and stacked results have the
+//!     steps as their first axis, and no other size of a result depends on data of one step.
 
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
@@ -71,6 +77,7 @@ mod function;
 mod infer;
 mod method;
 mod names;
+mod scan;
 #[cfg(test)]
 mod tests;
 
@@ -106,7 +113,7 @@ pub const MAX_RANK: usize = 8;
 pub const MAX_INLINED_NODES: u64 = 1 << 24;
 
 /// Number of invariants in the list above.
-pub const INVARIANTS: u8 = 24;
+pub const INVARIANTS: u8 = 25;
 
 /// A program for which all [invariants](mod@crate::validate) hold.
 ///
@@ -131,6 +138,8 @@ struct Symbols {
     data: Vec<SymbolId>,
     /// Nodes and operands once inlined.
     nodes: u64,
+    /// Whether results may be others each time while the model is trained.
+    is_random: bool,
 }
 
 impl Valid {
@@ -158,6 +167,21 @@ impl Valid {
     pub fn inlined_nodes(&self) -> u64 {
         let nodes = self.symbols.iter().map(|symbols| symbols.nodes);
         nodes.fold(0, u64::saturating_add)
+    }
+
+    /// Whether equal operations of the program on equal operands have equal results.
+    pub fn is_pure(&self, op: &Op) -> bool {
+        match op {
+            Op::Scan(scan) => self.binds(scan.body).is_empty() && !self.is_random(op),
+            op => op.is_pure(),
+        }
+    }
+
+    /// Whether the results of an operation of the program may be others each time while the model
+    /// is trained.
+    pub fn is_random(&self, op: &Op) -> bool {
+        let callee = op.callee().and_then(|id| self.symbols.get(id.index()));
+        op.is_random() || callee.is_some_and(|callee| callee.is_random)
     }
 
     /// Data-dependent symbols that running a function binds, in ascending order.
