@@ -16,6 +16,7 @@ mod prepared;
 mod properties;
 mod record;
 mod round_trip;
+mod scan;
 mod support;
 mod version_1;
 mod version_2;

@@ -53,6 +53,19 @@ pub mod marker {
     pub const SCOPE_OUTPUT: &str = "kiln::scope_output";
     /// A scope closes. Scalar: number of the scope.
     pub const SCOPE_END: &str = "kiln::scope_end";
+    /// A loop begins. Scalars: number of steps, and 1 if it goes through rows from the last to the
+    /// first. What follows up to its end is one step.
+    pub const SCAN_BEGIN: &str = "kiln::scan_begin";
+    /// What a step gets from the step before: the first value outside, its name inside.
+    pub const SCAN_CARRY: &str = "kiln::scan_carry";
+    /// A row of a sequence: `[T, ..]` outside, `[..]` inside.
+    pub const SCAN_ROW: &str = "kiln::scan_row";
+    /// What a step leaves for the next: the name inside, and that of the last one outside.
+    pub const SCAN_NEXT: &str = "kiln::scan_next";
+    /// A row that a step leaves: `[..]` inside, all rows `[T, ..]` outside.
+    pub const SCAN_STACK: &str = "kiln::scan_stack";
+    /// A loop ends.
+    pub const SCAN_END: &str = "kiln::scan_end";
 }
 
 /// What a scope is, as the recording sees it.
@@ -240,7 +253,7 @@ fn open<M: Module>(module: &M, kind: &'static str, method: &'static str, is_reco
             tied: Vec::new(),
         });
         recording.notes.open.push(number);
-        mark(&recording.client, marker::SCOPE_BEGIN, number);
+        mark(&recording.client, marker::SCOPE_BEGIN, vec![scalar(number)]);
         number
     });
     Scope {
@@ -298,9 +311,57 @@ impl Scope {
         });
         with(|recording| {
             recording.notes.open.pop();
-            mark(&recording.client, marker::SCOPE_END, number);
+            mark(&recording.client, marker::SCOPE_END, vec![scalar(number)]);
         });
         value
+    }
+}
+
+/// Begins a loop of a recording, of which one step is recorded.
+///
+/// # Panics
+/// Outside a recording.
+pub(crate) fn scan(times: usize, reverse: bool) -> Scan {
+    with(|recording| {
+        let scalars = vec![scalar(times), scalar(usize::from(reverse))];
+        mark(&recording.client, marker::SCAN_BEGIN, scalars);
+    });
+    Scan { times }
+}
+
+/// A loop of a recording.
+#[must_use = "a loop ends with `exit`"]
+pub(crate) struct Scan {
+    times: usize,
+}
+
+impl Scan {
+    /// What a step gets from the one before; outside it is the first value.
+    pub(crate) fn carry(&self, tensor: AnyTensor) -> AnyTensor {
+        with(|recording| alias(recording, marker::SCAN_CARRY, tensor, vec![]))
+    }
+
+    /// The row of a step.
+    pub(crate) fn row(&self, tensor: AnyTensor) -> AnyTensor {
+        let dims: Vec<usize> = tensor.shape().iter().skip(1).copied().collect();
+        with(|recording| renamed(recording, marker::SCAN_ROW, tensor, dims, vec![]))
+    }
+
+    /// What a step leaves for the next; outside it is what the last step left.
+    pub(crate) fn next(&self, tensor: AnyTensor) -> AnyTensor {
+        with(|recording| alias(recording, marker::SCAN_NEXT, tensor, vec![]))
+    }
+
+    /// The rows of all steps.
+    pub(crate) fn stack(&self, tensor: AnyTensor) -> AnyTensor {
+        let mut dims = vec![self.times];
+        dims.extend(tensor.shape().iter());
+        with(|recording| renamed(recording, marker::SCAN_STACK, tensor, dims, vec![]))
+    }
+
+    /// Ends the loop.
+    pub(crate) fn exit(self) {
+        with(|recording| mark(&recording.client, marker::SCAN_END, vec![]));
     }
 }
 
@@ -379,8 +440,7 @@ fn define(
 }
 
 /// Notes a marker without tensors.
-fn mark(client: &CaptureClient, id: &str, number: usize) {
-    let scalars = vec![scalar(number)];
+fn mark(client: &CaptureClient, id: &str, scalars: Vec<ScalarIr>) {
     let desc = CustomOpIr {
         id: id.to_owned(),
         inputs: vec![],
@@ -392,11 +452,23 @@ fn mark(client: &CaptureClient, id: &str, number: usize) {
 
 /// Notes a marker that gives a tensor another name.
 fn alias(recording: &Recording, id: &str, tensor: AnyTensor, scalars: Vec<ScalarIr>) -> AnyTensor {
+    let dims = tensor.shape().iter().copied().collect();
+    renamed(recording, id, tensor, dims, scalars)
+}
+
+/// As [`alias`], with another shape.
+fn renamed(
+    recording: &Recording,
+    id: &str,
+    tensor: AnyTensor,
+    dims: Vec<usize>,
+    scalars: Vec<ScalarIr>,
+) -> AnyTensor {
     let kind = tensor.kind();
     let ir = unwrap(tensor).into_ir();
     let out = TensorIr::uninit(
         recording.client.create_empty_handle(),
-        ir.shape.clone(),
+        Shape::from(dims),
         ir.dtype,
     );
     let tensor = define(&recording.client, id, &[ir], out, scalars);

@@ -16,7 +16,11 @@ use kiln_ops::{
 };
 
 use super::{
-    ExecError, Kind, Operand, VALIDATED, eval::Eval, plan::Reach, repeat, scatter, site::Site,
+    ExecError, Kind, Operand, VALIDATED,
+    eval::Eval,
+    plan::Reach,
+    repeat, scatter,
+    site::Site,
     width::{Bounds, float_dtype},
 };
 use crate::{

@@ -55,7 +55,13 @@ impl Parts {
         let body = program.functions.get(scan.body.index())?;
         let changes = |position| scan.operand(position) != ScanOperand::Captured;
         // Nothing of a step is noted without the run around it.
-        let walk = Walk::new(program, body, &changes, BoundsPolicy::Trust, Executed::Reached);
+        let walk = Walk::new(
+            program,
+            body,
+            &changes,
+            BoundsPolicy::Trust,
+            Executed::Reached,
+        );
         Some(Self::new(body, walk.reach, walk.reached))
     }
 
@@ -85,7 +91,11 @@ impl Parts {
 /// that are others in each.
 pub(super) fn loops(program: &Valid) -> HashMap<(FunctionId, usize), Parts> {
     let mut loops = HashMap::new();
-    for node in program.functions.iter().flat_map(|function| &function.nodes) {
+    for node in program
+        .functions
+        .iter()
+        .flat_map(|function| &function.nodes)
+    {
         if let Op::Scan(scan) = &node.op {
             let key = (scan.body, varying(scan));
             if !loops.contains_key(&key) {

@@ -135,8 +135,11 @@ impl Steps<'_> {
             let carried = core::mem::take(&mut self.carried);
             let count = carried.len();
             let rows = self.scanned.iter().map(|operand| slice(operand, row));
-            for (position, (id, tensor)) in
-                body.inputs.iter().zip(carried.into_iter().chain(rows)).enumerate()
+            for (position, (id, tensor)) in body
+                .inputs
+                .iter()
+                .zip(carried.into_iter().chain(rows))
+                .enumerate()
             {
                 // The first ones are counted outside.
                 if position < count && step > 0 {
