@@ -11,8 +11,8 @@ use kiln_core::{AnyTensor, Kind, Leaves};
 
 use crate::scope;
 
-/// Tensors with a row for each step of a loop, `[T, ..]`: a tensor of 2 to 5 axes, a tuple of such, or
-/// nothing.
+/// Tensors with a row for each step of a loop, `[T, ..]`: a tensor of 2 to 5 axes, a tuple of such,
+/// or nothing.
 pub trait Sequences {
     /// What a step gets: the same with an axis less.
     type Row;
@@ -24,8 +24,8 @@ pub trait Sequences {
     fn row(tensors: &mut dyn Iterator<Item = AnyTensor>) -> Self::Row;
 }
 
-/// What each step of a loop leaves, and what the rows of all steps are together: for a tensor of 1 to
-/// 4 axes, one with an axis more; for a tuple, a tuple; for nothing, nothing.
+/// What each step of a loop leaves, and what the rows of all steps are together: for a tensor of 1
+/// to 4 axes, one with an axis more; for a tuple, a tuple; for nothing, nothing.
 pub trait Rows {
     /// All rows, `[T, ..]`.
     type Stacked;
@@ -40,13 +40,13 @@ pub trait Rows {
     fn stacked(tensors: &mut dyn Iterator<Item = AnyTensor>) -> Self::Stacked;
 }
 
-/// Runs a step for each row of sequences: it gets what the step before left, and its row, and leaves
-/// what the next step gets, and a row of the result.
+/// Runs a step for each row of sequences: it gets what the step before left, and its row, and
+/// leaves what the next step gets, and a row of the result.
 ///
-/// Returns what the last step left (`first` if there is none) and the rows of all steps. A recording
-/// holds a loop with one body, so that the number of steps may be another each time; it calls `step`
-/// once. Otherwise `step` is called for each row, or once for rows of zeros if there are none and the
-/// result has rows, since nothing else shows how long these are.
+/// Returns what the last step left (`first` if there is none) and the rows of all steps. A
+/// recording holds a loop with one body, so that the number of steps may be another each time; it
+/// calls `step` once. Otherwise `step` is called for each row. If there are no rows and the result
+/// has some, it is called once with rows of zeros, since nothing else shows how long these are.
 ///
 /// # Panics
 /// If a sequence has not `times` rows.
@@ -60,7 +60,7 @@ pub trait Rows {
 /// let zero = Tensor::<1>::zeros([1], &x.device());
 /// let (sum, before) = scan(3, zero, x, |sum, row: Tensor<1>| (sum.clone() + row, sum));
 /// assert_eq!(sum.into_scalar::<f32>(), 7.0);
-/// assert_eq!(before.into_data().to_vec::<f32>().unwrap(), [0.0, 1.0, 3.0]);
+/// assert_eq!(before.into_data().try_to_vec::<f32>().unwrap(), [0.0, 1.0, 3.0]);
 /// ```
 pub fn scan<C: Leaves + Clone, X: Sequences, Y: Rows>(
     times: usize,
@@ -101,7 +101,7 @@ fn run<C: Leaves + Clone, X: Sequences, Y: Rows>(
     let mut tensors = Vec::new();
     sequences.push(&mut tensors);
     for tensor in &tensors {
-        let shape = tensor.shape();
+        let shape: Vec<usize> = tensor.shape().iter().copied().collect();
         assert!(
             shape[0] == times,
             "expected {times} rows, one for each step of a loop, got shape {shape:?}"
@@ -127,9 +127,9 @@ fn run<C: Leaves + Clone, X: Sequences, Y: Rows>(
     }
     let mut joined = Vec::with_capacity(Y::TENSORS);
     if times == 0 && Y::TENSORS > 0 {
-        let mut rows = tensors.into_iter().map(zero_row);
+        let mut rows = tensors.iter().map(zero_row);
         let (_, rows) = step(value.clone(), X::row(&mut rows));
-        joined.extend(leaves(rows).into_iter().map(no_rows));
+        joined.extend(leaves(rows).iter().map(no_rows));
     }
     for mut rows in stacked.into_iter().filter(|_| times > 0) {
         if reverse {
@@ -147,17 +147,25 @@ fn record<C: Leaves + Clone, X: Sequences, Y: Rows>(
     reverse: bool,
     mut step: impl FnMut(C, X::Row) -> (C, Y),
 ) -> (C, Y::Stacked) {
-    let scan = scope::scan(times, reverse);
-    let value = first.map_leaves("", &mut |_, tensor| scan.carry(tensor));
-    let mut rows = tensors.into_iter().map(|tensor| scan.row(tensor));
-    let row = X::row(&mut rows);
-    let (value, rows) = step(value, row);
-    let value = value.map_leaves("", &mut |_, tensor| scan.next(tensor));
-    let stacked: Vec<AnyTensor> = leaves(rows)
-        .into_iter()
-        .map(|row| scan.stack(row))
-        .collect();
-    scan.exit();
+    scope::scan_begin(times, reverse);
+    let [mut got, mut left] = [0; 2];
+    let value = first.map_leaves("", &mut |_, tensor| {
+        got += 1;
+        scope::scan_carry(tensor)
+    });
+    let mut rows = tensors.into_iter().map(scope::scan_row);
+    let (value, rows) = step(value, X::row(&mut rows));
+    let value = value.map_leaves("", &mut |_, tensor| {
+        left += 1;
+        scope::scan_next(tensor)
+    });
+    assert!(
+        got == left,
+        "a step of a loop gets {got} tensors and leaves {left} for the next"
+    );
+    let stack = |row| scope::scan_stack(times, row);
+    let stacked: Vec<AnyTensor> = leaves(rows).into_iter().map(stack).collect();
+    scope::scan_end();
     (value, Y::stacked(&mut stacked.into_iter()))
 }
 
@@ -195,15 +203,15 @@ fn reshape(tensor: AnyTensor, kind: Kind, shape: Shape) -> AnyTensor {
 }
 
 /// A row of zeros like those that a tensor without rows would have.
-fn zero_row(tensor: AnyTensor) -> AnyTensor {
-    zeros(&tensor, row_shape(&tensor.shape()))
+fn zero_row(tensor: &AnyTensor) -> AnyTensor {
+    zeros(tensor, row_shape(&tensor.shape()))
 }
 
 /// No rows like a row.
-fn no_rows(row: AnyTensor) -> AnyTensor {
+fn no_rows(row: &AnyTensor) -> AnyTensor {
     let mut dims = vec![0];
     dims.extend(row.shape().iter());
-    zeros(&row, Shape::from(dims))
+    zeros(row, Shape::from(dims))
 }
 
 fn zeros(like: &AnyTensor, shape: Shape) -> AnyTensor {

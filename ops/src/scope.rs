@@ -317,52 +317,41 @@ impl Scope {
     }
 }
 
-/// Begins a loop of a recording, of which one step is recorded.
-///
-/// # Panics
-/// Outside a recording.
-pub(crate) fn scan(times: usize, reverse: bool) -> Scan {
+/// Begins a loop of a recording, of which one step is recorded. It and what follows panic outside a
+/// recording.
+pub(crate) fn scan_begin(times: usize, reverse: bool) {
     with(|recording| {
         let scalars = vec![scalar(times), scalar(usize::from(reverse))];
         mark(&recording.client, marker::SCAN_BEGIN, scalars);
     });
-    Scan { times }
 }
 
-/// A loop of a recording.
-#[must_use = "a loop ends with `exit`"]
-pub(crate) struct Scan {
-    times: usize,
+/// What a step of a loop gets from the one before; outside it is the first value.
+pub(crate) fn scan_carry(tensor: AnyTensor) -> AnyTensor {
+    with(|recording| alias(recording, marker::SCAN_CARRY, tensor, vec![]))
 }
 
-impl Scan {
-    /// What a step gets from the one before; outside it is the first value.
-    pub(crate) fn carry(&self, tensor: AnyTensor) -> AnyTensor {
-        with(|recording| alias(recording, marker::SCAN_CARRY, tensor, vec![]))
-    }
+/// The row of a step.
+pub(crate) fn scan_row(tensor: AnyTensor) -> AnyTensor {
+    let dims: Vec<usize> = tensor.shape().iter().skip(1).copied().collect();
+    with(|recording| renamed(recording, marker::SCAN_ROW, tensor, dims, vec![]))
+}
 
-    /// The row of a step.
-    pub(crate) fn row(&self, tensor: AnyTensor) -> AnyTensor {
-        let dims: Vec<usize> = tensor.shape().iter().skip(1).copied().collect();
-        with(|recording| renamed(recording, marker::SCAN_ROW, tensor, dims, vec![]))
-    }
+/// What a step leaves for the next; outside it is what the last step left.
+pub(crate) fn scan_next(tensor: AnyTensor) -> AnyTensor {
+    with(|recording| alias(recording, marker::SCAN_NEXT, tensor, vec![]))
+}
 
-    /// What a step leaves for the next; outside it is what the last step left.
-    pub(crate) fn next(&self, tensor: AnyTensor) -> AnyTensor {
-        with(|recording| alias(recording, marker::SCAN_NEXT, tensor, vec![]))
-    }
+/// The rows of all steps.
+pub(crate) fn scan_stack(times: usize, tensor: AnyTensor) -> AnyTensor {
+    let mut dims = vec![times];
+    dims.extend(tensor.shape().iter());
+    with(|recording| renamed(recording, marker::SCAN_STACK, tensor, dims, vec![]))
+}
 
-    /// The rows of all steps.
-    pub(crate) fn stack(&self, tensor: AnyTensor) -> AnyTensor {
-        let mut dims = vec![self.times];
-        dims.extend(tensor.shape().iter());
-        with(|recording| renamed(recording, marker::SCAN_STACK, tensor, dims, vec![]))
-    }
-
-    /// Ends the loop.
-    pub(crate) fn exit(self) {
-        with(|recording| mark(&recording.client, marker::SCAN_END, vec![]));
-    }
+/// Ends a loop.
+pub(crate) fn scan_end() {
+    with(|recording| mark(&recording.client, marker::SCAN_END, vec![]));
 }
 
 /// Collects the ids of a module's parameters with their paths.

@@ -146,8 +146,8 @@ pub(crate) fn write(name: &str, model: &Model, calls: &[Call], refused: &[Refusa
     write_all(name, model, calls, refused, &Value::Null);
 }
 
-/// The same of a model that is a module of `torch.nn`, with the same names of parameters: its class,
-/// and the arguments that make it.
+/// The same of a model that is a module of `torch.nn` with its names of parameters: the class, and
+/// the arguments that make it.
 pub(crate) fn write_beside(name: &str, model: &Model, calls: &[Call], torch: &Value) {
     write_all(name, model, calls, &[], torch);
 }

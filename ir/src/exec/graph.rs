@@ -3,7 +3,7 @@
 //! A program names the two ends of edges anew in each operation. The executor notices when they are
 //! the same values, and sorts them once for a run, or for all runs of a prepared call.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use burn::{
     backend::{Dispatch, DispatchTensor, TensorMetadata as _, ops::IntTensorOps as _},
@@ -33,7 +33,7 @@ use crate::{
 pub(super) struct Graphs {
     by_ends: HashMap<([ValueId; 2], [usize; 2]), Endpoints>,
     /// Those of the bodies of loops, by the first result of the loop.
-    loops: HashMap<ValueId, Known>,
+    loops: BTreeMap<ValueId, Known>,
 }
 
 /// What is known of the values of a body from one step to the next, and from run to run.

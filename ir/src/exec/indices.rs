@@ -53,7 +53,7 @@ pub(super) fn inputs(program: &Program, function: &Function) -> Vec<Option<Vec<S
     function.inputs.iter().map(bounds).collect()
 }
 
-/// Notes what a loop makes of its operands: indices if its body reads captured ones as nothing else.
+/// Notes what a loop makes of its operands: of captured ones what the body does, of others numbers.
 fn captured(program: &Program, node: &Node, scan: &Scan, uses: &mut [Use]) {
     let body = program.functions.get(scan.body.index());
     let inner = body.map(|body| inputs(program, body)).unwrap_or_default();

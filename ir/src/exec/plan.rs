@@ -2,8 +2,8 @@
 //!
 //! Inputs of integers and size parameters are the graph. A node is executed by each run if another
 //! input reaches it, also by way of a size that depends on values, or if it is random; and once if
-//! only the graph and weights reach it. A loop parts its body alike, between what each step executes
-//! and what captured values and weights alone reach.
+//! only the graph and weights reach it. A loop parts its body alike, into what each step executes
+//! and what only captured values and weights reach.
 
 use std::collections::{HashMap, HashSet};
 

@@ -159,36 +159,42 @@ impl Op {
 
     /// The function that it runs, if it runs one.
     pub fn callee(&self) -> Option<FunctionId> {
-        match self {
-            Self::Call(callee) => Some(*callee),
-            Self::Scan(scan) => Some(scan.body),
-            other => by_family!(other, _family => None, else None),
+        if let Self::Scan(scan) = self {
+            return Some(scan.body);
+        }
+        if let Self::Call(callee) = self {
+            Some(*callee)
+        } else {
+            None
         }
     }
 
     /// As [`callee`](Self::callee), to change it.
     pub(crate) fn callee_mut(&mut self) -> Option<&mut FunctionId> {
-        match self {
-            Self::Call(callee) => Some(callee),
-            Self::Scan(scan) => Some(&mut scan.body),
-            other => by_family!(other, _family => None, else None),
+        if let Self::Scan(scan) = self {
+            return Some(&mut scan.body);
+        }
+        if let Self::Call(callee) = self {
+            Some(callee)
+        } else {
+            None
         }
     }
 
     /// Sizes in the attributes, whose values are needed to execute the operation.
     pub fn sizes(&self) -> Vec<&Size> {
-        match self {
-            Self::Scan(scan) => vec![&scan.times],
-            other => by_family!(other, op => op.sizes(), else Vec::new()),
+        if let Self::Scan(scan) = self {
+            return vec![&scan.times];
         }
+        by_family!(self, op => op.sizes(), else Vec::new())
     }
 
     /// As [`sizes`](Self::sizes), to change them.
     pub(crate) fn sizes_mut(&mut self) -> Vec<&mut Size> {
-        match self {
-            Self::Scan(scan) => vec![&mut scan.times],
-            other => by_family!(other, op => op.sizes_mut(), else Vec::new()),
+        if let Self::Scan(scan) = self {
+            return vec![&mut scan.times];
         }
+        by_family!(self, op => op.sizes_mut(), else Vec::new())
     }
 
     /// Floats in the attributes.

@@ -2,8 +2,8 @@
 //!
 //! Executor, passes and writers demand [`Valid`] and rely on these invariants. Names and ids (1-11)
 //! are checked first; only where they hold are types (12-19), symbols (20-21), methods (22-24) and
-//! loops (25) looked at. Diagnostics are collected. Validation never panics, and its time and memory are
-//! bounded by the size of the program.
+//! loops (25) looked at. Diagnostics are collected. Validation never panics, and its time and
+//! memory are bounded by the size of the program.
 //!
 //! **Names and ids**
 //!
@@ -65,9 +65,9 @@
 //!
 //! **Loops**
 //!
-//! 25. Operands and results of a `scan` are those of its body, as [`Scan`](crate::op::Scan) says: of
-//!     carried and captured values the types are the same, sequences and stacked results have the
-//!     steps as their first axis, and no other size of a result depends on data of one step.
+//! 25. Operands and results of a `scan` are those of its body, as [`Scan`](crate::op::Scan) says:
+//!     of carried and captured values the types are the same, sequences and stacked results have
+//!     the steps as their first axis, and no size of a result depends on data of one step.
 
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 

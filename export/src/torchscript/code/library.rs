@@ -68,7 +68,7 @@ const FUNCTIONS: &[Function] = &[
     Function {
         name: "stack",
         uses: &[],
-        text: r#"def stack(rows: List[Tensor], reverse: bool, shape: List[int], dtype: int, device: Device) -> Tensor:
+        text: r"def stack(rows: List[Tensor], reverse: bool, shape: List[int], dtype: int, device: Device) -> Tensor:
   # rows of one tensor, in the other order if `reverse`; of the given shape if there are none
   if torch.len(rows) == 0:
     out = torch.full(shape, 0, dtype=dtype, layout=None, device=device)
@@ -79,7 +79,7 @@ const FUNCTIONS: &[Function] = &[
   else:
     pass
   return out
-"#,
+",
     },
     Function {
         name: "check_nodes",

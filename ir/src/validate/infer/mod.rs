@@ -37,8 +37,8 @@ impl Problem {
 pub(super) struct Infer<'a>(pub &'a Program);
 
 impl Infer<'_> {
-    /// Types of the outputs of an operation. Calls, loops and `symbol` have no rule here; the size of a
-    /// `nonzero` is that of its mask, which it cannot exceed.
+    /// Types of the outputs of an operation. Calls, loops and `symbol` have no rule here; the size
+    /// of a `nonzero` is that of its mask, which it cannot exceed.
     pub(super) fn op(&self, op: &Op, inputs: &[&TensorType]) -> Result<Vec<TensorType>, Problem> {
         Self::arity(op, inputs.len())?;
         let types = match op {
