@@ -76,7 +76,6 @@ impl Lstm {
 
 /// A gated recurrent unit of one direction.
 #[derive(Module, Debug)]
-#[expect(clippy::struct_field_names, reason = "names of PyTorch")]
 struct Gru {
     weight_ih_l0: Param<Tensor<2>>,
     weight_hh_l0: Param<Tensor<2>>,
