@@ -81,6 +81,15 @@ fn random_programs_run_or_are_refused() {
 }
 
 #[test]
+fn loops_are_their_steps_one_by_one() {
+    let mut count = 0;
+    each(300, |bytes| {
+        count += properties::loops(bytes);
+    });
+    assert!(count > 100, "{count} loops");
+}
+
+#[test]
 fn passes_change_no_results() {
     each(300, |bytes| {
         properties::passes(bytes);

@@ -200,8 +200,8 @@ impl Deref for Valid {
     }
 }
 
-/// Types of the results of an operation of a program, other than a call, on operands of the given
-/// types. The length of a `nonzero` is that of its mask, which it cannot exceed.
+/// Types of the results of an operation of a program, other than a call or a loop, on operands of
+/// the given types. The length of a `nonzero` is that of its mask, which it cannot exceed.
 ///
 /// # Errors
 /// If the operation does not take such operands: invariants 14 to 18.
