@@ -5,7 +5,7 @@ use burn::{
         Dispatch,
         ops::{BoolTensorOps, FloatTensorOps, IntTensorOps},
     },
-    tensor::{Bool, Int, Shape, Slice, Tensor},
+    tensor::{Bool, Int, Shape, Slice, Tensor, TensorData},
 };
 use kiln_core::{AnyTensor, Kind, Leaves};
 
@@ -217,6 +217,16 @@ fn no_rows(row: &AnyTensor) -> AnyTensor {
 fn zeros(like: &AnyTensor, shape: Shape) -> AnyTensor {
     let (device, dtype) = (like.device(), like.dtype());
     let device = device.as_dispatch();
+    if shape.num_elements() == 0 {
+        // From the host: Burn 0.22 joins operations on GPUs, and one without elements disturbs
+        // the others.
+        let data = TensorData::from_bytes_vec(Vec::new(), shape, dtype);
+        return AnyTensor::from_dispatch(match like.kind() {
+            Kind::Float => Dispatch::float_from_data(data, device),
+            Kind::Int => Dispatch::int_from_data(data, device),
+            Kind::Bool => Dispatch::bool_from_data(data, device),
+        });
+    }
     AnyTensor::from_dispatch(match like.kind() {
         Kind::Float => Dispatch::float_zeros(shape, device, dtype.into()),
         Kind::Int => Dispatch::int_zeros(shape, device, dtype.into()),

@@ -6,11 +6,11 @@ use burn::{
         Dispatch, DispatchTensor, TensorMetadata as _,
         ops::{BoolTensorOps, FloatTensorOps, IntTensorOps},
     },
-    tensor::{DType, IntDType, Shape, Slice},
+    tensor::{DType, Shape, Slice},
 };
 
 use super::{
-    ExecError, Kind, Operand, Session, VALIDATED,
+    ExecError, Kind, Operand, Session, VALIDATED, empty,
     eval::Eval,
     graph::Graphs,
     plan,
@@ -18,11 +18,11 @@ use super::{
     schedule::tensor_type,
     shape::{cat, reshape},
     site::Site,
-    width::{float_dtype, widen},
+    width::widen,
 };
 use crate::{
     op::{Scan, ScanOperand},
-    program::{ElemType, Function, TensorType},
+    program::{Function, TensorType},
 };
 
 pub(super) fn eval(
@@ -134,7 +134,9 @@ impl Steps<'_> {
             let mut values = self.held.clone();
             let carried = core::mem::take(&mut self.carried);
             let count = carried.len();
-            let rows = self.scanned.iter().map(|operand| slice(operand, row));
+            let rows: Vec<_> = (self.scanned.iter())
+                .map(|operand| slice(eval, operand, row))
+                .collect();
             for (position, (id, tensor)) in body
                 .inputs
                 .iter()
@@ -161,8 +163,12 @@ impl Steps<'_> {
 }
 
 /// A row of a sequence.
-fn slice((tensor, elem): &Operand, row: usize) -> DispatchTensor {
+fn slice(eval: &Eval<'_>, (tensor, elem): &Operand, row: usize) -> DispatchTensor {
     let (tensor, kind, shape) = (tensor.clone(), Kind::of(*elem), tensor.shape());
+    let of_row = Shape::from(shape.iter().skip(1).copied().collect::<Vec<_>>());
+    if of_row.num_elements() == 0 {
+        return empty::tensor(eval.width, eval.device, *elem, of_row);
+    }
     let mut slices: Vec<Slice> = shape.iter().map(|&size| Slice::from(0..size)).collect();
     slices[0] = Slice::from(row..row + 1);
     let rows = match kind {
@@ -170,8 +176,7 @@ fn slice((tensor, elem): &Operand, row: usize) -> DispatchTensor {
         Kind::Int => Dispatch::int_slice(tensor, &slices),
         Kind::Bool => Dispatch::bool_slice(tensor, &slices),
     };
-    let dims: Vec<usize> = shape.iter().skip(1).copied().collect();
-    reshape(rows, kind, Shape::from(dims))
+    reshape(rows, kind, of_row)
 }
 
 /// The values of all steps, as rows of one tensor.
@@ -183,8 +188,7 @@ fn stack(
     let shape = eval.shape(&ty.dims)?;
     let kind = Kind::of(ty.elem);
     if shape.num_elements() == 0 {
-        // Burn 0.22 cannot join tensors without elements.
-        return Ok(empty(eval, ty.elem, shape));
+        return Ok(empty::tensor(eval.width, eval.device, ty.elem, shape));
     }
     let is_wide = rows.iter().any(|row| row.dtype() == DType::I64);
     let row = |tensor: DispatchTensor| {
@@ -194,12 +198,4 @@ fn stack(
         reshape(tensor, kind, Shape::from(dims))
     };
     Ok(cat(0, kind, rows.into_iter().map(row).collect()))
-}
-
-fn empty(eval: &Eval<'_>, elem: ElemType, shape: Shape) -> DispatchTensor {
-    match Kind::of(elem) {
-        Kind::Float => Dispatch::float_zeros(shape, eval.device(), float_dtype(elem)),
-        Kind::Int => Dispatch::int_zeros(shape, eval.device(), IntDType::I32),
-        Kind::Bool => Dispatch::bool_zeros(shape, eval.device(), eval.settings.bool_dtype),
-    }
 }
