@@ -3,14 +3,16 @@
 //!
 //! The device is that of `KILN_TEST_BACKEND`.
 
+use std::fmt::Write as _;
+
 use burn::{
     module::{Module, Param},
     tensor::{Device, Int, Tensor, activation::sigmoid},
 };
 use kiln_core::{EdgeIndex, Flow, Value};
 use kiln_ir::{
-    ExecError, Model, Op, RecordError, Recorder, Session, edge_index, parse, pass, print, tensor,
-    validate,
+    ExecError, Model, Op, RecordError, Recorder, Session, Weights, edge_index, parse, pass, print,
+    tensor, validate, validate::MAX_LOOPS,
 };
 use kiln_ops::{Endpoints, Reduce, aggregate, repeat, scan, scan_reversed, scope};
 
@@ -359,6 +361,50 @@ fn steps_are_counted_before_the_first() {
         matches!(endless, Err(ExecError::Looped { .. })),
         "{endless:?}"
     );
+}
+
+/// Each takes its part of the stack while it runs.
+#[test]
+fn loops_nest_so_deep_and_no_deeper() {
+    let (device, _alone) = device();
+    let nested = |depth: usize| {
+        let mut text = "kiln 1
+symbols $N
+module @ = Net {
+  method forward(x: f32[$N]) -> f32[$N] {
+    case () -> @forward
+  }
+}
+fn @step_0(x %0: f32[$N]) -> (%1) {
+  %1: f32[$N] = add(%0, %0)
+}
+"
+        .to_owned();
+        for level in 1..=depth {
+            let name = match level {
+                level if level == depth => "forward".to_owned(),
+                level => format!("step_{level}"),
+            };
+            let body = level - 1;
+            write!(
+                text,
+                "fn @{name}(x %0: f32[$N]) -> (%1) {{\n  %1: f32[$N] = scan @step_{body}{{times=1, \
+                 carried=1, scanned=0, reverse=false}}(%0)\n}}\n"
+            )
+            .unwrap();
+        }
+        validate(parse(&text).unwrap())
+    };
+    let program = nested(MAX_LOOPS).unwrap();
+    let model = Model::new(program, Weights::new()).unwrap();
+    let session = Session::new(&model, &device).unwrap();
+    let x = floats([2], 1, &device);
+    let got = session.run("forward", one("x", x.clone())).unwrap();
+    let expected = x.float::<1>().mul_scalar(2.0);
+    assert_close("nested", got[0].1.clone(), expected.into(), 0.0);
+    let refused = nested(MAX_LOOPS + 1).unwrap_err().to_string();
+    let expected = "number of loops in each other 17 is above the limit of 16";
+    assert!(refused.contains(expected), "{refused}");
 }
 
 /// The rows of all steps, and what a step needs beside them, count.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use super::{Check, Kind, MAX_INLINED_NODES, Place, Symbols, as_u64, ids, infer::Infer};
+use super::{Check, Kind, MAX_INLINED_NODES, MAX_LOOPS, Place, Symbols, as_u64, ids, infer::Infer};
 use crate::{
     op::Op,
     program::{ElemType, Function, FunctionId, Node, SymbolId, TensorType, ValueId, ValueType},
@@ -23,6 +23,8 @@ struct Scope<'a> {
     data: BTreeSet<SymbolId>,
     nodes: u64,
     is_random: bool,
+    /// How many loops are in each other.
+    loops: usize,
 }
 
 impl Check<'_> {
@@ -73,6 +75,7 @@ impl Check<'_> {
             data: scope.data.into_iter().collect(),
             nodes: scope.nodes,
             is_random: scope.is_random,
+            loops: scope.loops,
         }
     }
 
@@ -316,12 +319,15 @@ impl Check<'_> {
                 .map(|output| function.values.get(output.index()))
         };
         scope.is_random |= node.op.is_random();
+        let loops = scope.loops;
         let callee = node.op.callee().and_then(|id| callees.get(id.index()));
         let fresh = match &node.op {
             Op::Call(_) | Op::Scan(_) => match callee {
                 Some(symbols) => {
                     scope.nodes = scope.nodes.saturating_add(symbols.nodes);
                     scope.is_random |= symbols.is_random;
+                    let own = usize::from(matches!(node.op, Op::Scan(_)));
+                    scope.loops = scope.loops.max(symbols.loops.saturating_add(own));
                     scope.need(symbols.needs.iter().copied());
                     symbols.data.clone()
                 }
@@ -330,6 +336,14 @@ impl Check<'_> {
             op if op.effects().makes_size => types().flatten().filter_map(data_symbol).collect(),
             _ => Vec::new(),
         };
+        if scope.loops > MAX_LOOPS && loops <= MAX_LOOPS {
+            let kind = Kind::Limit {
+                what: "number of loops in each other",
+                limit: as_u64(MAX_LOOPS),
+                got: as_u64(scope.loops),
+            };
+            self.report(place, 1, kind);
+        }
         for symbol in fresh {
             if scope.used.contains(&symbol) || !scope.data.insert(symbol) {
                 let symbol = self.program.symbol_name(symbol).into_owned();

@@ -11,6 +11,7 @@
 //!    the result of a method, [`MAX_RANK`] axes, [`MAX_TERMS`] terms of a size, [`MAX_DEGREE`]
 //!    factors of a term, [`MAX_NESTING`] levels and [`MAX_PARTS`] parts of minima and quotients,
 //!    [`MAX_TYPE_DEPTH`](crate::leaf::MAX_TYPE_DEPTH) levels of a parameter's type,
+//!    [`MAX_LOOPS`] loops in each other,
 //!    [`MAX_INLINED_NODES`] nodes and operands of all functions once calls are replaced by what
 //!    they call.
 //! 2. Symbols have distinct identifiers as names.
@@ -108,6 +109,9 @@ pub const MAX_PARTS: usize = 64;
 /// Most axes of a tensor.
 pub const MAX_RANK: usize = 8;
 
+/// Most loops in each other.
+pub const MAX_LOOPS: usize = 16;
+
 /// Greatest size of a program after its calls are inlined: nodes and their operands of all
 /// functions.
 pub const MAX_INLINED_NODES: u64 = 1 << 24;
@@ -140,6 +144,8 @@ struct Symbols {
     nodes: u64,
     /// Whether results may be others each time while the model is trained.
     is_random: bool,
+    /// How many loops are in each other.
+    loops: usize,
 }
 
 impl Valid {
