@@ -359,7 +359,8 @@ fn gradients_of_extrema_that_are_not_numbers() {
     assert_close("product", &got[2..], &[3.0, 2.0], 1.0);
 }
 
-/// Burn joins element-wise operations whose shapes broadcast, those on tensors without elements too.
+/// Burn joins element-wise operations whose shapes broadcast, also those on tensors without
+/// elements.
 #[test]
 fn edges_that_are_not_there_leave_nodes_alone() {
     let device = device();

@@ -240,8 +240,8 @@ fn binary_scalar(
     })
 }
 
-/// Powers of floats. Burn 0.22.1 panics where the exponent is a whole number beyond 64 bits, and one
-/// to the power of infinity is NaN in WGSL.
+/// Powers of floats. Burn 0.22.1 panics where the exponent is a whole number beyond 64 bits, and
+/// one to the power of infinity is NaN in WGSL.
 fn power(
     eval: &Eval<'_>,
     elem: ElemType,
