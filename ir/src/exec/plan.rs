@@ -127,20 +127,9 @@ impl Plan {
             matches!(kind, Some(Kind::Float | Kind::Bool))
         };
         let walk = Walk::new(program, function, &changes, policy, Executed::Reached);
-        // Values that may be another name of a changing input.
-        let mut is_view = vec![false; function.values.len()];
-        for (position, input) in function.inputs.iter().enumerate() {
-            is_view[input.index()] = changes(position);
-        }
-        let nodes = walk.reached.iter().filter_map(|&at| function.nodes.get(at));
-        for node in nodes {
-            let of_view = node.inputs.iter().any(|id| is_view[id.index()]);
-            for output in &node.outputs {
-                is_view[output.index()] = of_view && !node.op.effects().is_fresh;
-            }
-        }
         let mut is_replayable = walk.is_replayable;
-        is_replayable &= !function.outputs.iter().any(|id| is_view[id.index()]);
+        let changing: Vec<bool> = (0..function.inputs.len()).map(changes).collect();
+        is_replayable &= !views(program, function, &changing).contains(&true);
         // Without an axis there is nothing to write along.
         let ends = function.inputs.iter().chain(&function.outputs);
         is_replayable &= !ends
@@ -250,6 +239,50 @@ impl Walk {
     }
 }
 
+/// For each result of a function, whether it may be another name of one of these inputs.
+fn views(program: &Valid, function: &Function, inputs: &[bool]) -> Vec<bool> {
+    let mut is_view = vec![false; function.values.len()];
+    for (input, &given) in function.inputs.iter().zip(inputs) {
+        is_view[input.index()] = given;
+    }
+    for node in &function.nodes {
+        let operands: Vec<bool> = node.inputs.iter().map(|id| is_view[id.index()]).collect();
+        if let Op::Scan(scan) = &node.op {
+            let results = views_of_loop(program, scan, &operands);
+            for (output, result) in node.outputs.iter().zip(results) {
+                is_view[output.index()] = result;
+            }
+            continue;
+        }
+        let is_any = operands.contains(&true) && !node.op.effects().is_fresh;
+        for output in &node.outputs {
+            is_view[output.index()] = is_any;
+        }
+    }
+    let results = function.outputs.iter();
+    results.map(|id| is_view[id.index()]).collect()
+}
+
+/// As [`views`], for the results of a loop.
+fn views_of_loop(program: &Valid, scan: &Scan, operands: &[bool]) -> Vec<bool> {
+    let Some(body) = program.functions.get(scan.body.index()) else {
+        return Vec::new();
+    };
+    let left = views(program, body, operands);
+    let carried = scan.carried as usize;
+    let mut pairs = operands.iter().zip(&left).take(carried);
+    if pairs.any(|(&got, &left)| left && !got) {
+        // The next step gets what the first did not: any of its results may be one.
+        return vec![true; left.len()];
+    }
+    let has_steps = scan.times.as_fixed().is_some_and(|times| times > 0);
+    let result = |(position, left): (usize, bool)| {
+        // Without steps, carried values are the first ones.
+        left || position < carried && !has_steps && operands[position]
+    };
+    left.into_iter().enumerate().map(result).collect()
+}
+
 /// The kind of a value that is a tensor.
 fn kind(function: &Function, id: ValueId) -> Option<Kind> {
     match function.values.get(id.index()) {
@@ -321,8 +354,20 @@ mod tests {
     fn is_replayable(node: &str, result: &str, policy: BoundsPolicy) -> bool {
         let program = parse(&format!(
             "kiln 1
-            symbols $E, $K
+            symbols $E, $K, $L
             module @ = Net {{
+            }}
+            fn @hop(x %0: f32[$E, 1], src %1: i64[$E], dst %2: i64[$E]) -> (%3) {{
+              %3: f32[$E, 1] = spmm{{reduce=sum, size=$E}}(%0, %1, %2)
+            }}
+            fn @hops(x %0: f32[$E, 1], src %1: i64[$E], dst %2: i64[$E]) -> (%3) {{
+              %3: f32[$E, 1] = scan @hop{{times=2, carried=1, scanned=0, reverse=false}}(%0, %1, %2)
+            }}
+            fn @count(x %0: f32[$E], mask %1: bool[$E]) -> (%0) {{
+              %2: i64[$L] = nonzero(%1)
+            }}
+            fn @half(x %0: f32[$E], row %1: f32[]) -> (%2) {{
+              %2: f32[$E] = mul_scalar{{rhs=0.5}}(%0)
             }}
             fn @forward(x %0: f32[$E], mask %1: bool[$E], index %2: i64[$E], e %3: f32[$E]) -> (%6) {{
               %4: i64[$E] = cast{{elem=i64}}(%3)
@@ -331,7 +376,8 @@ mod tests {
             }}"
         ));
         let program = validate(program.expect("a program")).expect("a valid program");
-        Plan::new(&program, &program.functions[0], policy).is_replayable
+        let forward = program.functions.last().expect("functions");
+        Plan::new(&program, forward, policy).is_replayable
     }
 
     #[test]
@@ -367,6 +413,36 @@ mod tests {
         ] {
             let policy = BoundsPolicy::Trust;
             assert_eq!(is_replayable(node, result, policy), expected, "{node}");
+        }
+    }
+
+    /// The body of a loop is executed in each run, wherever its operands come from.
+    #[test]
+    fn loops_are_repeated_if_their_bodies_can_be() {
+        let scan = |body: &str, operands: &str| {
+            format!("scan @{body}{{times=3, carried=1, scanned=0, reverse=false}}({operands})")
+        };
+        let row = "f32[$E, 1]";
+        for (node, result, policy, expected) in [
+            (scan("hop", "%5, %2, %2"), row, BoundsPolicy::Check, true),
+            (scan("hops", "%5, %2, %2"), row, BoundsPolicy::Check, true),
+            (scan("hop", "%5, %4, %2"), row, BoundsPolicy::Check, false),
+            (scan("hops", "%5, %2, %4"), row, BoundsPolicy::Trust, false),
+            (
+                scan("count", "%0, %1"),
+                "f32[$E]",
+                BoundsPolicy::Trust,
+                false,
+            ),
+            // It may have no steps, and is then its first value.
+            (
+                "scan @half{times=$E, carried=1, scanned=1, reverse=false}(%0, %0)".to_owned(),
+                "f32[$E]",
+                BoundsPolicy::Check,
+                false,
+            ),
+        ] {
+            assert_eq!(is_replayable(&node, result, policy), expected, "{node}");
         }
     }
 
