@@ -41,7 +41,7 @@ pub use model::Model;
 pub use native::NativeError;
 #[doc(inline)]
 pub use op::{
-    Binary, DenseOp, ElementwiseOp, Float, GraphOp, Op, Reduce, ReduceOp, Reduction, Scalar,
+    Binary, DenseOp, ElementwiseOp, Float, GraphOp, Op, Reduce, ReduceOp, Reduction, Scalar, Scan,
     ShapeOp, Unary,
 };
 #[doc(inline)]

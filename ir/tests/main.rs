@@ -17,6 +17,7 @@ mod prepared;
 mod properties;
 mod record;
 mod round_trip;
+mod scan;
 mod support;
 mod version_1;
 mod version_2;

@@ -55,14 +55,16 @@ fn passes_keep_programs_valid() {
 fn random_programs_are_valid_and_have_every_operation() {
     let (mut count, mut valid) = (0, 0);
     let mut missing: BTreeSet<&str> = Op::specs().map(|spec| spec.name).collect();
+    missing.insert("scan");
     each(500, |bytes| {
         let program = properties::program(&mut Choices::new(bytes));
         let nodes = program
             .functions
             .iter()
             .flat_map(|function| &function.nodes);
-        for spec in nodes.filter_map(|node| node.op.spec()) {
-            missing.remove(spec.name);
+        for node in nodes {
+            let name = node.op.name();
+            missing.remove(node.op.spec().map_or(&*name, |spec| spec.name));
         }
         count += 1;
         valid += usize::from(validate(program).is_ok());
@@ -76,6 +78,15 @@ fn random_programs_run_or_are_refused() {
     each(300, |bytes| {
         properties::executor(bytes);
     });
+}
+
+#[test]
+fn loops_are_their_steps_one_by_one() {
+    let mut count = 0;
+    each(300, |bytes| {
+        count += properties::loops(bytes);
+    });
+    assert!(count > 100, "{count} loops");
 }
 
 #[test]

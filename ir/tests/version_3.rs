@@ -54,6 +54,7 @@ fn models_with_later_operations_are_written_as_they_were() {
         "order",
         "parameters",
         "repeat",
+        "scan",
         "scatter",
         "tied",
     ] {

@@ -35,6 +35,7 @@
 //! | [`nonzero`], [`self_loop_position`], [`arange`] | positions |
 //! | [`batch_norm`] | columns normalised by their own statistics, while training |
 //! | [`dropout`] | random zeros while training |
+//! | [`scan`], [`scan_reversed`], [`repeat`] | loops, which recordings hold as loops |
 //! | [`relu`], [`leaky_relu`] | the positive part, whose gradient needs the result only; with PyTorch's gradient at 0 |
 //!
 //! # Letters
@@ -82,6 +83,7 @@ mod reduce;
 mod registry;
 mod relu;
 mod rows;
+mod scan;
 mod scatter;
 pub mod scope;
 mod segment_reduce;
@@ -120,6 +122,7 @@ pub use nonzero::nonzero;
 pub use reduce::Reduce;
 pub use registry::register_graph_ops;
 pub use relu::{leaky_relu, relu};
+pub use scan::{Rows, Sequences, repeat, scan, scan_reversed};
 pub use scatter::scatter;
 pub use segment_reduce::segment_reduce;
 pub use segment_softmax::segment_softmax;

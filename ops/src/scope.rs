@@ -53,6 +53,19 @@ pub mod marker {
     pub const SCOPE_OUTPUT: &str = "kiln::scope_output";
     /// A scope closes. Scalar: number of the scope.
     pub const SCOPE_END: &str = "kiln::scope_end";
+    /// A loop begins. Scalars: number of steps, and 1 if it goes through rows from the last to the
+    /// first. What follows up to its end is one step.
+    pub const SCAN_BEGIN: &str = "kiln::scan_begin";
+    /// What a step gets from the step before: the first value outside, its name inside.
+    pub const SCAN_CARRY: &str = "kiln::scan_carry";
+    /// A row of a sequence: `[T, ..]` outside, `[..]` inside.
+    pub const SCAN_ROW: &str = "kiln::scan_row";
+    /// What a step leaves for the next: the name inside, and that of the last one outside.
+    pub const SCAN_NEXT: &str = "kiln::scan_next";
+    /// A row that a step leaves: `[..]` inside, all rows `[T, ..]` outside.
+    pub const SCAN_STACK: &str = "kiln::scan_stack";
+    /// A loop ends.
+    pub const SCAN_END: &str = "kiln::scan_end";
 }
 
 /// What a scope is, as the recording sees it.
@@ -240,7 +253,7 @@ fn open<M: Module>(module: &M, kind: &'static str, method: &'static str, is_reco
             tied: Vec::new(),
         });
         recording.notes.open.push(number);
-        mark(&recording.client, marker::SCOPE_BEGIN, number);
+        mark(&recording.client, marker::SCOPE_BEGIN, vec![scalar(number)]);
         number
     });
     Scope {
@@ -298,10 +311,47 @@ impl Scope {
         });
         with(|recording| {
             recording.notes.open.pop();
-            mark(&recording.client, marker::SCOPE_END, number);
+            mark(&recording.client, marker::SCOPE_END, vec![scalar(number)]);
         });
         value
     }
+}
+
+/// Begins a loop of a recording, of which one step is recorded. It and what follows panic outside a
+/// recording.
+pub(crate) fn scan_begin(times: usize, reverse: bool) {
+    with(|recording| {
+        let scalars = vec![scalar(times), scalar(usize::from(reverse))];
+        mark(&recording.client, marker::SCAN_BEGIN, scalars);
+    });
+}
+
+/// What a step of a loop gets from the one before; outside it is the first value.
+pub(crate) fn scan_carry(tensor: AnyTensor) -> AnyTensor {
+    with(|recording| alias(recording, marker::SCAN_CARRY, tensor, vec![]))
+}
+
+/// The row of a step.
+pub(crate) fn scan_row(tensor: AnyTensor) -> AnyTensor {
+    let dims: Vec<usize> = tensor.shape().iter().skip(1).copied().collect();
+    with(|recording| renamed(recording, marker::SCAN_ROW, tensor, dims, vec![]))
+}
+
+/// What a step leaves for the next; outside it is what the last step left.
+pub(crate) fn scan_next(tensor: AnyTensor) -> AnyTensor {
+    with(|recording| alias(recording, marker::SCAN_NEXT, tensor, vec![]))
+}
+
+/// The rows of all steps.
+pub(crate) fn scan_stack(times: usize, tensor: AnyTensor) -> AnyTensor {
+    let mut dims = vec![times];
+    dims.extend(tensor.shape().iter());
+    with(|recording| renamed(recording, marker::SCAN_STACK, tensor, dims, vec![]))
+}
+
+/// Ends a loop.
+pub(crate) fn scan_end() {
+    with(|recording| mark(&recording.client, marker::SCAN_END, vec![]));
 }
 
 /// Collects the ids of a module's parameters with their paths.
@@ -379,8 +429,7 @@ fn define(
 }
 
 /// Notes a marker without tensors.
-fn mark(client: &CaptureClient, id: &str, number: usize) {
-    let scalars = vec![scalar(number)];
+fn mark(client: &CaptureClient, id: &str, scalars: Vec<ScalarIr>) {
     let desc = CustomOpIr {
         id: id.to_owned(),
         inputs: vec![],
@@ -392,11 +441,23 @@ fn mark(client: &CaptureClient, id: &str, number: usize) {
 
 /// Notes a marker that gives a tensor another name.
 fn alias(recording: &Recording, id: &str, tensor: AnyTensor, scalars: Vec<ScalarIr>) -> AnyTensor {
+    let dims = tensor.shape().iter().copied().collect();
+    renamed(recording, id, tensor, dims, scalars)
+}
+
+/// As [`alias`], with another shape.
+fn renamed(
+    recording: &Recording,
+    id: &str,
+    tensor: AnyTensor,
+    dims: Vec<usize>,
+    scalars: Vec<ScalarIr>,
+) -> AnyTensor {
     let kind = tensor.kind();
     let ir = unwrap(tensor).into_ir();
     let out = TensorIr::uninit(
         recording.client.create_empty_handle(),
-        ir.shape.clone(),
+        Shape::from(dims),
         ir.dtype,
     );
     let tensor = define(&recording.client, id, &[ir], out, scalars);

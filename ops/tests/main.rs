@@ -17,5 +17,6 @@ mod linear;
 mod property;
 mod recording;
 mod reference;
+mod scan;
 mod sorted;
 mod support;

@@ -21,6 +21,7 @@ An argument or a result is the name of a tensor in the safetensors file, a list 
 {"list": ["0.in.xs.0", null]} for a list, {"dict": {"paper": "0.in.x.paper"}} for a dictionary, {"ints": [5, 3]} for a tuple of integers,
 {"text": "mean"} for a text, a number, a boolean, or null for None. Keys of a dictionary whose value is null are left out. "args" has names in the
 order of the method's parameters; trailing ones that have defaults may be left out.
+"torch", {"class": "LSTM", "args": [3, 2], "kwargs": {}}, says which module of torch.nn the archive is.
 "tied" maps the names of weights to those whose tensors they are. "parameters" and "buffers" may be replaced by one list "state_dict" where roles do not matter.
 Calls in "refused", which may be left out, must raise an error with the given part of a message.
 With "results_only": true, only loading, the state_dict and the results of calls are checked, in every
@@ -405,6 +406,31 @@ def check_train(archive):
         raise AssertionError("eval() has no effect")
 
 
+def check_beside(archive):
+    """Results, gradients and two steps of training are those of the module of torch.nn, in double."""
+    spec = archive.spec["torch"]
+    kind = getattr(torch.nn, spec["class"])
+    original = kind(*spec["args"], **spec["kwargs"]).double()
+    module = archive.load().double()
+    original.load_state_dict(module.state_dict(), strict=True)
+    optimizers = [torch.optim.SGD(one.parameters(), lr=0.1) for one in (module, original)]
+    for steps, sequences in [(1, 1), (4, 2), (2, 2), (8, 2), (33, 5)]:
+        torch.manual_seed(steps)
+        values = torch.randn(steps, sequences, spec["args"][0], dtype=torch.float64)
+        results = []
+        for one, optimizer in zip((module, original), optimizers):
+            x = values.clone().requires_grad_()
+            parts = [part.reshape(-1) for part in all_tensors(one(x))]
+            out = torch.cat(parts)
+            optimizer.zero_grad()
+            (out * torch.linspace(0.5, 1.5, out.numel(), dtype=torch.float64)).sum().backward()
+            gradients = {name: parameter.grad.clone() for name, parameter in one.named_parameters()}
+            optimizer.step()
+            results.append({"out": out.detach(), "x": x.grad, **gradients, **one.state_dict()})
+        for name, expected in results[1].items():
+            compare(results[0][name], expected, 1e-9, 1e-9, f"{name} of {steps} steps")
+
+
 def check_tied(archive):
     """Tied weights are one tensor: after training, conversion, and when saved and loaded again."""
     def check(module, what):
@@ -533,6 +559,8 @@ def check_archive(archive, name, checks):
     if archive.spec.get("results_only"):
         return
     checks.run(f"{name}: train and eval", check_train, archive)
+    if archive.spec.get("torch"):
+        checks.run(f"{name}: beside torch.nn", check_beside, archive)
     if archive.spec.get("tied"):
         checks.run(f"{name}: tied weights", check_tied, archive)
     checks.run(f"{name}: gradients of inputs", check_input_gradients, archive)

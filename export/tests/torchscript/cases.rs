@@ -163,6 +163,7 @@ fn cases_of_the_executor_are_written() {
         "lists",
         "optional",
         "parameters",
+        "scan",
         "tied",
     ] {
         let (builder, calls) = case(name);

@@ -157,6 +157,16 @@ pub(crate) struct Refusal {
 
 /// Writes `<name>.pt`, `<name>.safetensors` and `<name>.json`.
 pub(crate) fn write(name: &str, model: &Model, calls: &[Call], refused: &[Refusal]) {
+    write_all(name, model, calls, refused, &Value::Null);
+}
+
+/// The same of a model that is a module of `torch.nn` with its names of parameters: the class, and
+/// the arguments that make it.
+pub(crate) fn write_beside(name: &str, model: &Model, calls: &[Call], torch: &Value) {
+    write_all(name, model, calls, &[], torch);
+}
+
+fn write_all(name: &str, model: &Model, calls: &[Call], refused: &[Refusal], torch: &Value) {
     let folder = match std::env::var_os("KILN_TORCH_OUT") {
         Some(folder) => PathBuf::from(folder),
         None => PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("torch"),
@@ -203,6 +213,7 @@ pub(crate) fn write(name: &str, model: &Model, calls: &[Call], refused: &[Refusa
         "refused": refused,
         "parameters": keys(WeightRole::Parameter),
         "buffers": keys(WeightRole::Buffer),
+        "torch": torch,
     });
     let json = serde_json::to_string_pretty(&json).unwrap();
     std::fs::write(folder.join(format!("{name}.json")), json).unwrap();

@@ -16,4 +16,5 @@ mod expectation;
 mod models;
 mod operations;
 mod recorded;
+mod recurrent;
 mod snapshots;

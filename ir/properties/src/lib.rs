@@ -10,6 +10,7 @@
 //! | [`text`] | a program in text form | what is parsed is printed as it was |
 //! | [`validator`] | a program that is likely to be wrong | a valid one stays valid by every pass |
 //! | [`passes`] | a valid program, and inputs | results do not change by passes |
+//! | [`loops`] | a valid program, and inputs | results are those of the steps one by one |
 //! | [`executor`] | a valid program, and inputs | results have its types |
 //!
 //! An error in place of each is as good; a panic is not.
@@ -21,13 +22,14 @@ mod native;
 mod run;
 pub mod strategy;
 mod text;
+mod unroll;
 mod valid;
 mod validator;
 
 pub use choices::Choices;
 pub use mutated::mutated;
 pub use native::native;
-pub use run::{executor, passes};
+pub use run::{executor, loops, passes};
 pub use text::text;
 pub use valid::program;
 pub use validator::validator;

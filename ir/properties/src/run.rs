@@ -17,7 +17,7 @@ use kiln_ir::{
     validate,
 };
 
-use crate::{choices::Choices, inputs, valid};
+use crate::{choices::Choices, inputs, unroll::unrolled, valid};
 
 /// Most bytes of the values of a run.
 const MEMORY: u64 = 16 << 20;
@@ -75,6 +75,29 @@ pub fn passes(bytes: &[u8]) -> bool {
         (Err(_), _) => {}
     }
     true
+}
+
+/// Runs a program as it is, and with a call for each step of its loops: the results are the same
+/// bits. How many loops there were.
+///
+/// # Panics
+/// If the executor does, or results are others.
+pub fn loops(bytes: &[u8]) -> usize {
+    let Some((model, inputs)) = case(bytes) else {
+        return 0;
+    };
+    let (program, count) = unrolled(&model.program);
+    let text = || kiln_ir::print(&model.program);
+    let program = validate(program).unwrap_or_else(|invalid| panic!("{invalid}\n{}", text()));
+    let plain = Model::new(program, model.weights.clone()).expect("the same weights");
+    let run = |model: &Model| session(model, &[INLINE]).run(METHOD, inputs.clone());
+    match (run(&plain), run(&model)) {
+        (Ok(plain), Ok(looped)) => check_same(&model, &plain, &looped),
+        // A step counts what it leaves in another way.
+        (_, Err(ExecError::Memory { .. })) | (Err(_), _) => {}
+        (Ok(_), Err(error)) => panic!("with loops: {error}\n{}", text()),
+    }
+    count
 }
 
 /// A model and inputs of its method, if the program is valid.

@@ -3,8 +3,8 @@
 
 use kiln_ir::{
     Arguments, Case, ElemType, Float, Function, FunctionId, Method, Module, ModuleId, Node, Op,
-    Param, Program, Scalar, Size, Symbol, SymbolId, TensorType, Type, ValueId, ValueType, Weight,
-    WeightId, WeightRole,
+    Param, Program, Scalar, Scan, Size, Symbol, SymbolId, TensorType, Type, ValueId, ValueType,
+    Weight, WeightId, WeightRole,
     op::{
         Spec,
         attribute::{Kind, Value},
@@ -141,12 +141,26 @@ fn declared(spec: &'static Spec) -> impl Strategy<Value = Op> {
     values.prop_map(move |values| Op::new(spec, &values).expect("values of these kinds"))
 }
 
+fn scan() -> impl Strategy<Value = Scan> {
+    let body = (0_u32..2).prop_map(FunctionId);
+    (body, size(), 0_u32..3, 0_u32..3, any::<bool>()).prop_map(
+        |(body, times, carried, scanned, reverse)| Scan {
+            body,
+            times,
+            carried,
+            scanned,
+            reverse,
+        },
+    )
+}
+
 fn op() -> impl Strategy<Value = Op> {
     let specs: Vec<_> = Op::specs().collect();
     prop_oneof![
         1 => (0..WEIGHTS).prop_map(|id| Op::Weight(WeightId(id))),
         1 => (0_u32..2).prop_map(|id| Op::Call(FunctionId(id))),
         1 => symbol().prop_map(Op::Symbol),
+        1 => scan().prop_map(Op::Scan),
         20 => select(specs).prop_flat_map(declared),
     ]
 }

@@ -3,8 +3,8 @@
 
 use kiln_ir::{
     Arguments, Case, DenseOp, ElemType, ElementwiseOp, Float, Function, FunctionId, GraphOp,
-    Method, Module, ModuleId, Node, Op, Param, Program, Scalar, Size, Symbol, SymbolId, TensorType,
-    Type, ValueId, ValueType, Weight, WeightId, WeightRole,
+    Method, Module, ModuleId, Node, Op, Param, Program, Scalar, Scan, Size, Symbol, SymbolId,
+    TensorType, Type, ValueId, ValueType, Weight, WeightId, WeightRole,
     op::{
         Class, Count, Spec,
         attribute::{Kind, Value},
@@ -24,10 +24,17 @@ const E: SymbolId = SymbolId(2);
 /// Most operations of a function.
 const NODES: usize = 16;
 
+/// Most operations of the body of a loop, and most loops in each other.
+const BODY_NODES: usize = 6;
+const MOST_LOOPS: usize = 2;
+
 /// Most bits of integers, and those of sizes, of which there are at most as many as fit in memory.
 /// Integers wrap as PyTorch's do; but where overflow is checked, Flex 0.22.1 panics instead.
 const MOST_BITS: u32 = 62;
 const SIZE_BITS: u32 = 20;
+
+/// How names of bodies of loops begin.
+const BODY: &str = "step_";
 
 /// Attempts at an operation.
 const ATTEMPTS: usize = 8;
@@ -215,18 +222,20 @@ fn function(
         sizes: [N, M, E].map(Size::symbol).to_vec(),
         called: Vec::new(),
         bits: Vec::new(),
+        loops: 0,
     };
     while builder.function.nodes.len() < NODES && !builder.choices.is_empty() {
         if builder.node().is_some() && builder.choices.once_in(NODES) {
             break;
         }
     }
-    let last = builder.function.values.len();
+    // Tensors, the last ones first.
+    let tensors = builder.values(|_| true);
     for _ in 0..=builder.choices.below(3) {
         // The last values more often than the first.
-        let back = builder.choices.below(last).min(builder.choices.below(last));
-        let at = u32::try_from(last - 1 - back).unwrap_or(0);
-        builder.function.outputs.push(ValueId(at));
+        let mut chosen = || builder.choices.below(tensors.len());
+        let back = chosen().min(chosen());
+        builder.function.outputs.push(tensors[back].0);
     }
     builder.function
 }
@@ -241,13 +250,15 @@ struct Builder<'c, 'b> {
     called: Vec<FunctionId>,
     /// By value: bits of its integers at most; [`SIZE_BITS`] where nothing is said.
     bits: Vec<u32>,
+    /// How many loops the function is the body of, one in the other.
+    loops: usize,
 }
 
 impl Builder<'_, '_> {
     /// Adds an operation, if the choices make one.
     fn node(&mut self) -> Option<()> {
         match self.choices.below(24) {
-            1 => return self.call(),
+            1 if self.loops == 0 => return self.call(),
             2 => {
                 let weights = self.program.weights.len();
                 let id = u32::try_from(self.choices.below(weights)).ok()?;
@@ -256,7 +267,8 @@ impl Builder<'_, '_> {
                 self.push(op, Vec::new(), types);
                 return Some(());
             }
-            3 => return self.particular(),
+            3 if self.loops == 0 => return self.particular(),
+            4 | 5 if self.loops < MOST_LOOPS => return self.scan(),
             _ => {}
         }
         let specs: Vec<&'static Spec> = Op::specs().collect();
@@ -416,7 +428,10 @@ impl Builder<'_, '_> {
     fn call(&mut self) -> Option<()> {
         let callees = u32::try_from(self.program.functions.len()).ok()?;
         let id = FunctionId(u32::from(self.choices.byte()).checked_rem(callees)?);
-        if self.called.contains(&id) || id.0 + 1 != callees {
+        let is_body = |function: &Function| function.name.starts_with(BODY);
+        let mut later = self.program.functions.iter().skip(id.index());
+        let is_last = later.next().is_some_and(|one| !is_body(one)) && later.all(is_body);
+        if self.called.contains(&id) || !is_last {
             return None;
         }
         self.called.push(id);
@@ -439,6 +454,144 @@ impl Builder<'_, '_> {
         self.bits.resize(first.index(), SIZE_BITS);
         self.bits.resize(self.function.values.len(), MOST_BITS);
         Some(())
+    }
+
+    /// Adds a loop and its body.
+    fn scan(&mut self) -> Option<()> {
+        let sequences = self.values(|ty| !ty.dims.is_empty());
+        let mut scanned: Vec<(ValueId, TensorType)> = Vec::new();
+        for _ in 0..self.choices.below(3) {
+            let first = scanned.first().map(|(_, ty)| ty.dims[0].clone());
+            let fits = sequences.iter();
+            let fits = fits.filter(|(_, ty)| first.as_ref().is_none_or(|rows| *rows == ty.dims[0]));
+            let fits: Vec<_> = fits.cloned().collect();
+            scanned.extend(self.choices.pick(&fits).cloned());
+        }
+        let times = match scanned.first() {
+            Some((_, ty)) => ty.dims[0].clone(),
+            None if self.choices.below(2) == 0 => {
+                Size::fixed(i64::try_from(self.choices.below(4)).unwrap_or_default())
+            }
+            None => self.choices.pick(&self.sizes)?.clone(),
+        };
+        let mut picked = |most: usize, fits: &dyn Fn(&TensorType) -> bool| {
+            let all = self.values(fits);
+            let count = self.choices.below(most);
+            let chosen = (0..count).filter_map(|_| self.choices.pick(&all).cloned());
+            chosen.collect::<Vec<_>>()
+        };
+        // Integers that grow from step to step would have more bits than are counted.
+        let carried = picked(3, &|ty| !ty.elem.is_int());
+        let captured = picked(5, &|_| true);
+        let row = |(id, ty): &(ValueId, TensorType)| {
+            (
+                *id,
+                tensor(ty.elem, ty.dims.iter().skip(1).cloned().collect()),
+            )
+        };
+        let rows: Vec<_> = scanned.iter().map(row).collect();
+        let inputs: Vec<_> = [&carried, &rows, &captured].into_iter().flatten().collect();
+        let dims = inputs.iter().flat_map(|(_, ty)| &ty.dims);
+        let mut symbols: Vec<SymbolId> = dims.flat_map(Size::symbols).chain([N, M, E]).collect();
+        symbols.sort_unstable();
+        symbols.dedup();
+
+        let mut operands: Vec<ValueId> = inputs.iter().map(|(id, _)| *id).collect();
+        let mut types: Vec<ValueType> = inputs
+            .iter()
+            .map(|(_, ty)| ValueType::Tensor(ty.clone()))
+            .collect();
+        let own = |id: &ValueId| self.bits.get(id.index()).copied().unwrap_or(SIZE_BITS);
+        let bits = operands.iter().map(own).collect();
+        for &symbol in &symbols {
+            let ty = ValueType::Int(symbol);
+            let output = ValueId(u32::try_from(self.function.values.len()).ok()?);
+            self.function.values.push(ty.clone());
+            self.function.nodes.push(Node {
+                op: Op::Symbol(symbol),
+                inputs: Vec::new(),
+                outputs: vec![output],
+            });
+            operands.push(output);
+            types.push(ty);
+        }
+        let known = self.program.symbols.len();
+        let names = (0..types.len()).map(|number| format!("x_{number}"));
+        let body = Function {
+            name: String::new(),
+            module: ModuleId(0),
+            arguments: Arguments::Plain,
+            input_names: names.collect(),
+            inputs: (0_u32..).map(ValueId).take(types.len()).collect(),
+            values: types,
+            nodes: Vec::new(),
+            outputs: Vec::new(),
+        };
+        let sizes = symbols.into_iter().map(Size::symbol).collect();
+        let (mut body, bits) = self.body(body, sizes, bits, &carried, known);
+        let all_steps = |(position, id): (usize, &ValueId)| match &body.values[id.index()] {
+            ValueType::Tensor(ty) if position >= carried.len() => {
+                let rows = [times.clone()].into_iter();
+                tensor(ty.elem, rows.chain(ty.dims.iter().cloned()).collect())
+            }
+            ValueType::Tensor(ty) => ty.clone(),
+            ValueType::Int(_) => tensor(ElemType::I64, Vec::new()),
+        };
+        let results = body.outputs.iter().enumerate().map(all_steps).collect();
+        let scan = Scan {
+            body: FunctionId(u32::try_from(self.program.functions.len()).ok()?),
+            times,
+            carried: u32::try_from(carried.len()).ok()?,
+            scanned: u32::try_from(scanned.len()).ok()?,
+            reverse: self.choices.below(2) == 1,
+        };
+        body.name = format!("{BODY}{}", self.program.functions.len());
+        self.program.functions.push(body);
+        let first = self.push(Op::Scan(scan), operands, results);
+        self.bits.resize(first.index(), SIZE_BITS);
+        self.bits.resize(self.function.values.len(), bits);
+        Some(())
+    }
+
+    /// A body with operations and results: one for each carried value, and some rows of sizes that
+    /// are known outside, by symbols of which there are so many. Most bits of integers in it, too.
+    fn body(
+        &mut self,
+        body: Function,
+        sizes: Vec<Size>,
+        bits: Vec<u32>,
+        carried: &[(ValueId, TensorType)],
+        known: usize,
+    ) -> (Function, u32) {
+        let mut inner = Builder {
+            choices: self.choices,
+            program: self.program,
+            function: body,
+            sizes,
+            called: Vec::new(),
+            bits,
+            loops: self.loops + 1,
+        };
+        for _ in 0..inner.choices.below(BODY_NODES) {
+            let _ = inner.node();
+        }
+        for (_, ty) in carried {
+            let there = inner.values(|other| other == ty);
+            // The value of the step before is one of these.
+            let chosen = inner.choices.pick(&there).map(|(id, _)| *id);
+            inner.function.outputs.extend(chosen);
+        }
+        let is_known = |symbol: SymbolId| symbol.index() < known;
+        let rows = inner.values(|ty| {
+            let mut symbols = ty.dims.iter().flat_map(Size::symbols);
+            ty.dims.len() < 4 && symbols.all(is_known)
+        });
+        for _ in 0..inner.choices.below(3) {
+            let chosen = inner.choices.pick(&rows).map(|(id, _)| *id);
+            inner.function.outputs.extend(chosen);
+        }
+        let bits = inner.bits.iter().copied().max().unwrap_or(SIZE_BITS);
+        (inner.function, bits.max(SIZE_BITS))
     }
 
     /// Values of the element types that the operation takes.

@@ -77,7 +77,13 @@ pub(super) fn input(
     (!has_gradient).then(|| self::tensor(session.width, device, elem, shape))
 }
 
-fn tensor(width: Width, device: &Device, elem: ElemType, shape: Shape) -> DispatchTensor {
+/// A tensor without elements, from the host.
+pub(super) fn tensor(
+    width: Width,
+    device: &Device,
+    elem: ElemType,
+    shape: Shape,
+) -> DispatchTensor {
     let data = |dtype| TensorData::from_bytes_vec(Vec::new(), shape, dtype);
     let on = device.as_dispatch();
     match Kind::of(elem) {

@@ -141,6 +141,16 @@ pub enum ExecError {
         /// Most that the session takes.
         limit: u64,
     },
+    /// The steps of loops are more than the session takes.
+    #[error("{node}: with its steps, {looped} operations are executed in loops, more than {limit}")]
+    Looped {
+        /// The loop in text form.
+        node: String,
+        /// Operations in the steps of this loop and of those before it in the run.
+        looped: u64,
+        /// Most that the session takes.
+        limit: u64,
+    },
     /// The results of an operation do not fit the memory of the session.
     #[error(
         "{method}: {node} needs {bytes} bytes, but the session may take {limit}, of which {used} \

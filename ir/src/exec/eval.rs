@@ -35,6 +35,9 @@ pub(super) struct Eval<'a> {
     pub(super) policy: BoundsPolicy,
     pub(super) bounds: Bounds,
     pub(super) memory: Memory,
+    /// Operations in the steps of loops so far, and most of them.
+    pub(super) looped: u64,
+    most_looped: u64,
 }
 
 impl<'a> Eval<'a> {
@@ -52,6 +55,8 @@ impl<'a> Eval<'a> {
             policy: session.policy,
             bounds: Bounds::default(),
             memory: Memory::new(session.memory, values),
+            looped: 0,
+            most_looped: session.looped,
         }
     }
 
@@ -192,8 +197,7 @@ impl<'a> Eval<'a> {
             let Some(ValueType::Tensor(ty)) = site.function.values.get(id.index()) else {
                 continue;
             };
-            let size = |dim| self.symbols.evaluate(dim);
-            let Some(sizes) = ty.dims.iter().map(size).collect::<Option<Vec<i64>>>() else {
+            let Some(bytes) = self.bytes(ty) else {
                 // A size that the node itself makes is counted once it is known; others are too
                 // large for a number.
                 if site.op().effects().makes_size {
@@ -201,13 +205,39 @@ impl<'a> Eval<'a> {
                 }
                 return self.check_memory(site, u64::MAX);
             };
-            let elements = sizes
-                .into_iter()
-                .map(|size| u64::try_from(size).unwrap_or(0));
-            let bytes = elements.fold(ty.elem.size_bytes(), u64::saturating_mul);
             self.check_memory(site, bytes)?;
             self.memory.count(id, bytes);
         }
+        Ok(())
+    }
+
+    /// Bytes of a tensor, if its sizes are known.
+    pub(super) fn bytes(&self, ty: &TensorType) -> Option<u64> {
+        let size = |dim| self.symbols.evaluate(dim);
+        let mut sizes = ty.dims.iter().map(size);
+        sizes.try_fold(ty.elem.size_bytes(), |bytes, size| {
+            Some(bytes.saturating_mul(u64::try_from(size?).unwrap_or(0)))
+        })
+    }
+
+    /// Counts the operations of a loop's steps, apart from those of loops in them.
+    pub(super) fn count_steps(
+        &mut self,
+        site: Site<'_>,
+        steps: usize,
+        operations: usize,
+    ) -> Result<(), ExecError> {
+        let [steps, operations] = [steps, operations].map(|count| count as u64);
+        let more = steps.saturating_mul(operations.max(1));
+        let looped = self.looped.saturating_add(more);
+        if looped > self.most_looped {
+            return Err(ExecError::Looped {
+                node: self.text(site),
+                looped,
+                limit: self.most_looped,
+            });
+        }
+        self.looped = looped;
         Ok(())
     }
 

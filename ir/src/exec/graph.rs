@@ -3,7 +3,7 @@
 //! A program names the two ends of edges anew in each operation. The executor notices when they are
 //! the same values, and sorts them once for a run, or for all runs of a prepared call.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use burn::{
     backend::{Dispatch, DispatchTensor, TensorMetadata as _, ops::IntTensorOps as _},
@@ -16,8 +16,12 @@ use kiln_ops::{
 };
 
 use super::{
-    ExecError, Kind, Operand, VALIDATED, eval::Eval, repeat, scatter, site::Site,
-    width::float_dtype,
+    ExecError, Kind, Operand, VALIDATED,
+    eval::Eval,
+    plan::Reach,
+    repeat, scatter,
+    site::Site,
+    width::{Bounds, float_dtype},
 };
 use crate::{
     op::{Float, GraphOp},
@@ -28,13 +32,45 @@ use crate::{
 #[derive(Default)]
 pub(super) struct Graphs {
     by_ends: HashMap<([ValueId; 2], [usize; 2]), Endpoints>,
+    /// Those of the bodies of loops, by the first result of the loop.
+    loops: BTreeMap<ValueId, Known>,
+}
+
+/// What is known of the values of a body from one step to the next, and from run to run.
+#[derive(Default)]
+pub(super) struct Known {
+    pub(super) graphs: Graphs,
+    pub(super) bounds: Bounds,
+}
+
+impl Known {
+    /// Forgets what may be different next time.
+    pub(super) fn forget(&mut self, reach: &Reach) {
+        self.graphs.forget(reach);
+        self.bounds.forget(|id| reach.varies(id));
+    }
 }
 
 impl Graphs {
-    /// Drops the edges whose ends may be others in the next run.
-    pub(super) fn forget(&mut self, varies: impl Fn(ValueId) -> bool) {
+    /// Drops the edges whose ends may be others next time.
+    pub(super) fn forget(&mut self, reach: &Reach) {
         self.by_ends
-            .retain(|(ends, _), _| !ends.iter().any(|&end| varies(end)));
+            .retain(|(ends, _), _| !ends.iter().any(|&end| reach.varies(end)));
+        for (first, known) in &mut self.loops {
+            if let Some(reach) = reach.of_loop(*first) {
+                known.forget(reach);
+            }
+        }
+    }
+
+    /// What is known of the values of a loop's body.
+    pub(super) fn of_loop(&mut self, first: ValueId) -> Known {
+        self.loops.remove(&first).unwrap_or_default()
+    }
+
+    /// Keeps what is known of them.
+    pub(super) fn keep(&mut self, first: ValueId, known: Known) {
+        self.loops.insert(first, known);
     }
 
     /// Edges from `src`, below `sizes[0]`, to `dst`, below `sizes[1]`.

@@ -6,18 +6,22 @@
 
 use super::{Kind, site::Site};
 use crate::{
-    op::{ElementwiseOp, GraphOp, IndexRule, Op, ShapeOp},
-    program::{Function, TensorType, ValueId, ValueType},
+    op::{ElementwiseOp, GraphOp, IndexRule, Op, Scan, ScanOperand, ShapeOp},
+    program::{Function, Node, Program, TensorType, ValueId, ValueType},
     size::Size,
 };
 
 /// For each input of a function, the sizes that its integers are below. `None` if they may be any.
-pub(super) fn inputs(function: &Function) -> Vec<Option<Vec<Size>>> {
+pub(super) fn inputs(program: &Program, function: &Function) -> Vec<Option<Vec<Size>>> {
     let mut uses = vec![Use::default(); function.values.len()];
     for id in &function.outputs {
         uses[id.index()].is_number = true;
     }
     for node in function.nodes.iter().rev() {
+        if let Op::Scan(scan) = &node.op {
+            captured(program, node, scan, &mut uses);
+            continue;
+        }
         let site = Site { function, node };
         for (position, operand) in site.operands().enumerate() {
             let id = operand.id;
@@ -47,6 +51,22 @@ pub(super) fn inputs(function: &Function) -> Vec<Option<Vec<Size>>> {
         own.is_narrow().then(|| own.bounds.clone())
     };
     function.inputs.iter().map(bounds).collect()
+}
+
+/// Notes what a loop makes of its operands: of captured ones what the body does, of others numbers.
+fn captured(program: &Program, node: &Node, scan: &Scan, uses: &mut [Use]) {
+    let body = program.functions.get(scan.body.index());
+    let inner = body.map(|body| inputs(program, body)).unwrap_or_default();
+    let mut inner = inner.into_iter();
+    for (position, id) in node.inputs.iter().enumerate() {
+        let bounds = inner.next().flatten();
+        let own = &mut uses[id.index()];
+        match bounds.filter(|_| scan.operand(position) == ScanOperand::Captured) {
+            // Without steps, nothing has shown that they are within the bounds.
+            Some(bounds) => own.bounds.extend(bounds),
+            None => own.is_number = true,
+        }
+    }
 }
 
 /// What is made of a value.

@@ -58,6 +58,10 @@ pub(super) fn prepare(
     site: Site<'_>,
     values: &mut [Option<DispatchTensor>],
 ) -> Result<(), ExecError> {
+    // Operations of a body make them as wide as they need them.
+    if matches!(site.op(), Op::Scan(_)) {
+        return Ok(());
+    }
     match eval.width {
         Width::Wide => {
             // Positions have a type of their own: kernels read those of either width.

@@ -3,7 +3,7 @@
 use crate::program::ValueId;
 
 /// The memory that values of a run may take together, and what they take.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Memory {
     /// Most bytes, if they are limited.
     pub(super) limit: Option<u64>,
@@ -20,6 +20,14 @@ impl Memory {
             limit,
             values: vec![0; values],
             sum: 0,
+        }
+    }
+
+    /// For the values of a function that runs while these are there.
+    pub(super) fn inside(&self, values: usize) -> Self {
+        Self {
+            sum: self.sum,
+            ..Self::new(self.limit, values)
         }
     }
 

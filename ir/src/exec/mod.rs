@@ -36,6 +36,7 @@ mod prepared;
 mod reduce;
 mod repeat;
 mod replay;
+mod scan;
 mod scatter;
 mod schedule;
 mod shape;
@@ -46,7 +47,7 @@ mod tests;
 mod upload;
 mod width;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use burn::{backend::DispatchTensor, tensor::Device};
 use kiln_core::AnyTensor;
@@ -56,7 +57,7 @@ use crate::{
     op::Op,
     pass,
     pass::Pass,
-    program::{ElemType, Function, Method},
+    program::{ElemType, Function, FunctionId, Method},
     validate::Valid,
 };
 
@@ -67,6 +68,7 @@ pub use prepared::Prepared;
 
 use eval::Eval;
 use graph::Graphs;
+use plan::Parts;
 use schedule::{Schedule, Values, tensor_type};
 use signature::Signature;
 use site::Site;
@@ -74,6 +76,10 @@ use width::Width;
 
 /// Most nodes and operands of a program that [`Session::new`] takes, once calls are inlined.
 pub const MAX_NODES: u64 = 1 << 20;
+
+/// Most operations that a run executes in the steps of loops, unless the session
+/// [permits others](Session::with_loops).
+pub const MAX_LOOPED: u64 = 1 << 24;
 
 /// A model on a device, ready to run.
 ///
@@ -101,9 +107,13 @@ pub struct Session {
     width: Width,
     /// For each method of the root, what is known of its calls before they are made.
     signatures: Vec<Signature>,
+    /// How the steps of loops are executed, by the body and the number of operands that differ.
+    loops: HashMap<(FunctionId, usize), Parts>,
     policy: BoundsPolicy,
     /// Most bytes of the values of a run.
     memory: Option<u64>,
+    /// Most operations in the steps of loops.
+    looped: u64,
 }
 
 impl Session {
@@ -147,13 +157,15 @@ impl Session {
         let weights = upload::weights(&program, &model.weights, device, width)?;
         let signatures = signature::all(&program);
         Ok(Self {
-            program,
             weights,
             device: device.clone(),
             width,
             signatures,
+            loops: plan::loops(&program),
+            program,
             policy: BoundsPolicy::default(),
             memory: None,
+            looped: MAX_LOOPED,
         })
     }
 
@@ -166,6 +178,14 @@ impl Session {
     pub fn with_memory(self, bytes: u64) -> Self {
         let memory = Some(bytes);
         Self { memory, ..self }
+    }
+
+    /// The session with another limit than [`MAX_LOOPED`] on the operations that a run executes in
+    /// the steps of loops, each as often as it is executed. A loop that would exceed it is an error
+    /// before its first step, so a program of others takes no longer than this permits.
+    #[must_use]
+    pub fn with_loops(self, looped: u64) -> Self {
+        Self { looped, ..self }
     }
 
     /// The session with another policy for indices out of range.
@@ -308,9 +328,6 @@ impl Session {
                 continue;
             };
             let site = Site { function, node };
-            for output in &node.outputs {
-                eval.bounds.forget(*output);
-            }
             integers::prepare(eval, site, &mut values.tensors)?;
             eval.reserve(site)?;
             let mut freed = Vec::new();
@@ -361,6 +378,7 @@ impl Session {
             }
             // Integers have no tensors; sizes are evaluated where they are used. Calls are inlined.
             Op::Symbol(_) | Op::Call(_) => Ok(Vec::new()),
+            Op::Scan(op) => scan::eval(self, eval, graphs, site, op, operands),
             Op::Elementwise(op) => one(elementwise::eval(eval, site, op, operands)?),
             Op::Shape(op) => one(shape::eval(eval, site, op, operands)?),
             Op::Reduce(op) => reduce::eval(eval, site, op, operands),

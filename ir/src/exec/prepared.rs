@@ -165,7 +165,7 @@ impl Session {
         let (case, call) = inputs::bind(self, method, signature, inputs)?;
         // A valid case names a function.
         let function = &self.program.functions[call.function.index()];
-        let plan = Plan::new(function, self.policy);
+        let plan = Plan::new(&self.program, function, self.policy);
         let eval = Eval::new(self, &method.name, &call);
         let arguments = call.names.into_iter().zip(&call.arguments);
         let inputs = arguments
@@ -366,16 +366,17 @@ impl Prepared<'_> {
         self.graphs = Graphs::default();
         self.eval.bounds.clear();
         self.eval.memory.keep(&[]);
+        self.eval.looped = 0;
         let kept = self.session.execute(
             self.function,
-            &self.plan.once,
+            &self.plan.parts.once,
             self.held.clone(),
             &mut self.eval,
             &mut self.graphs,
         )?;
-        self.eval.memory.keep(&self.plan.kept);
+        self.eval.memory.keep(&self.plan.parts.kept);
         self.held.resize(self.function.values.len(), None);
-        for (id, tensor) in self.plan.kept.iter().zip(kept) {
+        for (id, tensor) in self.plan.parts.kept.iter().zip(kept) {
             self.held[id.index()] = tensor;
         }
         for id in self.plan.widened(self.function) {
@@ -388,15 +389,17 @@ impl Prepared<'_> {
 
     /// Does what each run does, and launches it.
     fn execute(&mut self) -> Result<Vec<Option<DispatchTensor>>, ExecError> {
+        self.eval.looped = 0;
         let results = self.session.execute(
             self.function,
-            &self.plan.each_run,
+            &self.plan.parts.each,
             self.held.clone(),
             &mut self.eval,
             &mut self.graphs,
         );
-        self.graphs.forget(|id| self.plan.varies(id));
-        self.eval.memory.keep(&self.plan.kept);
+        self.graphs.forget(&self.plan.parts.reach);
+        self.eval.bounds.forget(|id| self.plan.varies(id));
+        self.eval.memory.keep(&self.plan.parts.kept);
         let ids = self.function.outputs.iter();
         let result = |(id, tensor): (&ValueId, Option<DispatchTensor>)| {
             let elem = elem(self.function, *id)?;

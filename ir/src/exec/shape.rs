@@ -74,7 +74,7 @@ pub(super) fn eval(
     })
 }
 
-fn reshape(x: DispatchTensor, kind: Kind, shape: Shape) -> DispatchTensor {
+pub(super) fn reshape(x: DispatchTensor, kind: Kind, shape: Shape) -> DispatchTensor {
     match kind {
         Kind::Float => Dispatch::float_reshape(x, shape),
         Kind::Int => Dispatch::int_reshape(x, shape),
@@ -138,7 +138,7 @@ pub(super) fn broadcast(a: &Shape, b: &Shape) -> Shape {
     Shape::from(sizes.collect::<Vec<usize>>())
 }
 
-fn cat(dim: usize, kind: Kind, tensors: Vec<DispatchTensor>) -> DispatchTensor {
+pub(super) fn cat(dim: usize, kind: Kind, tensors: Vec<DispatchTensor>) -> DispatchTensor {
     match kind {
         Kind::Float => Dispatch::float_cat(tensors, dim),
         Kind::Int => Dispatch::int_cat(tensors, dim),

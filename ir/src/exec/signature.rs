@@ -85,7 +85,7 @@ impl Signature {
                 function: case.function,
                 binding: program.binding(ModuleId(0), position, number)?.clone(),
                 schedule: Schedule::whole(function),
-                indices: indices::inputs(function),
+                indices: indices::inputs(program, function),
             })
         };
         let sizes = method.sizes().map(|one| SizeInput {

@@ -372,7 +372,7 @@ fn bounds(params: &str, lines: &[&str], results: &str) -> Vec<Option<Vec<String>
     );
     let program = validate(parse(&text).expect("a program")).expect("a valid program");
     let words = crate::text::Words(&program);
-    let inputs = super::indices::inputs(&program.functions[0]).into_iter();
+    let inputs = super::indices::inputs(&program, &program.functions[0]).into_iter();
     let text = |bounds: Vec<crate::Size>| {
         let mut text: Vec<String> = bounds.iter().map(|size| words.size(size)).collect();
         text.sort();

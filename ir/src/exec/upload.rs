@@ -13,7 +13,7 @@ use burn::{
 use super::{ExecError, Kind, width::Width, width::float_dtype};
 use crate::{
     op::{DenseOp, Op},
-    program::{ElemType, Program, ValueId},
+    program::{ElemType, Function, FunctionId, Program, ValueId},
     weights::{WeightData, Weights},
 };
 
@@ -25,10 +25,7 @@ pub(super) fn weights(
     width: Width,
 ) -> Result<Vec<Option<DispatchTensor>>, ExecError> {
     let mut uploaded = vec![None; program.weights.len()];
-    let methods = program.root().map_or(&[][..], |root| &root.methods);
-    let cases = methods.iter().flat_map(|method| &method.cases);
-    let functions = cases.filter_map(|case| program.functions.get(case.function.index()));
-    for function in functions {
+    for function in executed(program) {
         let of_products: HashSet<ValueId> = (function.nodes.iter())
             .filter(|node| matches!(node.op, Op::Dense(DenseOp::Linear)))
             .map(|node| node.inputs[1])
@@ -58,6 +55,22 @@ pub(super) fn weights(
         }
     }
     Ok(uploaded)
+}
+
+/// The functions that methods of the root run, themselves or in loops.
+fn executed(program: &Program) -> impl Iterator<Item = &Function> {
+    let methods = program.root().map_or(&[][..], |root| &root.methods);
+    let cases = methods.iter().flat_map(|method| &method.cases);
+    let mut executed: HashSet<FunctionId> = cases.map(|case| case.function).collect();
+    // Bodies stand before the functions whose loops they are.
+    let ids = (0..).map(FunctionId).zip(&program.functions);
+    for (id, function) in ids.collect::<Vec<_>>().into_iter().rev() {
+        if executed.contains(&id) {
+            executed.extend(function.nodes.iter().filter_map(|node| node.op.callee()));
+        }
+    }
+    let ids = (0..).map(FunctionId).zip(&program.functions);
+    ids.filter_map(move |(id, function)| executed.contains(&id).then_some(function))
 }
 
 /// A matrix whose columns lie in one piece each: a product with its transpose reads rows, and would

@@ -278,10 +278,10 @@ impl Bounds {
         self.pointers.insert(id, end);
     }
 
-    /// Forgets what is known of a value, which may be another now.
-    pub(super) fn forget(&mut self, id: ValueId) {
-        self.known.remove(&id);
-        self.pointers.remove(&id);
+    /// Forgets what is known of values that may be others now.
+    pub(super) fn forget(&mut self, varies: impl Fn(ValueId) -> bool) {
+        self.known.retain(|&id, _| !varies(id));
+        self.pointers.retain(|&id, _| !varies(id));
     }
 
     /// Forgets what is known of all values.

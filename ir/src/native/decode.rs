@@ -10,7 +10,7 @@ use super::{
 use crate::{
     leaf::MAX_TYPE_DEPTH,
     op::{
-        Float, Op, Scalar,
+        Float, Op, Scalar, Scan,
         attribute::{AttributeType, Kind, Value},
     },
     program::{
@@ -360,6 +360,15 @@ impl Tables {
             Operation::Weight(id) => return Ok(Op::Weight(id)),
             Operation::Call(id) => return Ok(Op::Call(id)),
             Operation::Symbol(id) => return Ok(Op::Symbol(id)),
+            Operation::Scan(scan) => {
+                return Ok(Op::Scan(Scan {
+                    body: scan.body,
+                    times: self.size(scan.times)?,
+                    carried: scan.carried,
+                    scanned: scan.scanned,
+                    reverse: scan.reverse,
+                }));
+            }
             Operation::Named(name, attributes) => (name, attributes),
         };
         let name = self.word(name)?.to_owned();

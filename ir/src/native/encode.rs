@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     leaf::MAX_TYPE_DEPTH,
-    op::{Op, Scalar, attribute::Value},
+    op::{Op, Scalar, Scan, attribute::Value},
     program::{
         Arguments, ElemType, Function, Literal, Method, Module, ModuleId, Node, Program,
         TensorType, Type, ValueType, WeightId,
@@ -341,11 +341,23 @@ impl Tables {
                 Op::Weight(id) => Operation::Weight(*id),
                 Op::Call(id) => Operation::Call(*id),
                 Op::Symbol(id) => Operation::Symbol(*id),
+                Op::Scan(scan) => self.scan(scan),
                 op => self.operation(op),
             },
             inputs: node.inputs.clone(),
             outputs: node.outputs.clone(),
         }
+    }
+
+    fn scan(&mut self, scan: &Scan) -> Operation {
+        self.require("scan");
+        Operation::Scan(schema::Scan {
+            body: scan.body,
+            times: self.size(&scan.times),
+            carried: scan.carried,
+            scanned: scan.scanned,
+            reverse: scan.reverse,
+        })
     }
 
     fn operation(&mut self, op: &Op) -> Operation {

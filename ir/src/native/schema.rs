@@ -15,6 +15,7 @@ pub(super) type Requirements = Vec<String>;
 /// What readers of version 3 did not know from the beginning, other than operations and attributes.
 pub(super) const FEATURES: &[&str] = &[
     OPTIONAL_RESULTS,
+    "scan",
     "type.dict",
     "type.float",
     "type.i32",
@@ -160,6 +161,17 @@ pub(super) enum Operation {
     Symbol(SymbolId),
     /// Its name, and names and values of the attributes that are not at their defaults.
     Named(Text, Vec<(Text, Attribute)>),
+    Scan(Scan),
+}
+
+/// A loop over a function.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Scan {
+    pub(super) body: FunctionId,
+    pub(super) times: SizeNumber,
+    pub(super) carried: u32,
+    pub(super) scanned: u32,
+    pub(super) reverse: bool,
 }
 
 /// The value of an attribute.

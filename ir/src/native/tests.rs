@@ -163,13 +163,13 @@ fn requirements_are_operations_and_attributes_without_their_defaults() {
 #[test]
 fn a_program_of_the_future_says_what_it_needs() {
     // Nothing behind the requirements has to be readable.
-    let requirements = ["add", "scan", "unique"].map(str::to_owned);
+    let requirements = ["add", "switch", "unique"].map(str::to_owned);
     let content = (VERSION, requirements.to_vec(), 250_u8);
     let bytes = bincode::serde::encode_to_vec(content, standard()).expect("bytes");
     let error = read::program(&bytes, VERSION).expect_err("a future");
     assert_eq!(
         error.to_string(),
-        "the program needs scan, unique, which this version lacks; a newer Kiln reads it"
+        "the program needs switch, unique, which this version lacks; a newer Kiln reads it"
     );
 }
 

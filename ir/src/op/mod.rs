@@ -21,6 +21,7 @@ mod graph;
 mod named;
 mod reduce;
 mod scalar;
+mod scan;
 mod shape;
 mod spec;
 
@@ -39,6 +40,7 @@ pub use graph::GraphOp;
 pub use kiln_ops::Reduce;
 pub use reduce::{ReduceOp, Reduction};
 pub use scalar::{Float, Scalar};
+pub use scan::{Scan, ScanOperand};
 pub use shape::ShapeOp;
 pub use spec::{Attribute, Bound, Class, Count, Effects, Extent, Operand, Spec, When};
 
@@ -56,6 +58,8 @@ pub enum Op {
     ///
     /// [`ValueType::Int`]: crate::program::ValueType::Int
     Symbol(SymbolId),
+    /// Runs a function that stands before this one once for each step of a loop.
+    Scan(Scan),
     /// Constants, elementwise operations, and those with masks.
     Elementwise(ElementwiseOp),
     /// Operations that move elements and change shapes.
@@ -77,13 +81,14 @@ macro_rules! by_family {
             Op::Reduce($inner) => $answer,
             Op::Dense($inner) => $answer,
             Op::Graph($inner) => $answer,
-            Op::Weight(_) | Op::Call(_) | Op::Symbol(_) => $other,
+            Op::Weight(_) | Op::Call(_) | Op::Symbol(_) | Op::Scan(_) => $other,
         }
     };
 }
 
 impl Op {
-    /// The declarations of all operations but `weight`, `call` and `symbol`, family by family.
+    /// The declarations of all operations but `weight`, `call`, `symbol` and `scan`, family by
+    /// family.
     pub fn specs() -> impl Iterator<Item = &'static Spec> {
         [
             ElementwiseOp::SPECS,
@@ -96,7 +101,7 @@ impl Op {
         .flatten()
     }
 
-    /// The declaration; `weight`, `call` and `symbol` have none.
+    /// The declaration; `weight`, `call`, `symbol` and `scan` have none.
     pub fn spec(&self) -> Option<&'static Spec> {
         by_family!(self, op => Some(op.spec()), else None)
     }
@@ -142,6 +147,7 @@ impl Op {
         match (self, self.spec()) {
             (Self::Call(_), _) => "call".into(),
             (Self::Symbol(_), _) => "symbol".into(),
+            (Self::Scan(_), _) => "scan".into(),
             (_, Some(spec)) if spec.words().is_empty() => spec.name.into(),
             (_, Some(spec)) => spec
                 .name
@@ -151,13 +157,43 @@ impl Op {
         }
     }
 
+    /// The function that it runs, if it runs one.
+    pub fn callee(&self) -> Option<FunctionId> {
+        if let Self::Scan(scan) = self {
+            return Some(scan.body);
+        }
+        if let Self::Call(callee) = self {
+            Some(*callee)
+        } else {
+            None
+        }
+    }
+
+    /// As [`callee`](Self::callee), to change it.
+    pub(crate) fn callee_mut(&mut self) -> Option<&mut FunctionId> {
+        if let Self::Scan(scan) = self {
+            return Some(&mut scan.body);
+        }
+        if let Self::Call(callee) = self {
+            Some(callee)
+        } else {
+            None
+        }
+    }
+
     /// Sizes in the attributes, whose values are needed to execute the operation.
     pub fn sizes(&self) -> Vec<&Size> {
+        if let Self::Scan(scan) = self {
+            return vec![&scan.times];
+        }
         by_family!(self, op => op.sizes(), else Vec::new())
     }
 
     /// As [`sizes`](Self::sizes), to change them.
     pub(crate) fn sizes_mut(&mut self) -> Vec<&mut Size> {
+        if let Self::Scan(scan) = self {
+            return vec![&mut scan.times];
+        }
         by_family!(self, op => op.sizes_mut(), else Vec::new())
     }
 
@@ -176,7 +212,8 @@ impl Op {
         self.spec().map_or(&Effects::NONE, |spec| &spec.effects)
     }
 
-    /// Whether the result may be another each time while the model is trained.
+    /// Whether the result may be another each time while the model is trained, apart from what a
+    /// function that it runs does.
     pub fn is_random(&self) -> bool {
         self.effects().random.is_some_and(|probability| {
             self.attributes().into_iter().any(|(attribute, value)| {
@@ -185,9 +222,10 @@ impl Op {
         })
     }
 
-    /// Whether equal operations on equal operands have equal results.
+    /// Whether equal operations on equal operands have equal results; those that run a function
+    /// may not.
     pub fn is_pure(&self) -> bool {
-        !matches!(self, Self::Call(_)) && !self.effects().makes_size && !self.is_random()
+        self.callee().is_none() && !self.effects().makes_size && !self.is_random()
     }
 
     /// What the operands must be whose integers are positions, by the number of the operand, for

@@ -1,7 +1,7 @@
 //! Computes nodes with the same operation and inputs once.
 //!
-//! `nonzero` stays, because each binds a symbol of its own; so do calls, which may contain one, and
-//! what is random while training.
+//! `nonzero` stays, because each binds a symbol of its own; so do calls and loops that contain one,
+//! and what is random while training.
 
 use std::collections::HashMap;
 
@@ -13,18 +13,18 @@ use crate::{
 };
 
 pub(super) fn merge_common_nodes(program: &Valid) -> Program {
-    let mut program = Program::clone(program);
-    for function in &mut program.functions {
-        *function = merge(function);
+    let mut result = Program::clone(program);
+    for function in &mut result.functions {
+        *function = merge(program, function);
     }
-    program
+    result
 }
 
-fn merge(function: &Function) -> Function {
+fn merge(program: &Valid, function: &Function) -> Function {
     let mut rebuild = Rebuild::new(function);
     let mut seen: HashMap<(&Op, Vec<ValueId>), Vec<ValueId>> = HashMap::new();
     for node in &function.nodes {
-        if !node.op.is_pure() {
+        if !program.is_pure(&node.op) {
             rebuild.copy(function, node);
             continue;
         }

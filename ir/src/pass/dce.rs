@@ -41,6 +41,7 @@ fn sweep(program: &Valid, function: &Function) -> Function {
 fn sweep_but(program: &Valid, function: &Function, shown_before: usize) -> (Function, Vec<usize>) {
     let mut values: HashSet<ValueId> = function.outputs.iter().copied().collect();
     let mut symbols: HashSet<SymbolId> = HashSet::new();
+    let needs = |callee| program.needs(callee);
     let mut live = Vec::with_capacity(function.nodes.len());
     for (position, node) in function.nodes.iter().enumerate().rev() {
         let is_live = node.outputs.iter().any(|output| values.contains(output))
@@ -55,8 +56,7 @@ fn sweep_but(program: &Valid, function: &Function, shown_before: usize) -> (Func
                 Op::Symbol(symbol) => {
                     symbols.insert(symbol);
                 }
-                Op::Call(callee) => symbols.extend(program.needs(callee)),
-                _ => {}
+                _ => symbols.extend(node.op.callee().into_iter().flat_map(needs)),
             }
         }
         live.push(is_live);
@@ -88,6 +88,7 @@ fn shows(function: &Function, node: &Node) -> bool {
 /// Data-dependent symbols that a node binds.
 fn binds(program: &Valid, function: &Function, node: &Node) -> Vec<SymbolId> {
     match &node.op {
+        // What a step of a loop binds, nothing outside knows.
         Op::Call(callee) => program.binds(*callee).to_vec(),
         op if op.effects().makes_size => {
             let types = node
@@ -118,10 +119,7 @@ fn drop_functions(program: &mut Program) {
         .rev()
     {
         if live.contains(&id) {
-            live.extend(function.nodes.iter().filter_map(|node| match node.op {
-                Op::Call(callee) => Some(callee),
-                _ => None,
-            }));
+            live.extend(function.nodes.iter().filter_map(|node| node.op.callee()));
         }
     }
     let mut kept: Vec<FunctionId> = live.into_iter().collect();
@@ -136,7 +134,7 @@ fn drop_functions(program: &mut Program) {
         .retain(|_| ids.next().is_some_and(|id| kept.binary_search(&id).is_ok()));
     for function in &mut program.functions {
         for node in &mut function.nodes {
-            if let Op::Call(callee) = &mut node.op {
+            if let Some(callee) = node.op.callee_mut() {
                 *callee = renumbered(*callee);
             }
         }

@@ -1,4 +1,4 @@
-//! Replaces calls by the nodes of what they call.
+//! Replaces calls by the nodes of what they call. Bodies of loops stay functions.
 //!
 //! Functions stand after those that they call, so one walk in order suffices: a callee has no calls
 //! left when it is copied. Symbols are the program's, and so need no renaming.

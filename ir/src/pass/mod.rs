@@ -42,7 +42,8 @@ pub struct Pass {
     pub run: fn(&Valid) -> Program,
 }
 
-/// Replaces calls by the nodes of what they call. Afterwards no function calls another.
+/// Replaces calls by the nodes of what they call. Afterwards no function calls another; bodies of
+/// loops stay functions of their own.
 pub const INLINE: Pass = Pass {
     name: "inline",
     run: inline::inline,

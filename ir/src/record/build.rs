@@ -15,7 +15,7 @@ use super::{
     tree::Tree,
 };
 use crate::{
-    op::{DenseOp, ElementwiseOp, Op, ShapeOp},
+    op::{DenseOp, ElementwiseOp, Op, Scan, ShapeOp},
     program::{
         Arguments, ElemType, Function, FunctionId, ModuleId, Node, Program, SymbolId, TensorType,
         ValueId, ValueType, WeightId,
@@ -49,6 +49,8 @@ struct Frame {
     results: Vec<usize>,
     /// Names that the layer gave to its arguments.
     names: Vec<String>,
+    /// The loop that runs it, without its body.
+    scan: Option<Scan>,
 }
 
 impl Frame {
@@ -65,6 +67,7 @@ impl Frame {
             outputs: Vec::new(),
             results: Vec::new(),
             names: Vec::new(),
+            scan: None,
         }
     }
 
@@ -194,12 +197,7 @@ impl<'a> Builder<'a> {
                 MergedStep::Enter { outer, inner } => {
                     self.same.insert(inner, outer);
                 }
-                MergedStep::Leave { inner, outer } if *open.last()? => {
-                    let value = self.resolve(self.frames.len() - 1, inner)?;
-                    let frame = self.frames.last_mut()?;
-                    frame.outputs.push(value);
-                    frame.results.push(outer);
-                }
+                MergedStep::Leave { inner, outer } if *open.last()? => self.leave(inner, outer)?,
                 MergedStep::Leave { inner, outer } => {
                     self.same.insert(outer, inner);
                 }
@@ -208,6 +206,16 @@ impl<'a> Builder<'a> {
                         self.end()?;
                     }
                 }
+                MergedStep::ScanBegin { times, reverse } => self.begin_loop(times, reverse)?,
+                MergedStep::Carry { outer, inner } => {
+                    self.enter(outer, inner)?;
+                    self.frames.last_mut()?.scan.as_mut()?.carried += 1;
+                }
+                MergedStep::Row { outer, inner } => self.row(outer, inner)?,
+                MergedStep::Next { inner, outer } | MergedStep::Stack { inner, outer } => {
+                    self.leave(inner, outer)?;
+                }
+                MergedStep::ScanEnd => self.end()?,
             }
         }
         let frame = self.frames.pop()?;
@@ -272,13 +280,58 @@ impl<'a> Builder<'a> {
         self.tree.module(&path, kind)
     }
 
+    /// Opens the body of a loop, a function of the module around.
+    fn begin_loop(&mut self, times: Size, reverse: bool) -> Option<()> {
+        let module = self.frames.last()?.module;
+        let mut frame = Frame::new(module, "step", Arguments::Plain);
+        frame.scan = Some(Scan {
+            body: FunctionId(u32::MAX),
+            times,
+            carried: 0,
+            scanned: 0,
+            reverse,
+        });
+        self.frames.push(frame);
+        Some(())
+    }
+
+    /// Passes a row of a sequence into the body of a loop.
+    fn row(&mut self, outer: usize, inner: usize) -> Option<()> {
+        let around = self.frames.len().checked_sub(2)?;
+        let value = self.resolve(around, outer)?;
+        let mut ty = self.frames[around].tensor_type(value);
+        ty.dims.remove(0);
+        let frame = self.frames.last_mut()?;
+        let scan = frame.scan.as_mut()?;
+        let name = format!("row_{}", scan.scanned);
+        scan.scanned += 1;
+        let value = frame.input(name, ty);
+        frame.operands.push(outer);
+        frame.known.insert(inner, value);
+        Some(())
+    }
+
+    /// Passes a result out of the frame.
+    fn leave(&mut self, inner: usize, outer: usize) -> Option<()> {
+        let value = self.resolve(self.frames.len() - 1, inner)?;
+        let frame = self.frames.last_mut()?;
+        frame.outputs.push(value);
+        frame.results.push(outer);
+        Some(())
+    }
+
     fn enter(&mut self, outer: usize, inner: usize) -> Option<()> {
         let around = self.frames.len().checked_sub(2)?;
         let value = self.resolve(around, outer)?;
         let ty = self.frames[around].tensor_type(value);
         let frame = self.frames.last_mut()?;
         let name = frame.names.get(frame.inputs.len()).cloned();
-        let name = name.unwrap_or_else(|| format!("input_{}", frame.inputs.len()));
+        let label = if frame.scan.is_some() {
+            "carried"
+        } else {
+            "input"
+        };
+        let name = name.unwrap_or_else(|| format!("{label}_{}", frame.inputs.len()));
         let value = frame.input(name, ty);
         frame.operands.push(outer);
         frame.known.insert(inner, value);
@@ -288,11 +341,15 @@ impl<'a> Builder<'a> {
     fn end(&mut self) -> Option<()> {
         let frame = self.frames.pop()?;
         let results = frame.results.clone();
-        let types = frame
-            .outputs
-            .iter()
-            .map(|&value| ValueType::Tensor(frame.tensor_type(value)))
-            .collect();
+        let scan = frame.scan.clone();
+        let ty = |(position, value): (usize, &ValueId)| {
+            let mut ty = frame.tensor_type(*value);
+            if let Some(scan) = scan.as_ref().filter(|scan| !scan.is_carried(position)) {
+                ty.dims.insert(0, scan.times.clone());
+            }
+            ValueType::Tensor(ty)
+        };
+        let types = frame.outputs.iter().enumerate().map(ty).collect();
         let Finished {
             function,
             operands,
@@ -307,7 +364,14 @@ impl<'a> Builder<'a> {
         for symbol in symbols {
             inputs.extend(caller.node(Op::Symbol(symbol), vec![], vec![ValueType::Int(symbol)]));
         }
-        let outputs = caller.node(Op::Call(function), inputs, types);
+        let op = match scan {
+            Some(scan) => Op::Scan(Scan {
+                body: function,
+                ..scan
+            }),
+            None => Op::Call(function),
+        };
+        let outputs = caller.node(op, inputs, types);
         caller.known.extend(results.into_iter().zip(outputs));
         Some(())
     }

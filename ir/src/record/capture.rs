@@ -282,6 +282,30 @@ fn marker_step(operation: &OperationIr, numbering: &mut lift::Numbering) -> Opti
                     outer: numbering.define(out),
                 },
                 (marker::SCOPE_END, ..) => Step::End,
+                (marker::SCAN_BEGIN, ..) => match desc.scalars.as_slice() {
+                    [ScalarIr::UInt(times), ScalarIr::UInt(reverse)] => Step::ScanBegin {
+                        times: size_to_i64(usize::try_from(*times).unwrap_or(usize::MAX)),
+                        reverse: *reverse != 0,
+                    },
+                    _ => return None,
+                },
+                (marker::SCAN_CARRY, Some(input), Some(out)) => Step::Carry {
+                    outer: numbering.get(input),
+                    inner: numbering.define(out),
+                },
+                (marker::SCAN_ROW, Some(input), Some(out)) => Step::Row {
+                    outer: numbering.get(input),
+                    inner: numbering.define(out),
+                },
+                (marker::SCAN_NEXT, Some(input), Some(out)) => Step::Next {
+                    inner: numbering.get(input),
+                    outer: numbering.define(out),
+                },
+                (marker::SCAN_STACK, Some(input), Some(out)) => Step::Stack {
+                    inner: numbering.get(input),
+                    outer: numbering.define(out),
+                },
+                (marker::SCAN_END, ..) => Step::ScanEnd,
                 _ => return None,
             };
             Some(step)

@@ -17,6 +17,7 @@ use crate::{
     op::{Attribute, Class, ElementwiseOp, Float, Op, attribute::Value},
     program::{ElemType, Program, SymbolId, TensorType},
     size::Size,
+    text::Words,
     validate::infer,
 };
 
@@ -66,6 +67,27 @@ pub(super) enum MergedStep {
         outer: usize,
     },
     End,
+    ScanBegin {
+        times: Size,
+        reverse: bool,
+    },
+    Carry {
+        outer: usize,
+        inner: usize,
+    },
+    Row {
+        outer: usize,
+        inner: usize,
+    },
+    Next {
+        inner: usize,
+        outer: usize,
+    },
+    Stack {
+        inner: usize,
+        outer: usize,
+    },
+    ScanEnd,
 }
 
 /// A tensor that an operation defines.
@@ -100,6 +122,7 @@ pub(super) fn merge(
         witnesses,
         types: HashMap::new(),
         open: Vec::new(),
+        loops: Vec::new(),
         conversions: 0,
     };
     let constants = merger.constants()?;
@@ -129,8 +152,17 @@ struct Merger<'a> {
     types: HashMap<usize, TensorType>,
     /// Scopes that are open.
     open: Vec<usize>,
+    /// Loops that have begun.
+    loops: Vec<Loop>,
     /// Number of conversions so far, whose results are numbered downwards.
     conversions: usize,
+}
+
+/// A loop that has begun.
+struct Loop {
+    times: Size,
+    /// Carried values whose next ones are to come, the first one last.
+    carried: Vec<usize>,
 }
 
 impl Merger<'_> {
@@ -267,6 +299,30 @@ impl Merger<'_> {
                     self.open.pop();
                     MergedStep::End
                 }
+                Step::ScanBegin { reverse, .. } => self.begin_loop(position, *reverse)?,
+                &Step::Carry { outer, inner } => {
+                    self.rename(outer, inner);
+                    if let Some(open) = self.loops.last_mut() {
+                        open.carried.insert(0, inner);
+                    }
+                    MergedStep::Carry { outer, inner }
+                }
+                &Step::Row { outer, inner } => {
+                    self.row(outer, inner)?;
+                    MergedStep::Row { outer, inner }
+                }
+                &Step::Next { inner, outer } => {
+                    self.next(inner, outer)?;
+                    MergedStep::Next { inner, outer }
+                }
+                &Step::Stack { inner, outer } => {
+                    self.stack(inner, outer);
+                    MergedStep::Stack { inner, outer }
+                }
+                Step::ScanEnd => {
+                    self.loops.pop();
+                    MergedStep::ScanEnd
+                }
             };
             merged.push(step);
         }
@@ -292,6 +348,87 @@ impl Merger<'_> {
     fn rename(&mut self, from: usize, to: usize) {
         if let Some(ty) = self.types.get(&from).cloned() {
             self.types.insert(to, ty);
+        }
+    }
+
+    /// The loop whose beginning is at a position.
+    fn begin_loop(&mut self, position: usize, reverse: bool) -> Result<MergedStep, RecordError> {
+        let times = |recording: &Recording| match recording.steps.get(position) {
+            Some(Step::ScanBegin { times, .. }) => Some(*times),
+            _ => None,
+        };
+        let seen: Vec<i64> = self.recordings.iter().filter_map(times).collect();
+        let times = self.witnesses.fit(&seen);
+        let times = times.ok_or_else(|| RecordError::SizeNotFound {
+            place: self.place(),
+            what: "the number of steps".to_owned(),
+            operation: LOOP.to_owned(),
+            observed: observed(&seen),
+        })?;
+        self.loops.push(Loop {
+            times: times.clone(),
+            carried: Vec::new(),
+        });
+        Ok(MergedStep::ScanBegin { times, reverse })
+    }
+
+    /// A row of a sequence, which must have one for each step.
+    fn row(&mut self, sequence: usize, row: usize) -> Result<(), RecordError> {
+        let (Some(ty), Some(open)) = (self.types.get(&sequence), self.loops.last()) else {
+            return Ok(());
+        };
+        let words = Words(self.context.program);
+        match ty.dims.split_first() {
+            Some((rows, dims)) if *rows == open.times => {
+                let (elem, dims) = (ty.elem, dims.to_vec());
+                self.define(row, TensorType { elem, dims });
+                Ok(())
+            }
+            _ => Err(RecordError::Unproven {
+                place: self.place(),
+                operation: LOOP.to_owned(),
+                problem: format!(
+                    "expected a sequence of {} rows, got {}",
+                    words.size(&open.times),
+                    words.tensor_type(ty)
+                ),
+            }),
+        }
+    }
+
+    /// What a step leaves for the next, which must have the type that it got.
+    fn next(&mut self, left: usize, last: usize) -> Result<(), RecordError> {
+        let got = self.loops.last_mut().and_then(|open| open.carried.pop());
+        let (Some(expected), Some(ty)) = (
+            got.and_then(|got| self.types.get(&got)),
+            self.types.get(&left),
+        ) else {
+            return Ok(());
+        };
+        if ty != expected {
+            let words = Words(self.context.program);
+            return Err(RecordError::Unproven {
+                place: self.place(),
+                operation: LOOP.to_owned(),
+                problem: format!(
+                    "a step gets {} and leaves {}",
+                    words.tensor_type(expected),
+                    words.tensor_type(ty)
+                ),
+            });
+        }
+        self.rename(left, last);
+        Ok(())
+    }
+
+    /// The rows that all steps leave.
+    fn stack(&mut self, row: usize, all: usize) {
+        if let (Some(ty), Some(open)) = (self.types.get(&row), self.loops.last()) {
+            let dims = [open.times.clone()]
+                .into_iter()
+                .chain(ty.dims.iter().cloned());
+            let (elem, dims) = (ty.elem, dims.collect());
+            self.define(all, TensorType { elem, dims });
         }
     }
 
@@ -478,6 +615,9 @@ impl Merger<'_> {
     }
 }
 
+/// A loop, in messages.
+const LOOP: &str = "Scan";
+
 fn fixed(dim: usize) -> Size {
     Size::fixed(size_to_i64(dim))
 }
@@ -519,14 +659,20 @@ fn describe(step: Option<&Step>) -> String {
         Some(Step::Leave { .. } | Step::End) => "end of a layer".to_owned(),
         Some(Step::Input { .. }) => "input".to_owned(),
         Some(Step::Output { .. }) => "output".to_owned(),
+        Some(Step::ScanBegin { .. } | Step::Carry { .. } | Step::Row { .. }) => {
+            "begin of a loop".to_owned()
+        }
+        Some(Step::Next { .. } | Step::Stack { .. } | Step::ScanEnd) => "end of a loop".to_owned(),
         None => "nothing".to_owned(),
     }
 }
 
 /// Whether two steps do the same on the same tensors, whatever their numbers.
 fn same_step(a: &Step, b: &Step) -> bool {
-    let (Step::Op(a), Step::Op(b)) = (a, b) else {
-        return a == b;
+    let (a, b) = match (a, b) {
+        (Step::Op(a), Step::Op(b)) => (a, b),
+        (Step::ScanBegin { reverse: a, .. }, Step::ScanBegin { reverse: b, .. }) => return a == b,
+        _ => return a == b,
     };
     let same_outputs = a.outputs.len() == b.outputs.len()
         && a.outputs

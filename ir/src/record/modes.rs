@@ -186,8 +186,18 @@ struct Plain {
 
 #[derive(Debug, PartialEq)]
 enum PlainStep {
-    Op { op: Op, inputs: Vec<Tensor> },
+    Op {
+        op: Op,
+        inputs: Vec<Tensor>,
+    },
     Output(Tensor),
+    Scan {
+        times: i64,
+        reverse: bool,
+    },
+    /// A tensor crosses the border of a loop.
+    Cross(Tensor),
+    ScanEnd,
 }
 
 /// A tensor of a [`Plain`] recording.
@@ -201,6 +211,8 @@ enum Tensor {
     Constant(usize),
     /// A result of an operation: number of the operation, and position.
     Result(usize, usize),
+    /// What crosses the border of a loop, on the other side, by position.
+    Crossed(usize),
 }
 
 impl PlainStep {
@@ -208,6 +220,7 @@ impl PlainStep {
         match self {
             Self::Op { op, .. } => name(op),
             Self::Output(_) => "result".to_owned(),
+            Self::Scan { .. } | Self::Cross(_) | Self::ScanEnd => "loop".to_owned(),
         }
     }
 }
@@ -216,7 +229,7 @@ impl Plain {
     fn new(recording: &Recording) -> Self {
         let living = living(&recording.steps);
         let mut known: HashMap<usize, Tensor> = HashMap::new();
-        let (mut inputs, mut constants, mut operations) = (0, 0, 0);
+        let (mut inputs, mut constants, mut operations, mut crossed) = (0, 0, 0, 0);
         let mut steps = Vec::new();
         for step in &recording.steps {
             match step {
@@ -252,6 +265,30 @@ impl Plain {
                     }
                 }
                 Step::Begin { .. } | Step::End => {}
+                &Step::ScanBegin { times, reverse } => {
+                    steps.push(PlainStep::Scan { times, reverse });
+                }
+                Step::ScanEnd => steps.push(PlainStep::ScanEnd),
+                Step::Carry {
+                    outer: from,
+                    inner: to,
+                }
+                | Step::Row {
+                    outer: from,
+                    inner: to,
+                }
+                | Step::Next {
+                    inner: from,
+                    outer: to,
+                }
+                | Step::Stack {
+                    inner: from,
+                    outer: to,
+                } => {
+                    steps.extend(known.get(from).cloned().map(PlainStep::Cross));
+                    known.insert(*to, Tensor::Crossed(crossed));
+                    crossed += 1;
+                }
                 Step::Op(raw) => {
                     if let (Op::Elementwise(ElementwiseOp::Dropout { prob: _ }), [from], [to]) =
                         (&raw.op, raw.inputs.as_slice(), raw.outputs.as_slice())
@@ -312,7 +349,19 @@ fn living(steps: &[Step]) -> HashSet<usize> {
                     living.extend(&raw.inputs);
                 }
             }
-            Step::Data { .. } | Step::Input { .. } | Step::Begin { .. } | Step::End => {}
+            // Whatever crosses the border of a loop may be needed by another step.
+            Step::Carry { outer: from, .. }
+            | Step::Row { outer: from, .. }
+            | Step::Next { inner: from, .. }
+            | Step::Stack { inner: from, .. } => {
+                living.insert(*from);
+            }
+            Step::Data { .. }
+            | Step::Input { .. }
+            | Step::Begin { .. }
+            | Step::End
+            | Step::ScanBegin { .. }
+            | Step::ScanEnd => {}
         }
     }
     living

@@ -41,6 +41,18 @@ pub(super) enum Step {
     Leave { inner: usize, outer: usize },
     /// A scope closes.
     End,
+    /// A loop begins; what follows up to its end is one step.
+    ScanBegin { times: i64, reverse: bool },
+    /// What a step gets from the step before: `outer` is the first, `inner` its name inside.
+    Carry { outer: usize, inner: usize },
+    /// A row of a sequence.
+    Row { outer: usize, inner: usize },
+    /// What a step leaves for the next; `outer` is the last.
+    Next { inner: usize, outer: usize },
+    /// A row that a step leaves; `outer` is all of them.
+    Stack { inner: usize, outer: usize },
+    /// A loop ends.
+    ScanEnd,
 }
 
 /// One recording at given sizes.

@@ -556,6 +556,10 @@ impl<'a> Parser<'a> {
             let (name, token) = self.at()?;
             self.calls.push((function, position, Later { name, token }));
             Op::Call(FunctionId(u32::MAX))
+        } else if self.eat_word("scan") {
+            let (name, token) = self.at()?;
+            self.calls.push((function, position, Later { name, token }));
+            Op::Scan(self.scan(FunctionId(u32::MAX))?)
         } else {
             self.op()?
         };
@@ -593,8 +597,9 @@ impl<'a> Parser<'a> {
         for (id, position, later) in core::mem::take(&mut self.calls) {
             let target = later.find("function", &self.functions)?;
             let function = self.program.functions.get_mut(id.index());
-            if let Some(node) = function.and_then(|one| one.nodes.get_mut(position)) {
-                node.op = Op::Call(target);
+            let node = function.and_then(|one| one.nodes.get_mut(position));
+            if let Some(callee) = node.and_then(|node| node.op.callee_mut()) {
+                *callee = target;
             }
         }
         Ok(())

@@ -6,15 +6,44 @@ use super::{
     parse::{Parsed, Parser},
 };
 use crate::{
+    id::FunctionId,
     op::{
-        Float, Op, Scalar,
+        Float, Op, Scalar, Scan,
         attribute::{Kind, Value},
     },
     size::{FLOOR_DIV, MIN, Size},
 };
 
 impl Parser<'_> {
-    /// An operation other than `weight`, `symbol` and `call`, without its operands.
+    /// The attributes of a loop over a body.
+    pub(super) fn scan(&mut self, body: FunctionId) -> Parsed<Scan> {
+        self.mark('{')?;
+        self.keyword("times")?;
+        self.mark('=')?;
+        let times = self.size()?;
+        let mut counts = [0; 2];
+        for (count, name) in counts.iter_mut().zip(["carried", "scanned"]) {
+            self.mark(',')?;
+            self.keyword(name)?;
+            self.mark('=')?;
+            *count = self.integer()?;
+        }
+        self.mark(',')?;
+        self.keyword("reverse")?;
+        self.mark('=')?;
+        let reverse = self.bool()?;
+        self.mark('}')?;
+        let [carried, scanned] = counts;
+        Ok(Scan {
+            body,
+            times,
+            carried,
+            scanned,
+            reverse,
+        })
+    }
+
+    /// An operation other than `weight`, `symbol`, `call` and `scan`, without its operands.
     pub(super) fn op(&mut self) -> Parsed<Op> {
         let Token::Word(name) = self.peek() else {
             return Err(self.unexpected("an operation"));

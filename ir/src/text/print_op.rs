@@ -4,7 +4,7 @@ use super::{
     Words,
     words::{at, float, list},
 };
-use crate::op::{Op, attribute::Value};
+use crate::op::{Op, Scan, attribute::Value};
 
 /// An operation with its operands.
 pub(super) fn print_op(words: Words<'_>, op: &Op, inputs: &str) -> String {
@@ -12,6 +12,7 @@ pub(super) fn print_op(words: Words<'_>, op: &Op, inputs: &str) -> String {
         Op::Weight(id) => return format!("weight {}", words.weight(*id)),
         Op::Call(id) => return format!("call {}({inputs})", at(&words.function(*id))),
         Op::Symbol(symbol) => return format!("symbol {}", words.symbol(*symbol)),
+        Op::Scan(scan) => return print_scan(words, scan, inputs),
         _ => {}
     }
     let attributes = list(&op.attributes(), |(attribute, value)| {
@@ -23,6 +24,21 @@ pub(super) fn print_op(words: Words<'_>, op: &Op, inputs: &str) -> String {
     } else {
         format!("{name}{{{attributes}}}({inputs})")
     }
+}
+
+fn print_scan(words: Words<'_>, scan: &Scan, inputs: &str) -> String {
+    let Scan {
+        body,
+        times,
+        carried,
+        scanned,
+        reverse,
+    } = scan;
+    let (body, times) = (at(&words.function(*body)), words.size(times));
+    format!(
+        "scan {body}{{times={times}, carried={carried}, scanned={scanned}, \
+         reverse={reverse}}}({inputs})"
+    )
 }
 
 /// The value of an attribute.

@@ -182,7 +182,7 @@ pub enum Kind {
         size: String,
     },
     /// An integer value where only tensors may stand.
-    #[error("%{} is an integer, and only inputs of functions, results of `symbol` and arguments of calls may be", value.0)]
+    #[error("%{} is an integer, and only inputs of functions, results of `symbol`, arguments of calls and what loops capture may be", value.0)]
     IntValue {
         /// The value.
         value: ValueId,
@@ -241,6 +241,12 @@ pub enum Kind {
     /// A data-dependent size is not a symbol of its own.
     #[error("${symbol} depends on data here, and something else in the function uses it already")]
     Rebound {
+        /// The symbol.
+        symbol: String,
+    },
+    /// A result of a loop has a size that one step makes.
+    #[error("${symbol} depends on data of one step, and no result of a loop can have it as a size")]
+    StepSize {
         /// The symbol.
         symbol: String,
     },

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use super::{Check, Kind, MAX_INLINED_NODES, Place, Symbols, as_u64, ids, infer::Infer};
+use super::{Check, Kind, MAX_INLINED_NODES, MAX_LOOPS, Place, Symbols, as_u64, ids, infer::Infer};
 use crate::{
     op::Op,
     program::{ElemType, Function, FunctionId, Node, SymbolId, TensorType, ValueId, ValueType},
@@ -22,6 +22,9 @@ struct Scope<'a> {
     needs: BTreeSet<SymbolId>,
     data: BTreeSet<SymbolId>,
     nodes: u64,
+    is_random: bool,
+    /// How many loops are in each other.
+    loops: usize,
 }
 
 impl Check<'_> {
@@ -61,7 +64,7 @@ impl Check<'_> {
         }
         for (position, node) in function.nodes.iter().enumerate() {
             let place = Place::Node(id, position);
-            self.node(place, function, node);
+            self.node(place, function, node, callees);
             self.flow(place, function, node, callees, &mut scope);
             if self.is_full() {
                 break;
@@ -71,6 +74,8 @@ impl Check<'_> {
             needs: scope.needs.into_iter().collect(),
             data: scope.data.into_iter().collect(),
             nodes: scope.nodes,
+            is_random: scope.is_random,
+            loops: scope.loops,
         }
     }
 
@@ -124,11 +129,12 @@ impl Check<'_> {
         self.found.len() == before
     }
 
-    /// Invariants 13 to 19 of one node.
-    fn node(&mut self, place: Place, function: &Function, node: &Node) {
+    /// Invariants 13 to 19, and 25, of one node.
+    fn node(&mut self, place: Place, function: &Function, node: &Node, callees: &[Symbols]) {
         let problems = match &node.op {
             Op::Call(callee) => self.call(function, node, *callee),
             Op::Symbol(symbol) => self.symbol_value(function, node, *symbol),
+            Op::Scan(scan) => self.scan(function, node, scan, callees),
             _ => self.operation(function, node),
         };
         for (invariant, kind) in problems {
@@ -312,10 +318,16 @@ impl Check<'_> {
                 .iter()
                 .map(|output| function.values.get(output.index()))
         };
+        scope.is_random |= node.op.is_random();
+        let loops = scope.loops;
+        let callee = node.op.callee().and_then(|id| callees.get(id.index()));
         let fresh = match &node.op {
-            Op::Call(callee) => match callees.get(callee.index()) {
+            Op::Call(_) | Op::Scan(_) => match callee {
                 Some(symbols) => {
                     scope.nodes = scope.nodes.saturating_add(symbols.nodes);
+                    scope.is_random |= symbols.is_random;
+                    let own = usize::from(matches!(node.op, Op::Scan(_)));
+                    scope.loops = scope.loops.max(symbols.loops.saturating_add(own));
                     scope.need(symbols.needs.iter().copied());
                     symbols.data.clone()
                 }
@@ -324,6 +336,14 @@ impl Check<'_> {
             op if op.effects().makes_size => types().flatten().filter_map(data_symbol).collect(),
             _ => Vec::new(),
         };
+        if scope.loops > MAX_LOOPS && loops <= MAX_LOOPS {
+            let kind = Kind::Limit {
+                what: "number of loops in each other",
+                limit: as_u64(MAX_LOOPS),
+                got: as_u64(scope.loops),
+            };
+            self.report(place, 1, kind);
+        }
         for symbol in fresh {
             if scope.used.contains(&symbol) || !scope.data.insert(symbol) {
                 let symbol = self.program.symbol_name(symbol).into_owned();

@@ -1,9 +1,9 @@
 //! The validator: turns a [`Program`], which may be anything, into a [`Valid`] one.
 //!
 //! Executor, passes and writers demand [`Valid`] and rely on these invariants. Names and ids (1-11)
-//! are checked first; only where they hold are types (12-19), symbols (20-21) and methods (22-24)
-//! looked at. Diagnostics are collected. Validation never panics, and its time and memory are
-//! bounded by the size of the program.
+//! are checked first; only where they hold are types (12-19), symbols (20-21), methods (22-24) and
+//! loops (25) looked at. Diagnostics are collected. Validation never panics, and its time and
+//! memory are bounded by the size of the program.
 //!
 //! **Names and ids**
 //!
@@ -11,6 +11,7 @@
 //!    the result of a method, [`MAX_RANK`] axes, [`MAX_TERMS`] terms of a size, [`MAX_DEGREE`]
 //!    factors of a term, [`MAX_NESTING`] levels and [`MAX_PARTS`] parts of minima and quotients,
 //!    [`MAX_TYPE_DEPTH`](crate::leaf::MAX_TYPE_DEPTH) levels of a parameter's type,
+//!    [`MAX_LOOPS`] loops in each other,
 //!    [`MAX_INLINED_NODES`] nodes and operands of all functions once calls are replaced by what
 //!    they call.
 //! 2. Symbols have distinct identifiers as names.
@@ -52,7 +53,7 @@
 //!     dimension, or each of its symbols is an integer input, a dimension of an earlier value, or
 //!     the only unknown of one.
 //! 21. The length of a `nonzero` is a symbol that nothing in the function used before. The same
-//!     holds for such symbols of a callee.
+//!     holds for such symbols of a callee, also of the body of a loop.
 //!
 //! **Methods**
 //!
@@ -63,6 +64,12 @@
 //! 24. The inputs of a method give each symbol that its function or a callee needs a value: as a
 //!     dimension, as a `size` or an `int`, as the only unknown of a dimension, or by default.
 //!     Defaults are pairs of distinct symbols, one for a symbol.
+//!
+//! **Loops**
+//!
+//! 25. Operands and results of a `scan` are those of its body, as [`Scan`](crate::op::Scan) says:
+//!     of carried and captured values the types are the same, sequences and stacked results have
+//!     the steps as their first axis, and no size of a result depends on data of one step.
 
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
@@ -72,6 +79,7 @@ mod function;
 mod infer;
 mod method;
 mod names;
+mod scan;
 #[cfg(test)]
 mod tests;
 
@@ -102,12 +110,15 @@ pub const MAX_PARTS: usize = 64;
 /// Most axes of a tensor.
 pub const MAX_RANK: usize = 8;
 
+/// Most loops in each other.
+pub const MAX_LOOPS: usize = 16;
+
 /// Greatest size of a program after its calls are inlined: nodes and their operands of all
 /// functions.
 pub const MAX_INLINED_NODES: u64 = 1 << 24;
 
 /// Number of invariants in the list above.
-pub const INVARIANTS: u8 = 24;
+pub const INVARIANTS: u8 = 25;
 
 /// A program for which all [invariants](mod@crate::validate) hold.
 ///
@@ -132,6 +143,10 @@ struct Symbols {
     data: Vec<SymbolId>,
     /// Nodes and operands once inlined.
     nodes: u64,
+    /// Whether results may be others each time while the model is trained.
+    is_random: bool,
+    /// How many loops are in each other.
+    loops: usize,
 }
 
 impl Valid {
@@ -161,6 +176,21 @@ impl Valid {
         nodes.fold(0, u64::saturating_add)
     }
 
+    /// Whether equal operations of the program on equal operands have equal results.
+    pub fn is_pure(&self, op: &Op) -> bool {
+        match op {
+            Op::Scan(scan) => self.binds(scan.body).is_empty() && !self.is_random(op),
+            op => op.is_pure(),
+        }
+    }
+
+    /// Whether the results of an operation of the program may be others each time while the model
+    /// is trained.
+    pub fn is_random(&self, op: &Op) -> bool {
+        let callee = op.callee().and_then(|id| self.symbols.get(id.index()));
+        op.is_random() || callee.is_some_and(|callee| callee.is_random)
+    }
+
     /// Data-dependent symbols that running a function binds, in ascending order.
     pub fn binds(&self, function: FunctionId) -> &[SymbolId] {
         self.symbols
@@ -177,8 +207,8 @@ impl Deref for Valid {
     }
 }
 
-/// Types of the results of an operation of a program, other than a call, on operands of the given
-/// types. The length of a `nonzero` is that of its mask, which it cannot exceed.
+/// Types of the results of an operation of a program, other than a call or a loop, on operands of
+/// the given types. The length of a `nonzero` is that of its mask, which it cannot exceed.
 ///
 /// # Errors
 /// If the operation does not take such operands: invariants 14 to 18.

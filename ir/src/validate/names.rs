@@ -351,7 +351,10 @@ impl Check<'_> {
                     },
                 );
             }
-            Op::Call(callee) if callee.index() >= self.program.functions.len() => {
+            _ => {}
+        }
+        match op.callee() {
+            Some(callee) if callee.index() >= self.program.functions.len() => {
                 self.report(
                     place,
                     11,
@@ -361,11 +364,11 @@ impl Check<'_> {
                     },
                 );
             }
-            Op::Call(callee) if *callee >= caller => {
-                let function = crate::text::Words(self.program).function(*callee);
+            Some(callee) if callee >= caller => {
+                let function = crate::text::Words(self.program).function(callee);
                 self.report(place, 11, Kind::CallOrder { function });
             }
-            _ => {}
+            Some(_) | None => {}
         }
     }
 

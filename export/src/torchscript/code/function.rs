@@ -56,7 +56,7 @@ pub(super) struct Writer<'a, 'b> {
     pub(super) library: &'b mut Library,
 }
 
-impl<'a> Writer<'a, '_> {
+impl<'a, 'b> Writer<'a, 'b> {
     /// Writes a function under a method name.
     pub(super) fn write(&mut self, function: &'a Function, name: String) -> Result<Written, Error> {
         let mut body = Body::new(self.context, function);
@@ -148,6 +148,9 @@ impl<'a> Writer<'a, '_> {
             let name = body.scope.symbol(*symbol)?;
             return body.define(*output, name);
         }
+        if let Op::Scan(scan) = op {
+            return self.scan(body, scan, inputs, outputs);
+        }
         let mut labels = Vec::with_capacity(outputs.len());
         let text = match op {
             Op::Weight(weight) => {
@@ -221,28 +224,52 @@ impl<'a> Writer<'a, '_> {
         callee: FunctionId,
         inputs: &[ValueId],
     ) -> Result<String, Error> {
+        let callee = self.callee(body, callee)?;
+        let mut arguments = body.names_of(inputs)?;
+        arguments.extend(callee.extras(&mut body.scope)?);
+        Ok(callee.interface.call(&callee.module, &arguments))
+    }
+
+    /// A function that stands before the one that is written.
+    pub(super) fn callee(&self, body: &Body<'a>, id: FunctionId) -> Result<Callee<'b, 'a>, Error> {
         let (Some(written), Some(function)) = (
-            self.written.get(callee.index()),
-            self.context.program.functions.get(callee.index()),
+            self.written.get(id.index()),
+            self.context.program.functions.get(id.index()),
         ) else {
-            return Err(body.malformed(format!("a call of function {} before it", callee.0)));
+            return Err(body.malformed(format!("a call of function {} before it", id.0)));
         };
         let module = self
             .context
             .module_expr(body.function.module, function.module)
             .ok_or_else(|| body.outside(format!("function {}", function.name)))?;
-        let mut arguments = body.names_of(inputs)?;
-        for &extra in &written.interface.extras {
-            arguments.push(body.scope.pass(extra)?);
-        }
-        Ok(written.interface.call(&module, &arguments))
+        Ok(Callee {
+            interface: &written.interface,
+            function,
+            module,
+        })
+    }
+}
+
+/// A function that is called.
+pub(super) struct Callee<'w, 'a> {
+    pub(super) interface: &'w Interface,
+    pub(super) function: &'a Function,
+    /// The expression for its module.
+    pub(super) module: String,
+}
+
+impl Callee<'_, '_> {
+    /// What a caller passes beyond the inputs.
+    pub(super) fn extras(&self, scope: &mut Scope<'_>) -> Result<Vec<String>, Error> {
+        let extras = self.interface.extras.iter();
+        extras.map(|&extra| scope.pass(extra)).collect()
     }
 }
 
 /// A function in the making.
-struct Body<'a> {
-    function: &'a Function,
-    scope: Scope<'a>,
+pub(super) struct Body<'a> {
+    pub(super) function: &'a Function,
+    pub(super) scope: Scope<'a>,
     values: Vec<Option<String>>,
 }
 
@@ -267,14 +294,14 @@ impl<'a> Body<'a> {
         }
     }
 
-    fn value_type(&self, value: ValueId) -> Result<&'a ValueType, Error> {
+    pub(super) fn value_type(&self, value: ValueId) -> Result<&'a ValueType, Error> {
         self.function
             .values
             .get(value.index())
             .ok_or_else(|| self.malformed(format!("no value %{}", value.0)))
     }
 
-    fn define(&mut self, value: ValueId, name: String) -> Result<(), Error> {
+    pub(super) fn define(&mut self, value: ValueId, name: String) -> Result<(), Error> {
         match self.value_type(value)? {
             ValueType::Tensor(ty) => self.scope.define(&name, ty),
             ValueType::Int(symbol) => self.scope.bind(*symbol, &name),
@@ -289,7 +316,7 @@ impl<'a> Body<'a> {
         self.values.get(value.index()).cloned().flatten()
     }
 
-    fn names_of(&self, values: &[ValueId]) -> Result<Vec<String>, Error> {
+    pub(super) fn names_of(&self, values: &[ValueId]) -> Result<Vec<String>, Error> {
         let name = |value: &ValueId| {
             self.name(*value)
                 .ok_or_else(|| self.malformed(format!("%{} is used before it is defined", value.0)))
@@ -333,7 +360,7 @@ impl<'a> Body<'a> {
         ))
     }
 
-    fn malformed(&self, what: String) -> Error {
+    pub(super) fn malformed(&self, what: String) -> Error {
         Error::Malformed {
             place: self.scope.place.clone(),
             what,

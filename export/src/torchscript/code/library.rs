@@ -75,6 +75,22 @@ const FUNCTIONS: &[Function] = &[
 "#,
     },
     Function {
+        name: "stack",
+        uses: &[],
+        text: r"def stack(rows: List[Tensor], reverse: bool, shape: List[int], dtype: int, device: Device) -> Tensor:
+  # rows of one tensor, in the other order if `reverse`; of the given shape if there are none
+  if torch.len(rows) == 0:
+    out = torch.full(shape, 0, dtype=dtype, layout=None, device=device)
+  else:
+    out = torch.stack(rows)
+  if reverse:
+    out = torch.flip(out, [0])
+  else:
+    pass
+  return out
+",
+    },
+    Function {
         name: "check_nodes",
         uses: &[],
         text: r#"def check_nodes(size: Optional[Tuple[int, int]], name: str, src: int, dst: int) -> NoneType:

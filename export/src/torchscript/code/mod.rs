@@ -14,6 +14,7 @@ mod method;
 mod module;
 mod names;
 mod ops;
+mod scan;
 mod scope;
 mod types;
 

@@ -37,13 +37,13 @@ impl Problem {
 pub(super) struct Infer<'a>(pub &'a Program);
 
 impl Infer<'_> {
-    /// Types of the outputs of an operation. Calls and `symbol` have no rule here; the size of a
-    /// `nonzero` is that of its mask, which it cannot exceed.
+    /// Types of the outputs of an operation. Calls, loops and `symbol` have no rule here; the size
+    /// of a `nonzero` is that of its mask, which it cannot exceed.
     pub(super) fn op(&self, op: &Op, inputs: &[&TensorType]) -> Result<Vec<TensorType>, Problem> {
         Self::arity(op, inputs.len())?;
         let types = match op {
             Op::Weight(id) => self.weight(*id),
-            Op::Call(_) | Op::Symbol(_) => Ok(Vec::new()),
+            Op::Call(_) | Op::Symbol(_) | Op::Scan(_) => Ok(Vec::new()),
             Op::Elementwise(op) => self.elementwise_op(op, inputs),
             Op::Shape(op) => self.shape_op(op, inputs),
             Op::Reduce(op) => self.reduce_op(op, inputs),

@@ -78,7 +78,7 @@ impl<'a> Operands<'a> {
     }
 }
 
-/// Writes an operation; `Weight`, `Call` and `Symbol` are the caller's.
+/// Writes an operation; `Weight`, `Call`, `Symbol` and `Scan` are the caller's.
 pub(super) fn expression(
     scope: &mut Scope<'_>,
     library: &mut Library,
@@ -91,7 +91,7 @@ pub(super) fn expression(
         operands,
     };
     match op {
-        Op::Weight(_) | Op::Call(_) | Op::Symbol(_) => {
+        Op::Weight(_) | Op::Call(_) | Op::Symbol(_) | Op::Scan(_) => {
             Err(writer.unsupported(format!("{} as an expression", op.name())))
         }
         Op::Elementwise(op) => writer.elementwise(op),
@@ -128,7 +128,7 @@ impl Writer<'_, '_> {
 }
 
 /// A name without the number at its end.
-fn stem(name: &str) -> &str {
+pub(super) fn stem(name: &str) -> &str {
     match name.rsplit_once('_') {
         Some((stem, number)) if !stem.is_empty() && number.parse::<u64>().is_ok() => stem,
         _ => name,
