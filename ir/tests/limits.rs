@@ -397,3 +397,38 @@ fn linear_maps_may_have_no_outputs() {
     let outputs = session.run("forward", inputs).unwrap();
     assert_eq!(outputs[0].1.shape().as_slice(), [3, 0]);
 }
+
+/// Columns of no rows have no elements, wherever they start.
+#[test]
+fn operands_may_start_behind_the_last_element() {
+    let (device, _alone) = device();
+    for (elem, op) in [
+        ("f32", "add(%1, %1)"),
+        ("f32", "exp(%1)"),
+        ("f32", "mul_scalar{rhs=2.0}(%1)"),
+        ("bool", "greater(%1, %1)"),
+        ("bool", "lower_scalar{rhs=2.0}(%1)"),
+    ] {
+        let text = format!(
+            "kiln 1
+symbols $N
+module @ = Net {{
+  method forward(x: f32[$N, 8]) -> {elem}[$N, 4] {{
+    case () -> @forward
+  }}
+}}
+fn @forward(x %0: f32[$N, 8]) -> (%2) {{
+  %1: f32[$N, 4] = slice{{ranges=[0..$N, 4..8]}}(%0)
+  %2: {elem}[$N, 4] = {op}
+}}
+"
+        );
+        let session = Session::new(&model(&text), &device).unwrap();
+        for nodes in [0, 2] {
+            let x = Tensor::<2>::ones([nodes, 8], &device);
+            let inputs = Inputs::from([("x".to_owned(), x.into())]);
+            let outputs = session.run("forward", inputs).unwrap();
+            assert_eq!(outputs[0].1.shape().as_slice(), [nodes, 4], "{op}");
+        }
+    }
+}

@@ -14,7 +14,7 @@ use kiln_ir::{
     ExecError, Model, Op, RecordError, Recorder, Session, Weights, edge_index, parse, pass, print,
     tensor, validate, validate::MAX_LOOPS,
 };
-use kiln_ops::{Endpoints, Reduce, aggregate, repeat, scan, scan_reversed, scope};
+use kiln_ops::{Endpoints, Reduce, aggregate, linear, repeat, scan, scan_reversed, scope};
 
 use crate::{
     exec::model,
@@ -46,8 +46,8 @@ impl Recurrent {
     }
 
     fn cell(&self, h: Tensor<2>, x: Tensor<2>) -> Tensor<2> {
-        let input = x.matmul(self.weight_ih.val().transpose()) + self.bias.val().unsqueeze();
-        let state = h.clone().matmul(self.weight_hh.val().transpose());
+        let input = linear(x, self.weight_ih.val().transpose(), None) + self.bias.val().unsqueeze();
+        let state = linear(h.clone(), self.weight_hh.val().transpose(), None);
         let part = |of: &Tensor<2>, at: usize| of.clone().narrow(1, at * WIDTH, WIDTH);
         let r = sigmoid(part(&input, 0) + part(&state, 0));
         let z = sigmoid(part(&input, 1) + part(&state, 1));

@@ -1,13 +1,15 @@
-//! Tensors without elements, which on GPUs come from the host.
+//! Tensors without elements, which come from the host.
 //!
-//! Burn 0.22 joins element-wise operations whose shapes broadcast into one kernel. Where one of
-//! them has no elements the kernel has no work, and the others are left out too: after
-//! `ones([3, 0])` a sum of shape `[3, 1]` is whatever was in memory. So no operation makes such a
-//! tensor unless gradients need it, and those of a caller are made before the first operation.
+//! On GPUs Burn 0.22 joins element-wise operations whose shapes broadcast into one kernel. Where
+//! one of them has no elements the kernel has no work, and the others are left out too: after
+//! `ones([3, 0])` a sum of shape `[3, 1]` is whatever was in memory. On the CPU some of its
+//! operations panic on a part without elements that starts behind the last one. So no operation
+//! makes such a tensor unless gradients need it, and those of a caller are made before the first
+//! operation.
 
 use burn::{
     backend::{
-        Dispatch, DispatchDevice, DispatchTensor, TensorMetadata as _,
+        Dispatch, DispatchTensor, TensorMetadata as _,
         ops::{BoolTensorOps, FloatTensorOps, IntTensorOps},
     },
     tensor::{DType, Device, Shape, TensorData},
@@ -20,10 +22,13 @@ use super::{
     site::Site,
     width::{Width, float_dtype},
 };
-use crate::program::{ElemType, ValueId, ValueType};
+use crate::{
+    op::Op,
+    program::{ElemType, ValueId, ValueType},
+};
 
-/// Executes a node, or what stands for it: results without elements are made here if the device
-/// fuses operations. Those with gradients are left to the operation, which is executed alone.
+/// Executes a node, or what stands for it: results without elements are made here. Those with
+/// gradients are left to the operation, which is executed alone; so are loops, whose steps count.
 pub(super) fn around(
     eval: &mut Eval<'_>,
     site: Site<'_>,
@@ -44,7 +49,8 @@ pub(super) fn around(
 }
 
 fn results(eval: &Eval<'_>, site: Site<'_>) -> Option<Vec<DispatchTensor>> {
-    if is_on_cpu(eval.device()) || site.op().effects().makes_size || site.outputs().is_empty() {
+    let is_alone = matches!(site.op(), Op::Scan(_)) || site.op().effects().makes_size;
+    if is_alone || site.outputs().is_empty() {
         return None;
     }
     let one = |id: &ValueId| {
@@ -59,7 +65,7 @@ fn results(eval: &Eval<'_>, site: Site<'_>) -> Option<Vec<DispatchTensor>> {
     site.outputs().iter().map(one).collect()
 }
 
-/// An input without elements, if the device fuses operations. What waits for execution there is
+/// An input without elements, unless it has a gradient. What waits for execution on the device is
 /// executed, the operation that made the input among it.
 pub(super) fn input(
     session: &Session,
@@ -68,7 +74,7 @@ pub(super) fn input(
 ) -> Option<DispatchTensor> {
     let device = &session.device;
     let shape = tensor.shape();
-    if !is_empty(&shape) || is_on_cpu(device.as_dispatch()) {
+    if !is_empty(&shape) {
         return None;
     }
     // What fails is found where it is read: nobody reads the input.
@@ -93,17 +99,6 @@ pub(super) fn tensor(
             Dispatch::int_from_data(data(width.widest().into()), on)
         }
         Kind::Int => Dispatch::int_from_data(data(DType::I32), on),
-    }
-}
-
-/// Whether operations are executed one by one, on the CPU.
-pub(super) fn is_on_cpu(device: &DispatchDevice) -> bool {
-    #[cfg(feature = "flex")]
-    return matches!(device.clone().inner(), DispatchDevice::Flex(_));
-    #[cfg(not(feature = "flex"))]
-    {
-        let _ = device;
-        false
     }
 }
 

@@ -16,10 +16,7 @@ use burn::backend::{
 };
 use burn::tensor::Slice;
 
-use super::{
-    Kind,
-    empty::{is_empty, is_on_cpu},
-};
+use super::{Kind, empty::is_empty};
 
 /// Runs before the noted one: with fusion, launches are the same from the second on, and by then
 /// kernels are compiled and all memory is there, for nothing can be allocated while launches are
@@ -79,7 +76,11 @@ impl Replay {
 
 /// Whether the backend launches kernels at all.
 pub(super) fn has_launches(device: &DispatchDevice) -> bool {
-    !is_on_cpu(device) && !Dispatch::ad_enabled(device)
+    #[cfg(feature = "flex")]
+    let is_on_cpu = matches!(device, DispatchDevice::Flex(_));
+    #[cfg(not(feature = "flex"))]
+    let is_on_cpu = false;
+    !is_on_cpu && !Dispatch::ad_enabled(device)
 }
 
 /// The values in memory of their own.

@@ -229,7 +229,7 @@ impl Sample {
             let (rows, columns) = (sample.rows(input), sample.columns(input));
             let mut values: Vec<f64> = (0..rows * columns)
                 .map(|_| match input {
-                    // No sum of two or three scores is near 0, where the slope of their ReLU changes.
+                    // No sum of two or three scores is near 0, where the ReLU has its kink.
                     Input::ScoreSrc => coarse(&mut numbers),
                     Input::ScoreDst => coarse(&mut numbers) + 1.0 / 128.0,
                     Input::Weights => coarse(&mut numbers) + 1.0 / 256.0,
