@@ -10,7 +10,7 @@ use kiln_core::size_to_i64;
 
 use super::{
     BoundsPolicy, ExecError, Session,
-    inputs::Call,
+    call::Call,
     memory::{Memory, is_addressable},
     site::Site,
     width::{Bounds, Width},

@@ -12,29 +12,19 @@ use burn::{
 use kiln_core::{AnyTensor, size_to_i64};
 
 use super::{
-    Argument, ExecError, Kind, Session, empty,
+    Argument, ExecError, Kind, Session,
+    call::Call,
+    empty,
     indices::are_small,
     signature::{CasePlan, Input, Signature, SizeInput},
     width::float_dtype,
 };
 use crate::{
-    program::{ElemType, FunctionId, Literal, Method, Program, Type},
+    program::{ElemType, Literal, Method, Program, Type},
     size::Size,
     text::Words,
     validate::{Axis, BindError, SymbolValues},
 };
-
-/// What to run.
-pub(super) struct Call {
-    pub(super) function: FunctionId,
-    /// Names of the inputs that are tensors, which are the function's first.
-    pub(super) names: Vec<String>,
-    /// Whether their integers are indices of 32 bits.
-    pub(super) indices: Vec<bool>,
-    /// One an input of the function; `None` for integers.
-    pub(super) arguments: Vec<Option<DispatchTensor>>,
-    pub(super) symbols: SymbolValues,
-}
 
 /// Resolves the case, checks types and sizes, and binds symbols.
 pub(super) fn bind<'s>(

@@ -18,6 +18,7 @@
 
 mod argument;
 mod arithmetic;
+mod call;
 mod cumulative;
 mod dense;
 mod elementwise;
