@@ -21,6 +21,7 @@
     reason = "the kernel macro reads the types it defines"
 )]
 
+mod chain;
 mod narrow;
 mod sum;
 mod tiled;
@@ -51,13 +52,9 @@ use cubek::{
         launch::launch_ref,
         multi_level::{
             Strategy,
-            components::tile::TileMatmulKind,
             routines::{
                 TileSizeSelection,
-                batch::{
-                    double_buffering::DoubleBufferingArgs, simple::SimpleArgs,
-                    simple_unit::SimpleUnitSelectionArgs,
-                },
+                batch::{simple::SimpleArgs, simple_unit::SimpleUnitSelectionArgs},
             },
         },
         routine::BlueprintStrategy,
@@ -66,16 +63,17 @@ use cubek::{
 };
 use kiln_core::{MatmulPrecision, matmul_precision};
 
-use self::{sum::Addend, tiled::By};
+use self::{
+    chain::{CHAIN, narrowed},
+    sum::{Addend, DOUBLE},
+    tiled::By,
+};
 use super::product_shape;
 use crate::rows::{
     cube::{address_type, empty, launch_dims, padded_rows, vector_size},
     lanes::{sum_type, zeros},
 };
 
-/// Terms that units add up one after the other: a sum of very many does not hold the last bits of
-/// one, so more are added up in parts.
-const CHAIN: usize = 1024;
 /// Multiplications from which a product is large.
 const LARGE: usize = 1 << 22;
 /// Bytes that rows must be a multiple of to be copied in tiles.
@@ -96,12 +94,6 @@ const MIN_CHUNK: usize = 64;
 const STEP: usize = 8;
 /// How many times, before another sum begins.
 const STEPS: u32 = 16;
-
-/// The kernel of large products where tiles are copied by the device.
-const DOUBLE: DoubleBufferingArgs = DoubleBufferingArgs {
-    specialized: false,
-    tile_matmul: TileMatmulKind::Mma,
-};
 
 /// See [`crate::GraphOps::linear_map`].
 pub(crate) fn linear_map(
@@ -353,20 +345,6 @@ fn units_product(lhs: &CubeTensor, rhs: &CubeTensor, out: &CubeTensor) {
         };
         sum::add(out, addend);
     }
-}
-
-/// Some entries of an axis of a tensor, where they lie.
-fn narrowed(tensor: &CubeTensor, axis: usize, range: Range<usize>) -> CubeTensor {
-    let (mut shape, strides) = (tensor.meta.shape().clone(), tensor.meta.strides().clone());
-    shape[axis] = range.len();
-    let bytes = range.start * strides[axis] * tensor.dtype.size();
-    CubeTensor::new(
-        tensor.client.clone(),
-        tensor.handle.clone().offset_start(bytes as u64),
-        Metadata::new(shape, strides),
-        tensor.device.clone(),
-        tensor.dtype,
-    )
 }
 
 /// See [`crate::GraphOps::matmul`].

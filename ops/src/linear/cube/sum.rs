@@ -25,18 +25,26 @@ use cubek::{
                 BatchedCoords, ConcreteInputsFactory, InputArg, MatmulArgs, TensorMapArgs,
                 TensorMapInputs,
             },
-            components::global::memory::{GlobalLayout, GlobalLayoutConfig, GlobalLayoutLaunch},
+            components::{
+                global::memory::{GlobalLayout, GlobalLayoutConfig, GlobalLayoutLaunch},
+                tile::TileMatmulKind,
+            },
             definition::Blueprint as _,
             launch_kernel,
-            routines::batch::double_buffering::TmaDoubleBufferingAlgorithm,
+            routines::batch::double_buffering::{DoubleBufferingArgs, TmaDoubleBufferingAlgorithm},
         },
         routine::BlueprintStrategy,
     },
     std::InputBinding,
 };
 
-use super::DOUBLE;
 use crate::rows::cube::{address_type, launch_dims, vector_size};
+
+/// The kernel of large products where tiles are copied by the device.
+pub(super) const DOUBLE: DoubleBufferingArgs = DoubleBufferingArgs {
+    specialized: false,
+    tile_matmul: TileMatmulKind::Mma,
+};
 
 /// What is added to a product, a contiguous matrix or one row for all, and whether ReLU follows.
 #[derive(Clone, Copy)]

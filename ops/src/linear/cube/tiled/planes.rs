@@ -25,7 +25,7 @@ use cubecl::{
     prelude::*,
 };
 
-use super::{Matrices, Stored, VECTOR, read, size, term_at};
+use super::matrices::{Matrices, Stored, VECTOR, read, size, term_at};
 use crate::{
     linear::cube::sum::{Addend, rectified},
     rows::cube::address_type,

@@ -6,7 +6,7 @@ use burn::tensor::DType;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::{cube, prelude::*};
 
-use super::{Matrices, Stored, VECTOR, read, size, term_at};
+use super::matrices::{Matrices, Stored, VECTOR, read, size, term_at};
 use crate::{
     linear::cube::sum::{Addend, rectified},
     rows::cube::address_type,
