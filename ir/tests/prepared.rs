@@ -116,7 +116,7 @@ type Outputs = Vec<(String, AnyTensor)>;
 
 /// CUDA repeats runs that need no host; others may.
 #[track_caller]
-fn assert_replays(call: &Prepared<'_>) {
+pub(crate) fn assert_replays(call: &Prepared<'_>) {
     match backend_name().split(':').next() {
         Some("flex") => assert!(!call.replays()),
         Some("cuda") => assert!(call.replays()),
