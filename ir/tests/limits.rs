@@ -423,9 +423,19 @@ fn @forward(x %0: f32[$N, 8]) -> (%2) {{
 }}
 "
         );
-        let session = Session::new(&model(&text), &device).unwrap();
-        for nodes in [0, 2] {
+        for (device, nodes) in [
+            (device.clone(), 0),
+            (device.clone(), 2),
+            (device.clone().autodiff(), 0),
+            (device.clone().autodiff(), 2),
+        ] {
+            let session = Session::new(&model(&text), &device).unwrap();
             let x = Tensor::<2>::ones([nodes, 8], &device);
+            let x = if device.is_autodiff() {
+                x.require_grad()
+            } else {
+                x
+            };
             let inputs = Inputs::from([("x".to_owned(), x.into())]);
             let outputs = session.run("forward", inputs).unwrap();
             assert_eq!(outputs[0].1.shape().as_slice(), [nodes, 4], "{op}");

@@ -1,5 +1,7 @@
 //! Operations that move elements: reshape, slice, cat, select, ...
 
+use core::ops::Range;
+
 use burn::{
     backend::{
         Dispatch, DispatchTensor, Scalar as BurnScalar, TensorMetadata,
@@ -146,7 +148,8 @@ pub(super) fn cat(dim: usize, kind: Kind, tensors: Vec<DispatchTensor>) -> Dispa
     }
 }
 
-/// Ranges with their bounds checked against the tensor.
+/// Ranges with their bounds checked against the tensor. A part without elements starts at the first
+/// one: some operations of Flex 0.22.1 panic on one that starts behind the last.
 fn slices(
     eval: &Eval<'_>,
     ranges: &[(Size, Size)],
@@ -160,7 +163,15 @@ fn slices(
             let value = format!("{last}, in a range from {first} of {size}");
             return Err(eval.attribute("the end of a range", end, value));
         }
-        slices.push(Slice::from(first..last));
+        slices.push(first..last);
     }
-    Ok(slices)
+    let is_empty = slices.iter().any(Range::is_empty);
+    let slice = |range: Range<usize>| {
+        if is_empty {
+            Slice::from(0..range.len())
+        } else {
+            Slice::from(range)
+        }
+    };
+    Ok(slices.into_iter().map(slice).collect())
 }
