@@ -76,23 +76,8 @@ impl Type {
     /// Whether types nest at most [`MAX_TYPE_DEPTH`] levels.
     pub(crate) fn is_shallow(&self) -> bool {
         fn within(ty: &Type, depth: usize) -> bool {
-            let Some(below) = depth.checked_sub(1) else {
-                return false;
-            };
-            match ty {
-                Type::Tensor(_)
-                | Type::Adjacency(_)
-                | Type::Size(_)
-                | Type::Flag
-                | Type::Int(_)
-                | Type::Float(_)
-                | Type::Literal(_) => true,
-                Type::Optional(inner) => within(inner, below),
-                Type::Tuple(items) | Type::List(items) => {
-                    items.iter().all(|item| within(item, below))
-                }
-                Type::Dict(entries) => entries.iter().all(|(_, ty)| within(ty, below)),
-            }
+            let below = depth.checked_sub(1);
+            below.is_some_and(|below| ty.parts().all(|part| within(part, below)))
         }
         within(self, MAX_TYPE_DEPTH)
     }

@@ -1,6 +1,6 @@
 //! Types of values, parameters and results.
 
-use core::fmt;
+use core::{fmt, slice};
 
 pub use kiln_core::signature::Literal;
 
@@ -148,25 +148,26 @@ impl Type {
         TensorType { elem, dims }
     }
 
-    /// Whether a part of this type is optional. Parts below a depth are left out.
-    pub(crate) fn has_optional(&self, depth: usize) -> bool {
-        let Some(below) = depth.checked_sub(1) else {
-            return false;
-        };
-        match self {
-            Self::Optional(_) => true,
-            Self::Tuple(items) | Self::List(items) => {
-                items.iter().any(|item| item.has_optional(below))
-            }
-            Self::Dict(entries) => entries.iter().any(|(_, ty)| ty.has_optional(below)),
+    /// The types that this one is made of, in order; none for a type that is one itself.
+    pub fn parts(&self) -> impl Iterator<Item = &Self> {
+        let (items, entries): (&[Self], &[(String, Self)]) = match self {
+            Self::Optional(inner) => (slice::from_ref(inner), &[]),
+            Self::Tuple(items) | Self::List(items) => (items, &[]),
+            Self::Dict(entries) => (&[], entries),
             Self::Tensor(_)
             | Self::Adjacency(_)
             | Self::Size(_)
             | Self::Flag
             | Self::Int(_)
             | Self::Float(_)
-            | Self::Literal(_) => false,
-        }
+            | Self::Literal(_) => (&[], &[]),
+        };
+        items.iter().chain(entries.iter().map(|(_, ty)| ty))
+    }
+
+    /// Whether this type, or a part of it, is optional.
+    pub fn has_optional(&self) -> bool {
+        matches!(self, Self::Optional(_)) || self.parts().any(Self::has_optional)
     }
 
     /// An integer or a literal among the parts of this type, in words. Parts below a depth are left
@@ -176,14 +177,7 @@ impl Type {
         match self {
             Self::Int(_) => Some("an integer"),
             Self::Literal(_) => Some("a literal"),
-            Self::Optional(inner) => inner.stray(below),
-            Self::Tuple(items) | Self::List(items) => {
-                items.iter().find_map(|item| item.stray(below))
-            }
-            Self::Dict(entries) => entries.iter().find_map(|(_, ty)| ty.stray(below)),
-            Self::Tensor(_) | Self::Adjacency(_) | Self::Size(_) | Self::Flag | Self::Float(_) => {
-                None
-            }
+            _ => self.parts().find_map(|part| part.stray(below)),
         }
     }
 }

@@ -9,7 +9,7 @@
 
 use burn::{
     backend::{
-        Dispatch, DispatchTensor, TensorMetadata as _,
+        Dispatch, DispatchTensor,
         ops::{BoolTensorOps, FloatTensorOps, IntTensorOps},
     },
     tensor::{DType, Device, Shape, TensorData},
@@ -19,12 +19,13 @@ use kiln_core::AnyTensor;
 use super::{
     ExecError, Kind, Session,
     eval::Eval,
+    schedule::tensor_type,
     site::Site,
     width::{Width, float_dtype},
 };
 use crate::{
     op::Op,
-    program::{ElemType, ValueId, ValueType},
+    program::{ElemType, ValueId},
 };
 
 /// Executes a node, or what stands for it: results without elements are made here. Those with
@@ -37,9 +38,11 @@ pub(super) fn around(
     let Some(results) = results(eval, site) else {
         return node(eval);
     };
-    let is_float = |tensor: &DispatchTensor| tensor.dtype().is_float();
+    let is_float = |(elem, _): &(ElemType, Shape)| elem.is_float();
     if !eval.device.is_autodiff() || !results.iter().any(is_float) {
-        return Ok(results);
+        let results = results.into_iter();
+        let one = |(elem, shape)| tensor(eval.width, eval.device, elem, shape);
+        return Ok(results.map(one).collect());
     }
     // What fails is found where it is read.
     let _ = eval.device.flush();
@@ -48,19 +51,17 @@ pub(super) fn around(
     results
 }
 
-fn results(eval: &Eval<'_>, site: Site<'_>) -> Option<Vec<DispatchTensor>> {
+/// The types and shapes of a node's results, if none has elements.
+fn results(eval: &Eval<'_>, site: Site<'_>) -> Option<Vec<(ElemType, Shape)>> {
     let is_alone = matches!(site.op(), Op::Scan(_)) || site.op().effects().makes_size;
     if is_alone || site.outputs().is_empty() {
         return None;
     }
     let one = |id: &ValueId| {
-        let Some(ValueType::Tensor(ty)) = site.function.values.get(id.index()) else {
-            return None;
-        };
+        let ty = tensor_type(site.function, *id)?;
         let size = |dim| usize::try_from(eval.symbols.evaluate(dim)?).ok();
-        let sizes: Vec<usize> = ty.dims.iter().map(size).collect::<Option<_>>()?;
-        let is_empty = sizes.contains(&0);
-        is_empty.then(|| tensor(eval.width, eval.device, ty.elem, Shape::from(sizes)))
+        let shape = Shape::from(ty.dims.iter().map(size).collect::<Option<Vec<_>>>()?);
+        is_empty(&shape).then_some((ty.elem, shape))
     };
     site.outputs().iter().map(one).collect()
 }
@@ -79,7 +80,7 @@ pub(super) fn input(
     }
     // What fails is found where it is read: nobody reads the input.
     let _ = device.flush();
-    let has_gradient = tensor.kind() == kiln_core::Kind::Float && tensor.device().is_autodiff();
+    let has_gradient = elem.is_float() && tensor.device().is_autodiff();
     (!has_gradient).then(|| self::tensor(session.width, device, elem, shape))
 }
 

@@ -16,7 +16,6 @@ use super::{
     },
 };
 use crate::{
-    leaf::MAX_TYPE_DEPTH,
     op::{Op, Scalar, Scan, attribute::Value},
     program::{
         Arguments, ElemType, Function, Literal, Method, Module, ModuleId, Node, Program,
@@ -59,7 +58,7 @@ impl Encoded {
         if !ties.is_empty() {
             tables.require(schema::TIED);
         }
-        if methods(program).any(|method| method.result.has_optional(MAX_TYPE_DEPTH)) {
+        if methods(program).any(|method| method.result.has_optional()) {
             tables.require(schema::OPTIONAL_RESULTS);
         }
         let results = results(program);
@@ -261,21 +260,8 @@ impl Tables {
             }
         };
         out.push(part);
-        match ty {
-            Type::Optional(inner) => self.ty(inner, out),
-            Type::Tuple(items) | Type::List(items) => {
-                for item in items {
-                    self.ty(item, out);
-                }
-            }
-            Type::Dict(entries) => entries.iter().for_each(|(_, ty)| self.ty(ty, out)),
-            Type::Tensor(_)
-            | Type::Adjacency(_)
-            | Type::Size(_)
-            | Type::Flag
-            | Type::Int(_)
-            | Type::Float(_)
-            | Type::Literal(_) => {}
+        for part in ty.parts() {
+            self.ty(part, out);
         }
     }
 

@@ -1,10 +1,7 @@
 //! The type of a method's result: one for all its cases, with optional parts where some have none.
 
 use super::recording::Structure;
-use crate::{
-    leaf::MAX_TYPE_DEPTH,
-    program::{Case, TensorType, Type},
-};
+use crate::program::{Case, TensorType, Type};
 
 /// Type of a result from those of its tensors.
 pub(super) fn result_type(
@@ -47,7 +44,7 @@ pub(super) fn unite(types: &[Type], cases: &mut [Case]) -> Option<Type> {
     for other in others {
         united = both(&united, other)?;
     }
-    if united.has_optional(MAX_TYPE_DEPTH) {
+    if united.has_optional() {
         for (case, own) in cases.iter_mut().zip(types) {
             let mut flags = Vec::new();
             presence(&united, own, false, &mut flags);

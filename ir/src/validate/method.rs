@@ -63,30 +63,17 @@ impl Check<'_> {
         let Some(below) = depth.checked_sub(1) else {
             return;
         };
-        match ty {
-            Type::Dict(entries) => {
-                let mut seen = HashSet::new();
-                for (key, ty) in entries {
-                    if !seen.insert(key) {
-                        let (what, name) = ("key", key.clone());
-                        self.report(place, 6, Kind::DuplicateName { what, name });
-                    }
-                    self.keys(place, ty, below);
+        if let Type::Dict(entries) = ty {
+            let mut seen = HashSet::new();
+            for (key, _) in entries {
+                if !seen.insert(key) {
+                    let (what, name) = ("key", key.clone());
+                    self.report(place, 6, Kind::DuplicateName { what, name });
                 }
             }
-            Type::Optional(inner) => self.keys(place, inner, below),
-            Type::Tuple(items) | Type::List(items) => {
-                for item in items {
-                    self.keys(place, item, below);
-                }
-            }
-            Type::Tensor(_)
-            | Type::Adjacency(_)
-            | Type::Size(_)
-            | Type::Flag
-            | Type::Int(_)
-            | Type::Float(_)
-            | Type::Literal(_) => {}
+        }
+        for part in ty.parts() {
+            self.keys(place, part, below);
         }
     }
 
@@ -285,29 +272,18 @@ impl Check<'_> {
 
     /// Checks that the tensors of floats are floats of one element.
     fn floats(&mut self, place: Place, ty: &Type) {
-        match ty {
-            Type::Float(ty) if *ty != Type::float_tensor(ty.elem) || !ty.elem.is_float() => {
-                let kind = Kind::Type {
-                    what: "a float parameter".to_owned(),
-                    expected: "floats of the shape [1]".to_owned(),
-                    got: Words(self.program).tensor_type(ty),
-                };
-                self.report(place, 15, kind);
-            }
-            Type::Optional(inner) => self.floats(place, inner),
-            Type::Tuple(items) | Type::List(items) => {
-                for item in items {
-                    self.floats(place, item);
-                }
-            }
-            Type::Dict(entries) => entries.iter().for_each(|(_, ty)| self.floats(place, ty)),
-            Type::Tensor(_)
-            | Type::Adjacency(_)
-            | Type::Size(_)
-            | Type::Flag
-            | Type::Int(_)
-            | Type::Float(_)
-            | Type::Literal(_) => {}
+        if let Type::Float(ty) = ty
+            && (*ty != Type::float_tensor(ty.elem) || !ty.elem.is_float())
+        {
+            let kind = Kind::Type {
+                what: "a float parameter".to_owned(),
+                expected: "floats of the shape [1]".to_owned(),
+                got: Words(self.program).tensor_type(ty),
+            };
+            self.report(place, 15, kind);
+        }
+        for part in ty.parts() {
+            self.floats(place, part);
         }
     }
 

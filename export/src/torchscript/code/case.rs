@@ -169,7 +169,7 @@ pub(super) fn assign(
     // Otherwise the branches of the cases have values of different types.
     let mut cases = task.method.cases.iter();
     let differ = cases.any(|case| !case.results.is_empty());
-    if differ || types::has_optional(&task.method.result) {
+    if differ || task.method.result.has_optional() {
         scope.line(&format!("{out} = annotate({}, {value})", task.result));
     } else {
         scope.line(&format!("{out} = {value}"));

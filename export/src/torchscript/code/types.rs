@@ -50,44 +50,16 @@ pub(super) fn type_text(ty: &Type) -> String {
 
 /// Whether the values of each dictionary, and of each list, have one type.
 pub(super) fn is_uniform(ty: &Type) -> bool {
-    match ty {
-        Type::Optional(inner) => is_uniform(inner),
-        Type::Tuple(items) => items.iter().all(is_uniform),
-        Type::List(items) => {
-            let mut types = items.iter().map(type_text);
-            let first = types.next().unwrap_or_default();
-            types.all(|ty| ty == first) && items.iter().all(is_uniform)
-        }
-        Type::Dict(entries) => {
-            let mut types = entries.iter().map(|(_, ty)| type_text(ty));
+    let mut types = ty.parts().map(type_text);
+    let has_one = match ty {
+        Type::List(_) => types.next().is_none_or(|first| types.all(|ty| ty == first)),
+        Type::Dict(_) => {
             let first = types.next().unwrap_or_default();
             types.all(|ty| required(&ty) == required(&first))
-                && entries.iter().all(|(_, ty)| is_uniform(ty))
         }
-        Type::Tensor(_)
-        | Type::Adjacency(_)
-        | Type::Size(_)
-        | Type::Flag
-        | Type::Int(_)
-        | Type::Float(_)
-        | Type::Literal(_) => true,
-    }
-}
-
-/// Whether a part of a type is optional.
-pub(super) fn has_optional(ty: &Type) -> bool {
-    match ty {
-        Type::Optional(_) => true,
-        Type::Tuple(items) | Type::List(items) => items.iter().any(has_optional),
-        Type::Dict(entries) => entries.iter().any(|(_, ty)| has_optional(ty)),
-        Type::Tensor(_)
-        | Type::Adjacency(_)
-        | Type::Size(_)
-        | Type::Flag
-        | Type::Int(_)
-        | Type::Float(_)
-        | Type::Literal(_) => false,
-    }
+        _ => true,
+    };
+    has_one && ty.parts().all(is_uniform)
 }
 
 /// `Optional[ty]`, unless it is optional already.
