@@ -182,10 +182,7 @@ pub mod prelude {
     pub use kiln_ir::{Model, Recorder, Session, adjacency, edge_index, tensor};
     pub use kiln_nn::{
         Dropout, Layer, LayerConfig, Linear, LinearConfig, Overloads,
-        conv::{
-            Conv, GatConv, GatConvConfig, Gatv2Conv, Gatv2ConvConfig, GcnConv, GcnConvConfig,
-            GinConv, GinConvConfig, GraphConv, GraphConvConfig, SageConv, SageConvConfig,
-        },
+        conv::*,
         message_passing::{Endpoints, Message, MessagePassing},
         pool::{global_add_pool, global_max_pool, global_mean_pool},
     };

@@ -152,13 +152,15 @@ fn place<'a>(config: &'a mut Value, name: &str) -> Option<&'a mut Value> {
     if name == CONV {
         return None;
     }
-    let inside = config.get(name).is_none();
+    // PyG's `K` is a field `k`.
+    let field = name.to_lowercase();
+    let inside = config.get(&field).is_none();
     let config = if inside {
         config.get_mut(CONV)?
     } else {
         config
     };
-    config.get_mut(name)
+    config.get_mut(&field)
 }
 
 /// The options of a model's convolutions in its configuration.

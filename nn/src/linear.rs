@@ -102,6 +102,22 @@ impl Linear {
         kiln_ops::linear(x, self.weight.val(), self.bias_val())
     }
 
+    /// Applies the map behind `f`, which multiplies rows by numbers and adds them up, or before it
+    /// where that makes rows narrower.
+    ///
+    /// # Panics
+    /// If the width of the features is not that of the map.
+    pub(crate) fn around(&self, x: Tensor<2>, f: impl FnOnce(Tensor<2>) -> Tensor<2>) -> Tensor<2> {
+        if self.out_channels() >= self.in_channels() {
+            return self.forward(f(x));
+        }
+        let out = f(kiln_ops::linear(x, self.weight.val(), None));
+        match self.bias_val() {
+            Some(bias) => kiln_ops::add_bias(out, bias),
+            None => out,
+        }
+    }
+
     /// Applies the map and ReLU at once.
     ///
     /// # Panics

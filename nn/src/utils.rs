@@ -8,7 +8,7 @@ pub use kiln_ops::{
     segment_softmax as softmax,
 };
 
-use crate::message::Message;
+use crate::{dropout::Dropout, message::Message, message_passing::Rows};
 
 /// How [`gcn_norm`] weighs edges.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +18,16 @@ pub struct GcnNormOptions {
     /// Whether loops weigh 2 instead of 1. As in PyG this has no effect on an edge index without
     /// weights.
     pub improved: bool,
+}
+
+impl GcnNormOptions {
+    /// With or without loops, which weigh 1.
+    pub fn with_loops(add_self_loops: bool) -> Self {
+        Self {
+            add_self_loops,
+            improved: false,
+        }
+    }
 }
 
 /// What [`gcn_norm`] found for a graph.
@@ -45,11 +55,49 @@ enum Coefficients {
 }
 
 impl GcnNorm {
+    /// Coefficients by [`gcn_norm`], or without options the edges' own weights.
+    ///
+    /// # Panics
+    /// If there are options, and the graph is bipartite.
+    pub fn of<const D: usize>(
+        edges: &Edges,
+        options: Option<GcnNormOptions>,
+        like: &Tensor<D>,
+    ) -> Self {
+        match options {
+            Some(options) => gcn_norm(edges, options, like),
+            None => Self::weights(edges),
+        }
+    }
+
     /// Coefficients that are the edges' own weights, if they have any.
     pub fn weights(edges: &Edges) -> Self {
         Self(Coefficients::Edges {
             weight: edges.weight(),
             self_loop: None,
+        })
+    }
+
+    /// The coefficients with dropout, which drops edges and loops; edges without coefficients count
+    /// as 1. With a probability they are those of edges, whether or not any are dropped now: a
+    /// recording is the same in both modes.
+    pub(crate) fn dropped(self, edges: &Edges, like: &Tensor<2>, dropout: &Dropout) -> Self {
+        if dropout.prob == 0.0 {
+            return self;
+        }
+        let (weight, self_loop) = match self.0 {
+            Coefficients::Edges { weight, self_loop } => (weight, self_loop),
+            Coefficients::Nodes { scale, self_loop } => {
+                let ends = Endpoints::of(edges.bare());
+                let weight = ends.lift_j(scale.clone()) * ends.lift_i(scale.clone());
+                let self_loop = self_loop.map(|fill| scale.clone() * scale * fill);
+                (Some(weight), self_loop)
+            }
+        };
+        let ones = || Tensor::ones([edges.num_edges()], (&like.device(), like.dtype()));
+        Self(Coefficients::Edges {
+            weight: Some(dropout.forward(weight.unwrap_or_else(ones))),
+            self_loop: self_loop.map(|self_loop| dropout.forward(self_loop)),
         })
     }
 
@@ -88,6 +136,39 @@ impl Leaves for GcnNorm {
                 self_loop,
             },
         })
+    }
+}
+
+/// Rows of nodes and the coefficients of a graph, for layers to propagate.
+#[derive(Clone, Debug)]
+pub struct Normalized {
+    /// Rows of the nodes, `[N, F]`.
+    pub x: Tensor<2>,
+    /// Coefficients of the edges.
+    pub norm: GcnNorm,
+}
+
+impl Normalized {
+    /// The source's row times the coefficient.
+    pub fn message(&self) -> Message {
+        self.norm.clone().message(self.x.clone())
+    }
+}
+
+/// Those of the coefficients stand beside `x`, as PyG's `edge_weight` does.
+impl Leaves for Normalized {
+    fn map_leaves(self, name: &str, f: &mut dyn FnMut(String, AnyTensor) -> AnyTensor) -> Self {
+        Self {
+            x: self.x.map_leaves(&leaf_name(name, "x"), f),
+            norm: self.norm.map_leaves(name, f),
+        }
+    }
+}
+
+impl Rows for Normalized {
+    fn map_rows(self, f: impl FnOnce(Tensor<2>) -> Tensor<2>) -> Self {
+        let x = f(self.x);
+        Self { x, ..self }
     }
 }
 

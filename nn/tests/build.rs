@@ -1,6 +1,6 @@
 //! Layers from PyG's arguments: the errors.
 
-use kiln_nn::{build::from_args, store::StateDict};
+use kiln_nn::{NAMES, build::from_args, store::StateDict};
 use serde_json::{Value, json};
 
 #[track_caller]
@@ -14,8 +14,10 @@ fn says_what_is_known() {
     fails(
         "GATv3Conv",
         &json!({}),
-        "unknown layer or model `GATv3Conv`, expected one of GCNConv, SAGEConv, GATConv, GATv2Conv, \
-         GINConv, GraphConv, GCN, GraphSAGE, GAT, GIN, MLP, BatchNorm",
+        &format!(
+            "unknown layer or model `GATv3Conv`, expected one of {}",
+            NAMES.join(", ")
+        ),
     );
     fails(
         "GCNConv",

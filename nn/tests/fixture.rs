@@ -37,12 +37,6 @@ pub(crate) struct Fixture {
 }
 
 impl Fixture {
-    fn read(path: &Path) -> Self {
-        let case = metadata(&std::fs::read(path).unwrap(), "case");
-        let name = path.file_stem().unwrap().to_str().unwrap();
-        Self::new(name, &case, StateDict::read(path).unwrap().tensors)
-    }
-
     fn new(name: &str, case: &serde_json::Value, tensors: BTreeMap<String, TensorData>) -> Self {
         let text = |key: &str| case[key].as_str().unwrap().to_owned();
         let size = match &case["size"] {
@@ -62,24 +56,22 @@ impl Fixture {
         }
     }
 
-    /// The cases of `nonfinite.safetensors`, which `pyg/nonfinite.py` wrote: of each, the runs with
+    /// The cases of the folder `nonfinite`, which `pyg/nonfinite.py` wrote: of each, the runs with
     /// another element of the inputs replaced. Gradients are [`Kind`]s.
     pub(crate) fn nonfinite() -> Vec<Vec<Self>> {
-        let path = data().with_file_name("nonfinite.safetensors");
-        let cases = metadata(&std::fs::read(&path).unwrap(), "cases");
-        let tensors = StateDict::read(path).unwrap().tensors;
-        let cases = cases.as_object().unwrap().iter();
-        cases
-            .map(|(name, case)| {
-                let prefix = format!("{name}/");
-                let own = tensors.iter().filter_map(|(name, tensor)| {
-                    Some((name.strip_prefix(&prefix)?.to_owned(), tensor.clone()))
-                });
-                let own: BTreeMap<_, _> = own.collect();
-                let runs = case["runs"].as_array().unwrap();
-                let run = |(number, run)| Self::nonfinite_run(name, case, &own, number, run);
-                runs.iter().enumerate().map(run).collect()
-            })
+        let folder = data().with_file_name("nonfinite");
+        let files = std::fs::read_dir(&folder).unwrap();
+        let mut paths: Vec<_> = files.map(|file| file.unwrap().path()).collect();
+        paths.sort();
+        let runs = |(name, case, tensors): (String, serde_json::Value, _)| {
+            let runs = case["runs"].as_array().unwrap().iter().enumerate();
+            runs.map(|(number, run)| Self::nonfinite_run(&name, &case, &tensors, number, run))
+                .collect()
+        };
+        paths
+            .iter()
+            .flat_map(|path| cases(path))
+            .map(runs)
             .collect()
     }
 
@@ -120,12 +112,9 @@ impl Fixture {
 
     /// The fixtures of a layer, model or pooling function.
     pub(crate) fn all(conv: &str) -> Vec<Self> {
-        let manifest = std::fs::read_to_string(data().join("manifest.json")).unwrap();
-        let manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap();
-        let files = manifest["files"].as_array().unwrap().iter();
-        files
-            .filter(|entry| entry["case"]["conv"] == conv)
-            .map(|entry| Self::read(&data().join(entry["file"].as_str().unwrap())))
+        let cases = cases(&data().join(format!("{conv}.safetensors"))).into_iter();
+        cases
+            .map(|(name, case, tensors)| Self::new(&name, &case, tensors))
             .collect()
     }
 
@@ -200,9 +189,25 @@ pub(crate) fn difference(
     })
 }
 
-fn metadata(bytes: &[u8], key: &str) -> serde_json::Value {
-    let (_, metadata) = safetensors::SafeTensors::read_metadata(bytes).unwrap();
-    serde_json::from_str(&metadata.metadata().as_ref().unwrap()[key]).unwrap()
+/// The cases of a file in the order of their names: name, description and tensors.
+fn cases(path: &Path) -> Vec<(String, serde_json::Value, BTreeMap<String, TensorData>)> {
+    let bytes = std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let (_, metadata) = safetensors::SafeTensors::read_metadata(&bytes).unwrap();
+    let described: BTreeMap<String, serde_json::Value> =
+        serde_json::from_str(&metadata.metadata().as_ref().unwrap()["cases"]).unwrap();
+    let mut tensors: BTreeMap<String, BTreeMap<String, TensorData>> = BTreeMap::new();
+    for (name, tensor) in StateDict::read(path).unwrap().tensors {
+        let (case, name) = name.split_once('/').unwrap();
+        let own = tensors.entry(case.to_owned()).or_default();
+        own.insert(name.to_owned(), tensor);
+    }
+    let cases = described.into_iter();
+    cases
+        .map(|(name, case)| {
+            let own = tensors.remove(&name).unwrap_or_default();
+            (name, case, own)
+        })
+        .collect()
 }
 
 /// One entry of the first axis.

@@ -1,5 +1,5 @@
 //! NaN and infinities are where PyG has them, in results and gradients:
-//! `pyg/nonfinite.safetensors`, made by `pyg/nonfinite.py`.
+//! `pyg/nonfinite`, made by `pyg/nonfinite.py`.
 
 use std::fmt::Write as _;
 

@@ -201,6 +201,15 @@ impl Endpoints {
         degree(self.target(), self.num_targets())
     }
 
+    /// Sum of the weights of the messages that each node receives, or their number where edges have
+    /// no weights, of the type and on the device of `like`. `[n]`
+    pub fn weighted_degree<const D: usize>(&self, like: &Tensor<D>) -> Tensor<1> {
+        match self.edges.weight() {
+            Some(weight) => self.collect(weight, Reduce::Sum),
+            None => self.degree().to_device(&like.device()).cast(like.dtype()),
+        }
+    }
+
     /// Executes what waits for execution on the device, if there are no edges.
     ///
     /// Burn 0.22 joins element-wise operations whose shapes broadcast into one kernel on GPUs. One

@@ -15,6 +15,17 @@ pub(crate) fn fixtures() -> impl Iterator<Item = Fixture> {
     NAMES.iter().flat_map(|name| Fixture::all(name))
 }
 
+/// Whether a fixture is a model's, or that of another layer that is no convolution.
+pub(crate) fn is_model(fixture: &Fixture) -> bool {
+    macro_rules! places {
+        ($($place:ident :: $layer:ident),+ $(,)?) => {
+            [$((stringify!($place), <kiln_nn::$place::$layer as kiln_nn::Layer>::NAME)),+]
+        };
+    }
+    let places = kiln_nn::for_each_layer!(places);
+    places.contains(&("models", &fixture.conv)) || places.contains(&("norm", &fixture.conv))
+}
+
 /// The forward variant that a fixture calls.
 pub(crate) fn variant(fixture: &Fixture, module: &AnyLayer) -> Overload<AnyLayer> {
     let mut overloads = module.overloads().into_iter();

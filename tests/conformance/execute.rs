@@ -14,7 +14,7 @@ use kiln::{
     burn::tensor::{Device, TensorData},
     core::{AnyTensor, backend, signature::Type},
     ir::{self, GraphOp, Model, Op, Session, record::Recorder},
-    nn::Overloads,
+    nn::{self, Layer, Overloads, conv, models, norm},
 };
 
 use crate::{
@@ -54,30 +54,62 @@ fn download(outputs: Vec<(String, AnyTensor)>) -> Vec<TensorData> {
 
 /// Whether a fixture is one of those that are called in many ways.
 fn is_representative(fixture: &Fixture) -> bool {
-    let is_layer = fixture.conv.ends_with("Conv");
-    fixture.variant == "edge_index"
+    let is_layer = !case::is_model(fixture);
+    ["edge_index", "nodes"].contains(&fixture.variant.as_str())
         && (!is_layer
             || fixture.name.ends_with("-loops-heads")
             || fixture.name.ends_with("-loops-default")
             || fixture.name.contains("-loops-edge_dim"))
 }
 
-#[test]
-fn programs_compute_what_pyg_computes() {
+/// The tests of each layer and model.
+macro_rules! for_each_layer {
+    ($($place:ident :: $layer:ident),+ $(,)?) => {
+        mod programs_compute_what_pyg_computes {
+            $(
+                #[test]
+                fn $layer() {
+                    super::compute_what_pyg_computes(<super::$place::$layer as super::Layer>::NAME);
+                }
+            )+
+        }
+
+        mod programs_equal_eager_layers_at_other_sizes {
+            $(
+                #[test]
+                fn $layer() {
+                    super::equal_eager_layers(<super::$place::$layer as super::Layer>::NAME);
+                }
+            )+
+        }
+
+        mod prepared_programs_equal_single_runs {
+            $(
+                #[test]
+                fn $layer() {
+                    super::equal_single_runs(<super::$place::$layer as super::Layer>::NAME);
+                }
+            )+
+        }
+    };
+}
+
+nn::for_each_layer!(for_each_layer);
+
+fn compute_what_pyg_computes(conv: &str) {
     let (device, tolerance) = device();
-    let mut count = 0;
-    for fixture in case::fixtures() {
+    let fixtures = Fixture::all(conv);
+    assert!(!fixtures.is_empty(), "no fixtures of {conv}");
+    for fixture in fixtures {
         let module = fixture.module(&Device::flex());
-        let model = Recorder::new(&module).overloads().finish().unwrap();
+        let model = case::record(&fixture, &module);
         let session = Session::new(&model, &device).unwrap();
         let own = case::variant(&fixture, &module);
         let inputs = case::inputs(&fixture, &own.signature);
         let got = run(&session, &own.name, &inputs);
         let tolerance = tolerance.max(1e-5);
         call::assert_close(&fixture.name, &got, &case::outputs(&fixture), tolerance);
-        count += 1;
     }
-    assert!(count > 200, "only {count} fixtures");
 }
 
 #[test]
@@ -106,17 +138,25 @@ fn what_is_not_finite_is_where_pyg_has_it() {
     assert!(count > 50, "only {count} cases");
 }
 
-#[test]
-fn programs_equal_eager_layers_at_other_sizes() {
+fn equal_eager_layers(conv: &str) {
     let (device, tolerance) = device();
-    let mut variants = BTreeSet::new();
-    for fixture in case::fixtures().filter(is_representative) {
+    let mut fixtures = Fixture::all(conv);
+    // Every variant that a fixture calls is among those that run here at other sizes, and the other
+    // way about.
+    let mut called = BTreeSet::new();
+    for fixture in &fixtures {
+        let module = fixture.module(&Device::flex());
+        called.insert(case::variant(fixture, &module).name);
+    }
+    let mut run_here = BTreeSet::new();
+    fixtures.retain(is_representative);
+    for fixture in fixtures {
         let module = fixture.module(&Device::flex());
         let model = Recorder::new(&module).overloads().finish().unwrap();
         for (way, model) in round_trips(&model) {
             let session = Session::new(&model, &device).unwrap();
             for (seed, overload) in module.overloads().iter().enumerate() {
-                variants.insert((fixture.conv.clone(), overload.name.clone()));
+                run_here.insert(overload.name.clone());
                 for (nodes, targets, edges) in [(1, 1, 3), (40, 23, 200), (9, 30, 0)] {
                     for optional in [false, true] {
                         let sizes = Sizes {
@@ -139,15 +179,10 @@ fn programs_equal_eager_layers_at_other_sizes() {
             }
         }
     }
-    let layers = variants
-        .iter()
-        .filter(|(conv, _)| conv.ends_with("Conv"))
-        .count();
-    assert_eq!(layers, 30, "{variants:?}");
+    assert_eq!(run_here, called);
 }
 
-#[test]
-fn prepared_programs_equal_single_runs() {
+fn equal_single_runs(conv: &str) {
     let (device, tolerance) = device();
     let sizes = Sizes {
         nodes: 40,
@@ -155,7 +190,7 @@ fn prepared_programs_equal_single_runs() {
         edges: 200,
     };
     let mut replayed = BTreeSet::new();
-    for fixture in case::fixtures().filter(is_representative) {
+    for fixture in Fixture::all(conv).into_iter().filter(is_representative) {
         let module = fixture.module(&Device::flex());
         let model = Recorder::new(&module).overloads().finish().unwrap();
         let session = Session::new(&model, &device).unwrap();
@@ -221,7 +256,7 @@ fn recorded_message_passing_runs_in_one_operation() {
         // Without weights and features of edges.
         let function = session.methods()[0].cases[0].function;
         let nodes = &session.program().functions[function.index()].nodes;
-        let layers = if fixture.conv.ends_with("Conv") { 1 } else { 2 };
+        let layers = if case::is_model(&fixture) { 2 } else { 1 };
         let ops = || nodes.iter().map(|node| &node.op);
         assert_eq!(
             ops().filter(|op| fused(op)).count(),

@@ -214,7 +214,12 @@ fn is_transformed(fixture: &Fixture) -> bool {
     } else {
         "loops"
     };
-    !fixture.conv.ends_with("Conv") || fixture.name.ends_with(&format!("-{graph}-default"))
+    case::is_model(fixture) || fixture.name.ends_with(&format!("-{graph}-default"))
+}
+
+/// Whether every variant is called, at sizes beyond that of the fixture: one fixture of each layer.
+fn is_called_everywhere(fixture: &Fixture) -> bool {
+    fixture.name.ends_with("-plain-default") && fixture.variant == "edge_index"
 }
 
 /// Calls whose inputs are not finite, an archive for each case.
@@ -251,7 +256,11 @@ fn pytorch_runs_every_archive() {
     let mut archives = 0;
     for fixture in case::fixtures() {
         let module = fixture.module(&device);
-        let model = Recorder::new(&module).overloads().finish().unwrap();
+        let model = if is_transformed(&fixture) || is_called_everywhere(&fixture) {
+            Recorder::new(&module).overloads().finish().unwrap()
+        } else {
+            case::record(&fixture, &module)
+        };
         let overloads = module.overloads();
         let mut expectation = Expectation::default();
         // What PyG computed ...
@@ -263,7 +272,7 @@ fn pytorch_runs_every_archive() {
         let structure = result(&model, &own.name);
         expectation.call(&own.name, &own.signature, &inputs, outputs, &structure);
         // ... and for one fixture of each layer, every variant at three more sizes.
-        if fixture.name.ends_with("-plain-default") && fixture.variant == "edge_index" {
+        if is_called_everywhere(&fixture) {
             for (seed, overload) in overloads.iter().enumerate() {
                 for (nodes, targets, edges) in [(5, 5, 9), (31, 17, 120), (8, 20, 0)] {
                     let sizes = Sizes {

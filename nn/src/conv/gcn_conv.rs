@@ -4,10 +4,8 @@
 //! X' = D̂^(-1/2) Â D̂^(-1/2) X W + b        Â = A + I,  D̂ the diagonal of the row sums of Â
 //! ```
 
-use kiln_core::{AnyTensor, Leaves, leaf_name};
-
 use super::prelude::*;
-use crate::utils::{GcnNorm, GcnNormOptions, gcn_norm};
+use crate::utils::{GcnNorm, GcnNormOptions, Normalized};
 
 /// Configuration of a [`GcnConv`].
 #[derive(Config, Debug)]
@@ -62,7 +60,7 @@ impl LayerConfig for GcnConvConfig {
 /// x_i' = Wᵀ Σ_{j ∈ N(i) ∪ {i}}  e_ji / √(d̂_j d̂_i)  x_j  + b        d̂_i = 1 + Σ_j e_ji
 /// ```
 ///
-/// [`gcn_norm`] says what becomes of loops that are there already.
+/// [`gcn_norm`](crate::utils::gcn_norm) says what becomes of loops that are there already.
 ///
 /// Source: Kipf, Welling, Semi-Supervised Classification with Graph Convolutional Networks, 2017,
 /// arXiv:1609.02907. Matches `torch_geometric.nn.GCNConv` (2.8). Departs: nothing is cached inside
@@ -96,30 +94,6 @@ pub struct GcnConv {
     pub config: GcnConvConfig,
 }
 
-/// What [`GcnConv`] propagates.
-#[derive(Clone, Debug)]
-pub struct GcnPropagated {
-    x: Tensor<2>,
-    norm: GcnNorm,
-}
-
-impl Leaves for GcnPropagated {
-    /// Those of the coefficients stand beside `x`, as PyG's `edge_weight` does.
-    fn map_leaves(self, name: &str, f: &mut dyn FnMut(String, AnyTensor) -> AnyTensor) -> Self {
-        Self {
-            x: self.x.map_leaves(&leaf_name(name, "x"), f),
-            norm: self.norm.map_leaves(name, f),
-        }
-    }
-}
-
-impl Rows for GcnPropagated {
-    fn map_rows(self, f: impl FnOnce(Tensor<2>) -> Tensor<2>) -> Self {
-        let x = f(self.x);
-        Self { x, ..self }
-    }
-}
-
 impl GcnConv {
     /// The normalised coefficients of a graph, for several calls of
     /// [`forward_normalized`](Self::forward_normalized) on the same graph.
@@ -148,19 +122,16 @@ impl GcnConv {
     }
 
     fn norm(&self, edges: &Edges, like: &Tensor<2>) -> GcnNorm {
-        if !self.config.normalize {
-            return GcnNorm::weights(edges);
-        }
-        let options = GcnNormOptions {
+        let options = self.config.normalize.then(|| GcnNormOptions {
             add_self_loops: self.config.add_self_loops.unwrap_or(true),
             improved: self.config.improved,
-        };
-        gcn_norm(edges, options, like)
+        });
+        GcnNorm::of(edges, options, like)
     }
 
     fn convolve(&self, x: Tensor<2>, edges: &Edges, norm: GcnNorm) -> Tensor<2> {
         let map = Map::from(&self.lin).with_bias(self.bias.as_ref().map(Param::val));
-        self.propagate_map(edges, GcnPropagated { x, norm }, map)
+        self.propagate_map(edges, Normalized { x, norm }, map)
     }
 }
 
@@ -184,10 +155,10 @@ impl Layer for GcnConv {
 }
 
 impl MessagePassing for GcnConv {
-    type Propagated = GcnPropagated;
+    type Propagated = Normalized;
 
-    fn message(&self, args: &GcnPropagated, _ends: &Endpoints) -> Message {
-        args.norm.clone().message(args.x.clone())
+    fn message(&self, args: &Normalized, _ends: &Endpoints) -> Message {
+        args.message()
     }
 }
 

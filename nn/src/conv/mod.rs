@@ -3,27 +3,47 @@
 //! Every layer says in its documentation which paper it is from, which class of PyG it matches, and
 //! where it departs.
 
+mod appnp;
 mod attention;
+mod cluster_gcn_conv;
 mod gat_conv;
 mod gatv2_conv;
 mod gcn_conv;
 mod gin_conv;
 mod graph_conv;
+mod le_conv;
+mod lg_conv;
+mod mixhop_conv;
 mod prelude;
 mod sage_conv;
+mod sg_conv;
+mod simple_conv;
+mod ssg_conv;
+mod tag_conv;
+mod wl_conv_continuous;
 
 use burn::tensor::Tensor;
 use kiln_core::{ConvArgs, Edges, Nodes};
 use kiln_ops::Layer;
 
 pub use self::{
+    appnp::{Appnp, AppnpConfig},
     attention::{Alpha, Attention, AttentionArgs, AttentionOutput, FillValue},
+    cluster_gcn_conv::{ClusterGcnConv, ClusterGcnConvConfig},
     gat_conv::{GatConv, GatConvConfig},
     gatv2_conv::{Gatv2Conv, Gatv2ConvConfig},
     gcn_conv::{GcnConv, GcnConvConfig},
     gin_conv::{GinConv, GinConvConfig},
     graph_conv::{GraphConv, GraphConvConfig},
+    le_conv::{LeConv, LeConvConfig},
+    lg_conv::{LgConv, LgConvConfig},
+    mixhop_conv::{MixHopConv, MixHopConvConfig},
     sage_conv::{SageConv, SageConvConfig},
+    sg_conv::{SgConv, SgConvConfig},
+    simple_conv::{CombineRoot, SimpleConv, SimpleConvConfig},
+    ssg_conv::{SsgConv, SsgConvConfig},
+    tag_conv::{TagConv, TagConvConfig},
+    wl_conv_continuous::{WlConvContinuous, WlConvContinuousConfig},
 };
 
 /// A layer that takes nodes and edges and returns nodes: what every convolution is.

@@ -2,11 +2,13 @@
 """Reference outputs and gradients of PyTorch Geometric, as safetensors fixtures.
 
     python generate.py                          rewrite data/
+    python generate.py GCNConv GATConv          only the files of these
     python generate.py --output DIR             write somewhere else, for instance to compare
     python generate.py --check-state-dicts DIR  do state dicts written by Kiln work in PyG?
 
-Each file holds one case: a layer, model or pooling function with its arguments, on one graph. The cases
-are in `cases`, one module per layer.
+Each file holds the cases of one layer, model or pooling function: arguments, a graph, and a variant of
+`forward`. The cases are in `cases`, one module per layer. Tensors have these names behind that of their
+case and a slash:
 
     param.<key>                    state_dict entry: PyG's names and layouts
     in.x                           node features [N, F], or, for a pair,
@@ -25,9 +27,9 @@ are in `cases`, one module per layer.
 
 Inputs and parameters are float32. PyG computes with them in float64, and what it returns is rounded
 to float32 once, so a fixture is accurate to the last bit or so. All randomness comes from numpy,
-seeded by the name of the case: adding a case changes no other file.
+seeded by the name of the case: adding a case changes no other.
 
-The metadata entry `case` says the rest as JSON: `conv` (name of the class or function), `kwargs`
+The metadata entry `cases` says the rest as JSON, by case: `conv` (name of the class or function), `kwargs`
 (of its constructor; `nn` of GINConv lists the widths of Linear, ReLU, Linear), `variant`, `graph`,
 `config`, `size` ([N_src, N_dst], or the number of graphs for pooling) and versions. Pairs with an
 edge index pass `size` to forward; it is what tells PyG the number of targets without in.x_dst.
@@ -36,6 +38,7 @@ One state_dict is also stored on its own, as torch.save and as plain safetensors
 """
 
 import argparse
+import inspect
 import json
 import sys
 import warnings
@@ -147,17 +150,22 @@ def compile_layers():
     It does so for the first instance of a class. Were that one without a fused path, as one with
     aggr="mul" is, later ones could not use theirs.
     """
-    for name in {case.conv for case in all_cases() if case.conv.endswith("Conv")}:
-        layer = getattr(nn, name)
-        layer(torch.nn.Identity()) if name == "GINConv" else layer(1, 1)
+    seen = set()
+    for case in all_cases():
+        if case.conv not in seen | set(POOLS):
+            seen.add(case.conv)
+            build(case)  # the first one of a layer has its defaults
 
 
 # Running PyG -------------------------------------------------------------------------------------
 
+# Inputs that are not passed under their own names.
+NODES_AND_EDGES = {"x", "x_src", "x_dst", "edge_index", "rowptr", "col", "value"}
+
 
 def forward(module, case, inputs, size):
     """Calls PyG in the variant of the case; returns `out.*` in order."""
-    args = {name: inputs[name] for name in ("edge_weight", "edge_attr") if name in inputs}
+    args = {name: value for name, value in inputs.items() if name not in NODES_AND_EDGES}
     if case.variant == "nodes":
         return [module(inputs["x"])]
     if case.is_adj:
@@ -175,7 +183,7 @@ def forward(module, case, inputs, size):
         edges = inputs["edge_index"]
     if case.is_pair:
         x = (inputs["x_src"], inputs.get("x_dst"))
-        if not case.is_adj and case.conv != "GATv2Conv":  # the one without the argument
+        if not case.is_adj and "size" in inspect.signature(module.forward).parameters:
             args["size"] = tuple(size)
     else:
         x = inputs["x"]
@@ -234,7 +242,8 @@ def differentiate(case, inputs, function):
             cot = name.replace("out", "cot")
             cotangents[cot] = normal(case.rng(cot), *value.shape)
             loss = loss + (value * cotangents[cot]).sum()
-    loss.backward()
+    if loss.requires_grad:  # without edges the result can depend on nothing
+        loss.backward()
 
     grads = {}
     for name, leaf in leaves.items():
@@ -281,53 +290,72 @@ def stored(tensor):
     return (tensor.float() if tensor.is_floating_point() else tensor).contiguous().clone()
 
 
-def generate(output):
+def save(path, cases):
+    """Writes cases to one file: by name, their description and their tensors."""
+    described = {name: case for name, (case, _) in cases.items()}
+    tensors = {
+        f"{name}/{key}": stored(tensor)
+        for name, (_, tensors) in cases.items()
+        for key, tensor in tensors.items()
+    }
+    # One entry of metadata only: safetensors writes several in arbitrary order.
+    save_file(tensors, path, {"cases": json.dumps(described)})
+
+
+def load(path):
+    """What `save` wrote."""
+    with safe_open(path, "pt") as file:
+        described = json.loads(file.metadata()["cases"])
+    cases = {name: (case, {}) for name, case in described.items()}
+    for key, tensor in load_file(path).items():
+        name, key = key.split("/", 1)
+        cases[name][1][key] = tensor
+    return cases
+
+
+def generate(output, only):
     output.mkdir(parents=True, exist_ok=True)
-    for old in output.glob("*.safetensors"):
-        old.unlink()
-    files, names = [], set()
+    manifest = output / "manifest.json"
+    files = {}
+    if only:
+        before = json.loads(manifest.read_text())
+        assert before["versions"] == versions(), f"the other files are of {before['versions']}"
+        files = before["files"]
+    found = {}
     for case in all_cases():
-        assert case.name not in names, f"two cases are called {case.name}"
-        names.add(case.name)
+        if only and case.conv not in only:
+            continue
+        cases = found.setdefault(case.conv, {})
+        assert case.name not in cases, f"two cases are called {case.name}"
         size, tensors = (record_pool if case.conv in POOLS else record)(case)
-        tensors = {name: stored(tensor) for name, tensor in tensors.items()}
         for name, tensor in tensors.items():
             assert torch.isfinite(tensor).all(), f"{case.name}: {name} is not finite"
-        described = describe(case, size)
-        file = f"{case.name}.safetensors"
-        # One entry of metadata only: safetensors writes several in arbitrary order.
-        save_file(tensors, output / file, {"case": json.dumps(described)})
-        files.append({"file": file, "case": described})
+        cases[case.name] = (describe(case, size), tensors)
         if case.name == STATE_DICT_CASE:
             state = build(case).state_dict()
             for key in state:
-                state[key] = tensors[f"param.{key}"]
+                state[key] = stored(tensors[f"param.{key}"])
             torch.save(state, output / f"{STATE_DICT_STEM}.pt")
             save_file(dict(state), output / f"{STATE_DICT_STEM}.safetensors")
-    manifest = {
+    missing = only - found.keys()
+    assert not missing, f"there are no cases of {', '.join(sorted(missing))}"
+    for old in output.glob("*.safetensors"):
+        if not only and old.stem not in found.keys() | {STATE_DICT_STEM}:
+            old.unlink()
+    for conv, cases in found.items():
+        save(output / f"{conv}.safetensors", cases)
+        files[conv] = len(cases)
+        print(f"{conv}: {len(cases)} cases")
+    described = {
         "generator": "generate.py",
         "versions": versions(),
         "seed": SEED,
         "adjacency": "torch_sparse.SparseTensor",
-        "state_dicts": [
-            {
-                "pt": f"{STATE_DICT_STEM}.pt",
-                "safetensors": f"{STATE_DICT_STEM}.safetensors",
-                "expected": f"{STATE_DICT_CASE}.safetensors",
-            }
-        ],
-        "files": files,
+        "files": dict(sorted(files.items())),
     }
-    (output / "manifest.json").write_text(dump_manifest(manifest))
+    manifest.write_text(json.dumps(described, indent=2) + "\n")
     total = sum(path.stat().st_size for path in output.iterdir())
-    print(f"{len(files)} cases, {total / 1e6:.2f} MB in {output}")
-
-
-def dump_manifest(manifest):
-    """JSON with one line for each file, so that a change reads well in a diff."""
-    head = {key: value for key, value in manifest.items() if key != "files"}
-    lines = ",\n".join(f"    {json.dumps(entry)}" for entry in manifest["files"])
-    return f'{json.dumps(head, indent=2)[:-2]},\n  "files": [\n{lines}\n  ]\n}}\n'
+    print(f"{total / 1e6:.2f} MB in {output}")
 
 
 # State dicts written by Kiln ---------------------------------------------------------------------
@@ -335,10 +363,13 @@ def dump_manifest(manifest):
 
 def check_state_dicts(directory, data):
     """Loads each `<case>.safetensors` into the PyG class of that case and compares out.0."""
-    paths, failed = sorted(directory.glob("*.safetensors")), 0
+    paths, failed, fixtures = sorted(directory.glob("*.safetensors")), 0, {}
     for path in paths:
+        conv = path.stem.split("-")[0]
         try:
-            check_state_dict(path, data / path.name)
+            if conv not in fixtures:
+                fixtures[conv] = load(data / f"{conv}.safetensors")
+            check_state_dict(path, fixtures[conv])
             print(f"ok      {path.stem}")
         except Exception as error:  # report every file, whatever is wrong with it
             failed += 1
@@ -349,12 +380,10 @@ def check_state_dicts(directory, data):
     return bool(paths) and failed == 0
 
 
-def check_state_dict(path, fixture):
-    if not fixture.exists():
+def check_state_dict(path, fixtures):
+    if path.stem not in fixtures:
         raise ValueError("there is no case of this name")
-    with safe_open(fixture, "pt") as file:
-        described = json.loads(file.metadata()["case"])
-    tensors = load_file(fixture)
+    described, tensors = fixtures[path.stem]
     case = Case(*(described[key] for key in ("conv", "variant", "graph", "config", "kwargs")))
     inputs = {
         name.removeprefix("in."): value.double() if value.is_floating_point() else value
@@ -370,6 +399,7 @@ def check_state_dict(path, fixture):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("only", nargs="*", metavar="NAME", help="classes and functions, all by default")
     parser.add_argument("--output", type=Path, default=HERE / "data", metavar="DIR")
     parser.add_argument("--check-state-dicts", type=Path, metavar="DIR")
     args = parser.parse_args()
@@ -378,7 +408,7 @@ def main():
     compile_layers()
     if args.check_state_dicts:
         sys.exit(0 if check_state_dicts(args.check_state_dicts, HERE / "data") else 1)
-    generate(args.output)
+    generate(args.output, set(args.only))
 
 
 if __name__ == "__main__":

@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""What PyTorch Geometric makes of NaN and infinities, as one safetensors file.
+"""What PyTorch Geometric makes of NaN and infinities, as safetensors fixtures.
 
-    python nonfinite.py                 rewrite nonfinite.safetensors
-    python nonfinite.py --output FILE   write somewhere else, for instance to compare
+    python nonfinite.py                 rewrite nonfinite/
+    python nonfinite.py GCNConv         only the file of this layer
+    python nonfinite.py --output DIR    write somewhere else, for instance to compare
 
 Each case is a layer, model or pooling function on a small graph, run several times: in each run one
-element of one input is not finite. The cases are those of `nonfinite` in the modules of `cases`. Tensors
-are named as in `generate.py`, below the name of the case:
+element of one input is not finite. The cases are those of `nonfinite` in the modules of `cases`, and there
+is one file per class or function. Tensors are named as in `generate.py`:
 
     <case>/param.<key>     state_dict entry
     <case>/in.<name>       the inputs before an element is replaced
@@ -21,7 +22,6 @@ a list of `[input, index, value]`.
 """
 
 import argparse
-import json
 import math
 import warnings
 from dataclasses import replace
@@ -64,8 +64,11 @@ def has_infinities(case, name):
 
     Not where PyG's forms of a graph differ: segments of an adjacency take the lowest finite number for
     minus infinity. And not where Kiln multiplies attention vectors into the maps first, so that a score
-    adds no infinities of both signs.
+    adds no infinities of both signs. And not for weights of LEConv, which Kiln multiplies with both terms of
+    a difference.
     """
+    if case.conv == "LEConv" and name in ("value", "edge_weight"):
+        return False
     if not case.conv.startswith("GAT"):
         return True
     return not (case.is_adj or case.wants_attention or name == "edge_attr")
@@ -86,7 +89,7 @@ def record(case):
     else:
         graph = generate.GRAPHS[case.graph]
         size = [graph.num_src, graph.num_dst]
-        filled = case if "nn" not in case.kwargs else replace(
+        filled = case if "in_channels" in case.kwargs else replace(
             case, kwargs=case.kwargs | {"in_channels": SMALL_IN}
         )
         inputs = generate.make_inputs(filled)
@@ -129,24 +132,33 @@ def record(case):
     return described, tensors
 
 
-def write(path):
-    described, tensors = {}, {}
+def write(folder, only):
+    folder.mkdir(parents=True, exist_ok=True)
+    found = {}
     for case in nonfinite_cases():
-        described[case.name], recorded = record(case)
-        tensors |= {f"{case.name}/{key}": generate.stored(value) for key, value in recorded.items()}
-    save_file(tensors, path, {"cases": json.dumps(described)})
-    count = sum(len(case["runs"]) for case in described.values())
-    print(f"{len(described)} cases, {count} runs, {path.stat().st_size / 1e3:.0f} kB in {path}")
+        if not only or case.conv in only:
+            found.setdefault(case.conv, {})[case.name] = record(case)
+    missing = only - found.keys()
+    assert not missing, f"there are no cases of {', '.join(sorted(missing))}"
+    for old in folder.glob("*.safetensors"):
+        if not only and old.stem not in found:
+            old.unlink()
+    for conv, cases in found.items():
+        path = folder / f"{conv}.safetensors"
+        generate.save(path, cases)
+        count = sum(len(case["runs"]) for case, _ in cases.values())
+        print(f"{conv}: {len(cases)} cases, {count} runs, {path.stat().st_size / 1e3:.0f} kB")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--output", type=Path, default=HERE / "nonfinite.safetensors", metavar="FILE")
+    parser.add_argument("only", nargs="*", metavar="NAME", help="classes and functions, all by default")
+    parser.add_argument("--output", type=Path, default=HERE / "nonfinite", metavar="DIR")
     args = parser.parse_args()
     torch.set_num_threads(1)
     warnings.filterwarnings("ignore", module="torch_sparse")
     generate.compile_layers()
-    write(args.output)
+    write(args.output, set(args.only))
 
 
 if __name__ == "__main__":

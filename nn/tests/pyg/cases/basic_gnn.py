@@ -7,18 +7,19 @@ MODELS = ("GCN", "GraphSAGE", "GIN", "GAT")
 
 
 def cases():
-    def case(conv, graph, config, layers, *inputs, **kwargs):
+    def case(conv, graph, config, layers, *inputs, variant="edge_index", **kwargs):
         base = {
             "in_channels": F_IN,
             "hidden_channels": 8,
             "num_layers": layers,
             "out_channels": F_OUT,
         }
-        return Case(conv, "edge_index", graph, config, base | kwargs, frozenset(inputs))
+        return Case(conv, variant, graph, config, base | kwargs, frozenset(inputs))
 
     for conv, extra in (("GCN", {}), ("GraphSAGE", {}), ("GIN", {}), ("GAT", {"heads": 2})):
         for graph in ("plain", "loops"):
             yield case(conv, graph, "default", 2, **extra)
+        yield case(conv, "loops", "default", 2, variant="adj", **extra)
         yield case(conv, "loops", "norm-elu", 3, norm="BatchNorm", act="elu", dropout=0.5, **extra)
         yield case(conv, "loops", "norm-jk_cat", 3, norm="BatchNorm", jk="cat", **extra)
         yield case(conv, "loops", "jk_max", 3, jk="max", **extra)
