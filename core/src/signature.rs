@@ -302,6 +302,11 @@ impl Signatures {
         self.with("edge_attr", ty.optional())
     }
 
+    /// Adds features of edges that must be there, `edge_attr`.
+    pub fn needed_edge_attr(self, width: impl Into<Dim>) -> Self {
+        self.with("edge_attr", Type::float(["E".into(), width.into()]))
+    }
+
     /// Adds the numbers of nodes on both sides, `size`.
     pub fn size(self) -> Self {
         let (src, dst) = ("N".into(), "M".into());

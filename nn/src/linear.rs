@@ -102,6 +102,27 @@ impl Linear {
         kiln_ops::linear(x, self.weight.val(), self.bias_val())
     }
 
+    /// The map of `x ‖ 0`, with the bias: what is left out is added by [`add_last`](Self::add_last)
+    /// or by [`map_from`](Self::map_from). `x: [N, F]` with `F` up to the width of the input.
+    pub(crate) fn forward_first(&self, x: Tensor<2>) -> Tensor<2> {
+        let [_, width] = x.dims();
+        let weight = self.weight.val().narrow(0, 0, width);
+        kiln_ops::linear(x, weight, self.bias_val())
+    }
+
+    /// The map of `0 ‖ x ‖ 0`, without the bias, where `x` starts at feature `start`.
+    pub(crate) fn map_from(&self, start: usize, x: Tensor<2>) -> Tensor<2> {
+        let [_, width] = x.dims();
+        kiln_ops::linear(x, self.weight.val().narrow(0, start, width), None)
+    }
+
+    /// `term` plus the map of `0 ‖ x`, without the bias.
+    pub(crate) fn add_last(&self, x: Tensor<2>, term: Tensor<2>) -> Tensor<2> {
+        let [_, width] = x.dims();
+        let start = self.in_channels() - width;
+        kiln_ops::linear_add(x, self.weight.val().narrow(0, start, width), term)
+    }
+
     /// Applies the map behind `f`, which multiplies rows by numbers and adds them up, or before it
     /// where that makes rows narrower.
     ///

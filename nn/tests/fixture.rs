@@ -130,12 +130,16 @@ impl Fixture {
 
     /// Whether a gradient, such as `param.lin.weight`, is a product with other rows than in PyG:
     /// where the map and the sum are in the order that makes narrower messages, which is not PyG's,
-    /// the map's gradient takes all rows of `x` in place of the sums, or the reverse.
+    /// the map's gradient takes all rows of `x` in place of the sums, or the reverse. And where
+    /// nodes are mapped once, and not once per edge.
     pub(crate) fn is_by_another_order(&self, gradient: &str) -> bool {
         let mut maps = ["lin", "lin_l", "lin_rel"].iter();
         let mut cases = ["-widening ", "-narrowing "].iter();
-        maps.any(|map| gradient == format!("param.{map}.weight"))
-            && cases.any(|case| self.name.contains(case))
+        let by_width = maps.any(|map| gradient == format!("param.{map}.weight"))
+            && cases.any(|case| self.name.contains(case));
+        let maps_ends = self.conv == "CGConv"
+            || self.conv == "ResGatedGraphConv" && self.name.contains("-edge_dim ");
+        by_width || maps_ends && gradient.starts_with("param.lin_") && gradient.ends_with(".weight")
     }
 
     /// The module with the fixture's parameters.

@@ -5,16 +5,21 @@
 
 mod appnp;
 mod attention;
+mod cg_conv;
 mod cluster_gcn_conv;
+mod edge_conv;
 mod gat_conv;
 mod gatv2_conv;
 mod gcn_conv;
 mod gin_conv;
+mod gine_conv;
 mod graph_conv;
 mod le_conv;
 mod lg_conv;
 mod mixhop_conv;
+mod nn_conv;
 mod prelude;
+mod res_gated_graph_conv;
 mod sage_conv;
 mod sg_conv;
 mod simple_conv;
@@ -29,15 +34,20 @@ use kiln_ops::Layer;
 pub use self::{
     appnp::{Appnp, AppnpConfig},
     attention::{Alpha, Attention, AttentionArgs, AttentionOutput, FillValue},
+    cg_conv::{CgConv, CgConvConfig},
     cluster_gcn_conv::{ClusterGcnConv, ClusterGcnConvConfig},
+    edge_conv::{EdgeConv, EdgeConvConfig},
     gat_conv::{GatConv, GatConvConfig},
     gatv2_conv::{Gatv2Conv, Gatv2ConvConfig},
     gcn_conv::{GcnConv, GcnConvConfig},
     gin_conv::{GinConv, GinConvConfig},
+    gine_conv::{GineConv, GineConvConfig},
     graph_conv::{GraphConv, GraphConvConfig},
     le_conv::{LeConv, LeConvConfig},
     lg_conv::{LgConv, LgConvConfig},
     mixhop_conv::{MixHopConv, MixHopConvConfig},
+    nn_conv::{NnConv, NnConvConfig},
+    res_gated_graph_conv::{ResGatedGraphConv, ResGatedGraphConvConfig},
     sage_conv::{SageConv, SageConvConfig},
     sg_conv::{SgConv, SgConvConfig},
     simple_conv::{CombineRoot, SimpleConv, SimpleConvConfig},

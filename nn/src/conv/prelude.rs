@@ -13,5 +13,5 @@ pub(super) use crate::{
     config::{Channels, ConfigError, LayerConfig, check_dropout},
     init,
     linear::{Linear, LinearConfig},
-    message_passing::{Endpoints, Map, Message, MessagePassing, Rows, Weighted},
+    message_passing::{Endpoints, Map, Message, MessagePassing, Rows, Weighted, WithAttr},
 };

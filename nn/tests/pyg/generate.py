@@ -53,6 +53,7 @@ from cases.pool import BATCHES, POOLS
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch_geometric import nn
+from torch_geometric.nn.resolver import activation_resolver
 
 HERE = Path(__file__).resolve().parent
 
@@ -81,7 +82,7 @@ def make_inputs(case):
         positive = "positive" in case.inputs
         return uniform(rng, 0.5, 1.5, rows, width) if positive else normal(rng, rows, width)
 
-    widths = case.kwargs.get("in_channels", F_IN)
+    widths = case.kwargs.get("in_channels", case.kwargs.get("channels", F_IN))
     width_src, width_dst = widths if isinstance(widths, list) else (widths, widths)
     if case.is_pair:
         inputs["x_src"] = features("x_src", graph.num_src, width_src)
@@ -108,6 +109,8 @@ def make_inputs(case):
             inputs[name] = uniform(case.rng(name), 0.3, 1.8, graph.num_edges)
     if "edge_attr" in case.inputs:
         inputs["edge_attr"] = normal(case.rng("edge_attr"), graph.num_edges, F_EDGE)
+    if "node_wide_edge_attr" in case.inputs:
+        inputs["edge_attr"] = normal(case.rng("edge_attr"), graph.num_edges, width_src)
     return inputs
 
 
@@ -121,8 +124,11 @@ def build(case):
             torch.nn.ReLU(),
             torch.nn.Linear(widths[1], widths[2]),
         )
-    if isinstance(kwargs.get("in_channels"), list):
-        kwargs["in_channels"] = tuple(kwargs["in_channels"])
+    for name in ("in_channels", "channels"):
+        if isinstance(kwargs.get(name), list):
+            kwargs[name] = tuple(kwargs[name])
+    if case.conv.endswith("Conv") and "act" in kwargs:
+        kwargs["act"] = activation_resolver(kwargs["act"])
     if isinstance(kwargs.get("fill_value"), list):
         kwargs["fill_value"] = torch.tensor(kwargs["fill_value"])
     return getattr(nn, case.conv)(**kwargs).eval()

@@ -89,7 +89,7 @@ def record(case):
     else:
         graph = generate.GRAPHS[case.graph]
         size = [graph.num_src, graph.num_dst]
-        filled = case if "in_channels" in case.kwargs else replace(
+        filled = case if {"in_channels", "channels"} & case.kwargs.keys() else replace(
             case, kwargs=case.kwargs | {"in_channels": SMALL_IN}
         )
         inputs = generate.make_inputs(filled)

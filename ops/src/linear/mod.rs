@@ -227,7 +227,8 @@ fn linear_map(x: Tensor<2>, weight: Tensor<2>, term: Option<Tensor<2>>) -> Tenso
 /// assert_eq!(out.as_slice::<f32>().unwrap(), [21.0, 43.0]);
 /// ```
 pub fn matmul<const D: usize>(lhs: Tensor<D>, rhs: Tensor<D>) -> Tensor<D> {
-    if scope::is_recorded(&lhs) {
+    // Of batches Burn's own takes some sizes by other operations, which no recording may see.
+    if D == 2 && scope::is_recorded(&lhs) {
         return lhs.matmul(rhs);
     }
     Tensor::from_dispatch(dispatch::matmul(lhs.into_dispatch(), rhs.into_dispatch()))

@@ -77,7 +77,8 @@ class Case:
     config: str
     kwargs: dict
     # What the inputs are besides features and edges: "edge_weight", "edge_attr", "value" (of the
-    # adjacency), "no_dst" (x_dst is None) and "positive" (features well away from zero).
+    # adjacency), "no_dst" (x_dst is None), "positive" (features well away from zero) and
+    # "node_wide_edge_attr" ("edge_attr" as wide as the sources' features).
     inputs: frozenset = field(default=frozenset())
 
     @property
@@ -100,23 +101,24 @@ class Case:
         return np.random.default_rng([SEED, zlib.crc32(f"{self.name}/{purpose}".encode())])
 
 
-def layer_cases(conv, variant, base, configs, no_dst=True):
+def layer_cases(conv, variant, base, configs, no_dst=True, inputs=()):
     """The default configuration on every graph and the others on the richest one.
 
-    A config is `(name, kwargs, *inputs)`; its kwargs are added to those of `base`. With `no_dst` there are
-    pairs without features of the targets too.
+    A config is `(name, kwargs, *inputs)`; its kwargs are added to those of `base`, its inputs to `inputs`.
+    With `no_dst` there are pairs without features of the targets too.
     """
+    always = frozenset(inputs)
     pair = variant.startswith("pair_")
     if pair:
         graphs, richest = ("bipartite", "bipartite_rev", "bipartite_empty"), "bipartite"
     else:
         graphs, richest = ("plain", "loops", "empty"), "loops"
     for graph in graphs:
-        yield Case(conv, variant, graph, "default", base)
+        yield Case(conv, variant, graph, "default", base, always)
         if pair and no_dst:
-            yield Case(conv, variant, graph, "no_dst", base, frozenset({"no_dst"}))
+            yield Case(conv, variant, graph, "no_dst", base, always | {"no_dst"})
     for name, kwargs, *inputs in configs:
-        yield Case(conv, variant, richest, name, base | kwargs, frozenset(inputs))
+        yield Case(conv, variant, richest, name, base | kwargs, always | set(inputs))
 
 
 def width(variant):
