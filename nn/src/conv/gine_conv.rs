@@ -18,8 +18,8 @@ pub struct GineConvConfig {
     /// Whether ε is trained.
     #[config(default = false)]
     pub train_eps: bool,
-    /// Width of the edges' features, which are mapped to that of the nodes; without it they have that
-    /// width themselves.
+    /// Width of the edges' features, which are mapped to that of the nodes; without it they have
+    /// that width themselves.
     #[config(default = "None")]
     pub edge_dim: Option<usize>,
     /// How the neighbours are combined.
