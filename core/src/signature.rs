@@ -318,6 +318,14 @@ impl Signatures {
         self.arg(name, Arg::Choice)
     }
 
+    /// Adds an input of one form before another.
+    pub fn with_before(mut self, other: &str, name: impl Into<String>, ty: Type) -> Self {
+        let position = self.args.iter().position(|(name, _)| name == other);
+        let position = position.unwrap_or(self.args.len());
+        self.args.insert(position, (name.into(), Arg::One(ty)));
+        self
+    }
+
     /// Adds an input of one form. `M` becomes `N` where there is one node set.
     pub fn with(self, name: impl Into<String>, ty: Type) -> Self {
         self.arg(name, Arg::One(ty))

@@ -16,6 +16,26 @@ pub(crate) fn glorot_heads(heads: usize, channels: usize, device: &Device) -> Pa
     )
 }
 
+/// A weight `[.., in, out]`, Glorot over its last two axes.
+pub(crate) fn glorot<const D: usize>(shape: [usize; D], device: &Device) -> Param<Tensor<D>> {
+    let (fan_in, fan_out) = (shape[D - 2], shape[D - 1]);
+    let init = Initializer::XavierUniform { gain: 1.0 };
+    init.init_with(shape, Some(fan_in), Some(fan_out), device)
+}
+
+/// Uniform in `±1 / √width`.
+pub(crate) fn uniform<const D: usize>(
+    shape: [usize; D],
+    width: usize,
+    device: &Device,
+) -> Param<Tensor<D>> {
+    let bound = f64::from(u32::try_from(width.max(1)).unwrap_or(u32::MAX))
+        .sqrt()
+        .recip();
+    let (min, max) = (-bound, bound);
+    Initializer::Uniform { min, max }.init(shape, device)
+}
+
 /// A bias of zeros.
 pub(crate) fn zeros(width: usize, device: &Device) -> Param<Tensor<1>> {
     Initializer::Zeros.init([width], device)

@@ -89,6 +89,7 @@ pub mod message_passing;
 pub mod models;
 pub mod norm;
 pub mod pool;
+pub mod rnn;
 mod sequential;
 pub mod store;
 mod transparent;

@@ -4,20 +4,25 @@
 //! where it departs.
 
 mod appnp;
+mod arma_conv;
 mod attention;
 mod cg_conv;
 mod cluster_gcn_conv;
 mod edge_conv;
 mod gat_conv;
+mod gated_graph_conv;
 mod gatv2_conv;
+mod gcn2_conv;
 mod gcn_conv;
 mod gin_conv;
 mod gine_conv;
 mod graph_conv;
 mod le_conv;
 mod lg_conv;
+mod mf_conv;
 mod mixhop_conv;
 mod nn_conv;
+mod pdn_conv;
 mod prelude;
 mod res_gated_graph_conv;
 mod sage_conv;
@@ -33,20 +38,25 @@ use kiln_ops::Layer;
 
 pub use self::{
     appnp::{Appnp, AppnpConfig},
+    arma_conv::{ArmaConv, ArmaConvConfig},
     attention::{Alpha, Attention, AttentionArgs, AttentionOutput, FillValue},
     cg_conv::{CgConv, CgConvConfig},
     cluster_gcn_conv::{ClusterGcnConv, ClusterGcnConvConfig},
     edge_conv::{EdgeConv, EdgeConvConfig},
     gat_conv::{GatConv, GatConvConfig},
+    gated_graph_conv::{GatedGraphConv, GatedGraphConvConfig},
     gatv2_conv::{Gatv2Conv, Gatv2ConvConfig},
     gcn_conv::{GcnConv, GcnConvConfig},
+    gcn2_conv::{Gcn2Args, Gcn2Conv, Gcn2ConvConfig},
     gin_conv::{GinConv, GinConvConfig},
     gine_conv::{GineConv, GineConvConfig},
     graph_conv::{GraphConv, GraphConvConfig},
     le_conv::{LeConv, LeConvConfig},
     lg_conv::{LgConv, LgConvConfig},
+    mf_conv::{MfConv, MfConvConfig},
     mixhop_conv::{MixHopConv, MixHopConvConfig},
     nn_conv::{NnConv, NnConvConfig},
+    pdn_conv::{PdnConv, PdnConvConfig},
     res_gated_graph_conv::{ResGatedGraphConv, ResGatedGraphConvConfig},
     sage_conv::{SageConv, SageConvConfig},
     sg_conv::{SgConv, SgConvConfig},

@@ -5,7 +5,10 @@ pub(super) use burn::{
     module::{Module, Param},
     tensor::{Device, Tensor},
 };
-pub(super) use kiln_core::{Change, ConvArgs, Edges, Nodes, Signatures, leaves, signature::Dim};
+pub(super) use kiln_core::{
+    Change, ConvArgs, Edges, Nodes, Signatures, leaves,
+    signature::{Dim, Type},
+};
 pub(super) use kiln_ops::{Layer, scope};
 
 pub(super) use crate::{

@@ -91,6 +91,8 @@ def make_inputs(case):
     else:
         inputs["x"] = features("x", graph.num_src, width_src)
 
+    if "x_0" in case.inputs:
+        inputs["x_0"] = features("x_0", graph.num_src, width_src)
     if case.variant == "nodes":
         return inputs
     src = torch.tensor(graph.src, dtype=torch.int64)
@@ -180,7 +182,7 @@ def forward(module, case, inputs, size):
         edges = SparseTensor(
             rowptr=inputs["rowptr"],
             col=inputs["col"],
-            value=inputs.get("value"),
+            value=inputs.get("edge_attr" if case.conv == "PDNConv" else "value"),
             sparse_sizes=(size[1], size[0]),
             is_sorted=True,
             trust_data=True,
@@ -196,9 +198,9 @@ def forward(module, case, inputs, size):
     if case.wants_attention:
         args["return_attention_weights"] = True
 
-    result = module(x, edges, **args)
+    result = module(x, edge_index=edges, **args)
     if case.kwargs.get("cached"):
-        result = module(x, edges, **args)  # from the cache
+        result = module(x, edge_index=edges, **args)  # from the cache
     if not case.wants_attention:
         return [result]
     out, attention = result

@@ -77,7 +77,7 @@ class Case:
     config: str
     kwargs: dict
     # What the inputs are besides features and edges: "edge_weight", "edge_attr", "value" (of the
-    # adjacency), "no_dst" (x_dst is None), "positive" (features well away from zero) and
+    # adjacency), "no_dst" (x_dst is None), "positive" (features well away from zero), "x_0" and
     # "node_wide_edge_attr" ("edge_attr" as wide as the sources' features).
     inputs: frozenset = field(default=frozenset())
 
