@@ -57,6 +57,7 @@ macro_rules! for_each_layer {
             conv::SimpleConv,
             conv::SsgConv,
             conv::TagConv,
+            conv::TransformerConv,
             conv::WlConvContinuous,
             models::Gcn,
             models::GraphSage,

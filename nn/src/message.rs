@@ -3,7 +3,7 @@
 //! The source of a message is `j` and its target `i`, whichever way the edge runs.
 
 use burn::tensor::Tensor;
-use kiln_ops::{AttentionOptions, EdgeScores};
+use kiln_ops::{AttentionOptions, DotAttentionOptions, EdgeScores};
 
 /// The messages of one layer, one per edge `j → i`, in the cheapest form that says what they are.
 ///
@@ -81,6 +81,18 @@ pub enum Message {
         att: Tensor<2>,
         /// Loops, dropout, and the slope of the activation.
         options: AttentionOptions,
+    },
+    /// The sum of the sources' values, weighted by the softmax of inner products, by heads, as
+    /// transformers do.
+    DotAttention {
+        /// Rows of the targets, `[n, H, C]`.
+        query: Tensor<3>,
+        /// Rows of the sources, `[N, H, C]`.
+        key: Tensor<3>,
+        /// What is summed, `[N, H, C]`.
+        value: Tensor<3>,
+        /// Scale and dropout.
+        options: DotAttentionOptions,
     },
 }
 

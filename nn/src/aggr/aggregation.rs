@@ -9,8 +9,8 @@ use burn::{
 use kiln_core::Groups;
 use kiln_ops::{
     Endpoints, Reduce, aggregate, aggregate_heads, aggregate_normalized, aggregate_self,
-    aggregate_with_loops, column_mean, column_sum, edge_attention, edge_attention_v2,
-    edge_attention_with, scatter,
+    aggregate_with_loops, column_mean, column_sum, dot_attention, edge_attention,
+    edge_attention_v2, edge_attention_with, scatter,
 };
 
 use super::softmax::SoftmaxAggregation;
@@ -169,6 +169,12 @@ fn reduced(message: Message, ends: &Endpoints, reduce: Reduce) -> Tensor<2> {
             att,
             options,
         } => by_heads(edge_attention_v2(x_j, x_i, att, ends, options)),
+        Message::DotAttention {
+            query,
+            key,
+            value,
+            options,
+        } => by_heads(dot_attention(query, key, value, ends, options)),
     }
 }
 

@@ -30,6 +30,7 @@ mod sg_conv;
 mod simple_conv;
 mod ssg_conv;
 mod tag_conv;
+mod transformer_conv;
 mod wl_conv_continuous;
 
 use burn::tensor::Tensor;
@@ -63,6 +64,7 @@ pub use self::{
     simple_conv::{CombineRoot, SimpleConv, SimpleConvConfig},
     ssg_conv::{SsgConv, SsgConvConfig},
     tag_conv::{TagConv, TagConvConfig},
+    transformer_conv::{TransformerConv, TransformerConvConfig},
     wl_conv_continuous::{WlConvContinuous, WlConvContinuousConfig},
 };
 

@@ -69,6 +69,8 @@ def has_infinities(case, name):
     """
     if case.conv == "LEConv" and name in ("value", "edge_weight"):
         return False
+    if case.conv == "TransformerConv":
+        return not case.is_adj
     if not case.conv.startswith("GAT"):
         return True
     return not (case.is_adj or case.wants_attention or name == "edge_attr")
