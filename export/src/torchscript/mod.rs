@@ -18,7 +18,7 @@ use std::{
     path::Path,
 };
 
-use kiln_ir::{Model, ModuleId, Program, Weight, WeightId, WeightRole, pass};
+use kiln_ir::{Model, ModuleId, Program, Valid, Weight, WeightId, WeightRole, pass};
 
 use archive::Archive;
 use code::{Code, Object};
@@ -88,7 +88,7 @@ fn write_model<W: Write + Seek>(model: &Model, sink: W) -> Result<W, Error> {
 
 /// Writes a program whose weights' little-endian values `values` gives by name.
 fn write_archive<'a, W: Write + Seek>(
-    program: &Program,
+    program: &Valid,
     values: &dyn Fn(&str) -> Option<Cow<'a, [u8]>>,
     sink: W,
 ) -> Result<W, Error> {

@@ -126,7 +126,7 @@ pub(crate) enum Arg {
     Tuple(Vec<Arg>),
     List(Vec<Arg>),
     Dict(Vec<(String, Arg)>),
-    Ints(Vec<usize>),
+    Ints(Vec<i64>),
     Int(i64),
     Float(f64),
     Flag(bool),

@@ -10,6 +10,7 @@
 )]
 
 mod archive;
+mod binding;
 mod builder;
 mod cases;
 mod expectation;

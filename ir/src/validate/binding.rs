@@ -9,19 +9,21 @@ use crate::{
 
 /// How the inputs of one case of a method give symbols their values, and which sizes must agree.
 ///
-/// A symbol takes its value from the first of these that has one: an axis of an input that it is
-/// the size of; an integer parameter; an axis of which it is the only unknown; the symbol that it
-/// equals by default. [`bind`](Self::bind) follows this order for given shapes, whoever runs the
-/// method.
+/// The values come from the inputs in [`steps`](Self::steps), each as soon as it can be taken: a
+/// symbol is the size of an axis; else the only unknown of the size of an axis; else an integer
+/// parameter, first of those that are always given; else equal to another by default. Executor,
+/// command and writers follow these steps, and so accept the same sizes with the same values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Binding {
     /// Number of symbols of the program.
     symbols: usize,
     /// Symbols that are the sizes of axes.
     shown: Vec<(SymbolId, Axis)>,
+    solved: Vec<Solution>,
     /// Symbols of each parameter that is an integer or several.
     given: Vec<Vec<SymbolId>>,
-    solved: Vec<Solution>,
+    /// All integers of parameters, those of parameters that are always given first.
+    integers: Vec<Integer>,
     /// Symbols, and those that they equal by default.
     defaults: Vec<(SymbolId, SymbolId)>,
     /// The sizes of all axes.
@@ -39,13 +41,49 @@ pub struct Axis {
     pub axis: usize,
 }
 
+/// An integer of a parameter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Integer {
+    /// Position among the [parameters that are integers](Method::sizes).
+    pub size: usize,
+    /// Position of the integer in the parameter.
+    pub part: usize,
+}
+
+/// How one symbol gets its value; those that it depends on have theirs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Step<'a> {
+    /// The symbol.
+    pub symbol: SymbolId,
+    /// Where its value comes from.
+    pub source: Source<'a>,
+}
+
+/// Where the value of a symbol comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source<'a> {
+    /// It is the size of an axis.
+    Axis(Axis),
+    /// It is the only unknown of the size of an axis.
+    Solved(&'a Solution),
+    /// It is an integer that is given.
+    Given(Integer),
+    /// It is equal to another symbol by default.
+    Default(SymbolId),
+}
+
 /// An axis of size `coefficient * symbol + rest`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Solution {
+pub struct Solution {
     symbol: SymbolId,
-    axis: Axis,
-    coefficient: i64,
-    rest: Size,
+    /// The axis.
+    pub axis: Axis,
+    /// What the symbol is multiplied by.
+    pub coefficient: i64,
+    /// What is added, in symbols that are known.
+    pub rest: Size,
+    /// The symbols of the rest.
+    known: Vec<SymbolId>,
 }
 
 /// Why inputs give no values.
@@ -95,12 +133,6 @@ impl SymbolValues {
             *slot = Some(value);
         }
     }
-
-    fn set_if_free(&mut self, symbol: SymbolId, value: i64) {
-        if self.get(symbol).is_none() {
-            self.set(symbol, value);
-        }
-    }
 }
 
 impl Binding {
@@ -115,8 +147,9 @@ impl Binding {
         Self {
             symbols,
             shown: axes.iter().filter_map(shown).collect(),
-            given: method.sizes().map(|one| one.symbols.to_vec()).collect(),
             solved: axes.iter().flat_map(solutions).collect(),
+            given: method.sizes().map(|one| one.symbols.to_vec()).collect(),
+            integers: integers(method),
             defaults: method.defaults.clone(),
             axes,
             needs: Vec::new(),
@@ -132,18 +165,20 @@ impl Binding {
     /// The symbols that have a value if every integer is given.
     pub(super) fn reached(&self) -> SymbolValues {
         let mut values = SymbolValues(vec![None; self.symbols]);
-        let shown = self.shown.iter().map(|(symbol, _)| *symbol);
-        for symbol in shown.chain(self.given.iter().flatten().copied()) {
-            values.set(symbol, 0);
-        }
-        let is_known = |values: &SymbolValues, size: &Size| {
-            let mut symbols = size.symbols().into_iter();
-            symbols.all(|symbol| values.get(symbol).is_some())
-        };
-        self.derive(&mut values, |values, solution| {
-            is_known(values, &solution.rest).then_some(0)
-        });
+        self.walk(&|_| true, |step| values.set(step.symbol, 0));
         values
+    }
+
+    /// How symbols get their values, in order, where those of the [parameters that are
+    /// integers](Method::sizes) are given that `is_given` is true for, by position.
+    ///
+    /// Values are found whether or not they are needed. The steps before the first that is a
+    /// default do not depend on integers that can be absent: where one of these is given beside
+    /// what shows its symbol, it is checked, which [`check_given`](Self::check_given) does.
+    pub fn steps(&self, is_given: &dyn Fn(usize) -> bool) -> Vec<Step<'_>> {
+        let mut steps = Vec::new();
+        self.walk(is_given, |step| steps.push(step));
+        steps
     }
 
     /// The values of the symbols for inputs of these shapes, and for these values of the parameters
@@ -183,20 +218,19 @@ impl Binding {
         sizes: &[Option<Vec<i64>>],
     ) -> SymbolValues {
         let mut values = SymbolValues(vec![None; self.symbols]);
-        for &(symbol, axis) in &self.shown {
-            values.set_if_free(symbol, size_of(axis));
-        }
-        for (symbols, given) in self.given.iter().zip(sizes) {
-            for (&symbol, value) in symbols.iter().zip(given.iter().flatten()) {
-                values.set_if_free(symbol, *value);
+        let given = |size: usize| sizes.get(size).and_then(Option::as_ref);
+        self.walk(&|size| given(size).is_some(), |step| {
+            let value = match step.source {
+                Source::Axis(axis) => Some(size_of(axis)),
+                Source::Solved(solution) => solution.value(size_of, &values),
+                Source::Given(Integer { size, part }) => {
+                    given(size).and_then(|parts| parts.get(part)).copied()
+                }
+                Source::Default(other) => values.get(other),
+            };
+            if let Some(value) = value {
+                values.set(step.symbol, value);
             }
-        }
-        self.derive(&mut values, |values, solution| {
-            let rest = values.evaluate(&solution.rest)?;
-            let product = size_of(solution.axis).checked_sub(rest)?;
-            // A remainder shows when the size is checked.
-            let value = product.checked_div(solution.coefficient)?;
-            (value >= 0).then_some(value)
         });
         values
     }
@@ -227,33 +261,76 @@ impl Binding {
         Ok(())
     }
 
-    /// Adds symbols that follow from others, until there are no more: solutions first.
-    fn derive(
-        &self,
-        values: &mut SymbolValues,
-        solve: impl Fn(&SymbolValues, &Solution) -> Option<i64>,
-    ) {
-        loop {
-            let solved = self.solved.iter().find_map(|solution| {
-                let is_free = values.get(solution.symbol).is_none();
-                let value = is_free.then(|| solve(values, solution)).flatten()?;
-                Some((solution.symbol, value))
-            });
-            let default = || {
-                self.defaults.iter().find_map(|&(symbol, other)| {
-                    let value = values.get(other)?;
-                    values.get(symbol).is_none().then_some((symbol, value))
-                })
-            };
-            match solved.or_else(default) {
-                // Each binds one of the program's symbols.
-                Some((symbol, value)) if symbol.index() < self.symbols => {
-                    values.set(symbol, value);
-                }
-                Some(_) | None => return,
+    /// Visits the [`steps`](Self::steps).
+    fn walk<'a>(&'a self, is_given: &dyn Fn(usize) -> bool, mut visit: impl FnMut(Step<'a>)) {
+        let mut known = vec![false; self.symbols];
+        let mut take = |known: &mut Vec<bool>, symbol: SymbolId, source| {
+            if let Some(slot @ false) = known.get_mut(symbol.index()) {
+                *slot = true;
+                visit(Step { symbol, source });
+                return true;
             }
+            false
+        };
+        for &(symbol, axis) in &self.shown {
+            take(&mut known, symbol, Source::Axis(axis));
         }
+        // Each turn makes one more symbol known.
+        while let Some((symbol, source)) = self.next(&known, is_given)
+            && take(&mut known, symbol, source)
+        {}
     }
+
+    /// A symbol that is not known, and where its value comes from.
+    fn next(
+        &self,
+        known: &[bool],
+        is_given: &dyn Fn(usize) -> bool,
+    ) -> Option<(SymbolId, Source<'_>)> {
+        let is_known = |symbol: SymbolId| known.get(symbol.index()) == Some(&true);
+        let is_free = |symbol: SymbolId| known.get(symbol.index()) == Some(&false);
+        let solved = || {
+            let mut solutions = self.solved.iter();
+            let solution = solutions.find(|solution| {
+                is_free(solution.symbol) && solution.known.iter().copied().all(is_known)
+            })?;
+            Some((solution.symbol, Source::Solved(solution)))
+        };
+        let given = || {
+            self.integers.iter().find_map(|&integer| {
+                let symbol = *self.given.get(integer.size)?.get(integer.part)?;
+                let is_next = is_free(symbol) && is_given(integer.size);
+                is_next.then_some((symbol, Source::Given(integer)))
+            })
+        };
+        let default = || {
+            let mut defaults = self.defaults.iter();
+            let &(symbol, other) =
+                defaults.find(|(symbol, other)| is_free(*symbol) && is_known(*other))?;
+            Some((symbol, Source::Default(other)))
+        };
+        solved().or_else(given).or_else(default)
+    }
+}
+
+impl Solution {
+    /// The value of the symbol, unless it would be below 0.
+    fn value(&self, size_of: &dyn Fn(Axis) -> i64, values: &SymbolValues) -> Option<i64> {
+        let product = size_of(self.axis).checked_sub(values.evaluate(&self.rest)?)?;
+        // A remainder shows when the size is checked.
+        let value = product.checked_div(self.coefficient)?;
+        (value >= 0).then_some(value)
+    }
+}
+
+/// All integers of a method's parameters, those of parameters that are always given first.
+fn integers(method: &Method) -> Vec<Integer> {
+    let of = |optional: bool| {
+        let sizes = method.sizes().enumerate();
+        let sizes = sizes.filter(move |(_, one)| one.optional == optional);
+        sizes.flat_map(|(size, one)| (0..one.symbols.len()).map(move |part| Integer { size, part }))
+    };
+    of(false).chain(of(true)).collect()
 }
 
 /// The symbols that can be the only unknown of a size: each that stands alone in one term and
@@ -271,11 +348,13 @@ fn solutions((axis, size): &(Axis, Size)) -> Vec<Solution> {
         let mut rest = size.terms().to_vec();
         rest.remove(position);
         let rest = Size::from_terms(rest);
-        (!rest.symbols().contains(&symbol)).then_some(Solution {
+        let known = rest.symbols();
+        (!known.contains(&symbol)).then_some(Solution {
             symbol,
             axis: *axis,
             coefficient: term.coefficient,
             rest,
+            known,
         })
     };
     let terms = size.terms().iter().enumerate();

@@ -95,7 +95,7 @@ use crate::{
 
 pub(crate) use function::first_unknown;
 
-pub use binding::{Axis, BindError, Binding, SymbolValues};
+pub use binding::{Axis, BindError, Binding, Integer, Solution, Source, Step, SymbolValues};
 pub use diagnostic::{Diagnostic, Invalid, Kind, MAX_DIAGNOSTICS, Place};
 
 /// Most symbols of a program.

@@ -1,13 +1,15 @@
 //! One case of a method: integers for its function, and the structure of its result.
 
-use kiln_ir::{Case, Method, ModuleId, SymbolId, TensorType, Type};
+use kiln_ir::{Case, Method, ModuleId, Size, SymbolId, TensorType, Type};
 
-use super::{super::error::Error, scope::Scope, types};
+use super::{super::error::Error, binding::CaseBinding, scope::Scope, types};
 
 /// A method in the making.
 pub(super) struct Task<'a> {
     /// The method.
     pub(super) method: &'a Method,
+    /// How its cases bind symbols.
+    pub(super) bindings: Vec<CaseBinding<'a>>,
     /// Its module.
     pub(super) module: ModuleId,
     /// Variable of the result.
@@ -27,8 +29,21 @@ pub(super) struct Found {
     pub(super) sizes: Vec<Given>,
     /// Arguments that are floats, by their places among the tensors.
     pub(super) floats: Vec<(usize, TensorType)>,
-    /// Tensors with sizes that were not known when they came: expression, name in messages, type.
-    pub(super) unchecked: Vec<(String, String, TensorType)>,
+    /// Tensors with sizes that were not known when they came.
+    pub(super) unchecked: Vec<Unchecked>,
+}
+
+/// A tensor of which some sizes are not checked yet.
+#[derive(Clone)]
+pub(super) struct Unchecked {
+    /// Expression.
+    pub(super) name: String,
+    /// Name in messages.
+    pub(super) label: String,
+    /// Number of axes.
+    pub(super) rank: usize,
+    /// The axes that are not checked, and their sizes.
+    pub(super) dims: Vec<(usize, Size)>,
 }
 
 /// An argument that is one integer or several.
@@ -44,85 +59,15 @@ pub(super) struct Given {
     pub(super) optional: bool,
 }
 
-/// Whether a symbol has a value: by the tensors, by a size argument, or by the method's defaults.
-pub(super) fn may_bind(
-    scope: &Scope<'_>,
-    method: &Method,
-    found: &Found,
-    symbol: SymbolId,
-) -> bool {
-    let mut defaults = method.defaults.iter();
-    scope.shows(symbol)
-        || found
-            .sizes
-            .iter()
-            .any(|given| given.symbols.contains(&symbol))
-        || defaults.any(|(from, to)| *from == symbol && scope.shows(*to))
-}
-
-/// Makes sure that a symbol has a value: by the tensors, else by a size argument, else by the
-/// method's defaults.
-pub(super) fn bind(
-    scope: &mut Scope<'_>,
-    method: &Method,
-    found: &Found,
-    symbol: SymbolId,
-) -> Result<(), Error> {
-    if scope.shows(symbol) {
-        return Ok(());
+impl Given {
+    /// The expression for one of the integers.
+    pub(super) fn part(&self, part: usize) -> String {
+        if self.is_pair {
+            format!("{}[{part}]", self.name)
+        } else {
+            self.name.clone()
+        }
     }
-    let default = method
-        .defaults
-        .iter()
-        .find(|(from, _)| *from == symbol)
-        .map(|(_, to)| *to);
-    let label = scope.context.program.symbol_name(symbol).into_owned();
-    let given = found.sizes.iter().find_map(|given| {
-        let mut symbols = given.symbols.iter();
-        let position = symbols.position(|other| *other == symbol)?;
-        Some((given.clone(), position))
-    });
-    let default = match default {
-        Some(other) if scope.shows(other) => Some(scope.symbol(other)?),
-        _ => None,
-    };
-    let Some((given, position)) = given else {
-        let default = default.ok_or_else(|| Error::UnknownSymbol {
-            place: scope.place.clone(),
-            symbol: label,
-        })?;
-        scope.bind(symbol, &default);
-        return Ok(());
-    };
-    let size = &given.name;
-    if !given.optional {
-        scope.bind_computed(symbol, size);
-        return Ok(());
-    }
-    let name = scope.names.fresh(&label);
-    scope.line(&format!("if {size} is None:"));
-    if let Some(default) = default {
-        scope.line(&format!("  {name} = {default}"));
-    } else {
-        let what = match (given.is_pair, position) {
-            (false, _) => label.clone(),
-            (true, 0) => "the number of source nodes".to_owned(),
-            (true, _) => "the number of target nodes".to_owned(),
-        };
-        scope.line(&format!(
-            "  {}",
-            raise(&format!("{size} is needed: no other argument shows {what}"))
-        ));
-        scope.line(&format!("  {name} = uninitialized(int)"));
-    }
-    scope.line("else:");
-    if given.is_pair {
-        scope.line(&format!("  {name} = {size}[{position}]"));
-    } else {
-        scope.line(&format!("  {name} = {size}"));
-    }
-    scope.bind_computed(symbol, &name);
-    Ok(())
 }
 
 /// Assigns the results of a call, in the method's structure.

@@ -15,15 +15,18 @@
 
 use std::collections::VecDeque;
 
-use kiln_ir::{Method, ModuleId, Param, Size, TensorType, Type, ValueType, leaf::entry_name};
+use kiln_ir::{
+    Method, ModuleId, Param, Size, SymbolId, TensorType, Type, ValueType, leaf::entry_name,
+};
 
 use super::{
     super::error::Error,
-    case::{Found, Given, Task, assign, bind, malformed, may_bind, raise, unknown_case},
+    binding::CaseBinding,
+    case::{Found, Given, Task, Unchecked, assign, malformed, raise, unknown_case},
     function::Written,
     library::Library,
     names::Parameters,
-    scope::{Context, Extra, Scope, Visible},
+    scope::{Context, Extra, Scope, Value, Visible, may_be_negative, size_of},
     types,
 };
 
@@ -98,8 +101,13 @@ pub(super) fn parameters(names: &Parameters, params: &[Param]) -> Vec<(String, S
 }
 
 impl<'a> Writer<'a, '_> {
-    /// The definition of a method.
-    pub(super) fn write(&mut self, module: ModuleId, method: &'a Method) -> Result<String, Error> {
+    /// The definition of a method, which stands at a position in its module.
+    pub(super) fn write(
+        &mut self,
+        module: ModuleId,
+        position: usize,
+        method: &'a Method,
+    ) -> Result<String, Error> {
         let path = self
             .context
             .program
@@ -143,6 +151,7 @@ impl<'a> Writer<'a, '_> {
         let result = types::type_text(&method.result);
         let task = Task {
             method,
+            bindings: CaseBinding::all(self.context, module, position, method),
             module,
             out: out.clone(),
             result: result.clone(),
@@ -183,7 +192,7 @@ impl<'a> Writer<'a, '_> {
             } = item;
             match part {
                 Part::Whole(Type::Tensor(ty)) | Part::Tensor(ty) => {
-                    self.tensor(scope, &mut found, name, &label, ty, optional)?;
+                    self.tensor(scope, task, &mut found, name, &label, ty, optional)?;
                 }
                 Part::Whole(Type::Size(_) | Type::Int(_)) => {
                     found.sizes.extend(given(name, part, false));
@@ -256,17 +265,12 @@ impl<'a> Writer<'a, '_> {
                     let names = ["rowptr", "col", "value"].map(|part| scope.names.fresh(part));
                     scope.line(&format!("{}, = {name}", names.join(", ")));
                     let [rowptr_name, col_name, value_name] = names;
-                    let rowptr_label = format!("{label}.rowptr");
-                    self.tensor(
-                        scope,
-                        &mut found,
-                        rowptr_name,
-                        &rowptr_label,
-                        rowptr,
-                        optional,
-                    )?;
-                    let col_label = format!("{label}.col");
-                    self.tensor(scope, &mut found, col_name, &col_label, col, optional)?;
+                    for (name, part, ty) in
+                        [(rowptr_name, "rowptr", rowptr), (col_name, "col", col)]
+                    {
+                        let label = format!("{label}.{part}");
+                        self.tensor(scope, task, &mut found, name, &label, ty, optional)?;
+                    }
                     items.push_front(Item {
                         name: value_name,
                         label: format!("{label}.value"),
@@ -372,38 +376,67 @@ impl<'a> Writer<'a, '_> {
 
     /// Checks the sizes of a tensor that are fixed, or shown by earlier arguments, and makes it
     /// known.
+    #[expect(clippy::too_many_arguments, reason = "all that is known of the tensor")]
     fn tensor(
         &mut self,
         scope: &mut Scope<'a>,
+        task: &Task<'a>,
         found: &mut Found,
         name: String,
         label: &str,
         ty: &TensorType,
         optional: bool,
     ) -> Result<(), Error> {
-        let mut later = false;
-        let mut shape = Vec::new();
-        for size in &ty.dims {
-            let known = size.symbols().iter().all(|symbol| scope.shows(*symbol));
-            shape.push(if known {
-                scope.size(size)?
-            } else {
-                // The first axis with a symbol as its size has the right one.
-                later |= size.as_symbol().is_none();
-                NOT_CHECKED.to_owned()
-            });
-        }
-        self.check_shape(scope, &name, label, &shape);
-        scope.define(&name, ty);
         if optional {
             found.present.push(true);
         }
-        if later {
-            let part = (name.clone(), label.to_owned(), ty.clone());
-            found.unchecked.push(part);
+        // Cases that are alike so far have the same inputs so far.
+        let is_open = |one: &&CaseBinding<'_>| one.case.present.starts_with(&found.present);
+        let binding = task.bindings.iter().find(is_open);
+        let shown = binding.map(|binding| binding.shown(found.tensors.len()));
+        let shown: Vec<_> = shown.into_iter().flatten().collect();
+        let mut rest = Vec::new();
+        let mut shape = Vec::new();
+        for (axis, size) in ty.dims.iter().enumerate() {
+            if size.symbols().iter().all(|symbol| scope.shows(*symbol)) {
+                shape.push(self.checked_size(scope, size)?);
+                continue;
+            }
+            shape.push(NOT_CHECKED.to_owned());
+            if !shown.iter().any(|(_, other)| other.axis == axis) {
+                rest.push((axis, size.clone()));
+            }
+        }
+        self.check_shape(scope, &name, label, &shape);
+        scope.define(&name, ty);
+        for (symbol, axis) in shown {
+            let value = Value::Axis(size_of(&name, axis.axis));
+            scope.visible.steps.insert(symbol, value);
+        }
+        if !rest.is_empty() {
+            found.unchecked.push(Unchecked {
+                name: name.clone(),
+                label: label.to_owned(),
+                rank: ty.dims.len(),
+                dims: rest,
+            });
         }
         found.tensors.push(name);
         Ok(())
+    }
+
+    /// An expression for the size that an axis must have. What could be below 0 is checked before,
+    /// since no axis is.
+    fn checked_size(&mut self, scope: &mut Scope<'a>, size: &Size) -> Result<String, Error> {
+        let text = scope.size(size)?;
+        if may_be_negative(size) && size.as_fixed().is_none() {
+            let check = self.library.function("check_count");
+            let program = scope.context.program;
+            let label = size.text(&|symbol| program.symbol_name(symbol).into_owned());
+            let label = types::string(&label);
+            scope.line(&format!("{check}({text}, {label})"));
+        }
+        Ok(text)
     }
 
     fn check_shape(&mut self, scope: &mut Scope<'a>, name: &str, label: &str, shape: &[String]) {
@@ -412,63 +445,51 @@ impl<'a> Writer<'a, '_> {
         scope.line(&format!("{check}({name}, {label}, {shape})"));
     }
 
-    /// Checks what was not known of the sizes when the tensors came: those that are sums or
-    /// products of symbols, and that no symbol is below 0.
-    fn check_rest(
-        &mut self,
-        scope: &mut Scope<'a>,
-        task: &Task<'a>,
-        found: &Found,
-    ) -> Result<(), Error> {
-        for (name, label, ty) in &found.unchecked {
-            for symbol in ty.dims.iter().flat_map(Size::symbols) {
-                if may_bind(scope, task.method, found, symbol) {
-                    bind(scope, task.method, found, symbol)?;
+    /// Checks what was not known of the sizes when the tensors came, and that no symbol is below 0.
+    fn check_rest(&mut self, scope: &mut Scope<'a>, found: &Found) -> Result<(), Error> {
+        for tensor in &found.unchecked {
+            let mut shape = vec![NOT_CHECKED.to_owned(); tensor.rank];
+            let mut is_open = false;
+            for (axis, size) in &tensor.dims {
+                for symbol in size.symbols() {
+                    scope.symbol(symbol)?;
+                }
+                if scope.is_exact(&tensor.name, *axis) {
+                    continue;
+                }
+                let text = self.checked_size(scope, size)?;
+                if let Some(slot) = shape.get_mut(*axis) {
+                    *slot = text;
+                    is_open = true;
                 }
             }
-            let mut shape = Vec::new();
-            let mut is_open = false;
-            for (axis, size) in ty.dims.iter().enumerate() {
-                let symbols = size.symbols();
-                // Known by now, and not a plain symbol, whose first axis has the right size.
-                let is_sum = size.as_symbol().is_none() && !symbols.is_empty();
-                let known = symbols.into_iter().all(|symbol| scope.shows(symbol));
-                let text = if is_sum && known {
-                    scope.size(size)?
-                } else {
-                    NOT_CHECKED.to_owned()
-                };
-                let is_exact = scope.is_exact(name, axis);
-                is_open |= text != NOT_CHECKED && !is_exact;
-                shape.push(if is_exact {
-                    NOT_CHECKED.to_owned()
-                } else {
-                    text
-                });
-            }
             if is_open {
-                self.check_shape(scope, name, label, &shape);
+                self.check_shape(scope, &tensor.name, &tensor.label, &shape);
             }
         }
         for (symbol, name) in std::mem::take(&mut scope.visible.computed) {
-            let check = self.library.function("check_count");
-            let label = scope.context.program.symbol_name(symbol);
-            let label = types::string(&label);
-            scope.line(&format!("{check}({name}, {label})"));
+            self.check_count(scope, &name, symbol);
         }
         Ok(())
     }
 
+    fn check_count(&mut self, scope: &mut Scope<'a>, name: &str, symbol: SymbolId) {
+        let check = self.library.function("check_count");
+        let label = scope.context.program.symbol_name(symbol);
+        let label = types::string(&label);
+        scope.line(&format!("{check}({name}, {label})"));
+    }
+
     /// Checks that integers that are given are those that the inputs show.
     fn check_given(&mut self, scope: &mut Scope<'a>, given: &Given) -> Result<(), Error> {
+        let name = &given.name;
         if !given.symbols.iter().all(|symbol| scope.shows(*symbol)) {
-            return Ok(());
+            return self.check_parts(scope, given);
         }
         let mut expected = Vec::with_capacity(given.symbols.len());
         for symbol in &given.symbols {
             expected.push(scope.symbol(*symbol)?);
         }
-        let name = &given.name;
         if expected.as_slice() == [name.as_str()] {
             return Ok(());
         }
@@ -483,17 +504,39 @@ impl<'a> Writer<'a, '_> {
         Ok(())
     }
 
+    /// The same for integers of which nothing that is used depends on one: it may have any value
+    /// that a size can have.
+    fn check_parts(&mut self, scope: &mut Scope<'a>, given: &Given) -> Result<(), Error> {
+        let mut expected = Vec::with_capacity(given.symbols.len());
+        for &symbol in &given.symbols {
+            let is_shown = scope.shows(symbol);
+            expected.push(is_shown.then(|| scope.symbol(symbol)).transpose()?);
+        }
+        scope.line(&format!("if {} is None:", given.name));
+        scope.line("  pass");
+        scope.line("else:");
+        scope.indent += 1;
+        for ((part, symbol), expected) in given.symbols.iter().enumerate().zip(expected) {
+            let part = given.part(part);
+            if let Some(expected) = expected {
+                let (check, label) = (self.library.function("check_int"), types::string(&part));
+                scope.line(&format!("{check}({part}, {label}, {expected})"));
+            } else {
+                self.check_count(scope, &part, *symbol);
+            }
+        }
+        scope.indent -= 1;
+        Ok(())
+    }
+
     /// Checks, calls the function of a case, and assigns its result; or raises.
     fn case(&mut self, scope: &mut Scope<'a>, task: &Task<'a>, found: &Found) -> Result<(), Error> {
-        let Some(case) = task
-            .method
-            .cases
-            .iter()
-            .find(|case| case.present == found.present)
-        else {
+        let mut bindings = task.bindings.iter();
+        let Some(binding) = bindings.find(|one| one.case.present == found.present) else {
             refuse(scope, task);
             return Ok(());
         };
+        let case = binding.case;
         let (Some(function), Some(written)) = (
             self.context.program.functions.get(case.function.index()),
             self.written.get(case.function.index()),
@@ -514,15 +557,10 @@ impl<'a> Writer<'a, '_> {
             Extra::Symbol(symbol) => Some(*symbol),
             Extra::Dtype(_) | Extra::Device => None,
         }));
-        for symbol in wanted.collect::<Vec<_>>() {
-            bind(scope, task.method, found, symbol)?;
-        }
-        for given in found.sizes.iter().filter(|given| !given.optional) {
-            for symbol in &given.symbols {
-                bind(scope, task.method, found, *symbol)?;
-            }
-        }
-        self.check_rest(scope, task, found)?;
+        let dims = found.unchecked.iter().flat_map(|tensor| &tensor.dims);
+        let wanted = wanted.chain(dims.flat_map(|(_, size)| size.symbols()));
+        binding.bind(scope, task.method, found, &wanted.collect::<Vec<_>>())?;
+        self.check_rest(scope, found)?;
         for given in &found.sizes {
             self.check_given(scope, given)?;
         }

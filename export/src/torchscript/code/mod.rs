@@ -2,10 +2,12 @@
 //!
 //! 1. Each function becomes a method of its module's class (`function`, `ops`), in the order of
 //!    the program, so that callers know what their callees want.
-//! 2. Each method of a module becomes one that takes structured arguments (`method`, `case`), and
-//!    overloads get a common entry (`dispatch`).
+//! 2. Each method of a module becomes one that takes structured arguments (`method`, `case`) and
+//!    finds the values of symbols as a session does (`binding`); overloads get a common entry
+//!    (`dispatch`).
 //! 3. Classes are put together from the leaves of the module tree to the root (`module`).
 
+mod binding;
 mod case;
 mod dispatch;
 mod function;
@@ -20,7 +22,7 @@ mod types;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use kiln_ir::{ModuleId, Program, WeightId};
+use kiln_ir::{ModuleId, Program, Valid, WeightId};
 
 use super::error::Error;
 use library::Library;
@@ -55,7 +57,7 @@ pub(super) struct Object {
 }
 
 /// Generates the code of a program.
-pub(super) fn generate(program: &Program) -> Result<Code, Error> {
+pub(super) fn generate(program: &Valid) -> Result<Code, Error> {
     names::check(program)?;
     let context = Context::new(program);
     let mut classes = Classes::default();
@@ -96,14 +98,14 @@ pub(super) fn generate(program: &Program) -> Result<Code, Error> {
             .collect();
         let mut text = module::declarations(program, &attributes, &declared);
         let parameters = Parameters::new(&module.methods);
-        for method in &module.methods {
+        for (position, method) in module.methods.iter().enumerate() {
             let mut writer = method::Writer {
                 context: &context,
                 written: &written,
                 library: &mut library,
                 parameters: &parameters,
             };
-            text.push_str(&writer.write(id, method)?);
+            text.push_str(&writer.write(id, position, method)?);
         }
         for (name, overloads) in overloaded(&module.methods) {
             if !types::is_identifier(name) {

@@ -1,13 +1,13 @@
 //! Loops: a `for` around a call of the body, with a variable for each carried value and a list for
 //! each stacked result.
 
-use kiln_ir::{Scan, Size, ValueId, ValueType, op::ScanOperand};
+use kiln_ir::{Scan, ValueId, ValueType, op::ScanOperand};
 
 use super::{
     super::error::Error,
     function::{Body, Writer},
     ops::stem,
-    scope::Scope,
+    scope::{Scope, may_be_negative},
 };
 
 impl<'a> Writer<'a, '_> {
@@ -109,9 +109,4 @@ fn append(scope: &mut Scope<'_>, lists: &[[String; 2]]) {
         let unused = scope.names.fresh("_");
         scope.line(&format!("{unused} = torch.append({all}, {one})"));
     }
-}
-
-/// Whether a size may be below zero that is not the size of an axis.
-fn may_be_negative(size: &Size) -> bool {
-    size.terms().iter().any(|term| term.coefficient < 0)
 }

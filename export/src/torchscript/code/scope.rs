@@ -1,13 +1,19 @@
 //! What code can name at a point: tensors, sizes, element types, devices, weights.
 //!
 //! Sizes of a program are expressions in symbols, but TorchScript code has only what it was given.
-//! A [`Scope`] finds the value of a symbol in the sizes of the tensors at hand; what a function
-//! cannot find this way becomes an [`Extra`] parameter, which its callers pass.
+//! Where a [`Scope`] has the value of a symbol from depends on what is written:
+//!
+//! - A method has the [steps](Scope::steps) of its case's [`Binding`](kiln_ir::validate::Binding),
+//!   as a session has.
+//! - A function has whatever tensors its callers give it, whose sizes they have checked, and those
+//!   that it makes: symbols that depend on data are sizes of these alone. It looks for an axis that
+//!   shows the symbol ([`Scope::look_up`]); a symbol that none shows becomes an [`Extra`]
+//!   parameter, which its callers pass.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kiln_ir::{
-    ElemType, Factor, ModuleId, Program, Size, SymbolId, TensorType, Term, WeightId, WeightRole,
+    ElemType, Factor, ModuleId, Program, Size, SymbolId, TensorType, Valid, WeightId, WeightRole,
 };
 
 use super::{
@@ -39,7 +45,7 @@ impl Extra {
 /// The program, and where its modules and weights are.
 pub(super) struct Context<'a> {
     /// The program.
-    pub(super) program: &'a Program,
+    pub(super) program: &'a Valid,
     /// Parent of each module.
     parents: Vec<Option<ModuleId>>,
     /// Module and attribute name of each weight that is one.
@@ -50,7 +56,7 @@ pub(super) struct Context<'a> {
 
 impl<'a> Context<'a> {
     /// The context of a program.
-    pub(super) fn new(program: &'a Program) -> Self {
+    pub(super) fn new(program: &'a Valid) -> Self {
         let mut parents = vec![None; program.modules.len()];
         let mut owners = vec![None; program.weights.len()];
         for (id, module) in (0..).map(ModuleId).zip(&program.modules) {
@@ -166,8 +172,36 @@ fn member(of: &str, name: &str) -> String {
 }
 
 /// The expression for the size of an axis.
-fn size_of(name: &str, axis: usize) -> String {
+pub(super) fn size_of(name: &str, axis: usize) -> String {
     format!("torch.size({name}, {axis})")
+}
+
+/// Whether a size that is no size of an axis may be below 0.
+pub(super) fn may_be_negative(size: &Size) -> bool {
+    let is_part = |factor: &Factor| match factor {
+        Factor::Symbol(_) => false,
+        Factor::Min(parts) | Factor::FloorDiv(parts) => parts.iter().any(may_be_negative),
+    };
+    let mut terms = size.terms().iter();
+    terms.any(|term| term.coefficient < 0 || term.factors.iter().any(is_part))
+}
+
+/// Where code has the value of a symbol from.
+#[derive(Clone, Debug)]
+pub(super) enum Value {
+    /// The expression for the size of an axis.
+    Axis(String),
+    /// The symbol is the only unknown of an axis of size `coefficient * symbol + rest`.
+    Solved {
+        /// The expression for the size of the axis.
+        axis: String,
+        coefficient: i64,
+        rest: Size,
+    },
+    /// The expression for an integer that is given.
+    Given(String),
+    /// Another symbol is equal.
+    Same(SymbolId),
 }
 
 /// The tensors that code can name, and what was found out from them.
@@ -175,10 +209,12 @@ fn size_of(name: &str, axis: usize) -> String {
 pub(super) struct Visible {
     tensors: Vec<(String, TensorType)>,
     symbols: BTreeMap<SymbolId, String>,
+    /// Where a method has the values of symbols from that have no name yet.
+    pub(super) steps: BTreeMap<SymbolId, Value>,
     /// Symbols whose values are no sizes of tensors, and so may be below 0, and their names.
     pub(super) computed: Vec<(SymbolId, String)>,
     /// Axes that gave such a value, and leave no remainder.
-    exact: Vec<String>,
+    pub(super) exact: BTreeSet<String>,
 }
 
 /// A method in the making.
@@ -243,56 +279,93 @@ impl<'a> Scope<'a> {
         self.visible.computed.push((symbol, name.to_owned()));
     }
 
-    /// Whether a symbol's value can be found without further parameters.
+    /// Whether a symbol's value can be had without further parameters.
     pub(super) fn shows(&self, symbol: SymbolId) -> bool {
-        self.knows(symbol) || self.solve(symbol).is_some()
+        self.visible.symbols.contains_key(&symbol) || self.value(symbol).is_some()
     }
 
-    /// Whether a symbol has a name, or is the size of an axis.
-    fn knows(&self, symbol: SymbolId) -> bool {
-        self.visible.symbols.contains_key(&symbol) || self.axis(&Size::symbol(symbol)).is_some()
+    /// Where a symbol that has no name has its value from.
+    fn value(&self, symbol: SymbolId) -> Option<Value> {
+        let step = self.visible.steps.get(&symbol).cloned();
+        step.or_else(|| self.extras.as_ref().and_then(|_| self.look_up(symbol)))
     }
 
-    /// An expression for the value of a symbol.
+    /// A name for the value of a symbol.
     pub(super) fn symbol(&mut self, symbol: SymbolId) -> Result<String, Error> {
         if let Some(name) = self.visible.symbols.get(&symbol) {
             return Ok(name.clone());
         }
         let label = self.context.program.symbol_name(symbol).into_owned();
-        if let Some(axis) = self.axis(&Size::symbol(symbol)) {
-            return Ok(self.assign(symbol, &label, &axis));
-        }
-        if let Some(steps) = self.solve(symbol) {
-            for (symbol, size) in steps {
-                let value = self.solution(symbol, &size)?;
-                let label = self.context.program.symbol_name(symbol).into_owned();
-                let name = self.assign(symbol, &label, &value);
-                self.bind_computed(symbol, &name);
+        let Some(value) = self.value(symbol) else {
+            let name = self.extra(Extra::Symbol(symbol), &label);
+            let name = name.ok_or_else(|| Error::UnknownSymbol {
+                place: self.place.clone(),
+                symbol: label,
+            })?;
+            self.bind(symbol, &name);
+            return Ok(name);
+        };
+        let text = self.value_text(&value)?;
+        let name = match value {
+            Value::Given(_) | Value::Same(_) => text,
+            Value::Axis(_) | Value::Solved { .. } => {
+                let name = self.names.fresh(&label);
+                self.line(&format!("{name} = {text}"));
+                name
             }
-            return self.symbol(symbol);
+        };
+        match value {
+            Value::Axis(_) | Value::Same(_) => self.bind(symbol, &name),
+            Value::Solved { .. } | Value::Given(_) => self.bind_computed(symbol, &name),
         }
-        let name =
-            self.extra(Extra::Symbol(symbol), &label)
-                .ok_or_else(|| Error::UnknownSymbol {
-                    place: self.place.clone(),
-                    symbol: label,
-                })?;
-        self.bind(symbol, &name);
         Ok(name)
     }
 
-    /// Gives a symbol a name.
-    fn assign(&mut self, symbol: SymbolId, label: &str, value: &str) -> String {
-        let name = self.names.fresh(label);
-        self.line(&format!("{name} = {value}"));
-        self.bind(symbol, &name);
-        name
+    /// The expression for a value.
+    fn value_text(&mut self, value: &Value) -> Result<String, Error> {
+        let (axis, coefficient, rest) = match value {
+            Value::Axis(text) | Value::Given(text) => return Ok(text.clone()),
+            Value::Same(other) => return self.symbol(*other),
+            Value::Solved {
+                axis,
+                coefficient,
+                rest,
+            } => (axis, *coefficient, rest),
+        };
+        let difference = match rest.terms() {
+            [] => axis.clone(),
+            [term] if term.is_constant() && term.coefficient < 0 => {
+                format!("{axis} + {}", term.coefficient.unsigned_abs())
+            }
+            [term] if term.coefficient > 0 => format!("{axis} - {}", self.size(rest)?),
+            _ => format!("{axis} - ({})", self.size(rest)?),
+        };
+        if coefficient == 1 {
+            self.visible.exact.insert(axis.clone());
+            return Ok(difference);
+        }
+        Ok(format!("({difference}) // {coefficient}"))
+    }
+
+    /// Gives a symbol a value under a name that is known elsewhere.
+    pub(super) fn assign(&mut self, symbol: SymbolId, name: &str) -> Result<(), Error> {
+        let text = match self.visible.symbols.get(&symbol) {
+            Some(text) => text.clone(),
+            None => match self.value(symbol) {
+                Some(value) => self.value_text(&value)?,
+                None => self.symbol(symbol)?,
+            },
+        };
+        self.line(&format!("{name} = {text}"));
+        self.bind(symbol, name);
+        Ok(())
     }
 
     /// An expression for a size.
     pub(super) fn size(&mut self, size: &Size) -> Result<String, Error> {
-        if !size.symbols().into_iter().all(|symbol| self.shows(symbol))
-            && let Some(axis) = self.axis(size)
+        let symbols = size.symbols();
+        if !symbols.into_iter().all(|symbol| self.shows(symbol))
+            && let Some((axis, _)) = self.axes().find(|(_, other)| *other == size)
         {
             return Ok(axis);
         }
@@ -336,11 +409,12 @@ impl<'a> Scope<'a> {
             }
             Factor::FloorDiv(parts) => {
                 let [a, b] = &**parts;
-                Ok(format!(
-                    "torch.floordiv({}, {})",
-                    self.size(a)?,
-                    self.size(b)?
-                ))
+                let (dividend, mut divisor) = (self.size(a)?, self.size(b)?);
+                // A division by 0 raises, and there is none by less.
+                if may_be_negative(b) {
+                    divisor = format!("ops.prim.max({divisor}, 0)");
+                }
+                Ok(format!("torch.floordiv({dividend}, {divisor})"))
             }
         }
     }
@@ -423,62 +497,37 @@ impl<'a> Scope<'a> {
         })
     }
 
-    /// An axis of exactly the given size.
-    fn axis(&self, size: &Size) -> Option<String> {
-        self.axes()
-            .find(|(_, other)| *other == size)
-            .map(|(axis, _)| axis)
-    }
-
-    /// Symbols and the sizes of axes that give their values, one after the other, up to the wanted
-    /// symbol: each is the only unknown of its size.
-    fn solve(&self, symbol: SymbolId) -> Option<Vec<(SymbolId, Size)>> {
-        let mut steps: Vec<(SymbolId, Size)> = Vec::new();
+    /// Where a function has the value of a symbol from: an axis of that size, or one of which the
+    /// symbol is the only unknown once others are found in the same way.
+    fn look_up(&self, symbol: SymbolId) -> Option<Value> {
+        let plain = |symbol| {
+            let mut axes = self.axes();
+            axes.find(|(_, size)| size.as_symbol() == Some(symbol))
+        };
+        if let Some((axis, _)) = plain(symbol) {
+            return Some(Value::Axis(axis));
+        }
+        let mut solved = Vec::new();
         loop {
-            let known =
-                |symbol| self.knows(symbol) || steps.iter().any(|(solved, _)| *solved == symbol);
-            let (solved, size) = self.axes().find_map(|(_, size)| {
-                size.solvable(known)
-                    .map(|(symbol, _)| (symbol, size.clone()))
+            let is_known = |symbol| {
+                self.visible.symbols.contains_key(&symbol)
+                    || plain(symbol).is_some()
+                    || solved.contains(&symbol)
+            };
+            let (axis, size, (found, coefficient)) = self.axes().find_map(|(axis, size)| {
+                let found = size.solvable(is_known)?;
+                Some((axis, size, found))
             })?;
-            steps.push((solved, size));
-            if solved == symbol {
-                return Some(steps);
+            if found == symbol {
+                let terms = size.terms().iter();
+                let rest = terms.filter(|term| term.factors != [Factor::Symbol(symbol)]);
+                return Some(Value::Solved {
+                    axis,
+                    coefficient,
+                    rest: Size::from_terms(rest.cloned().collect()),
+                });
             }
+            solved.push(found);
         }
-    }
-
-    /// The value of a symbol that is the only unknown of an axis' size.
-    fn solution(&mut self, symbol: SymbolId, size: &Size) -> Result<String, Error> {
-        let axis = self.axis(size).unwrap_or_default();
-        let mut text = axis.clone();
-        let alone = |term: &&Term| term.factors == [Factor::Symbol(symbol)];
-        let rest = size
-            .terms()
-            .iter()
-            .filter(|term| !alone(term))
-            .cloned()
-            .collect::<Vec<_>>();
-        let factor = size
-            .terms()
-            .iter()
-            .find(alone)
-            .map_or(1, |term| term.coefficient);
-        match rest.as_slice() {
-            [] => {}
-            [term] if term.is_constant() && term.coefficient < 0 => {
-                text = format!("{text} + {}", term.coefficient.unsigned_abs());
-            }
-            [Term { coefficient, .. }] if *coefficient > 0 => {
-                text = format!("{text} - {}", self.size(&Size::from_terms(rest))?);
-            }
-            _ => text = format!("{text} - ({})", self.size(&Size::from_terms(rest))?),
-        }
-        if factor == 1 {
-            self.visible.exact.push(axis);
-        } else {
-            text = format!("({text}) // {factor}");
-        }
-        Ok(text)
     }
 }

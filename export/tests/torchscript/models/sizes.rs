@@ -119,7 +119,7 @@ pub(crate) fn sizes() -> (Builder, Vec<Call>, Vec<Refusal>) {
         refuse(
             "later",
             vec![("a", vector(6)), ("x", vector(2)), ("y", vector(3))],
-            "expected size 4 in dimension 0 of y",
+            "expected size 5 in dimension 0 of a",
         ),
         refuse(
             "rest",
