@@ -232,21 +232,37 @@ const SIGNATURES: &[Signature] = &[
     },
     Signature {
         name: "unused",
-        params: &[("x", "f32[$N]"), ("size", "size($N, $M)"), ("k", "int $K?")],
+        params: &[
+            ("x", "f32[$N]"),
+            ("size", "size($N, $M)"),
+            ("k", "int $K?"),
+            ("l", "int $K?"),
+        ],
         defaults: &[],
         shows: &["N"],
         calls: &[
-            (&[S(&[2]), NONE, NONE], Ok([2, 0])),
-            (&[S(&[2]), Pair(2, 5), I(4)], Ok([2, 0])),
+            (&[S(&[2]), NONE, NONE, NONE], Ok([2, 0])),
+            (&[S(&[2]), Pair(2, 5), I(4), I(4)], Ok([2, 0])),
             (
-                &[S(&[2]), Pair(3, 5), NONE],
+                &[S(&[2]), Pair(3, 5), NONE, NONE],
                 Err("expected size[0] to be 2 as the inputs show"),
             ),
             (
-                &[S(&[2]), Pair(2, -1), NONE],
+                &[S(&[2]), Pair(2, -1), NONE, NONE],
                 Err("leave M at least 0, got -1"),
             ),
-            (&[S(&[2]), NONE, I(-1)], Err("leave K at least 0, got -1")),
+            (
+                &[S(&[2]), NONE, I(-1), NONE],
+                Err("leave K at least 0, got -1"),
+            ),
+            (
+                &[S(&[2]), NONE, NONE, I(-1)],
+                Err("leave K at least 0, got -1"),
+            ),
+            (
+                &[S(&[2]), NONE, I(4), I(3)],
+                Err("expected l to be 4 as the inputs show, got 3"),
+            ),
         ],
     },
     Signature {

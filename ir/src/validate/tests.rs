@@ -161,3 +161,88 @@ fn diagnostics_are_limited() {
     let Invalid(found) = validate(parse(&(text + "}\n")).unwrap()).unwrap_err();
     assert_eq!(found.len(), MAX_DIAGNOSTICS);
 }
+
+/// A method whose sizes are shown by a sum, an axis, two integers and a default.
+const BINDING: &str = "kiln 1
+symbols $N, $M, $K, $B
+module @ = Net {
+  method forward(a: f32[$N + $M], n: int $N?, x: f32[$K], b: int $B) -> f32[$K] {
+    default $M = $K
+    case () -> @f
+  }
+}
+fn @f(a %0: f32[$N + $M], x %1: f32[$K], n %2: int $N) -> (%1) {
+}
+";
+
+#[test]
+fn symbols_get_their_values_in_steps() {
+    let program = validate(parse(BINDING).unwrap()).unwrap();
+    let binding = program.binding(ModuleId(0), 0, 0).unwrap();
+    let steps = |given: [bool; 2]| {
+        let steps = binding.steps(&|size| given[size]).into_iter();
+        let step = |step: Step<'_>| {
+            let source = match step.source {
+                Source::Axis(axis) => format!("axis {} of {}", axis.axis, axis.input),
+                Source::Solved(solution) => {
+                    let rest = Words(&program).size(&solution.rest);
+                    format!("input {} less {rest}", solution.axis.input)
+                }
+                Source::Given(integer) => format!("integer {}", integer.size),
+                Source::Default(other) => format!("as {}", program.symbol_name(other)),
+            };
+            format!("{}: {source}", program.symbol_name(step.symbol))
+        };
+        steps.map(step).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        steps([false, true]),
+        [
+            "K: axis 0 of 1",
+            "B: integer 1",
+            "M: as K",
+            "N: input 0 less $M"
+        ]
+    );
+    // An integer goes before a default, and one that is always given before one that is not.
+    assert_eq!(
+        steps([true, true]),
+        [
+            "K: axis 0 of 1",
+            "B: integer 1",
+            "N: integer 0",
+            "M: input 0 less $N"
+        ]
+    );
+}
+
+#[test]
+fn sizes_that_do_not_agree_are_refused() {
+    let program = validate(parse(BINDING).unwrap()).unwrap();
+    let binding = program.binding(ModuleId(0), 0, 0).unwrap();
+    let bind = |a: i64, k: i64, n: Option<i64>| {
+        let size_of = |axis: Axis| if axis.input == 0 { a } else { k };
+        let sizes = [n.map(|n| vec![n]), Some(vec![7])];
+        let values = binding.bind(&size_of, &sizes)?;
+        Ok((0..4)
+            .map(|symbol| values.get(SymbolId(symbol)).unwrap())
+            .collect::<Vec<_>>())
+    };
+    assert_eq!(bind(5, 2, None), Ok(vec![3, 2, 2, 7]));
+    assert_eq!(bind(5, 2, Some(1)), Ok(vec![1, 4, 2, 7]));
+    let axis = |expected, got| BindError::Axis {
+        axis: Axis { input: 0, axis: 0 },
+        expected,
+        got,
+    };
+    // N would be -1.
+    assert_eq!(bind(1, 2, None), Err(axis(None, 1)));
+    assert_eq!(bind(1, 2, Some(2)), Err(axis(None, 1)));
+    let given = BindError::Given {
+        size: 0,
+        part: 0,
+        expected: 0,
+        got: -1,
+    };
+    assert_eq!(bind(5, 2, Some(-1)), Err(given));
+}

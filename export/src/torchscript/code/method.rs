@@ -473,6 +473,11 @@ impl<'a> Writer<'a, '_> {
         Ok(())
     }
 
+    fn check_int(&mut self, scope: &mut Scope<'a>, name: &str, expected: &str) {
+        let (check, label) = (self.library.function("check_int"), types::string(name));
+        scope.line(&format!("{check}({name}, {label}, {expected})"));
+    }
+
     fn check_count(&mut self, scope: &mut Scope<'a>, name: &str, symbol: SymbolId) {
         let check = self.library.function("check_count");
         let label = scope.context.program.symbol_name(symbol);
@@ -480,11 +485,17 @@ impl<'a> Writer<'a, '_> {
         scope.line(&format!("{check}({name}, {label})"));
     }
 
-    /// Checks that integers that are given are those that the inputs show.
-    fn check_given(&mut self, scope: &mut Scope<'a>, given: &Given) -> Result<(), Error> {
+    /// Checks that integers that are given are those that the inputs show; `before` has the
+    /// arguments that are integers before this one.
+    fn check_given(
+        &mut self,
+        scope: &mut Scope<'a>,
+        given: &Given,
+        before: &[Given],
+    ) -> Result<(), Error> {
         let name = &given.name;
         if !given.symbols.iter().all(|symbol| scope.shows(*symbol)) {
-            return self.check_parts(scope, given);
+            return self.check_parts(scope, given, before);
         }
         let mut expected = Vec::with_capacity(given.symbols.len());
         for symbol in &given.symbols {
@@ -505,8 +516,13 @@ impl<'a> Writer<'a, '_> {
     }
 
     /// The same for integers of which nothing that is used depends on one: it may have any value
-    /// that a size can have.
-    fn check_parts(&mut self, scope: &mut Scope<'a>, given: &Given) -> Result<(), Error> {
+    /// that a size can have, if no other argument is the same symbol.
+    fn check_parts(
+        &mut self,
+        scope: &mut Scope<'a>,
+        given: &Given,
+        before: &[Given],
+    ) -> Result<(), Error> {
         let mut expected = Vec::with_capacity(given.symbols.len());
         for &symbol in &given.symbols {
             let is_shown = scope.shows(symbol);
@@ -519,10 +535,20 @@ impl<'a> Writer<'a, '_> {
         for ((part, symbol), expected) in given.symbols.iter().enumerate().zip(expected) {
             let part = given.part(part);
             if let Some(expected) = expected {
-                let (check, label) = (self.library.function("check_int"), types::string(&part));
-                scope.line(&format!("{check}({part}, {label}, {expected})"));
-            } else {
-                self.check_count(scope, &part, *symbol);
+                self.check_int(scope, &part, &expected);
+                continue;
+            }
+            self.check_count(scope, &part, *symbol);
+            for other in before {
+                let mut same = other.symbols.iter();
+                if let Some(same) = same.position(|other| other == symbol) {
+                    scope.line(&format!("if {} is None:", other.name));
+                    scope.line("  pass");
+                    scope.line("else:");
+                    scope.indent += 1;
+                    self.check_int(scope, &part, &other.part(same));
+                    scope.indent -= 1;
+                }
             }
         }
         scope.indent -= 1;
@@ -561,8 +587,9 @@ impl<'a> Writer<'a, '_> {
         let wanted = wanted.chain(dims.flat_map(|(_, size)| size.symbols()));
         binding.bind(scope, task.method, found, &wanted.collect::<Vec<_>>())?;
         self.check_rest(scope, found)?;
-        for given in &found.sizes {
-            self.check_given(scope, given)?;
+        for (position, given) in found.sizes.iter().enumerate() {
+            let before = found.sizes.get(..position).unwrap_or_default();
+            self.check_given(scope, given, before)?;
         }
         let mut tensors = found.tensors.clone();
         for (position, ty) in &found.floats {
