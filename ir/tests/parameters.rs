@@ -1,6 +1,12 @@
 //! Parameters that are no tensors, recorded: integers, floats, and choices.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use burn::{
     module::{Module, Param},
@@ -294,6 +300,32 @@ fn fewer_combinations_of_optional_inputs_are_recorded() {
         ),
         "{error}"
     );
+}
+
+/// The forward pass is run equally often for each case: with one optional input at a time, as many
+/// times more as there are optional inputs.
+#[test]
+fn each_case_is_recorded_equally_often() {
+    let runs = |count: usize, most: usize| {
+        let runs = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&runs);
+        let options = (0..count).map(|_| Optional(tensor!(f32["N", 2])));
+        let inputs = (tensor!(f32["N", 2]), List::new(options).named("xs"));
+        Recorder::new(&Plain)
+            .most_options(most)
+            .overload("forward", inputs, move |_: &Plain, (x, xs)| {
+                counter.fetch_add(1, Ordering::Relaxed);
+                xs.into_iter().flatten().fold(x, |sum, x| sum + x)
+            })
+            .finish()
+            .unwrap();
+        runs.load(Ordering::Relaxed)
+    };
+    let once = runs(0, 1);
+    for count in 1..=8 {
+        assert_eq!(runs(count, 1), (count + 1) * once, "{count} at most one");
+    }
+    assert_eq!(runs(4, 4), 16 * once);
 }
 
 /// Parts of results that differ in more than that they are absent are refused.

@@ -290,3 +290,30 @@ fn @f(x %0: f32[$N]) -> (%0) {
         "in__0: TorchScript has no form of a method \"in\" for its overloads"
     );
 }
+
+/// Each of these integers has a default, and each choice of those that are given leaves another
+/// symbol for the sum to show.
+#[test]
+fn integers_that_show_sizes_in_too_many_ways_are_an_error() {
+    let model = |count: usize| {
+        let all = |one: &dyn Fn(usize) -> String, between: &str| {
+            (0..count).map(one).collect::<Vec<_>>().join(between)
+        };
+        let names = all(&|at| format!("$A{at}"), ", ");
+        let sum = all(&|at| format!("$A{at}"), " + ");
+        let integers = all(&|at| format!("a{at}: int $A{at}?"), ", ");
+        let defaults = all(&|at| format!("    default $A{at} = $N\n"), "");
+        let text = format!(
+            "kiln 1\nsymbols $N, {names}\nmodule @ = Net {{\n  method forward(x: f32[$N], y: \
+             f32[{sum}], {integers}) -> f32[$N] {{\n{defaults}    case () -> @f\n  }}\n}}\nfn @f(x \
+             %0: f32[$N], y %1: f32[{sum}]) -> (%0) {{\n}}\n"
+        );
+        Builder::parse(text.leak()).model()
+    };
+    torchscript::to_bytes(&model(8)).unwrap();
+    let error = torchscript::to_bytes(&model(9)).unwrap_err();
+    assert!(
+        error.to_string().contains("256 ways in which integers"),
+        "{error}"
+    );
+}

@@ -23,17 +23,19 @@ enum Given {
 
 use Given::{Int as I, None as NONE, Pair, Shape as S};
 
-/// A method, which gives `1000*N + M` where `shows` says so, and calls of it.
+/// Arguments, and the values of N and M (0 if the method has none) or a part of the archive's
+/// message.
+type Case = (&'static [Given], Result<[i64; 2], &'static str>);
+
+/// A method and calls of it. Its result is `1000*N + M`, or `1000*N` where only N is shown.
 struct Signature {
     name: &'static str,
-    /// Names and types. Tensors are optional where the type says so, integers also where they are
-    /// pairs.
+    /// Names and types of the parameters.
     params: &'static [(&'static str, &'static str)],
     defaults: &'static [&'static str],
-    /// The symbols that the function takes the values of.
+    /// The symbols that the method's functions take the values of.
     shows: &'static [&'static str],
-    /// Arguments, and the values of N and M or a part of the message of the archive.
-    calls: &'static [(&'static [Given], Result<[i64; 2], &'static str>)],
+    calls: &'static [Case],
 }
 
 const SIGNATURES: &[Signature] = &[
@@ -151,8 +153,8 @@ const SIGNATURES: &[Signature] = &[
                 &[S(&[5]), S(&[4]), S(&[3])],
                 Err("expected size 2 in dimension 0 of z"),
             ),
-            (&[S(&[0]), S(&[2]), S(&[0])], Err("")),
-            (&[S(&[0]), S(&[1]), S(&[0])], Err("")),
+            (&[S(&[0]), S(&[2]), S(&[0])], Err("division by 0")),
+            (&[S(&[0]), S(&[1]), S(&[0])], Err("division by 0")),
         ],
     },
     Signature {
@@ -411,11 +413,13 @@ fn torch(given: Given) -> Arg {
 fn sessions_and_archives_take_the_same_sizes() {
     let mut text = "kiln 1\nsymbols $N, $M, $K\nmodule @ = Binding {\n".to_owned();
     let parts: Vec<[String; 2]> = SIGNATURES.iter().map(Signature::text).collect();
-    parts.iter().for_each(|[method, _]| text.push_str(method));
+    for [method, _] in &parts {
+        text.push_str(method);
+    }
     text.push_str("}\n");
-    parts
-        .iter()
-        .for_each(|[_, functions]| text.push_str(functions));
+    for [_, functions] in &parts {
+        text.push_str(functions);
+    }
     let model = Builder::parse(&text).model();
     let session = Session::new(&model, &Device::flex()).unwrap();
 

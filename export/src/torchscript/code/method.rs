@@ -376,7 +376,6 @@ impl<'a> Writer<'a, '_> {
 
     /// Checks the sizes of a tensor that are fixed, or shown by earlier arguments, and makes it
     /// known.
-    #[expect(clippy::too_many_arguments, reason = "all that is known of the tensor")]
     fn tensor(
         &mut self,
         scope: &mut Scope<'a>,
