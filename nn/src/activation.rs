@@ -44,8 +44,8 @@ impl Activation {
                 x.mask_where(is_negative, negative.exp().sub_scalar(1.0))
             }
             Self::Gelu => activation::gelu(x),
-            Self::Silu => activation::sigmoid(x.clone()) * x,
-            Self::Sigmoid => activation::sigmoid(x),
+            Self::Silu => kiln_ops::sigmoid(x.clone()) * x,
+            Self::Sigmoid => kiln_ops::sigmoid(x),
             Self::Tanh => activation::tanh(x),
         }
     }

@@ -76,7 +76,6 @@ macro_rules! catalog {
 
         /// Any layer or model.
         #[derive(Clone, Debug)]
-        #[expect(clippy::large_enum_variant, reason = "there is one of these, not many")]
         pub enum AnyModule {
             $(
                 #[doc = concat!("[`", stringify!($layer), "`](", stringify!($place), "::", stringify!($layer), ")")]

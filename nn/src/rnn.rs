@@ -76,7 +76,7 @@ impl GruCell {
         let state = map(h.clone(), &self.weight_hh, &self.bias_hh);
         let [_, width] = h.dims();
         let part = |of: &Tensor<2>, number: usize| of.clone().narrow(1, number * width, width);
-        let gate = |number| activation::sigmoid(part(&input, number) + part(&state, number));
+        let gate = |number| kiln_ops::sigmoid(part(&input, number) + part(&state, number));
         let (reset, keep) = (gate(0), gate(1));
         let new = activation::tanh(part(&input, 2) + reset * part(&state, 2));
         new.clone() - keep.clone() * new + keep * h

@@ -87,8 +87,7 @@ impl Inputs {
                 (Kind::Int, 2) => AnyTensor::from(self.int::<2>(name).unwrap()),
                 other => panic!("no input for {name}: {other:?}"),
             }),
-            (_, Type::Optional(_)) => Value::None,
-            (_, Type::Size { .. } | Type::Flag) => Value::None,
+            (_, Type::Optional(_) | Type::Size { .. } | Type::Flag) => Value::None,
             other => panic!("no input for {other:?}"),
         }
     }

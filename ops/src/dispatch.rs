@@ -151,6 +151,11 @@ pub fn dropout(x: DispatchTensor, prob: f64) -> DispatchTensor {
     <Dispatch as GraphOps>::dropout(x, prob)
 }
 
+/// See [`crate::sigmoid`](crate::sigmoid()).
+pub fn sigmoid(x: DispatchTensor) -> DispatchTensor {
+    crate::sigmoid::dispatched(x)
+}
+
 /// See [`crate::matmul`](crate::matmul()).
 pub fn matmul(lhs: DispatchTensor, rhs: DispatchTensor) -> DispatchTensor {
     check::matrices("matmul", &lhs.shape(), &rhs.shape());

@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// The device under test, and how far its results may be from the CPU's, relative to the largest.
-fn device() -> (Device, f64) {
+pub(crate) fn device() -> (Device, f64) {
     let name = env::var("KILN_TEST_BACKEND").unwrap_or_else(|_| "flex".to_owned());
     let device = backend::device(&name).unwrap();
     // GPUs add in another order and have their own exponentials.

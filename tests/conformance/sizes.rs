@@ -15,7 +15,7 @@ use kiln::{
     ops::nonzero,
 };
 
-use crate::call;
+use crate::{call, execute};
 
 /// A module with a parameter, whose forward pass is the test's.
 #[derive(Module, Debug)]
@@ -303,4 +303,47 @@ fn sums_over_many_node_types_are_exact() {
         .remove(0)
         .1;
     assert_eq!(output.shape().as_slice(), [34]);
+}
+
+/// None of the rows, or all of them, on both sides of a choice: what has no elements leaves the
+/// others as they are.
+#[test]
+fn selections_of_nothing_stand_beside_others() {
+    let (plain, (device, _)) = (plain(), execute::device());
+    let forward = |x: Tensor<2>| {
+        let [n, _] = x.dims();
+        let first = x.clone().slice([0..n, 0..1]).squeeze_dim::<1>(1);
+        let positive = nonzero(first.clone().greater_elem(0.0));
+        let others = nonzero(first.lower_equal_elem(0.0));
+        let count = others.clone().mul_scalar(2).add_scalar(1);
+        (
+            Tensor::cat(vec![positive.clone(), others], 0),
+            count,
+            positive.add_scalar(3),
+        )
+    };
+    let model = Recorder::new(&plain)
+        .overload(
+            "forward",
+            (tensor!(f32["N", 2]),),
+            move |_: &Plain, (x,)| forward(x),
+        )
+        .finish()
+        .unwrap();
+    let session = Session::new(&model, &device).unwrap();
+    for signs in [[1.0, -1.0, 1.0], [1.0; 3], [-1.0; 3]] {
+        let values: Vec<f32> = signs.iter().flat_map(|&sign| [sign, 0.0]).collect();
+        let x = Tensor::<2>::from_data(TensorData::new(values, [3, 2]), &device);
+        let inputs = BTreeMap::from([("x".to_owned(), x)]);
+        let outputs = session.run("forward", inputs).unwrap().into_iter();
+        let got: Vec<Vec<i64>> = outputs
+            .map(|(_, output)| call::download(output).iter().collect())
+            .collect();
+        let those =
+            |wanted: f32| (0..3).filter(move |&i| signs[usize::try_from(i).unwrap()] == wanted);
+        let order: Vec<i64> = those(1.0).chain(those(-1.0)).collect();
+        let count: Vec<i64> = those(-1.0).map(|i| 2 * i + 1).collect();
+        let positive: Vec<i64> = those(1.0).map(|i| i + 3).collect();
+        assert_eq!(got, [order, count, positive], "{signs:?}");
+    }
 }

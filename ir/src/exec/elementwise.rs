@@ -139,7 +139,7 @@ fn unary(op: Unary, (x, elem): Operand) -> DispatchTensor {
         (Unary::Cos, _) => Dispatch::float_cos(x),
         (Unary::Tan, _) => Dispatch::float_tan(x),
         (Unary::Tanh, _) => Dispatch::float_tanh(x),
-        (Unary::Sigmoid, _) => Dispatch::sigmoid(x),
+        (Unary::Sigmoid, _) => kiln_ops::dispatch::sigmoid(x),
         (Unary::LogSigmoid, _) => Dispatch::log_sigmoid(x),
         (Unary::Relu, _) => Dispatch::relu(x),
         (Unary::Gelu, _) => Dispatch::gelu(x),

@@ -9,7 +9,7 @@
 
 use burn::{
     backend::{
-        Dispatch, DispatchTensor,
+        Dispatch, DispatchTensor, TensorMetadata as _,
         ops::{BoolTensorOps, FloatTensorOps, IntTensorOps},
     },
     tensor::{DType, Device, Shape, TensorData},
@@ -35,6 +35,10 @@ pub(super) fn around(
     site: Site<'_>,
     node: impl FnOnce(&mut Eval<'_>) -> Result<Vec<DispatchTensor>, ExecError>,
 ) -> Result<Vec<DispatchTensor>, ExecError> {
+    if site.op().effects().makes_size {
+        let made = node(eval)?;
+        return Ok(found(eval, site, made));
+    }
     let Some(results) = results(eval, site) else {
         return node(eval);
     };
@@ -51,10 +55,29 @@ pub(super) fn around(
     results
 }
 
+/// Results whose sizes were found by the operation. Those that turned out to have no elements are
+/// made anew, behind what made them: nothing that comes is joined with it.
+fn found(eval: &Eval<'_>, site: Site<'_>, made: Vec<DispatchTensor>) -> Vec<DispatchTensor> {
+    if !made.iter().any(|tensor| is_empty(&tensor.shape())) {
+        return made;
+    }
+    // What fails is found where it is read.
+    let _ = eval.device.flush();
+    let one = |(made, id): (DispatchTensor, &ValueId)| {
+        let shape = made.shape();
+        match tensor_type(site.function, *id) {
+            Some(ty) if is_empty(&shape) && !ty.elem.is_float() => {
+                tensor(eval.width, eval.device, ty.elem, shape)
+            }
+            _ => made,
+        }
+    };
+    made.into_iter().zip(site.outputs()).map(one).collect()
+}
+
 /// The types and shapes of a node's results, if none has elements.
 fn results(eval: &Eval<'_>, site: Site<'_>) -> Option<Vec<(ElemType, Shape)>> {
-    let is_alone = matches!(site.op(), Op::Scan(_)) || site.op().effects().makes_size;
-    if is_alone || site.outputs().is_empty() {
+    if matches!(site.op(), Op::Scan(_)) || site.outputs().is_empty() {
         return None;
     }
     let one = |id: &ValueId| {

@@ -113,22 +113,19 @@ pub struct ArmaConv {
     pub config: ArmaConvConfig,
 }
 
-impl ArmaConv {
-    /// The features of all nodes by the maps of all stacks side by side: `[N, in]` to `[N, K ·
-    /// out]`.
-    fn from_all(&self, x: Tensor<2>, weight: Tensor<3>) -> Tensor<2> {
-        let [stacks, d_in, d_out] = weight.dims();
-        let weight = weight.swap_dims(0, 1).reshape([d_in, stacks * d_out]);
-        kiln_ops::linear(x, weight, None)
-    }
+/// The features of all nodes by the maps of all stacks side by side: `[N, in]` to `[N, K · out]`.
+fn by_all(x: Tensor<2>, weight: Tensor<3>) -> Tensor<2> {
+    let [stacks, d_in, d_out] = weight.dims();
+    let weight = weight.swap_dims(0, 1).reshape([d_in, stacks * d_out]);
+    kiln_ops::linear(x, weight, None)
+}
 
-    /// The features of each stack by its own map: `[N, K · out]` to the same.
-    fn from_each(&self, x: Tensor<2>, weight: Tensor<3>) -> Tensor<2> {
-        let ([nodes, width], [stacks, _, d_out]) = (x.dims(), weight.dims());
-        let x = x.reshape([nodes, stacks, d_out]).swap_dims(0, 1);
-        let out = kiln_ops::matmul(x, weight).swap_dims(0, 1);
-        out.reshape([nodes, width])
-    }
+/// The features of each stack by its own map: `[N, K · out]` to the same.
+fn by_each(x: Tensor<2>, weight: Tensor<3>) -> Tensor<2> {
+    let ([nodes, width], [stacks, _, d_out]) = (x.dims(), weight.dims());
+    let x = x.reshape([nodes, stacks, d_out]).swap_dims(0, 1);
+    let out = kiln_ops::matmul(x, weight).swap_dims(0, 1);
+    out.reshape([nodes, width])
 }
 
 /// The entry of the first axis.
@@ -163,13 +160,13 @@ impl Layer for ArmaConv {
         for step in 0..num_layers {
             let own = if shared_weights { 0 } else { step };
             let x = match step {
-                0 => self.from_all(out, self.init_weight.val()),
-                _ => self.from_each(out, entry(&self.weight, own.saturating_sub(1))),
+                0 => by_all(out, self.init_weight.val()),
+                _ => by_each(out, entry(&self.weight, own.saturating_sub(1))),
             };
             let norm = norm.clone();
             out = self.propagate(&edges, Normalized { x, norm });
             let root = self.dropout.forward(input.clone());
-            out = out + self.from_all(root, entry(&self.root_weight, own));
+            out = out + by_all(root, entry(&self.root_weight, own));
             if let Some(bias) = &self.bias {
                 let bias = entry(bias, own).reshape([num_stacks * out_channels]);
                 out = kiln_ops::add_bias(out, bias);

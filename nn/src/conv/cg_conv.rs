@@ -165,7 +165,7 @@ impl MessagePassing for CgConv {
         };
         let gate = ends_of(&args.f_i, &args.f_j, &self.lin_f);
         let message = ends_of(&args.s_i, &args.s_j, &self.lin_s);
-        let gate = burn::tensor::activation::sigmoid(gate);
+        let gate = kiln_ops::sigmoid(gate);
         Message::Edge(gate * softplus(message))
     }
 

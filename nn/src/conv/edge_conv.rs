@@ -119,9 +119,12 @@ impl<M: NodeTransform + ModuleDisplay> MessagePassing for EdgeConv<M> {
     type Propagated = EdgePropagated;
 
     fn message(&self, args: &EdgePropagated, ends: &Endpoints) -> Message {
-        let x_i = ends.lift_i(args.x_i.clone());
-        let x_j = ends.lift_j(args.x_j.clone());
-        let pair = Tensor::cat(vec![x_i.clone(), x_j - x_i], 1);
+        // x_i ‖ -x_i of the target plus 0 ‖ x_j of the source: rows of nodes are put together, and
+        // not those of edges, of which there are more, or none.
+        let (x_i, x_j) = (args.x_i.clone(), args.x_j.clone());
+        let target = Tensor::cat(vec![x_i.clone(), -x_i], 1);
+        let source = Tensor::cat(vec![x_j.zeros_like(), x_j], 1);
+        let pair = ends.lift_i(target) + ends.lift_j(source);
         Message::Edge(self.nn.transform(pair))
     }
 

@@ -104,7 +104,7 @@ impl Layer for PdnConv {
         let (x, _) = x.floats();
         let weight = edges.attr().map(|attr| {
             let score = self.mlp.transform(attr).squeeze_dim(1);
-            burn::tensor::activation::sigmoid(score)
+            kiln_ops::sigmoid(score)
         });
         let edges = edges.bare().with_weight(weight);
         let options = GcnNormOptions::with_loops(self.config.add_self_loops);

@@ -15,6 +15,10 @@ use super::{
 use crate::dropout::Dropout;
 
 /// Configuration of a [`TransformerConv`].
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent options, as PyG has them"
+)]
 #[derive(Config, Debug)]
 pub struct TransformerConvConfig {
     /// Width of the features, or of those of sources and targets.
@@ -86,16 +90,16 @@ impl LayerConfig for TransformerConvConfig {
 /// x_i' = m_i + W_skip x_i
 /// ```
 ///
-/// With `beta` a gate takes the place of the last sum: `x_i' = β r + (1 - β) m` with `r = W_skip x_i`
-/// and `β = σ(w · (m ‖ r ‖ m - r))`.
+/// With `beta` a gate takes the place of the last sum: `x_i' = β r + (1 - β) m` with `r = W_skip
+/// x_i` and `β = σ(w · (m ‖ r ‖ m - r))`.
 ///
 /// Source: Shi et al., Masked Label Prediction: Unified Message Passing Model for Semi-Supervised
 /// Classification, 2021, arXiv:2009.03509. Matches `torch_geometric.nn.TransformerConv` (2.8).
 ///
 /// # Shapes
 /// x: `[N, in]`, or a pair `([N, in_src], [M, in_dst])` · edges: `E` from `N` to `M` nodes, with
-/// features `[E, edge_dim]` if the layer has an `edge_dim` · output: `[M, heads · out_channels]`, or
-/// `[M, out_channels]` if heads are averaged
+/// features `[E, edge_dim]` if the layer has an `edge_dim` · output: `[M, heads · out_channels]`,
+/// or `[M, out_channels]` if heads are averaged
 ///
 /// # Numerics
 /// No row of `heads · out_channels` is made per edge: queries are taken to the width of the edges'
@@ -268,7 +272,7 @@ impl Layer for TransformerConv {
             Some(lin_beta) => {
                 let own = self.lin_skip.forward(x_i);
                 let all = vec![out.clone(), own.clone(), out.clone() - own.clone()];
-                let beta = burn::tensor::activation::sigmoid(lin_beta.forward(Tensor::cat(all, 1)));
+                let beta = kiln_ops::sigmoid(lin_beta.forward(Tensor::cat(all, 1)));
                 beta.clone() * own + (beta * -1.0 + 1.0) * out
             }
         };

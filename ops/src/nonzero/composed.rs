@@ -5,7 +5,7 @@ use burn::{
         Backend, Shape, TensorMetadata as _, get_or_init_device_settings,
         tensor::{BoolTensor, IntTensor},
     },
-    tensor::try_read_sync,
+    tensor::{TensorData, try_read_sync},
 };
 use kiln_core::int_dtype;
 
@@ -16,5 +16,10 @@ pub(crate) fn read_back<B: Backend>(mask: BoolTensor<B>) -> IntTensor<B> {
     let positions = try_read_sync(B::bool_argwhere(mask, dtype))
         .expect("nonzero needs a backend that can be read from synchronously");
     let length = positions.shape()[0];
+    if length == 0 {
+        // From the host: on GPUs Burn would join an operation without elements with later ones.
+        let none = TensorData::new(Vec::<i32>::new(), [0]).convert_dtype(dtype.into());
+        return B::int_from_data(none, &positions.device());
+    }
     B::int_reshape(positions, Shape::new([length]))
 }
