@@ -36,6 +36,8 @@ fn main() {
         let graph = Graph::new(size, width, &Device::flex());
         graph.aggregate(&mut criterion);
         graph.scatter(&mut criterion);
+        graph.lists(&mut criterion);
+        graph.list_gradients(&mut criterion);
         graph.softmax(&mut criterion);
         graph.attention(&mut criterion);
         graph.linear(&mut criterion);
@@ -192,6 +194,98 @@ impl Graph {
                 ops::scatter(messages, dst, self.size.nodes, reduce)
             });
         }
+    }
+
+    /// Sums along edges that no call keeps sorted.
+    fn lists(&self, criterion: &mut Criterion) {
+        let (x, nodes) = (&self.x, self.size.nodes);
+        let weight = || Some(self.weight.clone());
+        for reduce in Reduce::ALL {
+            self.measure(criterion, "spmm", reduce.name(), || {
+                let (src, dst) = (self.edges.src(), self.edges.dst());
+                ops::spmm(x.clone(), src, dst, None, nodes, reduce)
+            });
+        }
+        self.measure(criterion, "spmm", "weighted sum", || {
+            let (src, dst) = (self.edges.src(), self.edges.dst());
+            ops::spmm(x.clone(), src, dst, weight(), nodes, Reduce::Sum)
+        });
+        let (rowptr, edge) = ops::coo_to_csr(self.edges.dst(), nodes);
+        let col = self.edges.src().select(0, edge);
+        self.measure(criterion, "spmm_csr", "sum", || {
+            ops::spmm_csr(x.clone(), rowptr.clone(), col.clone(), None, Reduce::Sum)
+        });
+        self.measure(criterion, "spmm_csr", "weighted sum", || {
+            let (rowptr, col) = (rowptr.clone(), col.clone());
+            ops::spmm_csr(x.clone(), rowptr, col, weight(), Reduce::Sum)
+        });
+        for width in [1, HEADS, 32] {
+            let messages = graphs::numbers(self.size.edges, width, 2, &self.device);
+            for reduce in Reduce::ALL {
+                let name = format!("{} of {width}", reduce.name());
+                self.measure(criterion, "segment_reduce", name.clone(), || {
+                    ops::segment_reduce(messages.clone(), rowptr.clone(), reduce)
+                });
+                self.measure(criterion, "scatter", name, || {
+                    ops::scatter(messages.clone(), self.edges.dst(), nodes, reduce)
+                });
+            }
+        }
+    }
+
+    fn list_gradients(&self, criterion: &mut Criterion) {
+        let (device, nodes) = (self.device.clone().autodiff(), self.size.nodes);
+        let edges = Edges::new(self.size).to_device(&device);
+        let x = graphs::numbers(nodes, self.width, 0, &device).require_grad();
+        let weight = graphs::vector(self.size.edges, 1, &device).require_grad();
+        let (rowptr, edge) = ops::coo_to_csr(edges.dst(), nodes);
+        let col = edges.src().select(0, edge);
+        for reduce in [Reduce::Sum, Reduce::Mean, Reduce::Max] {
+            let name = format!("{} and gradient", reduce.name());
+            self.measure(criterion, "spmm", name.clone(), || {
+                ops::spmm(x.clone(), edges.src(), edges.dst(), None, nodes, reduce).backward()
+            });
+            self.measure(criterion, "spmm_csr", name, || {
+                ops::spmm_csr(x.clone(), rowptr.clone(), col.clone(), None, reduce).backward()
+            });
+        }
+        self.measure(criterion, "spmm", "weighted sum and gradients", || {
+            let (src, dst, weight) = (edges.src(), edges.dst(), Some(weight.clone()));
+            ops::spmm(x.clone(), src, dst, weight, nodes, Reduce::Sum).backward()
+        });
+        self.measure(criterion, "spmm_csr", "weighted sum and gradients", || {
+            let (rowptr, col, weight) = (rowptr.clone(), col.clone(), Some(weight.clone()));
+            ops::spmm_csr(x.clone(), rowptr, col, weight, Reduce::Sum).backward()
+        });
+        let features = graphs::numbers(nodes, HEADS, 0, &device).require_grad();
+        self.measure(
+            criterion,
+            "gather",
+            format!("width {HEADS} and gradient"),
+            || ops::gather(features.clone(), edges.src()).backward(),
+        );
+        self.measure(
+            criterion,
+            "gather",
+            format!("width {} and gradient", self.width),
+            || ops::gather(x.clone(), edges.src()).backward(),
+        );
+        for width in [HEADS, 32] {
+            let messages = graphs::numbers(self.size.edges, width, 2, &device).require_grad();
+            for reduce in Reduce::ALL {
+                let name = format!("{} of {width} and gradient", reduce.name());
+                self.measure(criterion, "segment_reduce", name.clone(), || {
+                    ops::segment_reduce(messages.clone(), rowptr.clone(), reduce).backward()
+                });
+                self.measure(criterion, "scatter", name, || {
+                    ops::scatter(messages.clone(), edges.dst(), nodes, reduce).backward()
+                });
+            }
+        }
+        let scores = graphs::numbers(self.size.edges, HEADS, 2, &device).require_grad();
+        self.measure(criterion, "softmax", "unsorted and gradient", || {
+            ops::segment_softmax(scores.clone(), edges.dst(), nodes).backward()
+        });
     }
 
     fn softmax(&self, criterion: &mut Criterion) {

@@ -620,7 +620,6 @@ impl Lifter {
                 size: number(size),
             }
             .into(),
-            WireOp::EdgeDot | WireOp::MatchSum => return None,
         };
         let inputs = desc
             .inputs

@@ -12,7 +12,7 @@ use burn::backend::{
     tensor::FloatTensor,
 };
 
-use crate::{GraphOps, Reduce, Terms, backend::CsrTensors, rows::backward::per_row};
+use crate::{GraphOps, Reduce, Terms, backend::CsrTensors};
 
 /// The edges both ways.
 #[derive(Clone, Debug)]
@@ -39,6 +39,15 @@ impl<B: GraphOps> Walks<B> {
         let shape = grad.shape();
         B::float_div(grad, per_row::<B>(count, &shape))
     }
+}
+
+/// A vector `[n]` as `[n, 1, ..]`, to meet a tensor of shape `like`.
+fn per_row<B: Backend>(vector: FloatTensor<B>, like: &Shape) -> FloatTensor<B> {
+    let mut shape = vector.shape();
+    while shape.num_dims() < like.num_dims() {
+        shape.push(1);
+    }
+    B::float_reshape(vector, shape)
 }
 
 /// `Aᵀ g` without weights.
@@ -256,6 +265,9 @@ fn unweighted<B: GraphOps, C: CheckpointStrategy>(
     transposed: CsrTensors<B>,
     reduce: Reduce,
 ) -> FloatTensor<Autodiff<B, C>> {
+    if reduce == Reduce::Mul {
+        return composed::<B, C>(x, None, csr, reduce);
+    }
     let (x, node) = x.into_parts();
     let walks = Walks {
         csr: csr.clone(),
@@ -353,7 +365,7 @@ fn with_loops<B: GraphOps, C: CheckpointStrategy>(
 
 /// [`crate::aggregate`] with weights, with its gradients.
 ///
-/// Weighted maxima and minima are composed of messages, whose gradients are known.
+/// Weighted maxima and minima, and products, are composed of messages, whose gradients are known.
 fn weighted<B: GraphOps, C: CheckpointStrategy>(
     x: FloatTensor<Autodiff<B, C>>,
     weight: FloatTensor<Autodiff<B, C>>,
@@ -361,8 +373,8 @@ fn weighted<B: GraphOps, C: CheckpointStrategy>(
     transposed: CsrTensors<B>,
     reduce: Reduce,
 ) -> FloatTensor<Autodiff<B, C>> {
-    if matches!(reduce, Reduce::Max | Reduce::Min) {
-        return composed::<B, C>(x, weight, csr, reduce);
+    if matches!(reduce, Reduce::Max | Reduce::Min | Reduce::Mul) {
+        return composed::<B, C>(x, Some(weight), csr, reduce);
     }
     let (x, x_node) = x.into_parts();
     let (weight, weight_node) = weight.into_parts();
@@ -393,17 +405,15 @@ fn weighted<B: GraphOps, C: CheckpointStrategy>(
 
 fn composed<B: GraphOps, C: CheckpointStrategy>(
     x: FloatTensor<Autodiff<B, C>>,
-    weight: FloatTensor<Autodiff<B, C>>,
+    weight: Option<FloatTensor<Autodiff<B, C>>>,
     csr: CsrTensors<B>,
     reduce: Reduce,
 ) -> FloatTensor<Autodiff<B, C>> {
-    let messages = <Autodiff<B, C> as GraphOps>::gather(x, csr.col);
-    let weight = <Autodiff<B, C> as GraphOps>::gather(weight, csr.edge);
-    let mut shape = weight.shape();
-    while shape.num_dims() < messages.shape().num_dims() {
-        shape.push(1);
+    let mut messages = <Autodiff<B, C> as GraphOps>::gather(x, csr.col);
+    if let Some(weight) = weight {
+        let weight = <Autodiff<B, C> as GraphOps>::gather(weight, csr.edge);
+        let weight = per_row::<Autodiff<B, C>>(weight, &messages.shape());
+        messages = Autodiff::<B, C>::float_mul(messages, weight);
     }
-    let weight = Autodiff::<B, C>::float_reshape(weight, shape);
-    let messages = Autodiff::<B, C>::float_mul(messages, weight);
     <Autodiff<B, C> as GraphOps>::segment_reduce(messages, csr.ptr, reduce)
 }

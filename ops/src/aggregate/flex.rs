@@ -48,7 +48,7 @@ pub(crate) fn aggregate(
             with_stored!(x, S => {
                 let self_loop = self_loop.map(<S as Stored>::Sum::from_f64);
                 let weight = Normalized { scale: elements!(scale, S), self_loop };
-                tensor(rows(elements!(x, S), width, &walk, &weight, Plus, false), shape)
+                tensor(sums(elements!(x, S), width, &walk, &weight, false), shape)
             })
         }),
         Terms::Loops { weight, self_loop } => {
@@ -56,14 +56,14 @@ pub(crate) fn aggregate(
                 with_stored!(x, S => {
                     let (weight, self_loop) = (elements!(weight, S), elements!(self_loop, S));
                     let weight = WithLoops { weight, self_loop };
-                    tensor(rows(elements!(x, S), width, &walk, &weight, Plus, false), shape)
+                    tensor(sums(elements!(x, S), width, &walk, &weight, false), shape)
                 })
             })
         }
         Terms::Own(weight) => stored([x, weight], |[x, weight]| {
             with_stored!(x, S => {
                 let weight = WithOwn { weight: elements!(weight, S)[0].widen() };
-                tensor(rows(elements!(x, S), width, &walk, &weight, Plus, false), shape)
+                tensor(sums(elements!(x, S), width, &walk, &weight, false), shape)
             })
         }),
         Terms::Shares(ptr) => {
@@ -71,7 +71,7 @@ pub(crate) fn aggregate(
             stored([x], |[x]| {
                 with_stored!(x, S => {
                     let weight = ByLength { ptr: elements!(ptr, i32) };
-                    tensor(rows(elements!(x, S), width, &walk, &weight, Plus, false), shape)
+                    tensor(sums(elements!(x, S), width, &walk, &weight, false), shape)
                 })
             })
         }
@@ -242,7 +242,9 @@ impl<T: Real> Weight<T> for ByLength<'_> {
 
 /// How entries become one.
 trait Combine<T>: Copy + Sync {
-    /// Whether results are rounded, so that long rows must be combined in pieces.
+    /// What a row without entries becomes.
+    const EMPTY: T;
+    /// Whether results are rounded, so that long rows must be combined in another way.
     const ROUNDS: bool;
     fn combine(self, a: T, b: T) -> T;
 }
@@ -251,6 +253,7 @@ trait Combine<T>: Copy + Sync {
 struct Plus;
 
 impl<T: Real> Combine<T> for Plus {
+    const EMPTY: T = T::ZERO;
     const ROUNDS: bool = true;
 
     #[inline(always)]
@@ -260,9 +263,23 @@ impl<T: Real> Combine<T> for Plus {
 }
 
 #[derive(Clone, Copy)]
+struct Times;
+
+impl<T: Real> Combine<T> for Times {
+    const EMPTY: T = T::ONE;
+    const ROUNDS: bool = true;
+
+    #[inline(always)]
+    fn combine(self, a: T, b: T) -> T {
+        a * b
+    }
+}
+
+#[derive(Clone, Copy)]
 struct Larger;
 
 impl<T: Real> Combine<T> for Larger {
+    const EMPTY: T = T::ZERO;
     const ROUNDS: bool = false;
 
     #[inline(always)]
@@ -275,6 +292,7 @@ impl<T: Real> Combine<T> for Larger {
 struct Smaller;
 
 impl<T: Real> Combine<T> for Smaller {
+    const EMPTY: T = T::ZERO;
     const ROUNDS: bool = false;
 
     #[inline(always)]
@@ -358,14 +376,25 @@ fn reduced<S: Stored>(
     weight: &impl Weight<S::Sum>,
 ) -> Vec<S> {
     match reduce {
-        Reduce::Sum => rows(x, width, walk, weight, Plus, false),
-        Reduce::Mean => rows(x, width, walk, weight, Plus, true),
+        Reduce::Sum => sums(x, width, walk, weight, false),
+        Reduce::Mean => sums(x, width, walk, weight, true),
         Reduce::Max => rows(x, width, walk, weight, Larger, false),
         Reduce::Min => rows(x, width, walk, weight, Smaller, false),
-        Reduce::Mul => panic!("aggregate: products are computed by `spmm`"),
+        Reduce::Mul => products(x, width, walk, weight),
     }
 }
 
+/// What becomes of the sum of a row that has as many entries.
+#[inline(always)]
+fn finish<T: Real>(weight: &impl Weight<T>, row: usize, entries: usize, mean: bool) -> Finish<T> {
+    Finish {
+        divisor: (mean && entries > 1).then(|| T::from_count(entries)),
+        own: weight.own(row),
+        factor: weight.factor(row),
+    }
+}
+
+/// Combines the entries of each row, but leaves long rows out if they need another way.
 fn rows<S: Stored, W: Weight<S::Sum>, C: Combine<S::Sum>>(
     x: &[S],
     width: usize,
@@ -380,11 +409,6 @@ fn rows<S: Stored, W: Weight<S::Sum>, C: Combine<S::Sum>>(
     let mut out = Unfilled::new(walk.rows() * width);
     let heads = weight.heads();
     let channels = width / heads;
-    let finish = |row: usize, entries: usize| Finish {
-        divisor: (mean && entries > 1).then(|| S::Sum::from_count(entries)),
-        own: weight.own(row),
-        factor: weight.factor(row),
-    };
     let replaces_loops = weight.replaces_loops();
     let ranges = walk.ranges(width);
     let parts = out.cut(width, &ranges);
@@ -402,10 +426,9 @@ fn rows<S: Stored, W: Weight<S::Sum>, C: Combine<S::Sum>>(
                 }
                 let is_hub = walk.row(row).0.len() > HUB;
                 let (cols, edges) = counted.read(walk, row, replaces_loops);
-                let finish = finish(row, cols.len());
-                // Long rows come later.
+                let finish = finish(weight, row, cols.len(), mean);
                 if cols.is_empty() && finish.own.is_none() || C::ROUNDS && is_hub {
-                    out.repeat(S::ZERO, width);
+                    out.repeat(S::narrow(C::EMPTY), width);
                     continue;
                 }
                 for head in 0..heads {
@@ -426,11 +449,21 @@ fn rows<S: Stored, W: Weight<S::Sum>, C: Combine<S::Sum>>(
             }
         },
     );
-    let mut out = out.into_vec();
-    if !C::ROUNDS {
-        return out;
-    }
-    let hubs = walk.hubs();
+    out.into_vec()
+}
+
+/// Sums up each row, or takes the mean: long rows in pieces.
+fn sums<S: Stored, W: Weight<S::Sum>>(
+    x: &[S],
+    width: usize,
+    walk: &Walk<'_>,
+    weight: &W,
+    mean: bool,
+) -> Vec<S> {
+    let mut out = rows(x, width, walk, weight, Plus, mean);
+    let heads = weight.heads();
+    let replaces_loops = weight.replaces_loops();
+    let hubs = if width == 0 { Vec::new() } else { walk.hubs() };
     let parts = pick(&mut out, width, &hubs);
     for_ranges(
         hubs,
@@ -454,7 +487,7 @@ fn rows<S: Stored, W: Weight<S::Sum>, C: Combine<S::Sum>>(
                             edges: &edges[entries.clone()],
                             head,
                             weight,
-                            combine,
+                            combine: Plus,
                             finish: Finish {
                                 divisor: None,
                                 own: None,
@@ -462,14 +495,45 @@ fn rows<S: Stored, W: Weight<S::Sum>, C: Combine<S::Sum>>(
                             },
                             out: &mut *out,
                         };
+                        let channels = width / heads;
                         tiles(head * channels, (head + 1) * channels, &mut tile);
                     }
                 },
             );
-            finish(row, cols.len()).apply(&mut sums, x, row * width);
+            finish(weight, row, cols.len(), mean).apply(&mut sums, x, row * width);
             narrow(&sums, out);
         },
     );
+    out
+}
+
+/// Multiplies the entries of each row: those of long rows in `f64`, where pieces would not help,
+/// since the rounding of each factor stays in the product.
+fn products<S: Stored>(
+    x: &[S],
+    width: usize,
+    walk: &Walk<'_>,
+    weight: &impl Weight<S::Sum>,
+) -> Vec<S> {
+    let mut out = rows(x, width, walk, weight, Times, false);
+    let hubs = if width == 0 { Vec::new() } else { walk.hubs() };
+    let parts = pick(&mut out, width, &hubs);
+    for_ranges(hubs, parts, |range, out| {
+        let row = range.start;
+        let channels = width / weight.heads();
+        let mut products = vec![1.0; width];
+        let (cols, edges) = walk.row(row);
+        for (&col, &edge) in cols.iter().zip(edges) {
+            let x = &x[position(col) * width..][..width];
+            for (at, (product, x)) in products.iter_mut().zip(x).enumerate() {
+                let factor = weight.weigh(row, col, edge, at / channels)(S::Sum::ONE);
+                *product *= factor.to_f64() * x.widen().to_f64();
+            }
+        }
+        for (out, product) in out.iter_mut().zip(products) {
+            *out = S::narrow(S::Sum::from_f64(product));
+        }
+    });
     out
 }
 

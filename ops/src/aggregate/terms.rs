@@ -49,6 +49,11 @@ pub(crate) enum TermsForm {
 }
 
 impl<B: Backend> Terms<B> {
+    /// Weights of edges, if there are any.
+    pub(crate) fn of_edges(weight: Option<FloatTensor<B>>) -> Self {
+        weight.map_or(Self::Ones, Self::Edges)
+    }
+
     /// Which terms these are.
     pub(crate) fn form(&self) -> TermsForm {
         match *self {

@@ -44,7 +44,8 @@ pub struct CsrTensors<B: Backend> {
     pub edge: IntTensor<B>,
     /// See [`Csr::chunk`].
     pub chunk: IntTensor<B>,
-    /// See [`Csr::hub`].
+    /// See [`Csr::hub`]. A single number where nothing has looked for long rows: then they are
+    /// walked like others.
     pub hub: IntTensor<B>,
 }
 
@@ -141,27 +142,6 @@ pub trait GraphOps: Backend {
         reduce: Reduce,
     ) -> FloatTensor<Self>;
 
-    /// The inner product of two rows for each edge, `out[e] = Σ_f a[row[e], f] · b[col[e], f]`:
-    /// the gradient of [`crate::spmm`] with respect to its weights.
-    fn edge_dot(
-        a: FloatTensor<Self>,
-        b: FloatTensor<Self>,
-        row: IntTensor<Self>,
-        col: IntTensor<Self>,
-    ) -> FloatTensor<Self>;
-
-    /// Sums where two rows agree, with `a [n, F]` and `b, v [N, F]`:
-    /// `out[i, f] = Σ { v[col[e], f] : row[e] = i, a[i, f] = b[col[e], f] }`. Counts and collects
-    /// ties in the gradient of [`crate::spmm`] with max and min. NaN where either side of the
-    /// comparison is. Not differentiable itself.
-    fn match_sum(
-        a: FloatTensor<Self>,
-        b: FloatTensor<Self>,
-        v: FloatTensor<Self>,
-        row: IntTensor<Self>,
-        col: IntTensor<Self>,
-    ) -> FloatTensor<Self>;
-
     /// See [`crate::degree`]; `dtype` is the type of the result.
     fn degree(index: IntTensor<Self>, size: usize, dtype: FloatDType) -> FloatTensor<Self>;
 
@@ -238,12 +218,14 @@ pub trait GraphOps: Backend {
     // The operations below walk edges in sorted order. `transposed` holds the same edges sorted by
     // the other end; only gradients read it.
 
-    /// Sorts edges by `row`, whose values are below `size`: `ptr`, `col` and `edge` of a [`Csr`].
-    /// GPUs get rows and columns of `i32`.
+    /// Sorts edges by `row`: `ptr`, `col` and `edge` of a [`Csr`]. `sizes` are the numbers of rows
+    /// and columns. On GPUs edges with an end out of range belong to no row; on the CPU such an end
+    /// is a panic, for which `names` has the operation's, the rows' and the columns'.
     fn sort_edges(
         row: IntTensor<Self>,
         col: IntTensor<Self>,
-        size: usize,
+        sizes: [usize; 2],
+        names: [&'static str; 3],
     ) -> (IntTensor<Self>, IntTensor<Self>, IntTensor<Self>);
 
     /// See [`crate::aggregate`] and [`crate::aggregate_heads`]; not with [`Reduce::Mul`]. Terms
@@ -265,8 +247,10 @@ pub trait GraphOps: Backend {
         #[extension_type] transposed: CsrTensors<Self>,
     ) -> FloatTensor<Self>;
 
-    /// [`match_sum`](Self::match_sum) along sorted edges: `a` belongs to rows, `b` and `v` to
-    /// columns.
+    /// Sums where two rows agree, with `a [n, F]` of the rows and `b, v [N, F]` of the columns:
+    /// `out[i, f] = Σ { v[j, f] : edge j → i, a[i, f] = b[j, f] }`. Counts and collects ties in the
+    /// gradient of [`aggregate`](Self::aggregate) with max and min. NaN where either side of the
+    /// comparison is. Not differentiable itself.
     fn match_sum_csr(
         a: FloatTensor<Self>,
         b: FloatTensor<Self>,

@@ -34,12 +34,6 @@ macro_rules! operations {
         spmm_csr(x: Float, rowptr: Int, col: Int, value: Optional; reduce: Reduce) -> Float {
             spmm differentiable, GraphOp::SpmmCsr { reduce }
         }
-        edge_dot(a: Float, b: Float, row: Int, col: Int) -> Float {
-            spmm differentiable, GraphOp::EdgeDot
-        }
-        match_sum(a: Float, b: Float, v: Float, row: Int, col: Int) -> Float {
-            spmm constant, GraphOp::MatchSum
-        }
         degree(index: Int; size: usize, dtype: FloatDType) -> Float {
             degree constant, GraphOp::Degree { size } => dtype
         }
@@ -59,9 +53,8 @@ macro_rules! operations {
             linear constant, EagerOp::LinearMapWeight
         }
         column_sum(x: Float) -> Float { linear differentiable, EagerOp::ColumnSum }
-        sort_edges(row: Int, col: Int; size: usize) -> (Int, Int, Int) {
-            sort_edges constant, EagerOp::SortEdges { size }
-        }
+        sort_edges(row: Int, col: Int; sizes: [usize; 2], names: [&'static str; 3])
+            -> (Int, Int, Int) { sort_edges constant, EagerOp::sort_edges(sizes, names) }
         aggregate(x: Float, terms: Terms, csr: Csr | transposed; reduce: Reduce) -> Float {
             aggregate differentiable, EagerOp::Aggregate { form: terms.form(), reduce }
         }

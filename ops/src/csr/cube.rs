@@ -26,7 +26,7 @@
 )]
 
 use burn::backend::{Shape, cubecl::dtype_to_storage_type, ops::IntTensorOps as _};
-use burn::tensor::DType;
+use burn::tensor::{DType, IntDType};
 use burn_cubecl::{
     CubeBackend, kernel::into_contiguous, ops::numeric::zeros_client, tensor::CubeTensor,
 };
@@ -51,17 +51,26 @@ pub(crate) struct Sorted {
 }
 
 #[cube(launch_unchecked, address_type = "dynamic")]
-fn keys_kernel<I: Int>(
+fn keys_kernel<I: Int, J: Int>(
     index: &Tensor<I>,
+    other: ComptimeOption<&Tensor<J>>,
     keys: &mut Tensor<u32>,
     entries: usize,
     rows: usize,
-    #[define(I)] _dtype: ElemType,
+    others: usize,
+    #[define(I, J)] _dtypes: [ElemType; 2],
 ) {
     if ABSOLUTE_POS >= entries {
         terminate!();
     }
-    keys[ABSOLUTE_POS] = u32::cast_from(min(usize::cast_from(index[ABSOLUTE_POS]), rows));
+    let mut key = min(usize::cast_from(index[ABSOLUTE_POS]), rows);
+    #[comptime]
+    if let ComptimeOption::Some(other) = &other {
+        if usize::cast_from(other[ABSOLUTE_POS]) >= others {
+            key = rows;
+        }
+    }
+    keys[ABSOLUTE_POS] = u32::cast_from(key);
 }
 
 #[cube(launch_unchecked, address_type = "dynamic")]
@@ -196,7 +205,20 @@ fn ptr_to_index_kernel<I: Int>(
 
 /// Sorts entries by row. Those out of range are in `perm` behind the last row.
 pub(crate) fn sort_by_row(index: CubeTensor, rows: usize) -> Sorted {
+    sort_by_ends(index, None, rows)
+}
+
+/// The same for edges, whose other ends must be below a number too.
+pub(crate) fn sort_by_ends(
+    index: CubeTensor,
+    other: Option<(CubeTensor, usize)>,
+    rows: usize,
+) -> Sorted {
     let index = into_contiguous(index);
+    let (other, others) = match other {
+        Some((other, others)) => (Some(into_contiguous(other)), others),
+        None => (None, 0),
+    };
     let entries = index.meta.shape()[0];
     assert!(
         u32::try_from(entries.max(rows)).is_ok_and(|count| count < u32::MAX),
@@ -207,19 +229,22 @@ pub(crate) fn sort_by_row(index: CubeTensor, rows: usize) -> Sorted {
     }
     let keys = empty(&index, Shape::new([entries]), DType::U32);
     let (cubes, dim) = launch_dims(&index, entries);
-    let dtype = dtype_to_storage_type(index.dtype);
+    let other_type = other.as_ref().map_or(index.dtype, |other| other.dtype);
+    let dtypes = [index.dtype, other_type].map(dtype_to_storage_type);
     // SAFETY: units below `entries` read and write their own position.
     unsafe {
         keys_kernel::launch_unchecked(
             &keys.client,
             cubes,
             dim,
-            address_type([Some(&index), Some(&keys)]),
+            address_type([Some(&index), other.as_ref(), Some(&keys)]),
             index.into_tensor_arg(),
+            other.map(CubeTensor::into_tensor_arg).into(),
             keys.clone().into_tensor_arg(),
             entries,
             rows,
-            dtype,
+            others,
+            dtypes,
         );
     }
     sort_keys(keys, rows)
@@ -347,15 +372,17 @@ fn scan(values: &CubeTensor) {
 
 /// See [`crate::coo_to_csr`].
 pub(crate) fn coo_to_csr(index: CubeTensor, size: usize) -> (CubeTensor, CubeTensor) {
-    let dtype = index.dtype;
+    let dtype = index.dtype.into();
     let Sorted { ptr, perm } = sort_by_row(index, size);
-    let convert = |tensor: CubeTensor| {
-        if tensor.meta.shape()[0] == 0 {
-            return empty(&tensor, tensor.meta.shape().clone(), dtype);
-        }
-        CubeBackend::int_cast(tensor, dtype.into())
-    };
-    (convert(ptr), convert(perm))
+    (number_as(ptr, dtype), number_as(perm, dtype))
+}
+
+/// Numbers in another type.
+pub(crate) fn number_as(numbers: CubeTensor, dtype: IntDType) -> CubeTensor {
+    if numbers.meta.shape()[0] == 0 {
+        return empty(&numbers, numbers.meta.shape().clone(), dtype.into());
+    }
+    CubeBackend::int_cast(numbers, dtype)
 }
 
 /// See [`crate::ptr_to_index`].

@@ -12,6 +12,8 @@ pub(crate) fn coo_to_csr(index: &FlexTensor, size: usize) -> (FlexTensor, FlexTe
     let index = index.to_contiguous();
     with_id!(index, I => {
         let names = ["coo_to_csr", "index"];
+        // Positions have the type of the index, and fit it.
+        I::from_usize(index.layout().num_elements());
         let Sorted { ptr, perm, .. } = sort::<I, I, ()>(elements!(index, I), |_| (), size, names);
         (vector(ptr), vector(perm))
     })

@@ -1,14 +1,8 @@
-//! Row kernels on the CPU: element types, checked indices, sorting by row and the reduction loop.
-
-use core::ops::Range;
+//! What kernels by rows share on the CPU: element types, checked indices, threads.
 
 use burn::backend::Shape;
 use burn_flex::FlexTensor;
-use kiln_core::HUB;
 use rayon::prelude::*;
-
-use super::stored::Real;
-use crate::Reduce;
 
 /// Work (entries times features) below which threads cost more than they bring.
 const PARALLEL_WORK: usize = 1 << 15;
@@ -22,12 +16,15 @@ pub(crate) trait Id: Copy + Send + Sync {
     fn to_usize(self) -> Option<usize>;
     /// The value for messages.
     fn to_i64(self) -> i64;
-    /// The nearest value; panics where it does not fit.
+    /// The value; panics where it does not fit.
     fn from_usize(value: usize) -> Self;
+    /// The value in as many bits, without a sign: [`position`](super::walk::position) reads it.
+    /// Panics where it does not fit.
+    fn from_position(value: usize) -> Self;
 }
 
 macro_rules! impl_id {
-    ($($T:ty),*) => {$(
+    ($($T:ty, $Unsigned:ty;)*) => {$(
         impl Id for $T {
             fn to_usize(self) -> Option<usize> {
                 usize::try_from(self).ok()
@@ -42,10 +39,21 @@ macro_rules! impl_id {
                     panic!("{value} does not fit the index type {}", stringify!($T))
                 })
             }
+
+            #[inline]
+            fn from_position(value: usize) -> Self {
+                match <$Unsigned>::try_from(value) {
+                    Ok(value) => value.cast_signed(),
+                    Err(_) => panic!("{value} does not fit {} bits", <$Unsigned>::BITS),
+                }
+            }
         }
     )*};
 }
-impl_id!(i32, i64);
+impl_id! {
+    i32, u32;
+    i64, u64;
+}
 
 /// Runs `$body` with `$T` the element type of a float tensor.
 macro_rules! with_real {
@@ -141,33 +149,6 @@ pub(crate) fn checked_ptr<I: Id>(ptr: &[I], entries: usize, op: &str, name: &str
     positions
 }
 
-/// Entries sorted by row: row `i` holds the entries `perm[ptr[i]] .. perm[ptr[i + 1] - 1]`.
-pub(crate) struct Sorted {
-    /// Where each row starts, and the end of the last: `rows + 1` values.
-    pub(crate) ptr: Vec<usize>,
-    /// Entry numbers; those of one row increase.
-    pub(crate) perm: Vec<usize>,
-}
-
-/// Sorts entries by row with a counting sort, `O(E + rows)`.
-pub(crate) fn sort_by_row<I: Id>(index: &[I], rows: usize, op: &str, name: &str) -> Sorted {
-    let mut ptr = vec![0_usize; rows + 1];
-    for &row in index {
-        ptr[checked(row, rows, op, name) + 1] += 1;
-    }
-    for i in 0..rows {
-        ptr[i + 1] += ptr[i];
-    }
-    let mut next = ptr.clone();
-    let mut perm = vec![0_usize; index.len()];
-    for (entry, &row) in index.iter().enumerate() {
-        let slot = &mut next[checked(row, rows, op, name)];
-        perm[*slot] = entry;
-        *slot += 1;
-    }
-    Sorted { ptr, perm }
-}
-
 /// Calls `f(row, out_row)` for each row of `out`, on several threads if `work` is large.
 pub(crate) fn for_each_row<T: Send>(
     out: &mut [T],
@@ -193,154 +174,6 @@ pub(crate) fn for_each_row<T: Send>(
                 f(chunk * rows + row, out);
             }
         });
-}
-
-/// Reduces each row's entries; see the [module](super) for `source` and `weight`.
-pub(crate) fn reduce_rows<T: Real>(
-    x: &[T],
-    width: usize,
-    ptr: &[usize],
-    reduce: Reduce,
-    source: impl Fn(usize) -> usize + Sync,
-    weight: Option<&(dyn Fn(usize) -> T + Sync)>,
-) -> Vec<T> {
-    let rows = ptr.len() - 1;
-    let empty = if reduce == Reduce::Mul {
-        T::ONE
-    } else {
-        T::ZERO
-    };
-    let mut out = vec![empty; rows * width];
-    let work = ptr[rows] * width;
-    for_each_row(&mut out, width, work, |row, out| {
-        let entries = ptr[row]..ptr[row + 1];
-        let count = entries.len();
-        match reduce {
-            Reduce::Sum => fold(out, x, entries, &source, weight, |a, b| a + b),
-            Reduce::Mul if count > HUB => multiply(out, x, entries, &source, weight),
-            Reduce::Mul => fold(out, x, entries, &source, weight, |a, b| a * b),
-            Reduce::Max => {
-                fold(out, x, entries, &source, weight, |a, b| {
-                    if b > a || b.is_nan() { b } else { a }
-                });
-            }
-            Reduce::Min => {
-                fold(out, x, entries, &source, weight, |a, b| {
-                    if b < a || b.is_nan() { b } else { a }
-                });
-            }
-            Reduce::Mean => {
-                fold(out, x, entries, &source, weight, |a, b| a + b);
-                if count > 1 {
-                    let count = T::from_count(count);
-                    for value in out {
-                        *value = *value / count;
-                    }
-                }
-            }
-        }
-    });
-    out
-}
-
-/// Combines the entries of one row, in order, in pieces of [`HUB`], and pieces by as many again;
-/// leaves `out` as it is if there are none.
-#[inline]
-fn fold<T: Real>(
-    out: &mut [T],
-    x: &[T],
-    entries: Range<usize>,
-    source: &impl Fn(usize) -> usize,
-    weight: Option<&(dyn Fn(usize) -> T + Sync)>,
-    combine: impl Fn(T, T) -> T,
-) {
-    fn into<T: Copy>(out: &mut [T], values: &[T], combine: impl Fn(T, T) -> T) {
-        for (out, &value) in out.iter_mut().zip(values) {
-            *out = combine(*out, value);
-        }
-    }
-    let (mut values, mut pieces) = (Vec::new(), Vec::new());
-    let mut fold_pieces = |out: &mut [T], entries: Range<usize>| {
-        let first = entries.start..entries.end.min(entries.start + HUB);
-        let mut start = first.end;
-        fold_piece(out, x, first, source, weight, &combine);
-        while start < entries.end {
-            let piece = start..entries.end.min(start + HUB);
-            start = piece.end;
-            values.resize(out.len(), T::ZERO);
-            fold_piece(&mut values, x, piece, source, weight, &combine);
-            into(out, &values, &combine);
-        }
-    };
-    let first = entries.start..entries.end.min(entries.start + HUB * HUB);
-    let mut start = first.end;
-    fold_pieces(out, first);
-    while start < entries.end {
-        let range = start..entries.end.min(start + HUB * HUB);
-        start = range.end;
-        pieces.resize(out.len(), T::ZERO);
-        fold_pieces(&mut pieces, range);
-        into(out, &pieces, &combine);
-    }
-}
-
-/// The same for up to [`HUB`] entries.
-#[inline]
-fn fold_piece<T: Real>(
-    out: &mut [T],
-    x: &[T],
-    mut entries: Range<usize>,
-    source: &impl Fn(usize) -> usize,
-    weight: Option<&(dyn Fn(usize) -> T + Sync)>,
-    combine: impl Fn(T, T) -> T,
-) {
-    let width = out.len();
-    let features = |k: usize| &x[source(k) * width..][..width];
-    let Some(first) = entries.next() else { return };
-    match weight {
-        None => {
-            out.copy_from_slice(features(first));
-            for k in entries {
-                for (out, &x) in out.iter_mut().zip(features(k)) {
-                    *out = combine(*out, x);
-                }
-            }
-        }
-        Some(weight) => {
-            let w = weight(first);
-            for (out, &x) in out.iter_mut().zip(features(first)) {
-                *out = w * x;
-            }
-            for k in entries {
-                let w = weight(k);
-                for (out, &x) in out.iter_mut().zip(features(k)) {
-                    *out = combine(*out, w * x);
-                }
-            }
-        }
-    }
-}
-
-/// Multiplies the entries of a long row, in `f64`: pieces would not help, since the rounding of
-/// each factor stays in the product.
-fn multiply<T: Real>(
-    out: &mut [T],
-    x: &[T],
-    entries: Range<usize>,
-    source: &impl Fn(usize) -> usize,
-    weight: Option<&(dyn Fn(usize) -> T + Sync)>,
-) {
-    let width = out.len();
-    let mut products = vec![1.0; width];
-    for k in entries {
-        let weight = weight.map_or(1.0, |weight| weight(k).to_f64());
-        for (product, x) in products.iter_mut().zip(&x[source(k) * width..]) {
-            *product *= weight * x.to_f64();
-        }
-    }
-    for (out, product) in out.iter_mut().zip(products) {
-        *out = T::from_f64(product);
-    }
 }
 
 /// Number of elements in one row (along axis 0) of a shape.

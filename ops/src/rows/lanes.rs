@@ -98,7 +98,8 @@ pub(crate) fn find_walk(
         row = number - pieces;
         start = usize::cast_from(ptr[row]);
         end = usize::cast_from(ptr[row + 1]);
-        active = end - start <= HUB;
+        // Without pieces, no row has been cut.
+        active = pieces == 0 || end - start <= HUB;
     }
     if !active {
         start = 0;

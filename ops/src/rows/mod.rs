@@ -18,7 +18,6 @@
 //! of [`HUB`](kiln_core::HUB) entries, and then the pieces, so that a sum of many numbers loses
 //! little.
 
-pub(crate) mod backward;
 #[cfg(feature = "cube")]
 pub(crate) mod cube;
 #[cfg(feature = "flex")]

@@ -40,8 +40,6 @@ pub(crate) trait Real:
     fn from_f64(value: f64) -> Self;
     /// The same value.
     fn to_f64(self) -> f64;
-    /// `eˣ`.
-    fn exp(self) -> Self;
     /// Replaces each value, none of which is positive, by its exponential.
     fn exp_all(values: &mut [Self]);
     /// The natural logarithm.
@@ -74,10 +72,6 @@ macro_rules! impl_real {
 
             fn to_f64(self) -> f64 {
                 self.into()
-            }
-
-            fn exp(self) -> Self {
-                <$T>::exp(self)
             }
 
             #[inline(always)]

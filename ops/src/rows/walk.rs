@@ -376,18 +376,27 @@ pub(crate) fn tiles(start: usize, end: usize, tile: &mut impl Tile) {
     }
 }
 
-/// The sums of `width` features of a long row's entries: `f` makes those of a piece.
+/// The sums of `width` features of a long row's entries: `f` makes those of a piece. As many pieces
+/// again are added up before the sums of others are.
 #[inline(always)]
 pub(crate) fn in_pieces<T: Real>(
     entries: usize,
     width: usize,
     mut f: impl FnMut(Range<usize>, &mut [T]),
 ) -> Vec<T> {
-    let (mut sums, mut part) = (vec![T::ZERO; width], vec![T::ZERO; width]);
+    let zeros = || vec![T::ZERO; width];
+    let (mut sums, mut parts, mut part) = (zeros(), zeros(), zeros());
     for start in (0..entries).step_by(HUB) {
         f(start..entries.min(start + HUB), &mut part);
-        for (sum, &part) in sums.iter_mut().zip(&part) {
+        for (sum, &part) in parts.iter_mut().zip(&part) {
             *sum = *sum + part;
+        }
+        let end = start + HUB;
+        if end >= entries || end.is_multiple_of(HUB * HUB) {
+            for (sum, part) in sums.iter_mut().zip(&mut parts) {
+                *sum = *sum + *part;
+                *part = T::ZERO;
+            }
         }
     }
     sums

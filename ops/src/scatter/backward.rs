@@ -1,35 +1,12 @@
-//! The gradient of scatter; formulas in `rows/backward.rs`.
+//! The gradient of scatter: that of [`aggregate`](crate::aggregate) along sorted entries.
 
 use burn::backend::{
-    autodiff::{
-        Autodiff,
-        checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
-        grads::Gradients,
-        ops::{Backward, Ops, OpsKind, unary},
-    },
+    AutodiffBackend as _,
+    autodiff::{Autodiff, checkpoint::strategy::CheckpointStrategy},
     tensor::{FloatTensor, IntTensor},
 };
 
-use crate::{GraphOps, Reduce, rows::backward::State};
-
-#[derive(Debug)]
-struct Scatter;
-
-impl<B: GraphOps> Backward<B, 1> for Scatter {
-    type State = State<B>;
-
-    fn backward(
-        self,
-        ops: Ops<Self::State, 1>,
-        grads: &mut Gradients,
-        _checkpointer: &mut Checkpointer,
-    ) {
-        let state = ops.state;
-        unary::<B, _>(ops.parents, ops.node, grads, |grad| {
-            state.input_gradient(grad)
-        });
-    }
-}
+use crate::{CsrTensors, GraphOps, Reduce, Terms, aggregate, sort_edges};
 
 /// [`crate::scatter`] with its gradient.
 pub(crate) fn scatter<B: GraphOps, C: CheckpointStrategy>(
@@ -38,12 +15,21 @@ pub(crate) fn scatter<B: GraphOps, C: CheckpointStrategy>(
     size: usize,
     reduce: Reduce,
 ) -> FloatTensor<Autodiff<B, C>> {
-    let (x, node) = x.into_parts();
-    match Scatter.prepare::<C>([node]).compute_bound().stateful() {
-        OpsKind::Tracked(prep) => {
-            let out = B::scatter(x.clone(), index.clone(), size, reduce);
-            prep.finish(State::new(x, out.clone(), index, size, reduce), out)
-        }
-        OpsKind::UnTracked(prep) => prep.finish(B::scatter(x, index, size, reduce)),
+    if !x.is_tracked() {
+        let x = Autodiff::<B, C>::inner(x);
+        return Autodiff::<B, C>::from_inner(B::scatter(x, index, size, reduce));
     }
+    let csr = entries::<B>(index.clone(), size, ["scatter", "index", "index"]);
+    let transposed = sort_edges::one_each::<B>(index, size);
+    aggregate::backward::aggregate::<B, C>(x, Terms::Ones, csr, transposed, reduce)
+}
+
+/// Entries sorted by `index`, each its own column.
+pub(crate) fn entries<B: GraphOps>(
+    index: IntTensor<B>,
+    size: usize,
+    names: [&'static str; 3],
+) -> CsrTensors<B> {
+    let (ptr, _, edge) = B::sort_edges(index.clone(), index, [size; 2], names);
+    sort_edges::unscheduled::<B>([ptr, edge.clone(), edge])
 }

@@ -1,22 +1,65 @@
-//! The gradient of segment reduction: that of scatter, with the destinations written out.
+//! The gradient of segment reduction: that of [`aggregate`](crate::aggregate) along sorted entries,
+//! or of a product.
+//!
+//! With `g` the gradient at the output and `i` the segment of row `e`:
+//!
+//! ```text
+//! mul       dx[e] = g[i] · Π { x[k] : k in segment i, k ≠ e }
+//! ```
+//!
+//! The product without one factor is `out / x` where no row is zero. Where exactly one is, only
+//! that row has a gradient: the product of the others. Both come from the product of the non-zero
+//! rows and the number of zeros.
 
 use burn::backend::{
-    TensorMetadata as _,
+    AutodiffBackend as _, Backend, TensorMetadata as _,
     autodiff::{
         Autodiff,
         checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
         grads::Gradients,
         ops::{Backward, Ops, OpsKind, unary},
     },
-    tensor::{FloatTensor, IntTensor},
+    get_or_init_device_settings,
+    tensor::{BoolTensor, FloatTensor, IntTensor},
 };
 
-use crate::{GraphOps, Reduce, rows::backward::State};
+use crate::{GraphOps, Reduce, Terms, aggregate, sort_edges};
+
+/// [`crate::segment_reduce`] with its gradient.
+pub(crate) fn segment_reduce<B: GraphOps, C: CheckpointStrategy>(
+    x: FloatTensor<Autodiff<B, C>>,
+    ptr: IntTensor<B>,
+    reduce: Reduce,
+) -> FloatTensor<Autodiff<B, C>> {
+    if !x.is_tracked() {
+        let x = Autodiff::<B, C>::inner(x);
+        return Autodiff::<B, C>::from_inner(B::segment_reduce(x, ptr, reduce));
+    }
+    if reduce == Reduce::Mul {
+        return product::<B, C>(x, ptr);
+    }
+    let (rows, entries) = (ptr.shape()[0] - 1, x.shape()[0]);
+    // The only check of the pointers.
+    let index = B::ptr_to_index(ptr.clone(), entries);
+    let ptr = sort_edges::positions_below::<B>(ptr, entries + 1);
+    let entry = sort_edges::positions::<B>(entries, &ptr.device());
+    let csr = sort_edges::unscheduled::<B>([ptr, entry.clone(), entry]);
+    let transposed = sort_edges::one_each::<B>(index, rows);
+    aggregate::backward::aggregate::<B, C>(x, Terms::Ones, csr, transposed, reduce)
+}
 
 #[derive(Debug)]
-struct SegmentReduce;
+struct Product;
 
-impl<B: GraphOps> Backward<B, 1> for SegmentReduce {
+/// Rows, their product and the segments.
+#[derive(Clone, Debug)]
+struct State<B: Backend> {
+    x: FloatTensor<B>,
+    out: FloatTensor<B>,
+    ptr: IntTensor<B>,
+}
+
+impl<B: GraphOps> Backward<B, 1> for Product {
     type State = State<B>;
 
     fn backward(
@@ -25,31 +68,53 @@ impl<B: GraphOps> Backward<B, 1> for SegmentReduce {
         grads: &mut Gradients,
         _checkpointer: &mut Checkpointer,
     ) {
-        let state = ops.state;
+        let State { x, out, ptr } = ops.state;
         unary::<B, _>(ops.parents, ops.node, grads, |grad| {
-            state.input_gradient(grad)
+            let index = B::ptr_to_index(ptr.clone(), x.shape()[0]);
+            if x.shape().num_elements() == 0 || grad.shape().num_elements() == 0 {
+                return B::gather(grad, index);
+            }
+            let is_zero = is_zero::<B>(x.clone());
+            let zero = B::bool_into_float(is_zero.clone(), x.dtype().into());
+            let nonzero = B::float_mask_fill(x, is_zero, 1.0.into());
+            let rest = B::segment_reduce(nonzero.clone(), ptr.clone(), Reduce::Mul);
+            let zeros = B::segment_reduce(zero.clone(), ptr, Reduce::Sum);
+            let others = B::float_sub(B::gather(zeros, index.clone()), zero);
+            let full = B::gather(B::float_mul(grad.clone(), rest), index.clone());
+            let full = B::float_div(full, nonzero.clone());
+            // Next to a zero it is 0, unless the product is not a number.
+            let product = B::gather(B::float_mul(grad, out), index);
+            let product = B::float_div(product, nonzero);
+            B::float_mask_where(full, not_zero::<B>(others), product)
         });
     }
 }
 
-/// [`crate::segment_reduce`] with its gradient.
-pub(crate) fn segment_reduce<B: GraphOps, C: CheckpointStrategy>(
+fn product<B: GraphOps, C: CheckpointStrategy>(
     x: FloatTensor<Autodiff<B, C>>,
     ptr: IntTensor<B>,
-    reduce: Reduce,
 ) -> FloatTensor<Autodiff<B, C>> {
     let (x, node) = x.into_parts();
-    match SegmentReduce
-        .prepare::<C>([node])
-        .compute_bound()
-        .stateful()
-    {
+    let out = B::segment_reduce(x.clone(), ptr.clone(), Reduce::Mul);
+    match Product.prepare::<C>([node]).compute_bound().stateful() {
         OpsKind::Tracked(prep) => {
-            let (rows, entries) = (ptr.shape()[0] - 1, x.shape()[0]);
-            let out = B::segment_reduce(x.clone(), ptr.clone(), reduce);
-            let index = B::ptr_to_index(ptr, entries);
-            prep.finish(State::new(x, out.clone(), index, rows, reduce), out)
+            let state = State {
+                x,
+                out: out.clone(),
+                ptr,
+            };
+            prep.finish(state, out)
         }
-        OpsKind::UnTracked(prep) => prep.finish(B::segment_reduce(x, ptr, reduce)),
+        OpsKind::UnTracked(prep) => prep.finish(out),
     }
+}
+
+fn is_zero<B: Backend>(x: FloatTensor<B>) -> BoolTensor<B> {
+    let mask = get_or_init_device_settings::<B>(&x.device()).bool_dtype;
+    B::float_equal_elem(x, 0.0.into(), mask)
+}
+
+fn not_zero<B: Backend>(x: FloatTensor<B>) -> BoolTensor<B> {
+    let mask = get_or_init_device_settings::<B>(&x.device()).bool_dtype;
+    B::float_not_equal_elem(x, 0.0.into(), mask)
 }

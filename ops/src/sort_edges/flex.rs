@@ -4,12 +4,16 @@
 //! rows and entries lie together, is sorted by row; groups are independent, and their results are
 //! neighbouring parts of the output. The order is that of a serial counting sort.
 
+use burn::backend::Flex;
 use burn_flex::FlexTensor;
 use rayon::prelude::*;
 
-use crate::rows::{
-    flex::{Id, checked, elements, vector, with_id},
-    walk::{Part, Unfilled},
+use crate::{
+    CsrTensors,
+    rows::{
+        flex::{Id, checked, checked_ptr, elements, vector, with_id},
+        walk::{Part, Unfilled},
+    },
 };
 
 /// Edges below which one thread is faster.
@@ -26,19 +30,72 @@ const STRETCHES_PER_THREAD: usize = 4;
 pub(crate) fn sort_edges(
     row: &FlexTensor,
     col: &FlexTensor,
-    size: usize,
+    [rows, cols]: [usize; 2],
+    [op, row_name, col_name]: [&str; 3],
 ) -> (FlexTensor, FlexTensor, FlexTensor) {
     let (row, col) = (row.to_contiguous(), col.to_contiguous());
     with_id!(row, I => with_id!(col, J => {
         let (row, col) = (elements!(row, I), elements!(col, J));
-        // One beyond 32 bits is out of range wherever it is used.
-        let other = |edge: usize| {
-            let col = checked(col[edge], usize::MAX, "sort_edges", "col");
-            i32::try_from(col).unwrap_or(-1)
-        };
-        let Sorted { ptr, perm, carried } = sort(row, other, size, ["sort_edges", "row"]);
+        let other = |edge: usize| i32::from_position(checked(col[edge], cols, op, col_name));
+        let Sorted { ptr, perm, carried } = sort(row, other, rows, [op, row_name]);
         (vector::<i32>(ptr), vector(carried), vector(perm))
     }))
+}
+
+/// The edges of a list sorted by `row`.
+pub(crate) fn of_list(
+    row: &FlexTensor,
+    col: &FlexTensor,
+    sizes: [usize; 2],
+    names: [&str; 3],
+) -> CsrTensors<Flex> {
+    let (ptr, col, edge) = sort_edges(row, col, sizes, names);
+    csr(ptr, col, edge)
+}
+
+/// Entries sorted by `index`, each its own column.
+pub(crate) fn of_entries(index: &FlexTensor, size: usize, names: [&str; 2]) -> CsrTensors<Flex> {
+    let index = index.to_contiguous();
+    with_id!(index, I => {
+        let Sorted { ptr, perm, .. } = sort(elements!(index, I), |_| (), size, names);
+        let entry = vector::<i32>(perm);
+        csr(vector::<i32>(ptr), entry.clone(), entry)
+    })
+}
+
+/// Entries that are sorted, whose rows `ptr` bounds; `col` has their columns, or is `None` where
+/// each entry is its own.
+pub(crate) fn of_rows(
+    ptr: &FlexTensor,
+    col: Option<(&FlexTensor, usize, &str)>,
+    entries: usize,
+    [op, name]: [&str; 2],
+) -> CsrTensors<Flex> {
+    let ptr = ptr.to_contiguous();
+    let ptr = with_id!(ptr, I => checked_ptr(elements!(ptr, I), entries, op, name));
+    let ptr = vector(ptr.into_iter().map(i32::from_position).collect());
+    let entry = vector((0..entries).map(i32::from_position).collect());
+    let col = col.map(|(col, cols, name)| {
+        let col = col.to_contiguous();
+        with_id!(col, I => {
+            let col = elements!(col, I);
+            let position = |&col: &I| i32::from_position(checked(col, cols, op, name));
+            vector(col.iter().map(position).collect())
+        })
+    });
+    csr(ptr, col.unwrap_or_else(|| entry.clone()), entry)
+}
+
+/// Compressed rows, which the CPU cuts in pieces where it walks them.
+fn csr(ptr: FlexTensor, col: FlexTensor, edge: FlexTensor) -> CsrTensors<Flex> {
+    let none = || vector::<i32>(Vec::new());
+    CsrTensors {
+        ptr,
+        col,
+        edge,
+        chunk: none(),
+        hub: none(),
+    }
 }
 
 /// Edges sorted by row.
@@ -140,7 +197,7 @@ impl<I: Id + Default, C: Copy + Default> Group<'_, I, C> {
         let mut before = 0;
         for (ptr, place) in self.ptr.iter_mut().zip(&mut places) {
             let count = *place;
-            *ptr = I::from_usize(self.first + before as usize);
+            *ptr = I::from_position(self.first + before as usize);
             *place = before;
             before += count;
         }
@@ -151,7 +208,7 @@ impl<I: Id + Default, C: Copy + Default> Group<'_, I, C> {
             let (keys, others) = stretch.group(group);
             for (key, &carry) in keys.iter().zip(others) {
                 let place = &mut places[key.row()];
-                perm[*place as usize] = I::from_usize(first + key.edge());
+                perm[*place as usize] = I::from_position(first + key.edge());
                 carried[*place as usize] = carry;
                 *place += 1;
             }
@@ -169,8 +226,8 @@ pub(crate) fn sort<I: Id, O: Id + Default, C: Copy + Default + Send + Sync>(
 ) -> Sorted<O, C> {
     let edges = row.len();
     assert!(
-        i32::try_from(edges.max(rows)).is_ok(),
-        "expected at most 2^31 - 1 edges and nodes, got {edges} and {rows}"
+        u32::try_from(edges).is_ok(),
+        "expected fewer than 2^32 edges, got {edges}"
     );
     let threads = if edges < PARALLEL_EDGES {
         1
@@ -187,7 +244,7 @@ pub(crate) fn sort<I: Id, O: Id + Default, C: Copy + Default + Send + Sync>(
 
     let mut ptr = vec![O::default(); rows + 1];
     let (last, ptrs) = ptr.split_last_mut().expect("one more than rows");
-    *last = O::from_usize(edges);
+    *last = O::from_position(edges);
     let mut ranges = Vec::new();
     let mut first = 0;
     for group in 0..rows.div_ceil(1 << GROUP_BITS) {
@@ -228,7 +285,7 @@ pub(crate) fn sort<I: Id, O: Id + Default, C: Copy + Default + Send + Sync>(
 /// A number that is known to be below 2^32.
 #[expect(
     clippy::cast_possible_truncation,
-    reason = "edges and rows are counted first"
+    reason = "edges of a stretch and rows of a group are few"
 )]
 fn narrow(number: usize) -> u32 {
     number as u32

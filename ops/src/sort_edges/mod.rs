@@ -5,11 +5,15 @@ pub(crate) mod cube;
 #[cfg(feature = "flex")]
 pub(crate) mod flex;
 
-use burn::backend::{Dispatch, TensorMetadata as _, tensor::IntTensor};
-use burn::tensor::{DType, Device, Int, Tensor, TensorData, try_read_sync};
+use burn::backend::{Backend, Dispatch, Scalar, TensorMetadata as _, tensor::IntTensor};
+use burn::tensor::{DType, Device, Int, IntDType, Tensor, TensorData, try_read_sync};
 use kiln_core::{Csr, EdgeForm, Edges, HUB, Walk};
 
 use crate::{CsrTensors, GraphOps, arange, ptr_to_index};
+
+/// What messages of [`GraphOps::sort_edges`] call the operation and the ends of edges, unless another
+/// operation sorts for itself.
+pub(crate) const SORT_NAMES: [&str; 3] = ["sort_edges", "row", "col"];
 
 /// Sorts edges for a walk.
 pub(crate) fn sorted(edges: &Edges, walk: Walk) -> Csr {
@@ -96,21 +100,10 @@ fn int(count: usize) -> i64 {
 fn sort(
     row: Tensor<1, Int>,
     col: Tensor<1, Int>,
-    [rows, cols]: [usize; 2],
+    sizes: [usize; 2],
 ) -> (Tensor<1, Int>, Tensor<1, Int>, Tensor<1, Int>) {
-    let (row, col) = if is_on_cpu(&row) {
-        (row, col)
-    } else if row.dims()[0] == 0 {
-        (narrow(row), narrow(col))
-    } else {
-        // Edges whose other end is out of range are sorted behind the last row, which no kernel
-        // reads.
-        let outside = col.clone().lower_elem(0);
-        let outside = outside.bool_or(col.clone().greater_equal_elem(int(cols)));
-        (narrow(row.mask_fill(outside, int(rows))), narrow(col))
-    };
     let (row, col) = (row.into_dispatch(), col.into_dispatch());
-    let (ptr, col, edge) = <Dispatch as GraphOps>::sort_edges(row, col, rows);
+    let (ptr, col, edge) = <Dispatch as GraphOps>::sort_edges(row, col, sizes, SORT_NAMES);
     (
         Tensor::from_dispatch(ptr),
         Tensor::from_dispatch(col),
@@ -118,30 +111,82 @@ fn sort(
     )
 }
 
-/// The edges of a list sorted by `row`, whose values are below `size`, on any backend.
+/// The edges of a list sorted by `row`, on any backend; `sizes` are the numbers of rows and columns.
+/// Waits for the row pointers, to cut long rows in pieces.
 pub(crate) fn of_list<B: GraphOps>(
     row: IntTensor<B>,
     col: IntTensor<B>,
-    size: usize,
+    sizes: [usize; 2],
 ) -> CsrTensors<B> {
-    let (ptr, col, edge) = B::sort_edges(row, col, size);
+    let (ptr, col, edge) = B::sort_edges(row, col, sizes, SORT_NAMES);
     let data = try_read_sync(B::int_into_data(ptr.clone()));
     let data = data.expect("sorting edges needs a backend that can be read from synchronously");
     let data = data.expect("row pointers that have just been made");
-    let (chunks, hubs) = pieces(data.as_slice().unwrap_or_default());
+    let schedule = pieces(data.as_slice().unwrap_or_default());
+    rows::<B>([ptr, col, edge], schedule)
+}
+
+/// The edges of a list sorted by `row`, and sorted by `col`: for gradients, which wait for nothing.
+pub(crate) fn both_ways<B: GraphOps>(
+    row: IntTensor<B>,
+    col: IntTensor<B>,
+    [num_rows, num_cols]: [usize; 2],
+    names: [&'static str; 3],
+) -> [CsrTensors<B>; 2] {
+    let [op, row_name, col_name] = names;
+    let forth = B::sort_edges(row.clone(), col.clone(), [num_rows, num_cols], names);
+    let names = [op, col_name, row_name];
+    let back = B::sort_edges(col, row, [num_cols, num_rows], names);
+    [forth, back].map(|(ptr, col, edge)| unscheduled::<B>([ptr, col, edge]))
+}
+
+/// Rows that are walked whole, whatever their length.
+pub(crate) fn unscheduled<B: Backend>(rows: [IntTensor<B>; 3]) -> CsrTensors<B> {
+    self::rows::<B>(rows, (vec![], vec![0]))
+}
+
+/// Each of the nodes `ids`, which are below `count`, a row with one entry.
+pub(crate) fn one_each<B: GraphOps>(ids: IntTensor<B>, count: usize) -> CsrTensors<B> {
+    let (edges, device) = (ids.shape()[0], ids.device());
+    let [ptr, edge] = [edges + 1, edges].map(|length| positions::<B>(length, &device));
+    unscheduled::<B>([ptr, positions_below::<B>(ids, count), edge])
+}
+
+/// `0 .. count`.
+pub(crate) fn positions<B: Backend>(count: usize, device: &B::Device) -> IntTensor<B> {
+    if count == 0 {
+        return int_data::<B>(vec![], device);
+    }
+    B::int_arange(0..int(count), device, IntDType::I32)
+}
+
+/// Ids as `i32`, which kernels do not check. The CPU has checked them; on GPUs those out of range
+/// become others that are not.
+pub(crate) fn positions_below<B: Backend>(ids: IntTensor<B>, count: usize) -> IntTensor<B> {
+    if ids.shape()[0] == 0 {
+        return int_data::<B>(vec![], &ids.device());
+    }
+    let last = Scalar::Int(int(count.max(1) - 1));
+    B::int_cast(B::int_clamp(ids, Scalar::Int(0), last), IntDType::I32)
+}
+
+fn rows<B: Backend>(
+    [ptr, col, edge]: [IntTensor<B>; 3],
+    (chunks, hubs): (Vec<i32>, Vec<i32>),
+) -> CsrTensors<B> {
     let device = ptr.device();
-    let numbers = |values: Vec<i32>| {
-        let shape = [values.len()];
-        B::int_from_data(TensorData::new(values, shape), &device)
-    };
-    let (chunk, hub) = (numbers(chunks), numbers(hubs));
     CsrTensors {
         ptr,
         col,
         edge,
-        chunk,
-        hub,
+        chunk: int_data::<B>(chunks, &device),
+        hub: int_data::<B>(hubs, &device),
     }
+}
+
+fn int_data<B: Backend>(values: Vec<i32>, device: &B::Device) -> IntTensor<B> {
+    let shape = [values.len()];
+    B::int_from_data(TensorData::new(values, shape), device)
 }
 
 /// Cuts long rows in pieces, for GPUs. Reads the row pointers, once for a graph.

@@ -16,13 +16,13 @@ use super::{
 };
 use crate::{
     AttentionAttributes, DotAttentionAttributes, GraphOps, Reduce, SavedAttention, Score,
-    aggregate::TermsForm, linear::product_shape,
+    aggregate::TermsForm, linear::product_shape, sort_edges::SORT_NAMES,
 };
 
 operations! {
     /// An operation that only runs, with its attributes.
     pub(crate) enum EagerOp {
-        SortEdges "kiln::sort_edges" (row, col) -> 3 { size: usize, };
+        SortEdges "kiln::sort_edges" (row, col) -> 3 { rows: usize, cols: usize, };
         Aggregate "kiln::aggregate" (x, terms: Terms, csr: Csr) -> 1 {
             form: TermsForm,
             reduce: Reduce,
@@ -42,6 +42,14 @@ operations! {
         LinearMap "kiln::linear_map" (x, weight, term: Optional) -> 1 { relu: bool, };
         LinearMapWeight "kiln::linear_map_weight" (x, grad) -> 1;
         ColumnSum "kiln::column_sum" (x) -> 1;
+    }
+}
+
+impl EagerOp {
+    /// See [`GraphOps::sort_edges`]. A record has no names: where it runs later, messages have those
+    /// of the sort.
+    pub(crate) const fn sort_edges([rows, cols]: [usize; 2], _names: [&str; 3]) -> Self {
+        Self::SortEdges { rows, cols }
     }
 }
 
@@ -150,9 +158,9 @@ impl Record for EagerOp {
         let rows = |csr: usize| with_rows(&inputs[0], dim(csr, 0) - 1);
         let dtype = inputs[0].dtype;
         let shape = match *self {
-            Self::SortEdges { size } => {
+            Self::SortEdges { rows, .. } => {
                 let entries = inputs[0].shape.clone();
-                let shapes = [Shape::new([size + 1]), entries.clone(), entries];
+                let shapes = [Shape::new([rows + 1]), entries.clone(), entries];
                 return shapes.map(|shape| (shape, DType::I32)).into();
             }
             Self::Aggregate { .. } => rows(inputs.len() - CSR_TENSORS),
@@ -188,8 +196,9 @@ impl Run for EagerOp {
         let mut x = || inputs.float();
         // Nothing asks for gradients here, so that the edges are sorted one way.
         let out = match *self {
-            Self::SortEdges { size } => {
-                let (ptr, col, edge) = B::sort_edges(inputs.int(), inputs.int(), size);
+            Self::SortEdges { rows, cols } => {
+                let (row, col) = (inputs.int(), inputs.int());
+                let (ptr, col, edge) = B::sort_edges(row, col, [rows, cols], SORT_NAMES);
                 return [ptr, col, edge].map(Output::Int).into();
             }
             Self::Aggregate { form, reduce } => {
@@ -251,7 +260,11 @@ mod tests {
         let aggregate = |form| EagerOp::Aggregate { form, reduce };
         let self_loop = Some(2.0);
         for (op, inputs, scalars) in [
-            (EagerOp::SortEdges { size: 3 }, 2, vec![uint(3)]),
+            (
+                EagerOp::SortEdges { rows: 3, cols: 2 },
+                2,
+                vec![uint(3), uint(2)],
+            ),
             (aggregate(TermsForm::Ones), 6, vec![uint(0), uint(1)]),
             (aggregate(TermsForm::Edges), 7, vec![uint(1), uint(1)]),
             (

@@ -45,14 +45,6 @@ impl Run for GraphOp {
                     reduce,
                 ))
             }
-            Self::EdgeDot => {
-                let (a, b) = (inputs.float(), inputs.float());
-                Output::Float(B::edge_dot(a, b, inputs.int(), inputs.int()))
-            }
-            Self::MatchSum => {
-                let (a, b, v) = (inputs.float(), inputs.float(), inputs.float());
-                Output::Float(B::match_sum(a, b, v, inputs.int(), inputs.int()))
-            }
             Self::Degree { size } => Output::Float(B::degree(inputs.int(), size, dtype.into())),
             Self::CooToCsr { size } => {
                 let (rowptr, order) = B::coo_to_csr(inputs.int(), size);
@@ -71,21 +63,21 @@ impl Run for GraphOp {
             // Nothing asks for gradients here, so that the edges are sorted one way.
             Self::SpmmNormalized { self_loop } => {
                 let (x, src, dst) = (inputs.float(), inputs.int(), inputs.int());
-                let csr = sort_edges::of_list::<B>(dst, src, rows());
+                let csr = sort_edges::of_list::<B>(dst, src, [rows(); 2]);
                 let scale = inputs.float();
                 let terms = Terms::Nodes { scale, self_loop };
                 Output::Float(B::aggregate(x, terms, csr.clone(), csr, Reduce::Sum))
             }
             Self::SpmmWithLoops => {
                 let (x, src, dst) = (inputs.float(), inputs.int(), inputs.int());
-                let csr = sort_edges::of_list::<B>(dst, src, rows());
+                let csr = sort_edges::of_list::<B>(dst, src, [rows(); 2]);
                 let (weight, self_loop) = (inputs.float(), inputs.float());
                 let terms = Terms::Loops { weight, self_loop };
                 Output::Float(B::aggregate(x, terms, csr.clone(), csr, Reduce::Sum))
             }
             Self::InverseSqrtDegree { size, self_loop } => {
                 let (src, dst) = (inputs.int(), inputs.int());
-                let csr = sort_edges::of_list::<B>(dst, src, size);
+                let csr = sort_edges::of_list::<B>(dst, src, [size; 2]);
                 let (walks, dtype) = ([csr.clone(), csr], FloatDType::from(dtype));
                 let out =
                     aggregate::inverse_sqrt::<B>(walks, size, self_loop, inputs.device, dtype);
@@ -106,7 +98,7 @@ impl Run for GraphOp {
                     // As `dropout`: for training only.
                     dropout: None,
                 };
-                let csr = sort_edges::of_list::<B>(dst, src, size);
+                let csr = sort_edges::of_list::<B>(dst, src, [size, sources]);
                 let (seed, score) = (csr.ptr.clone(), Score::Gat(options));
                 let (out, _) =
                     B::edge_attention(x, score_src, score_dst, seed, csr.clone(), csr, score);

@@ -47,10 +47,6 @@ operations! {
             /// How rows meet.
             reduce: Reduce,
         };
-        /// [`crate::GraphOps::edge_dot`], part of gradients.
-        EdgeDot "kiln::edge_dot" (a, b, row, col) -> 1;
-        /// [`crate::GraphOps::match_sum`], part of gradients.
-        MatchSum "kiln::match_sum" (a, b, v, row, col) -> 1;
         /// [`crate::degree`].
         Degree "kiln::degree" (index) -> 1 {
             /// Number of destinations.
@@ -136,10 +132,8 @@ impl Record for GraphOp {
             }
             Self::SegmentSoftmax { .. }
             | Self::Dropout { .. }
-            | Self::MatchSum
             | Self::SpmmNormalized { .. }
             | Self::SpmmWithLoops => inputs[0].shape.clone(),
-            Self::EdgeDot => inputs[2].shape.clone(),
             Self::Degree { size: n }
             | Self::SelfLoopPosition { size: n }
             | Self::PtrToIndex { entries: n }

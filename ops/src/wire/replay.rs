@@ -16,7 +16,7 @@ use burn_router::{CustomOpRegistry, TensorInterpreter};
 use super::eager::EagerOp;
 use crate::{
     AttentionAttributes, CsrTensors, DotAttentionAttributes, GraphOps as _, OptionalTensor, Reduce,
-    SavedAttention, Score, Terms,
+    SavedAttention, Score, Terms, sort_edges::SORT_NAMES,
 };
 
 type Call = fn(&Device) -> Vec<DispatchTensor>;
@@ -122,7 +122,7 @@ fn attention(score: Score, device: &Device) -> Vec<DispatchTensor> {
 const CALLS: &[Call] = &[
     |d| {
         let (row, col) = (ints(&[1, 1, 0, 2], d), ints(&[0, 1, 2, 2], d));
-        let (ptr, col, edge) = Dispatch::sort_edges(row, col, 3);
+        let (ptr, col, edge) = Dispatch::sort_edges(row, col, [3, 3], SORT_NAMES);
         vec![ptr, col, edge]
     },
     |d| aggregate(Terms::Ones, Reduce::Max, d),
