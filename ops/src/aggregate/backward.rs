@@ -9,7 +9,7 @@ use burn::backend::{
         ops::{Backward, Ops, OpsKind, unary},
     },
     ops::FloatTensorOps as _,
-    tensor::FloatTensor,
+    tensor::{FloatTensor, IntTensor},
 };
 
 use crate::{GraphOps, Reduce, Terms, backend::CsrTensors};
@@ -25,20 +25,32 @@ struct Walks<B: Backend> {
 impl<B: GraphOps> Walks<B> {
     /// The gradient before a mean's division.
     fn undo_mean(&self, grad: FloatTensor<B>) -> FloatTensor<B> {
-        if self.reduce != Reduce::Mean || grad.shape().num_elements() == 0 {
-            return grad;
+        if self.reduce == Reduce::Mean {
+            divide_by_lengths::<B>(grad, &self.csr.ptr)
+        } else {
+            grad
         }
-        let rows = self.csr.ptr.shape()[0] - 1;
-        let bound = |start: usize| {
-            let range = burn::tensor::Slice::from(start..start + rows);
-            B::int_slice(self.csr.ptr.clone(), &[range])
-        };
-        let count = B::int_sub(bound(1), bound(0));
-        let count = B::int_clamp_min(count, 1.into());
-        let count = B::int_into_float(count, grad.dtype().into());
-        let shape = grad.shape();
-        B::float_div(grad, per_row::<B>(count, &shape))
     }
+}
+
+/// Rows divided by the lengths of those that `ptr` bounds.
+pub(crate) fn divide_by_lengths<B: GraphOps>(
+    grad: FloatTensor<B>,
+    ptr: &IntTensor<B>,
+) -> FloatTensor<B> {
+    if grad.shape().num_elements() == 0 {
+        return grad;
+    }
+    let rows = ptr.shape()[0] - 1;
+    let bound = |start: usize| {
+        let range = burn::tensor::Slice::from(start..start + rows);
+        B::int_slice(ptr.clone(), &[range])
+    };
+    let count = B::int_sub(bound(1), bound(0));
+    let count = B::int_clamp_min(count, 1.into());
+    let count = B::int_into_float(count, grad.dtype().into());
+    let shape = grad.shape();
+    B::float_div(grad, per_row::<B>(count, &shape))
 }
 
 /// A vector `[n]` as `[n, 1, ..]`, to meet a tensor of shape `like`.

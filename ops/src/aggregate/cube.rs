@@ -17,6 +17,7 @@
 use burn::backend::cubecl::dtype_to_storage_type;
 use burn_cubecl::{CubeBackend, kernel::into_contiguous, tensor::CubeTensor};
 use cubecl::{cube, prelude::*};
+use kiln_core::HUB;
 
 use crate::{
     CsrTensors, Reduce, Terms,
@@ -80,6 +81,7 @@ fn aggregate_kernel<F: Float, A: Float, N: Size>(
     #[comptime] has_loops: bool,
     #[comptime] replaces_loops: bool,
     #[comptime] own_of_row: bool,
+    #[comptime] in_pieces: bool,
     #[comptime] reduce: Reduce,
     #[define(F, A)] _dtypes: [ElemType; 2],
 ) {
@@ -101,6 +103,17 @@ fn aggregate_kernel<F: Float, A: Float, N: Size>(
         feature[slot] = min(first + slot * lanes, width - 1);
         head[slot] = feature[slot] / (width / heads);
         sums[slot] = Vector::<A, N>::new(A::new(0.0_f32));
+    }
+    // Sums of pieces, and sums of as many of those.
+    let mut parts = Array::<Vector<A, N>>::new(comptime!(if in_pieces { slots } else { 1 }));
+    let mut totals = Array::<Vector<A, N>>::new(comptime!(if in_pieces { slots } else { 1 }));
+    let mut taken = 0u32;
+    if comptime!(in_pieces) {
+        #[unroll]
+        for slot in 0..slots {
+            parts[slot] = sums[slot];
+            totals[slot] = sums[slot];
+        }
     }
     let mut k = walk.start + split * steps;
     while k < walk.end {
@@ -170,6 +183,30 @@ fn aggregate_kernel<F: Float, A: Float, N: Size>(
             }
         }
         k += comptime!(steps * splits);
+        if comptime!(in_pieces) {
+            taken += comptime!(steps as u32);
+            if taken % comptime!(HUB as u32) == 0u32 {
+                let zero = Vector::<A, N>::new(A::new(0.0_f32));
+                #[unroll]
+                for slot in 0..slots {
+                    parts[slot] += sums[slot];
+                    sums[slot] = zero;
+                }
+                if taken % comptime!((HUB * HUB) as u32) == 0u32 {
+                    #[unroll]
+                    for slot in 0..slots {
+                        totals[slot] += parts[slot];
+                        parts[slot] = zero;
+                    }
+                }
+            }
+        }
+    }
+    if comptime!(in_pieces) {
+        #[unroll]
+        for slot in 0..slots {
+            sums[slot] += parts[slot] + totals[slot];
+        }
     }
     #[unroll]
     for slot in 0..slots {
@@ -337,6 +374,7 @@ pub(crate) fn aggregate(
             has_loops,
             terms.replaces_loops,
             own_of_row,
+            csr.whole && is_sum,
             reduce,
             dtypes,
         );

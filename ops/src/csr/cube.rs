@@ -377,10 +377,17 @@ pub(crate) fn coo_to_csr(index: CubeTensor, size: usize) -> (CubeTensor, CubeTen
     (number_as(ptr, dtype), number_as(perm, dtype))
 }
 
-/// Numbers in another type.
+/// Numbers of edges or nodes in another type.
 pub(crate) fn number_as(numbers: CubeTensor, dtype: IntDType) -> CubeTensor {
     if numbers.meta.shape()[0] == 0 {
         return empty(&numbers, numbers.meta.shape().clone(), dtype.into());
+    }
+    if numbers.dtype == DType::U32 && dtype == IntDType::I32 {
+        // The same bits.
+        return CubeTensor {
+            dtype: DType::I32,
+            ..numbers
+        };
     }
     CubeBackend::int_cast(numbers, dtype)
 }

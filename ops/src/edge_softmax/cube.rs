@@ -27,6 +27,7 @@ use burn::backend::{Shape, cubecl::dtype_to_storage_type};
 use burn::tensor::DType;
 use burn_cubecl::{CubeBackend, tensor::CubeTensor};
 use cubecl::{cube, prelude::*};
+use kiln_core::HUB;
 
 use crate::{
     CsrTensors,
@@ -101,9 +102,13 @@ fn summarise<A: Float, N: Size>(
     vectors: usize,
     #[comptime] lanes: usize,
     #[comptime] backward: bool,
+    #[comptime] in_pieces: bool,
 ) -> Summary<A, N> {
     let zero = Vector::<A, N>::new(A::new(0.0_f32));
     let mut summary = nothing::<A, N>(backward);
+    // The sum of pieces.
+    let mut total = zero;
+    let mut taken = 0u32;
     let mut k = walk.start + lane(lanes);
     while k < walk.end {
         let mut edges = Array::<usize>::new(HELD);
@@ -152,6 +157,16 @@ fn summarise<A: Float, N: Size>(
             }
         }
         k += HELD * lanes;
+        if comptime!(in_pieces) {
+            taken += comptime!(HELD as u32);
+            if taken % comptime!(HUB as u32) == 0u32 {
+                total += summary.first;
+                summary.first = zero;
+            }
+        }
+    }
+    if comptime!(in_pieces) {
+        summary.first += total;
     }
     if comptime!(backward) {
         summary.first = over_lanes::<A, N>(summary.first, lanes, false);
@@ -201,6 +216,7 @@ fn rows_kernel<A: Float, N: Size>(
     vectors: usize,
     #[comptime] lanes: usize,
     #[comptime] backward: bool,
+    #[comptime] in_pieces: bool,
     #[define(A)] _dtype: ElemType,
 ) {
     // Units of a plane stay together until they have joined what they have.
@@ -209,7 +225,7 @@ fn rows_kernel<A: Float, N: Size>(
     let vector = task % vectors;
     let walk = find_walk(ptr, chunk, number, pieces, rows);
     let summary = summarise::<A, N>(
-        x, grad, edge, owner, &walk, vector, vectors, lanes, backward,
+        x, grad, edge, owner, &walk, vector, vectors, lanes, backward, in_pieces,
     );
     if walk.active && lane(lanes) == 0 {
         if number < pieces {
@@ -341,6 +357,7 @@ fn run(x: CubeTensor, grad: Option<CubeTensor>, csr: CsrTensors<CubeBackend>) ->
             lanes.width,
             lanes.units,
             backward,
+            csr.whole && backward,
             storage,
         );
     }

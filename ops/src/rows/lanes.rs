@@ -25,6 +25,10 @@
 //! number of a walk   0 .. pieces             one piece each, PIECES a chunk; some are empty
 //!                    pieces .. pieces + n    one row each; those that are cut are left out
 //! ```
+//!
+//! To find long rows, the host must read the row pointers. Lists that are sorted for one call are
+//! walked *whole* instead: one group walks a row of any length, and what it adds up it adds up in
+//! pieces all the same, those again in as many.
 
 #![expect(
     unsafe_code,
@@ -302,6 +306,8 @@ pub(crate) struct Sorted {
     pub(crate) pieces: usize,
     /// Number of long rows.
     pub(crate) hubs: usize,
+    /// Whether long rows may be there that are not cut in pieces.
+    pub(crate) whole: bool,
 }
 
 impl From<CsrTensors<CubeBackend>> for Sorted {
@@ -309,6 +315,7 @@ impl From<CsrTensors<CubeBackend>> for Sorted {
         let length = |tensor: &CubeTensor| tensor.meta.shape()[0];
         let (rows, edges) = (length(&csr.ptr) - 1, length(&csr.edge));
         let (chunks, hubs) = (length(&csr.chunk) / 2, length(&csr.hub) / 2);
+        let whole = length(&csr.hub) == 1;
         // A kernel cannot be given a tensor without elements, so that one zero stands for it.
         let index = |tensor: CubeTensor| {
             assert!(
@@ -333,6 +340,7 @@ impl From<CsrTensors<CubeBackend>> for Sorted {
             edges,
             pieces: chunks * PIECES,
             hubs,
+            whole,
         }
     }
 }

@@ -1,7 +1,7 @@
-//! The one loop behind most operations: for each row, walk its entries and reduce.
+//! What kernels by rows share: a row's entries are walked in order and reduced.
 //!
-//! `scatter`, `segment_reduce`, `spmm` and `spmm_csr` differ only in where an entry's features come
-//! from and what they are multiplied with:
+//! Layers keep their edges sorted ([`CsrTensors`](crate::CsrTensors)). Operations on lists sort them
+//! in each call, as `sort` says, which is the stable sort of [`crate::coo_to_csr`]:
 //!
 //! ```text
 //! out[i, f] = ⊕ { weight(k) · x[source(k), f] : ptr[i] ≤ k < ptr[i + 1] }
@@ -13,10 +13,13 @@
 //! spmm              sort(dst)       src[perm[k]]     weight[perm[k]]
 //! ```
 //!
-//! where `sort` is the stable sort of [`crate::coo_to_csr`]. One row is reduced by one thread in
-//! entry order, so results do not depend on the number of threads. Long rows are reduced in pieces
-//! of [`HUB`](kiln_core::HUB) entries, and then the pieces, so that a sum of many numbers loses
-//! little.
+//! On the CPU these walk the sorted entries as layers do (`walk`), and so do all gradients. On GPUs
+//! they have one kernel of their own (`cube`), which checks indices as it reads them and needs
+//! neither columns in order nor long rows found before.
+//!
+//! One row is reduced by one thread in entry order, so results do not depend on the number of
+//! threads. Long rows are reduced in pieces of [`HUB`](kiln_core::HUB) entries, and then the pieces,
+//! so that a sum of many numbers loses little.
 
 #[cfg(feature = "cube")]
 pub(crate) mod cube;

@@ -1,5 +1,4 @@
-//! The gradient of segment reduction: that of [`aggregate`](crate::aggregate) along sorted entries,
-//! or of a product.
+//! The gradients of segment reduction: those of [`scatter`](crate::scatter), and of a product.
 //!
 //! With `g` the gradient at the output and `i` the segment of row `e`:
 //!
@@ -23,7 +22,9 @@ use burn::backend::{
     tensor::{BoolTensor, FloatTensor, IntTensor},
 };
 
-use crate::{GraphOps, Reduce, Terms, aggregate, sort_edges};
+use crate::{
+    GraphOps, Reduce, Terms, aggregate::backward::aggregate, scatter::backward::read_back, sort_edges,
+};
 
 /// [`crate::segment_reduce`] with its gradient.
 pub(crate) fn segment_reduce<B: GraphOps, C: CheckpointStrategy>(
@@ -39,13 +40,18 @@ pub(crate) fn segment_reduce<B: GraphOps, C: CheckpointStrategy>(
         return product::<B, C>(x, ptr);
     }
     let (rows, entries) = (ptr.shape()[0] - 1, x.shape()[0]);
-    // The only check of the pointers.
+    // This checks the pointers.
     let index = B::ptr_to_index(ptr.clone(), entries);
+    if matches!(reduce, Reduce::Sum | Reduce::Mean) {
+        let forward = |x| B::segment_reduce(x, ptr.clone(), reduce);
+        let bounds = (reduce == Reduce::Mean).then(|| ptr.clone());
+        return read_back::<B, C>(x, forward, index, bounds);
+    }
     let ptr = sort_edges::positions_below::<B>(ptr, entries + 1);
     let entry = sort_edges::positions::<B>(entries, &ptr.device());
     let csr = sort_edges::unscheduled::<B>([ptr, entry.clone(), entry]);
     let transposed = sort_edges::one_each::<B>(index, rows);
-    aggregate::backward::aggregate::<B, C>(x, Terms::Ones, csr, transposed, reduce)
+    aggregate::<B, C>(x, Terms::Ones, csr, transposed, reduce)
 }
 
 #[derive(Debug)]
