@@ -14,6 +14,7 @@ mod gradient;
 mod graph;
 mod indices;
 mod linear;
+mod lists;
 mod property;
 mod recording;
 mod reference;

@@ -341,4 +341,14 @@ fn sums_of_many_rows_of_a_segment() {
         let out = read(kiln_ops::segment_reduce(x.clone(), ptr.clone(), reduce));
         assert_near("segment_reduce", &out[2..], &expected, EXACT_SUM);
     }
+
+    // A source of as many edges gets as many gradients.
+    let device = device.autodiff();
+    let x = tensor(&[1.0; 4], [2, 2], &device).require_grad();
+    let weight = tensor(&vec![values[1]; count], [count], &device);
+    let src = Tensor::<1, Int>::ones([count], &device);
+    let dst = Tensor::<1, Int>::arange(0..i64::from(rows), &device);
+    let out = kiln_ops::spmm(x.clone(), src, dst, Some(weight), count, Reduce::Sum);
+    let grad = read(x.grad(&out.backward()).unwrap());
+    assert_near("gradient", &grad, &[0.0, 0.0, sums[1], sums[1]], EXACT_SUM);
 }

@@ -23,7 +23,8 @@ use burn::backend::{
 };
 
 use crate::{
-    GraphOps, Reduce, Terms, aggregate::backward::aggregate, scatter::backward::read_back, sort_edges,
+    GraphOps, Reduce, Terms, aggregate::backward::aggregate, scatter::backward::read_back,
+    sort_edges,
 };
 
 /// [`crate::segment_reduce`] with its gradient.

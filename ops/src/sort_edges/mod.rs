@@ -90,6 +90,10 @@ fn within(ids: Tensor<1, Int>, count: usize) -> Tensor<1, Int> {
     if is_on_cpu(&ids) || ids.dims()[0] == 0 || count == 0 {
         return ids;
     }
+    if count == 1 {
+        // Not computed: see `Endpoints::settle`.
+        return numbers_like(vec![0; ids.dims()[0]], &ids);
+    }
     ids.clamp(0, int(count - 1))
 }
 
@@ -163,10 +167,11 @@ pub(crate) fn positions<B: Backend>(count: usize, device: &B::Device) -> IntTens
 /// Ids as `i32`, which kernels do not check. The CPU has checked them; on GPUs those out of range
 /// become others that are not.
 pub(crate) fn positions_below<B: Backend>(ids: IntTensor<B>, count: usize) -> IntTensor<B> {
-    if ids.shape()[0] == 0 {
-        return int_data::<B>(vec![], &ids.device());
+    if ids.shape()[0] == 0 || count <= 1 {
+        // Not computed: see `Endpoints::settle`.
+        return int_data::<B>(vec![0; ids.shape()[0]], &ids.device());
     }
-    let last = Scalar::Int(int(count.max(1) - 1));
+    let last = Scalar::Int(int(count - 1));
     B::int_cast(B::int_clamp(ids, Scalar::Int(0), last), IntDType::I32)
 }
 
