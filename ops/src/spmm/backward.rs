@@ -59,7 +59,7 @@ fn is_tracked<B: GraphOps, C: CheckpointStrategy>(
     x: &FloatTensor<Autodiff<B, C>>,
     weight: Option<&FloatTensor<Autodiff<B, C>>>,
 ) -> bool {
-    x.is_tracked() || weight.is_some_and(|weight| weight.is_tracked())
+    x.is_tracked() || weight.is_some_and(FloatTensor::<Autodiff<B, C>>::is_tracked)
 }
 
 /// The same on the backend below.
