@@ -1,7 +1,7 @@
 //! What kernels by rows share: a row's entries are walked in order and reduced.
 //!
-//! Layers keep their edges sorted ([`CsrTensors`](crate::CsrTensors)). Operations on lists sort them
-//! in each call, as `sort` says, which is the stable sort of [`crate::coo_to_csr`]:
+//! Layers keep their edges sorted ([`CsrTensors`](crate::CsrTensors)). Operations on lists sort
+//! them in each call: `sort` is the stable sort of [`crate::coo_to_csr`].
 //!
 //! ```text
 //! out[i, f] = ⊕ { weight(k) · x[source(k), f] : ptr[i] ≤ k < ptr[i + 1] }
@@ -18,8 +18,8 @@
 //! neither columns in order nor long rows found before.
 //!
 //! One row is reduced by one thread in entry order, so results do not depend on the number of
-//! threads. Long rows are reduced in pieces of [`HUB`](kiln_core::HUB) entries, and then the pieces,
-//! so that a sum of many numbers loses little.
+//! threads. Long rows are reduced in pieces of [`HUB`](kiln_core::HUB) entries, and then the
+//! pieces, so that a sum of many numbers loses little.
 
 #[cfg(feature = "cube")]
 pub(crate) mod cube;

@@ -11,8 +11,8 @@ use kiln_core::{Csr, EdgeForm, Edges, HUB, Walk};
 
 use crate::{CsrTensors, GraphOps, arange, ptr_to_index};
 
-/// What messages of [`GraphOps::sort_edges`] call the operation and the ends of edges, unless another
-/// operation sorts for itself.
+/// What messages of [`GraphOps::sort_edges`] call the operation and the ends of edges, unless
+/// another operation sorts for itself.
 pub(crate) const SORT_NAMES: [&str; 3] = ["sort_edges", "row", "col"];
 
 /// Sorts edges for a walk.
@@ -115,8 +115,8 @@ fn sort(
     )
 }
 
-/// The edges of a list sorted by `row`, on any backend; `sizes` are the numbers of rows and columns.
-/// Waits for the row pointers, to cut long rows in pieces.
+/// The edges of a list sorted by `row`, on any backend; `sizes` are the numbers of rows and
+/// columns. Waits for the row pointers, to cut long rows in pieces.
 pub(crate) fn of_list<B: GraphOps>(
     row: IntTensor<B>,
     col: IntTensor<B>,

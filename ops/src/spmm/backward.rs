@@ -1,5 +1,5 @@
-//! The gradients of sparse products: those of [`aggregate`](crate::aggregate), along edges sorted both
-//! ways.
+//! The gradients of sparse products: those of [`aggregate`](crate::aggregate), along edges sorted
+//! both ways.
 
 use burn::backend::{
     AutodiffBackend as _, TensorMetadata as _,

@@ -46,8 +46,8 @@ operations! {
 }
 
 impl EagerOp {
-    /// See [`GraphOps::sort_edges`]. A record has no names: where it runs later, messages have those
-    /// of the sort.
+    /// See [`GraphOps::sort_edges`]. A record has no names: where it runs later, messages have
+    /// those of the sort.
     pub(crate) const fn sort_edges([rows, cols]: [usize; 2], _names: [&str; 3]) -> Self {
         Self::SortEdges { rows, cols }
     }
