@@ -244,6 +244,16 @@ impl<B: GraphOps> Backward<B, 1> for Extremum {
     }
 }
 
+/// Whether gradients walk the edges the other way. Products, and weighted maxima and minima, are
+/// composed of messages, whose gradients are known.
+pub(crate) fn walks_back(weighted: bool, reduce: Reduce) -> bool {
+    match reduce {
+        Reduce::Sum | Reduce::Mean => true,
+        Reduce::Max | Reduce::Min => !weighted,
+        Reduce::Mul => false,
+    }
+}
+
 /// [`GraphOps::aggregate`] with its gradients.
 pub(crate) fn aggregate<B: GraphOps, C: CheckpointStrategy>(
     x: FloatTensor<Autodiff<B, C>>,
@@ -277,7 +287,7 @@ fn unweighted<B: GraphOps, C: CheckpointStrategy>(
     transposed: CsrTensors<B>,
     reduce: Reduce,
 ) -> FloatTensor<Autodiff<B, C>> {
-    if reduce == Reduce::Mul {
+    if !walks_back(false, reduce) {
         return composed::<B, C>(x, None, csr, reduce);
     }
     let (x, node) = x.into_parts();
@@ -376,8 +386,6 @@ fn with_loops<B: GraphOps, C: CheckpointStrategy>(
 }
 
 /// [`crate::aggregate`] with weights, with its gradients.
-///
-/// Weighted maxima and minima, and products, are composed of messages, whose gradients are known.
 fn weighted<B: GraphOps, C: CheckpointStrategy>(
     x: FloatTensor<Autodiff<B, C>>,
     weight: FloatTensor<Autodiff<B, C>>,
@@ -385,7 +393,7 @@ fn weighted<B: GraphOps, C: CheckpointStrategy>(
     transposed: CsrTensors<B>,
     reduce: Reduce,
 ) -> FloatTensor<Autodiff<B, C>> {
-    if matches!(reduce, Reduce::Max | Reduce::Min | Reduce::Mul) {
+    if !walks_back(true, reduce) {
         return composed::<B, C>(x, Some(weight), csr, reduce);
     }
     let (x, x_node) = x.into_parts();

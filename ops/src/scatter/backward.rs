@@ -1,5 +1,5 @@
-//! The gradients of scatter: of sums and means, rows are read back; others are those of
-//! [`aggregate`](crate::aggregate) along sorted entries.
+//! The gradients of scatter. Those of sums and means are read back by row, those of maxima and minima
+//! are those of [`aggregate`](crate::aggregate) along sorted entries.
 
 use burn::backend::{
     AutodiffBackend as _,
@@ -15,6 +15,7 @@ use burn::backend::{
 use crate::{
     CsrTensors, GraphOps, Reduce, Terms,
     aggregate::backward::{aggregate, divide_by_lengths},
+    segment_reduce::backward::{Rows, product},
     sort_edges,
 };
 
@@ -33,6 +34,9 @@ pub(crate) fn scatter<B: GraphOps, C: CheckpointStrategy>(
         let forward = |x| B::scatter(x, index.clone(), size, reduce);
         return read_back::<B, C>(x, forward, index.clone(), None);
     }
+    if reduce == Reduce::Mul {
+        return product::<B, C>(x, index, Rows::Anywhere(size));
+    }
     let csr = entries::<B>(index.clone(), size, ["scatter", "index", "index"]);
     if reduce == Reduce::Mean {
         let forward = |x| B::aggregate(x, Terms::Ones, csr.clone(), csr.clone(), reduce);
@@ -49,7 +53,7 @@ pub(crate) fn entries<B: GraphOps>(
     names: [&'static str; 3],
 ) -> CsrTensors<B> {
     let (ptr, _, edge) = B::sort_edges(index.clone(), index, [size; 2], names);
-    sort_edges::unscheduled::<B>([ptr, edge.clone(), edge])
+    sort_edges::unscheduled::<B>((ptr, edge.clone(), edge))
 }
 
 #[derive(Debug)]

@@ -37,12 +37,12 @@ pub(crate) fn segment_reduce<B: GraphOps, C: CheckpointStrategy>(
         let x = Autodiff::<B, C>::inner(x);
         return Autodiff::<B, C>::from_inner(B::segment_reduce(x, ptr, reduce));
     }
-    if reduce == Reduce::Mul {
-        return product::<B, C>(x, ptr);
-    }
     let (rows, entries) = (ptr.shape()[0] - 1, x.shape()[0]);
     // This checks the pointers.
     let index = B::ptr_to_index(ptr.clone(), entries);
+    if reduce == Reduce::Mul {
+        return product::<B, C>(x, index, Rows::Segments(ptr));
+    }
     if matches!(reduce, Reduce::Sum | Reduce::Mean) {
         let forward = |x| B::segment_reduce(x, ptr.clone(), reduce);
         let bounds = (reduce == Reduce::Mean).then(|| ptr.clone());
@@ -50,20 +50,42 @@ pub(crate) fn segment_reduce<B: GraphOps, C: CheckpointStrategy>(
     }
     let ptr = sort_edges::positions_below::<B>(ptr, entries + 1);
     let entry = sort_edges::positions::<B>(entries, &ptr.device());
-    let csr = sort_edges::unscheduled::<B>([ptr, entry.clone(), entry]);
+    let csr = sort_edges::unscheduled::<B>((ptr, entry.clone(), entry));
     let transposed = sort_edges::one_each::<B>(index, rows);
     aggregate::<B, C>(x, Terms::Ones, csr, transposed, reduce)
+}
+
+/// Where rows lie that have one destination.
+#[derive(Clone, Debug)]
+pub(crate) enum Rows<B: Backend> {
+    /// Anywhere; the number of destinations.
+    Anywhere(usize),
+    /// Between these pointers.
+    Segments(IntTensor<B>),
 }
 
 #[derive(Debug)]
 struct Product;
 
-/// Rows, their product and the segments.
+/// Rows, their product, and the destination of each.
 #[derive(Clone, Debug)]
 struct State<B: Backend> {
     x: FloatTensor<B>,
     out: FloatTensor<B>,
-    ptr: IntTensor<B>,
+    index: IntTensor<B>,
+    rows: Rows<B>,
+}
+
+fn reduced<B: GraphOps>(
+    x: FloatTensor<B>,
+    index: &IntTensor<B>,
+    rows: &Rows<B>,
+    reduce: Reduce,
+) -> FloatTensor<B> {
+    match rows {
+        Rows::Anywhere(size) => B::scatter(x, index.clone(), *size, reduce),
+        Rows::Segments(ptr) => B::segment_reduce(x, ptr.clone(), reduce),
+    }
 }
 
 impl<B: GraphOps> Backward<B, 1> for Product {
@@ -75,17 +97,21 @@ impl<B: GraphOps> Backward<B, 1> for Product {
         grads: &mut Gradients,
         _checkpointer: &mut Checkpointer,
     ) {
-        let State { x, out, ptr } = ops.state;
+        let State {
+            x,
+            out,
+            index,
+            rows,
+        } = ops.state;
         unary::<B, _>(ops.parents, ops.node, grads, |grad| {
-            let index = B::ptr_to_index(ptr.clone(), x.shape()[0]);
             if x.shape().num_elements() == 0 || grad.shape().num_elements() == 0 {
                 return B::gather(grad, index);
             }
             let is_zero = is_zero::<B>(x.clone());
             let zero = B::bool_into_float(is_zero.clone(), x.dtype().into());
             let nonzero = B::float_mask_fill(x, is_zero, 1.0.into());
-            let rest = B::segment_reduce(nonzero.clone(), ptr.clone(), Reduce::Mul);
-            let zeros = B::segment_reduce(zero.clone(), ptr, Reduce::Sum);
+            let rest = reduced::<B>(nonzero.clone(), &index, &rows, Reduce::Mul);
+            let zeros = reduced::<B>(zero.clone(), &index, &rows, Reduce::Sum);
             let others = B::float_sub(B::gather(zeros, index.clone()), zero);
             let full = B::gather(B::float_mul(grad.clone(), rest), index.clone());
             let full = B::float_div(full, nonzero.clone());
@@ -97,18 +123,21 @@ impl<B: GraphOps> Backward<B, 1> for Product {
     }
 }
 
-fn product<B: GraphOps, C: CheckpointStrategy>(
+/// The product of the rows that have one destination, `index`, with its gradient.
+pub(crate) fn product<B: GraphOps, C: CheckpointStrategy>(
     x: FloatTensor<Autodiff<B, C>>,
-    ptr: IntTensor<B>,
+    index: IntTensor<B>,
+    rows: Rows<B>,
 ) -> FloatTensor<Autodiff<B, C>> {
     let (x, node) = x.into_parts();
-    let out = B::segment_reduce(x.clone(), ptr.clone(), Reduce::Mul);
+    let out = reduced::<B>(x.clone(), &index, &rows, Reduce::Mul);
     match Product.prepare::<C>([node]).compute_bound().stateful() {
         OpsKind::Tracked(prep) => {
             let state = State {
                 x,
                 out: out.clone(),
-                ptr,
+                index,
+                rows,
             };
             prep.finish(state, out)
         }

@@ -16,7 +16,7 @@ use crate::{
     },
 };
 
-/// Edges below which one thread is faster.
+/// Edges below which one thread is faster, in one step.
 const PARALLEL_EDGES: usize = 1 << 15;
 /// Rows of a group, as a power of two: their counts fit the fastest cache.
 const GROUP_BITS: u32 = 12;
@@ -229,11 +229,10 @@ pub(crate) fn sort<I: Id, O: Id + Default, C: Copy + Default + Send + Sync>(
         u32::try_from(edges).is_ok(),
         "expected fewer than 2^32 edges, got {edges}"
     );
-    let threads = if edges < PARALLEL_EDGES {
-        1
-    } else {
-        rayon::current_num_threads()
-    };
+    if edges < PARALLEL_EDGES {
+        return sort_at_once(row, carry, rows, names);
+    }
+    let threads = rayon::current_num_threads();
     let length = edges.div_ceil(threads * STRETCHES_PER_THREAD);
     let length = length.clamp(1, 1 << STRETCH_BITS);
     let stretches: Vec<Stretch<C>> = row
@@ -270,16 +269,44 @@ pub(crate) fn sort<I: Id, O: Id + Default, C: Copy + Default + Send + Sync>(
         })
         .collect();
     let fill = |(group, part): (usize, Group<'_, O, C>)| part.fill(group, &stretches, length);
-    if threads == 1 {
-        groups.into_iter().enumerate().for_each(fill);
-    } else {
-        groups.into_par_iter().enumerate().for_each(fill);
-    }
+    groups.into_par_iter().enumerate().for_each(fill);
     Sorted {
         ptr,
         perm: perm.into_vec(),
         carried: carried.into_vec(),
     }
+}
+
+/// The same for few edges, in one step.
+fn sort_at_once<I: Id, O: Id + Default, C: Copy + Default>(
+    row: &[I],
+    carry: impl Fn(usize) -> C,
+    rows: usize,
+    [op, name]: [&str; 2],
+) -> Sorted<O, C> {
+    // Where the next edge of each row goes; that of a row is counted one place behind it first.
+    let mut places = vec![0_usize; rows + 1];
+    for &row in row {
+        places[checked(row, rows, op, name) + 1] += 1;
+    }
+    let mut before = 0;
+    for place in &mut places {
+        before += *place;
+        *place = before;
+    }
+    let ptr = places
+        .iter()
+        .map(|&place| O::from_position(place))
+        .collect();
+    let mut perm = vec![O::default(); row.len()];
+    let mut carried = vec![C::default(); row.len()];
+    for (edge, &row) in row.iter().enumerate() {
+        let place = &mut places[checked(row, rows, op, name)];
+        perm[*place] = O::from_position(edge);
+        carried[*place] = carry(edge);
+        *place += 1;
+    }
+    Sorted { ptr, perm, carried }
 }
 
 /// A number that is known to be below 2^32.

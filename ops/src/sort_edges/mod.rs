@@ -130,30 +130,18 @@ pub(crate) fn of_list<B: GraphOps>(
     rows::<B>([ptr, col, edge], schedule)
 }
 
-/// The edges of a list sorted by `row`, and sorted by `col`: for gradients, which wait for nothing.
-pub(crate) fn both_ways<B: GraphOps>(
-    row: IntTensor<B>,
-    col: IntTensor<B>,
-    [num_rows, num_cols]: [usize; 2],
-    names: [&'static str; 3],
-) -> [CsrTensors<B>; 2] {
-    let [op, row_name, col_name] = names;
-    let forth = B::sort_edges(row.clone(), col.clone(), [num_rows, num_cols], names);
-    let names = [op, col_name, row_name];
-    let back = B::sort_edges(col, row, [num_cols, num_rows], names);
-    [forth, back].map(|(ptr, col, edge)| unscheduled::<B>([ptr, col, edge]))
-}
-
-/// Rows that are walked whole, whatever their length.
-pub(crate) fn unscheduled<B: Backend>(rows: [IntTensor<B>; 3]) -> CsrTensors<B> {
-    self::rows::<B>(rows, (vec![], vec![0]))
+/// Sorted edges whose rows are walked whole, whatever their length: nothing waits for the pointers.
+pub(crate) fn unscheduled<B: Backend>(
+    (ptr, col, edge): (IntTensor<B>, IntTensor<B>, IntTensor<B>),
+) -> CsrTensors<B> {
+    rows::<B>([ptr, col, edge], (vec![], vec![0]))
 }
 
 /// Each of the nodes `ids`, which are below `count`, a row with one entry.
 pub(crate) fn one_each<B: GraphOps>(ids: IntTensor<B>, count: usize) -> CsrTensors<B> {
     let (edges, device) = (ids.shape()[0], ids.device());
     let [ptr, edge] = [edges + 1, edges].map(|length| positions::<B>(length, &device));
-    unscheduled::<B>([ptr, positions_below::<B>(ids, count), edge])
+    unscheduled::<B>((ptr, positions_below::<B>(ids, count), edge))
 }
 
 /// `0 .. count`.

@@ -7,7 +7,11 @@ use burn::backend::{
     tensor::{FloatTensor, IntTensor},
 };
 
-use crate::{GraphOps, Reduce, Terms, aggregate, sort_edges};
+use crate::{
+    GraphOps, Reduce, Terms,
+    aggregate::backward::{aggregate, walks_back},
+    sort_edges,
+};
 
 /// [`crate::spmm`] with its gradients.
 pub(crate) fn spmm<B: GraphOps, C: CheckpointStrategy>(
@@ -23,9 +27,16 @@ pub(crate) fn spmm<B: GraphOps, C: CheckpointStrategy>(
         let out = B::spmm(x, src, dst, weight.into(), size, reduce);
         return Autodiff::<B, C>::from_inner(out);
     }
-    let sizes = [size, x.shape()[0]];
-    let [csr, transposed] = sort_edges::both_ways::<B>(dst, src, sizes, ["spmm", "dst", "src"]);
-    aggregate::backward::aggregate::<B, C>(x, Terms::of_edges(weight), csr, transposed, reduce)
+    let (cols, names) = (x.shape()[0], ["spmm", "dst", "src"]);
+    let csr =
+        sort_edges::unscheduled::<B>(B::sort_edges(dst.clone(), src.clone(), [size, cols], names));
+    let transposed = if walks_back(weight.is_some(), reduce) {
+        let names = ["spmm", "src", "dst"];
+        sort_edges::unscheduled::<B>(B::sort_edges(src, dst, [cols, size], names))
+    } else {
+        csr.clone()
+    };
+    aggregate::<B, C>(x, Terms::of_edges(weight), csr, transposed, reduce)
 }
 
 /// [`crate::spmm_csr`] with its gradients.
@@ -45,14 +56,14 @@ pub(crate) fn spmm_csr<B: GraphOps, C: CheckpointStrategy>(
     // These check the pointers and the columns.
     let row = B::ptr_to_index(rowptr.clone(), entries);
     let names = ["spmm_csr", "col", "rowptr"];
-    let (ptr, other, edge) = B::sort_edges(col.clone(), row, [cols, rows], names);
-    let transposed = sort_edges::unscheduled::<B>([ptr, other, edge]);
-    let csr = sort_edges::unscheduled::<B>([
+    let transposed = B::sort_edges(col.clone(), row, [cols, rows], names);
+    let transposed = sort_edges::unscheduled::<B>(transposed);
+    let csr = sort_edges::unscheduled::<B>((
         sort_edges::positions_below::<B>(rowptr, entries + 1),
         sort_edges::positions_below::<B>(col.clone(), cols),
         sort_edges::positions::<B>(entries, &col.device()),
-    ]);
-    aggregate::backward::aggregate::<B, C>(x, Terms::of_edges(value), csr, transposed, reduce)
+    ));
+    aggregate::<B, C>(x, Terms::of_edges(value), csr, transposed, reduce)
 }
 
 fn is_tracked<B: GraphOps, C: CheckpointStrategy>(
