@@ -418,11 +418,18 @@ fn rows<S: Stored, W: Weight<S::Sum>, C: Combine<S::Sum>>(
         #[inline(always)]
         |range, mut out| {
             let mut counted = Counted::default();
+            let mut next = [0; 2];
             for row in range {
                 let (cols, edges) = walk.ahead(row);
                 for (&col, &edge) in cols.iter().zip(edges) {
-                    fetch(x, position(col) * width, width);
-                    weight.fetch(edge);
+                    // What lies in order, the processor fetches by itself.
+                    if col != next[0] {
+                        fetch(x, position(col) * width, width);
+                    }
+                    if edge != next[1] {
+                        weight.fetch(edge);
+                    }
+                    next = [col, edge].map(|id| id.wrapping_add(1));
                 }
                 let is_hub = walk.row(row).0.len() > HUB;
                 let (cols, edges) = counted.read(walk, row, replaces_loops);

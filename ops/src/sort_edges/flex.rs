@@ -4,7 +4,7 @@
 //! rows and entries lie together, is sorted by row; groups are independent, and their results are
 //! neighbouring parts of the output. The order is that of a serial counting sort.
 
-use burn::backend::Flex;
+use burn::backend::{DType, Flex};
 use burn_flex::FlexTensor;
 use rayon::prelude::*;
 
@@ -74,16 +74,26 @@ pub(crate) fn of_rows(
     let ptr = ptr.to_contiguous();
     let ptr = with_id!(ptr, I => checked_ptr(elements!(ptr, I), entries, op, name));
     let ptr = vector(ptr.into_iter().map(i32::from_position).collect());
-    let entry = vector((0..entries).map(i32::from_position).collect());
-    let col = col.map(|(col, cols, name)| {
-        let col = col.to_contiguous();
-        with_id!(col, I => {
-            let col = elements!(col, I);
-            let position = |&col: &I| i32::from_position(checked(col, cols, op, name));
-            vector(col.iter().map(position).collect())
-        })
-    });
+    let last = i32::from_position(entries).cast_unsigned();
+    let entry = vector((0..last).map(u32::cast_signed).collect());
+    let col = col.map(|(col, cols, name)| positions_below(col, cols, [op, name]));
     csr(ptr, col.unwrap_or_else(|| entry.clone()), entry)
+}
+
+/// Positions as `i32`, which are below a number.
+fn positions_below(ids: &FlexTensor, count: usize, [op, name]: [&str; 2]) -> FlexTensor {
+    let ids = ids.to_contiguous();
+    with_id!(ids, I => {
+        let values = elements!(ids, I);
+        // Without branches first, so that the compiler makes vector code of it.
+        let is_below = |id: I| id.to_usize().is_some_and(|id| id < count);
+        let all = values.iter().fold(true, |all, &id| all & is_below(id));
+        if all && ids.dtype() == DType::I32 {
+            return ids;
+        }
+        let position = |&id: &I| i32::from_position(checked(id, count, op, name));
+        vector(values.iter().map(position).collect())
+    })
 }
 
 /// Compressed rows, which the CPU cuts in pieces where it walks them.
