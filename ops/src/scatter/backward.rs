@@ -1,5 +1,5 @@
-//! The gradients of scatter. Those of sums and means are read back by row, those of maxima and minima
-//! are those of [`aggregate`](crate::aggregate) along sorted entries.
+//! The gradients of scatter. Those of sums and means are read back by row, those of maxima and
+//! minima are those of [`aggregate`](crate::aggregate) along sorted entries.
 
 use burn::backend::{
     AutodiffBackend as _,
