@@ -162,12 +162,15 @@ pub(crate) struct Case {
 }
 
 impl Case {
+    /// The case of a name that starts with the layer's, in whose file it is.
     pub(crate) fn read(name: &str) -> Self {
-        let path = Path::new(FIXTURES).join(format!("{name}.safetensors"));
+        let (layer, _) = name.split_once('-').unwrap();
+        let path = Path::new(FIXTURES).join(format!("{layer}.safetensors"));
         let bytes = fs::read(&path).unwrap();
         let (_, metadata) = SafeTensors::read_metadata(&bytes).unwrap();
-        let about = &metadata.metadata().as_ref().unwrap()["case"];
-        let about: serde_json::Value = serde_json::from_str(about).unwrap();
+        let cases = &metadata.metadata().as_ref().unwrap()["cases"];
+        let cases: serde_json::Value = serde_json::from_str(cases).unwrap();
+        let about = &cases[name];
         let mut arch = toml::Table::new();
         arch.insert("model".to_owned(), about["conv"].as_str().unwrap().into());
         arch.insert(
@@ -177,9 +180,10 @@ impl Case {
 
         let all = tensors(&path);
         let part = |prefix: &str| -> Tensors {
+            let prefix = format!("{name}/{prefix}");
             all.iter()
                 .filter_map(|(name, tensor)| {
-                    Some((name.strip_prefix(prefix)?.to_owned(), tensor.clone()))
+                    Some((name.strip_prefix(&prefix)?.to_owned(), tensor.clone()))
                 })
                 .collect()
         };

@@ -19,8 +19,9 @@ use kiln_ir::{
 
 use super::{
     super::error::Error,
-    case::{Found, Given, raise},
+    found::{Found, Given},
     scope::{Context, Scope, Value, size_of},
+    types,
 };
 
 /// Most ways in which integers that may be `None` give a group of symbols their values.
@@ -264,7 +265,7 @@ impl Choice<'_> {
         }
         if !self.targets.iter().all(|(symbol, _)| has(steps, *symbol)) {
             let message = self.missing(scope, given, steps);
-            scope.line(&raise(&message));
+            scope.line(&types::raise(&message));
             for (_, name) in &self.targets {
                 scope.line(&format!("{name} = uninitialized(int)"));
             }

@@ -6,7 +6,7 @@
 
 use kiln_ir::{Literal, Method, Type};
 
-use super::{case, method, names::Parameters, types};
+use super::{method, names::Parameters, types};
 
 /// A parameter of the union: its name, and its type in each overload that has it.
 struct Parameter {
@@ -241,7 +241,7 @@ impl Dispatch<'_> {
     fn decide_or_raise(&mut self, candidates: &[usize], position: usize, indent: usize) {
         if candidates.is_empty() {
             let message = format!("no overload of {} takes these arguments", self.name);
-            self.line(indent, &case::raise(&message));
+            self.line(indent, &types::raise(&message));
             let result = self.result.clone();
             self.line(indent, &format!("{} = uninitialized({result})", self.out));
         } else {

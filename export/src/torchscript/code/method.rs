@@ -22,7 +22,8 @@ use kiln_ir::{
 use super::{
     super::error::Error,
     binding::CaseBinding,
-    case::{Found, Given, Task, Unchecked, assign, malformed, raise, unknown_case},
+    case::{Task, assign, malformed, unknown_case},
+    found::{Found, Given, Unchecked},
     function::Written,
     library::Library,
     names::Parameters,
@@ -212,7 +213,7 @@ impl<'a> Writer<'a, '_> {
                     let value = types::literal(literal);
                     scope.line(&format!("if {name} != {value}:"));
                     let message = format!("expected {label} to be {value}");
-                    scope.line(&format!("  {}", raise(&message)));
+                    scope.line(&format!("  {}", types::raise(&message)));
                     scope.line("else:");
                     scope.line("  pass");
                 }
@@ -620,7 +621,7 @@ impl<'a> Writer<'a, '_> {
 
 /// Raises an error for optional arguments that no case takes.
 fn refuse(scope: &mut Scope<'_>, task: &Task<'_>) {
-    scope.line(&raise(&unknown_case(task.method)));
+    scope.line(&types::raise(&unknown_case(task.method)));
     scope.line(&format!("{} = uninitialized({})", task.out, task.result));
 }
 

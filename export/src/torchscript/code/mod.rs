@@ -10,6 +10,7 @@
 mod binding;
 mod case;
 mod dispatch;
+mod found;
 mod function;
 mod library;
 mod method;

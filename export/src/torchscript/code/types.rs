@@ -264,6 +264,14 @@ impl Names {
     }
 }
 
+/// A statement that raises a `ValueError`.
+pub(super) fn raise(message: &str) -> String {
+    format!(
+        "ops.prim.RaiseException({}, \"builtins.ValueError\")",
+        string(message)
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
