@@ -339,8 +339,9 @@ fn selections_of_nothing_stand_beside_others() {
         let got: Vec<Vec<i64>> = outputs
             .map(|(_, output)| call::download(output).iter().collect())
             .collect();
-        let those =
-            |wanted: f32| (0..3).filter(move |&i| signs[usize::try_from(i).unwrap()] == wanted);
+        let those = |wanted: f32| {
+            (0..3).filter(move |&i| signs[usize::try_from(i).unwrap()] * wanted > 0.0)
+        };
         let order: Vec<i64> = those(1.0).chain(those(-1.0)).collect();
         let count: Vec<i64> = those(-1.0).map(|i| 2 * i + 1).collect();
         let positive: Vec<i64> = those(1.0).map(|i| i + 3).collect();

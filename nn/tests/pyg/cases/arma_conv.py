@@ -4,10 +4,12 @@ from .common import F_IN, F_OUT, SMALL_IN, SMALL_OUT, layer_cases, small
 
 
 def cases():
-    base = {"in_channels": F_IN, "out_channels": F_OUT}
+    # With one layer `weight` is there, but not used.
+    base = {"in_channels": F_IN, "out_channels": F_OUT, "num_layers": 2}
     for variant, weight in (("edge_index", "edge_weight"), ("adj", "value")):
         stacks = {"num_stacks": 2, "num_layers": 3}
         configs = [
+            ("one_layer", {"num_layers": 1}),
             ("stacks", stacks),
             (f"stacks-{weight}", stacks, weight),
             ("shared-tanh", stacks | {"shared_weights": True, "act": "tanh", "dropout": 0.5}),
