@@ -1,18 +1,18 @@
 """PDNConv."""
 
-from .common import F_EDGE, F_IN, F_OUT, HIDDEN, SMALL_EDGE, SMALL_IN, SMALL_OUT, layer_cases, small
+from .common import F_EDGE, F_IN, F_OUT, HIDDEN, SMALL_EDGE, SMALL_IN, SMALL_OUT, Case, layer_cases, small
 
 
 def cases():
     base = {"in_channels": F_IN, "out_channels": F_OUT, "edge_dim": F_EDGE, "hidden_channels": HIDDEN}
     for variant in ("edge_index", "adj"):
         configs = [
-            ("edge_attr", {}, "edge_attr"),
-            ("edge_attr-no_self_loops", {"add_self_loops": False}, "edge_attr"),
-            ("edge_attr-no_normalize", {"normalize": False}, "edge_attr"),
+            ("no_self_loops", {"add_self_loops": False}),
+            ("no_normalize", {"normalize": False}),
             ("no_bias", {"bias": False}),
         ]
-        yield from layer_cases("PDNConv", variant, base, configs)
+        yield from layer_cases("PDNConv", variant, base, configs, inputs=("edge_attr",))
+        yield Case("PDNConv", variant, "loops", "no_edge_attr", base)
 
 
 def nonfinite():
