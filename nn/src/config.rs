@@ -88,6 +88,15 @@ impl ConfigError {
     }
 }
 
+/// PyG's `cached`, which keeps what a layer found for a graph: with both values results are the
+/// same.
+pub(crate) const CACHED: &[(&str, &str)] = &[("cached", "false"), ("cached", "true")];
+
+/// A number of things, to compute with.
+pub(crate) fn count(number: usize) -> f64 {
+    f64::from(u32::try_from(number).unwrap_or(u32::MAX))
+}
+
 /// Checks a probability of dropout.
 pub(crate) fn check_dropout(dropout: f64) -> Result<(), ConfigError> {
     let ok = (0.0..1.0).contains(&dropout);

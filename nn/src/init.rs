@@ -6,6 +6,8 @@ use burn::{
     tensor::{Device, Tensor},
 };
 
+use crate::config::count;
+
 /// An attention vector `[1, heads, channels]`, Glorot over its last two axes.
 pub(crate) fn glorot_heads(heads: usize, channels: usize, device: &Device) -> Param<Tensor<3>> {
     Initializer::XavierUniform { gain: 1.0 }.init_with(
@@ -29,9 +31,7 @@ pub(crate) fn uniform<const D: usize>(
     width: usize,
     device: &Device,
 ) -> Param<Tensor<D>> {
-    let bound = f64::from(u32::try_from(width.max(1)).unwrap_or(u32::MAX))
-        .sqrt()
-        .recip();
+    let bound = count(width.max(1)).sqrt().recip();
     let (min, max) = (-bound, bound);
     Initializer::Uniform { min, max }.init(shape, device)
 }

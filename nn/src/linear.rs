@@ -133,10 +133,7 @@ impl Linear {
             return self.forward(f(x));
         }
         let out = f(kiln_ops::linear(x, self.weight.val(), None));
-        match self.bias_val() {
-            Some(bias) => kiln_ops::add_bias(out, bias),
-            None => out,
-        }
+        add_bias(out, self.bias_val())
     }
 
     /// Applies the map and ReLU at once.
@@ -153,10 +150,15 @@ impl Linear {
     /// If the shapes disagree.
     pub fn forward_add(&self, x: Tensor<2>, term: Tensor<2>) -> Tensor<2> {
         let out = kiln_ops::linear_add(x, self.weight.val(), term);
-        match self.bias_val() {
-            Some(bias) => kiln_ops::add_bias(out, bias),
-            None => out,
-        }
+        add_bias(out, self.bias_val())
+    }
+}
+
+/// Adds a bias to each row, where there is one.
+pub(crate) fn add_bias(x: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<2> {
+    match bias {
+        Some(bias) => kiln_ops::add_bias(x, bias),
+        None => x,
     }
 }
 

@@ -18,12 +18,12 @@ use burn::tensor::Tensor;
 pub use kiln_core::Flow;
 use kiln_core::{AnyTensor, Edges, Leaves, leaves};
 pub use kiln_ops::{AttentionOptions, EdgeScores, Endpoints, Loops};
-use kiln_ops::{Layer, add_bias, linear, linear_add, linear_sum, scope};
+use kiln_ops::{Layer, linear, linear_add, linear_sum, scope};
 
 pub use crate::message::Message;
 use crate::{
     aggr::{Aggregation, Reduce},
-    linear::Linear,
+    linear::{Linear, add_bias},
 };
 
 /// A layer that passes messages along edges.
@@ -84,10 +84,7 @@ pub trait MessagePassing: Layer {
                 Some((x_i, root)) => linear_add(x_i, root.weight.val(), out),
                 None => out,
             };
-            return match bias {
-                Some(bias) => add_bias(out, bias),
-                None => out,
-            };
+            return add_bias(out, bias);
         }
         let out = self.propagate(edges, args);
         match root {

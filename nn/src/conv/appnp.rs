@@ -28,8 +28,7 @@ impl LayerConfig for AppnpConfig {
     type Layer = Appnp;
 
     const REQUIRED: &'static [&'static str] = &["K", "alpha"];
-    const NEUTRAL: &'static [(&'static str, &'static str)] =
-        &[("cached", "false"), ("cached", "true")];
+    const NEUTRAL: &'static [(&'static str, &'static str)] = CACHED;
 
     fn blank() -> Self {
         Self::new(0, 0.0)

@@ -5,10 +5,14 @@ use kiln_core::{
     Adjacency, AnyTensor, Arguments, ConvArgs, EdgeForm, EdgeIndex, Edges, Leaves, Named, Nodes,
     Value, leaf_name, leaves, size_to_i64,
 };
-use kiln_ops::{EdgeScores, Endpoints, LoopedEdges, Loops, Reduce, add_bias};
+use kiln_ops::{EdgeScores, Endpoints, LoopedEdges, Loops, Reduce};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
-use crate::{aggr::parse_reduce, dropout::Dropout, linear::Linear};
+use crate::{
+    aggr::parse_reduce,
+    dropout::Dropout,
+    linear::{Linear, add_bias},
+};
 
 /// What attention layers take: nodes and edges, and whether the attention is asked for.
 #[derive(Clone, Debug)]
@@ -263,10 +267,7 @@ pub(super) fn finish(
         Some((res, x_i)) => out + res.forward(x_i),
         None => out,
     };
-    match bias {
-        Some(bias) => add_bias(out, bias),
-        None => out,
-    }
+    add_bias(out, bias)
 }
 
 /// Features of the self loops that a layer adds (PyG's `fill_value`).

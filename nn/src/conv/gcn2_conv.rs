@@ -32,9 +32,7 @@ pub struct Gcn2ConvConfig {
 impl Gcn2ConvConfig {
     fn beta(&self) -> f64 {
         match (self.theta, self.layer) {
-            (Some(theta), Some(layer)) => {
-                (theta / f64::from(u32::try_from(layer).unwrap_or(u32::MAX)) + 1.0).ln()
-            }
+            (Some(theta), Some(layer)) => (theta / count(layer) + 1.0).ln(),
             _ => 1.0,
         }
     }
@@ -44,8 +42,7 @@ impl LayerConfig for Gcn2ConvConfig {
     type Layer = Gcn2Conv;
 
     const REQUIRED: &'static [&'static str] = &["channels", "alpha"];
-    const NEUTRAL: &'static [(&'static str, &'static str)] =
-        &[("cached", "false"), ("cached", "true")];
+    const NEUTRAL: &'static [(&'static str, &'static str)] = CACHED;
 
     fn blank() -> Self {
         Self::new(0, 0.0)

@@ -32,8 +32,7 @@ pub struct GcnConvConfig {
 impl LayerConfig for GcnConvConfig {
     type Layer = GcnConv;
 
-    const NEUTRAL: &'static [(&'static str, &'static str)] =
-        &[("cached", "false"), ("cached", "true")];
+    const NEUTRAL: &'static [(&'static str, &'static str)] = CACHED;
 
     fn blank() -> Self {
         Self::new(0, 0)

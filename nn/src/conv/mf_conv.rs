@@ -94,11 +94,11 @@ impl Layer for MfConv {
         let (x_j, x_i) = edges.ends(x);
         let sum = self.propagate(&edges, x_j);
         let [nodes, _] = sum.dims();
-        let most = f64::from(u32::try_from(self.config.max_degree).unwrap_or(u32::MAX));
+        let most = count(self.config.max_degree);
         let degree = Endpoints::of(&edges).degree().clamp_max(most);
         let (mut rows, mut mapped) = (Vec::new(), Vec::new());
-        for (count, (lin_l, lin_r)) in (0_u32..).zip(self.lins_l.iter().zip(&self.lins_r)) {
-            let those = kiln_ops::nonzero(degree.clone().equal_elem(count));
+        for (number, (lin_l, lin_r)) in (0_u32..).zip(self.lins_l.iter().zip(&self.lins_r)) {
+            let those = kiln_ops::nonzero(degree.clone().equal_elem(number));
             let own = lin_l.forward(kiln_ops::gather(sum.clone(), those.clone()));
             mapped.push(match &x_i {
                 Some(x_i) => lin_r.forward_add(kiln_ops::gather(x_i.clone(), those.clone()), own),

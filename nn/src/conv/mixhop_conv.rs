@@ -115,10 +115,7 @@ impl Layer for MixHopConv {
         }
         let powers = self.config.powers().into_iter();
         let out = Tensor::cat(powers.filter_map(|power| outs[power].clone()).collect(), 1);
-        match &self.bias {
-            Some(bias) => kiln_ops::add_bias(out, bias.val()),
-            None => out,
-        }
+        add_bias(out, self.bias.as_ref().map(Param::val))
     }
 }
 

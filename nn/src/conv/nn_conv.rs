@@ -132,10 +132,7 @@ impl<M: NodeTransform + ModuleDisplay> Layer for NnConv<M> {
         if let (Some(lin), Some(x_i)) = (&self.lin, x_i) {
             out = lin.forward_add(x_i, out);
         }
-        match &self.bias {
-            Some(bias) => kiln_ops::add_bias(out, bias.val()),
-            None => out,
-        }
+        add_bias(out, self.bias.as_ref().map(Param::val))
     }
 }
 

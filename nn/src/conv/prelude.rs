@@ -13,8 +13,8 @@ pub(super) use kiln_ops::{Layer, scope};
 
 pub(super) use crate::{
     aggr::{AggrConfig, Aggregation, Reduce},
-    config::{Channels, ConfigError, LayerConfig, check_dropout},
+    config::{CACHED, Channels, ConfigError, LayerConfig, check_dropout, count},
     init,
-    linear::{Linear, LinearConfig},
+    linear::{Linear, LinearConfig, add_bias},
     message_passing::{Endpoints, Map, Message, MessagePassing, Rows, Weighted, WithAttr},
 };

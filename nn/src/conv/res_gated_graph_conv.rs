@@ -134,10 +134,7 @@ impl Layer for ResGatedGraphConv {
         if let Some(lin) = &self.lin_skip {
             out = lin.forward_add(x_i, out);
         }
-        match &self.bias {
-            Some(bias) => kiln_ops::add_bias(out, bias.val()),
-            None => out,
-        }
+        add_bias(out, self.bias.as_ref().map(Param::val))
     }
 }
 

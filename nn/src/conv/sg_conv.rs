@@ -24,8 +24,7 @@ pub struct SgConvConfig {
 impl LayerConfig for SgConvConfig {
     type Layer = SgConv;
 
-    const NEUTRAL: &'static [(&'static str, &'static str)] =
-        &[("cached", "false"), ("cached", "true")];
+    const NEUTRAL: &'static [(&'static str, &'static str)] = CACHED;
 
     fn blank() -> Self {
         Self::new(0, 0)

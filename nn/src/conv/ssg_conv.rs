@@ -27,8 +27,7 @@ impl LayerConfig for SsgConvConfig {
     type Layer = SsgConv;
 
     const REQUIRED: &'static [&'static str] = &["in_channels", "out_channels", "alpha"];
-    const NEUTRAL: &'static [(&'static str, &'static str)] =
-        &[("cached", "false"), ("cached", "true")];
+    const NEUTRAL: &'static [(&'static str, &'static str)] = CACHED;
 
     fn blank() -> Self {
         Self::new(0, 0, 0.0)
@@ -106,7 +105,7 @@ impl Layer for SsgConv {
             ..
         } = self.config;
         let norm = GcnNorm::of(&edges, Some(GcnNormOptions::with_loops(add_self_loops)), &x);
-        let share = (1.0 - alpha) / f64::from(u32::try_from(k).unwrap_or(u32::MAX));
+        let share = (1.0 - alpha) / count(k);
         self.lin.around(x, |mut x| {
             let mut out = x.clone() * alpha;
             for _ in 0..k {

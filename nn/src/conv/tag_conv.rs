@@ -95,10 +95,7 @@ impl Layer for TagConv {
             x = self.propagate(&edges, Normalized { x, norm });
             out = lin.forward_add(x.clone(), out);
         }
-        match &self.bias {
-            Some(bias) => kiln_ops::add_bias(out, bias.val()),
-            None => out,
-        }
+        add_bias(out, self.bias.as_ref().map(Param::val))
     }
 }
 

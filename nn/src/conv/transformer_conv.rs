@@ -189,9 +189,7 @@ impl TransformerConv {
     }
 
     fn scale(&self) -> f64 {
-        f64::from(u32::try_from(self.config.out_channels).unwrap_or(u32::MAX))
-            .sqrt()
-            .recip()
+        count(self.config.out_channels).sqrt().recip()
     }
 
     /// The weighted sum by weights that show, and these.

@@ -21,6 +21,7 @@
 //! threads. Long rows are reduced in pieces of [`HUB`](kiln_core::HUB) entries, and then the
 //! pieces, so that a sum of many numbers loses little.
 
+pub(crate) mod backward;
 #[cfg(feature = "cube")]
 pub(crate) mod cube;
 #[cfg(feature = "flex")]

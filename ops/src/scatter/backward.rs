@@ -3,19 +3,14 @@
 
 use burn::backend::{
     AutodiffBackend as _,
-    autodiff::{
-        Autodiff,
-        checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
-        grads::Gradients,
-        ops::{Backward, Ops, OpsKind, unary},
-    },
+    autodiff::{Autodiff, checkpoint::strategy::CheckpointStrategy},
     tensor::{FloatTensor, IntTensor},
 };
 
 use crate::{
     CsrTensors, GraphOps, Reduce, Terms,
-    aggregate::backward::{aggregate, divide_by_lengths},
-    segment_reduce::backward::{Rows, product},
+    aggregate::backward::aggregate,
+    rows::backward::{Rows, product, read_back},
     sort_edges,
 };
 
@@ -54,43 +49,4 @@ pub(crate) fn entries<B: GraphOps>(
 ) -> CsrTensors<B> {
     let (ptr, _, edge) = B::sort_edges(index.clone(), index, [size; 2], names);
     sort_edges::unscheduled::<B>((ptr, edge.clone(), edge))
-}
-
-#[derive(Debug)]
-struct ReadBack;
-
-impl<B: GraphOps> Backward<B, 1> for ReadBack {
-    /// The destination of each row, and where the rows of each begin if they were averaged.
-    type State = (IntTensor<B>, Option<IntTensor<B>>);
-
-    fn backward(
-        self,
-        ops: Ops<Self::State, 1>,
-        grads: &mut Gradients,
-        _checkpointer: &mut Checkpointer,
-    ) {
-        let (index, ptr) = ops.state;
-        unary::<B, _>(ops.parents, ops.node, grads, |grad| {
-            let grad = match ptr {
-                Some(ptr) => divide_by_lengths::<B>(grad, &ptr),
-                None => grad,
-            };
-            B::gather(grad, index)
-        });
-    }
-}
-
-/// The sum of rows that `forward` makes, by destination, or the mean, for which `ptr` bounds them.
-pub(crate) fn read_back<B: GraphOps, C: CheckpointStrategy>(
-    x: FloatTensor<Autodiff<B, C>>,
-    forward: impl FnOnce(FloatTensor<B>) -> FloatTensor<B>,
-    index: IntTensor<B>,
-    ptr: Option<IntTensor<B>>,
-) -> FloatTensor<Autodiff<B, C>> {
-    let (x, node) = x.into_parts();
-    let out = forward(x);
-    match ReadBack.prepare::<C>([node]).compute_bound().stateful() {
-        OpsKind::Tracked(prep) => prep.finish((index, ptr), out),
-        OpsKind::UnTracked(prep) => prep.finish(out),
-    }
 }
