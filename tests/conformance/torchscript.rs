@@ -222,6 +222,13 @@ fn is_called_everywhere(fixture: &Fixture) -> bool {
     fixture.name.ends_with("-plain-default") && fixture.variant == "edge_index"
 }
 
+/// Whether an archive has every variant: PyTorch calls them here, or `train.py` asks the variant with
+/// attention weights how many were dropped.
+fn needs_every_variant(fixture: &Fixture) -> bool {
+    let drops = fixture.kwargs["dropout"].as_f64().is_some_and(|p| p > 0.);
+    is_transformed(fixture) || is_called_everywhere(fixture) || drops
+}
+
 /// Calls whose inputs are not finite, an archive for each case.
 fn nonfinite(folder: &Path, device: &Device) -> usize {
     let mut archives = 0;
@@ -256,7 +263,7 @@ fn pytorch_runs_every_archive() {
     let mut archives = 0;
     for fixture in case::fixtures() {
         let module = fixture.module(&device);
-        let model = if is_transformed(&fixture) || is_called_everywhere(&fixture) {
+        let model = if needs_every_variant(&fixture) {
             Recorder::new(&module).overloads().finish().unwrap()
         } else {
             case::record(&fixture, &module)
