@@ -442,3 +442,90 @@ fn @forward(x %0: f32[$N, 8]) -> (%2) {{
         }
     }
 }
+
+/// A tensor without elements may have other axes, as long as their product is a number.
+#[test]
+fn empty_tensors_of_sizes_beyond_64_bits_are_refused() {
+    let (device, _alone) = device();
+    for limit in [None, Some(1 << 30)] {
+        let long = "f32[8, 4611686018427387904, $N]";
+        let node = "expand{dims=[8, 4611686018427387904, $N]}(%0)";
+        let session = Session::new(&model(&program(long, node)), &device).unwrap();
+        let session = match limit {
+            Some(bytes) => session.with_memory(bytes),
+            None => session,
+        };
+        let mut empty = inputs(&[], &device);
+        empty.insert("x".to_owned(), floats(&[], &device));
+        empty.insert("h".to_owned(), Tensor::<2>::zeros([0, 1], &device).into());
+        let error = session.run("forward", empty).unwrap_err();
+        let text = error.to_string();
+        assert!(text.contains("4611686018427387904, too large"), "{text}");
+    }
+}
+
+/// Reductions over axes of which some have no entries, whatever the others have.
+#[test]
+fn reductions_of_nothing_are_neutral_along_any_axes() {
+    let (device, _alone) = device();
+    for (reduction, elem, neutral) in [
+        ("any", "bool", 0.0),
+        ("all", "bool", 1.0),
+        ("sum", "f32", 0.0),
+        ("prod", "f32", 1.0),
+        ("mean", "f32", f64::NAN),
+        ("sum", "i64", 0.0),
+        ("prod", "i64", 1.0),
+    ] {
+        for (axes, shape) in [
+            ("0, 1", "1, 1, $E"),
+            ("1, 0", "1, 1, $E"),
+            ("0, 1, 2", "1, 1, 1"),
+            ("2, 1, 0", "1, 1, 1"),
+            ("1", "$N, 1, $E"),
+        ] {
+            let text = format!(
+                "kiln 1
+symbols $N, $E
+module @ = Net {{
+  method forward(x: {elem}[$N, 3, $E]) -> {elem}[{shape}] {{
+    case () -> @forward
+  }}
+}}
+fn @forward(x %0: {elem}[$N, 3, $E]) -> (%1) {{
+  %1: {elem}[{shape}] = reduce_{reduction}{{axes=[{axes}]}}(%0)
+}}
+"
+            );
+            let session = Session::new(&model(&text), &device).unwrap();
+            for dims in [[0, 3, 2], [2, 3, 0], [0, 3, 0]] {
+                let x = Tensor::<3>::zeros(dims, &device);
+                let x: AnyTensor = match elem {
+                    "bool" => x.bool().into(),
+                    "i64" => x.int().into(),
+                    _ => x.into(),
+                };
+                let run = session.run("forward", BTreeMap::from([("x".to_owned(), x)]));
+                let output = run.unwrap().remove(0).1;
+                let place = format!("{reduction} of {elem}{dims:?} along {axes}");
+                let data = match elem {
+                    "bool" => output.bool::<3>().int().into_data(),
+                    "i64" => output.int::<3>().into_data(),
+                    _ => output.float::<3>().into_data(),
+                };
+                let got = data.iter::<f64>();
+                for value in got {
+                    let same = value == neutral || value.is_nan() && neutral.is_nan();
+                    assert!(same, "{place}: {value}");
+                }
+                let wanted = shape.replace("$N", &dims[0].to_string());
+                let wanted = wanted.replace("$E", &dims[2].to_string());
+                assert_eq!(
+                    format!("{:?}", data.shape().as_slice()),
+                    format!("[{wanted}]"),
+                    "{place}"
+                );
+            }
+        }
+    }
+}

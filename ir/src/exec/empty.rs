@@ -39,7 +39,7 @@ pub(super) fn around(
         let made = node(eval)?;
         return Ok(found(eval, site, made));
     }
-    let Some(results) = results(eval, site) else {
+    let Some(results) = results(eval, site)? else {
         return node(eval);
     };
     let is_float = |(elem, _): &(ElemType, Shape)| elem.is_float();
@@ -75,18 +75,22 @@ fn found(eval: &Eval<'_>, site: Site<'_>, made: Vec<DispatchTensor>) -> Vec<Disp
     made.into_iter().zip(site.outputs()).map(one).collect()
 }
 
-/// The types and shapes of a node's results, if none has elements.
-fn results(eval: &Eval<'_>, site: Site<'_>) -> Option<Vec<(ElemType, Shape)>> {
+/// The types and shapes of a node's results, if none has elements. Their other sizes must still be
+/// such that strides are numbers.
+fn results(eval: &Eval<'_>, site: Site<'_>) -> Result<Option<Vec<(ElemType, Shape)>>, ExecError> {
     if matches!(site.op(), Op::Scan(_)) || site.outputs().is_empty() {
-        return None;
+        return Ok(None);
     }
     let one = |id: &ValueId| {
         let ty = tensor_type(site.function, *id)?;
-        let size = |dim| usize::try_from(eval.symbols.evaluate(dim)?).ok();
-        let shape = Shape::from(ty.dims.iter().map(size).collect::<Option<Vec<_>>>()?);
-        is_empty(&shape).then_some((ty.elem, shape))
+        let is_none = |dim| eval.symbols.evaluate(dim) == Some(0);
+        let is_empty = ty.dims.iter().any(is_none);
+        is_empty.then(|| Ok((ty.elem, eval.shape(&ty.dims)?)))
     };
-    site.outputs().iter().map(one).collect()
+    let results: Option<Vec<_>> = site.outputs().iter().map(one).collect();
+    results
+        .map(|results| results.into_iter().collect())
+        .transpose()
 }
 
 /// An input without elements, unless it has a gradient. What waits for execution on the device is

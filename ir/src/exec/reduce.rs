@@ -40,6 +40,9 @@ pub(super) fn eval(
             if matches!(reduction, Reduction::Max | Reduction::Min) {
                 axes.iter().try_for_each(|&dim| selects(dim, &x))?;
             }
+            if x.shape().num_elements() == 0 && kind == Kind::Bool {
+                return Ok(vec![of_none(eval, *reduction, &x, axes)]);
+            }
             axes.iter()
                 .fold(x, |x, &dim| along(*reduction, kind, x, axis(dim)))
         }
@@ -81,6 +84,24 @@ pub(super) fn eval(
         }
     };
     Ok(vec![one])
+}
+
+/// Whether any or all of no booleans are true. Flex 0.22.1 reads one where another axis has none.
+fn of_none(
+    eval: &Eval<'_>,
+    reduction: Reduction,
+    x: &DispatchTensor,
+    axes: &[u32],
+) -> DispatchTensor {
+    let mut shape = x.shape();
+    for &dim in axes {
+        shape[axis(dim)] = 1;
+    }
+    let dtype = eval.settings.bool_dtype;
+    match reduction {
+        Reduction::All => Dispatch::bool_ones(shape, eval.device(), dtype),
+        _ => Dispatch::bool_zeros(shape, eval.device(), dtype),
+    }
 }
 
 /// Reduces one axis to size 1.
