@@ -153,11 +153,21 @@ pub(crate) fn eager<M>(
     [nodes, targets]: [usize; 2],
     device: &Device,
 ) -> Vec<TensorData> {
-    let arguments = overload
-        .signature
-        .params
-        .iter()
-        .map(|param| argument(&param.ty, &param.name, inputs, [nodes, targets], device))
+    let results = on_device(module, overload, inputs, [nodes, targets], device);
+    results.into_iter().map(download).collect()
+}
+
+/// The same with results that stay on the device.
+pub(crate) fn on_device<M>(
+    module: &M,
+    overload: &Overload<M>,
+    inputs: &Inputs,
+    counts: [usize; 2],
+    device: &Device,
+) -> Vec<AnyTensor> {
+    let params = overload.signature.params.iter();
+    let arguments = params
+        .map(|param| argument(&param.ty, &param.name, inputs, counts, device))
         .collect();
     let mut results = Vec::new();
     flatten(overload.call(module, arguments), &mut results);
@@ -200,14 +210,14 @@ fn argument(
     }
 }
 
-fn flatten(value: Value, results: &mut Vec<TensorData>) {
+fn flatten(value: Value, results: &mut Vec<AnyTensor>) {
     match value {
-        Value::Tensor(tensor) => results.push(download(tensor)),
-        Value::EdgeIndex(edges) => results.push(edges.tensor().into_data()),
+        Value::Tensor(tensor) => results.push(tensor),
+        Value::EdgeIndex(edges) => results.push(edges.tensor().into()),
         Value::Adjacency(adjacency) => {
-            results.push(adjacency.rowptr().into_data());
-            results.push(adjacency.col().into_data());
-            results.extend(adjacency.value().map(Tensor::into_data));
+            results.push(adjacency.rowptr().into());
+            results.push(adjacency.col().into());
+            results.extend(adjacency.value().map(AnyTensor::from));
         }
         Value::Tuple(items) => items.into_iter().for_each(|item| flatten(item, results)),
         Value::Dict(entries) => entries
@@ -251,6 +261,30 @@ pub(crate) fn download(tensor: AnyTensor) -> TensorData {
     ranks!(1, 2, 3)
 }
 
+/// Largest difference of results, relative to the largest number of each.
+///
+/// # Panics
+/// If there are other results, of other shapes, or numbers that are finite on one side only.
+pub(crate) fn worst_error(name: &str, got: &[TensorData], expected: &[TensorData]) -> f64 {
+    assert_eq!(got.len(), expected.len(), "{name}: number of results");
+    let mut worst: f64 = 0.0;
+    for (position, (got, expected)) in got.iter().zip(expected).enumerate() {
+        let place = format!("{name}: result {position}");
+        assert_eq!(got.shape(), expected.shape(), "{place}: shape");
+        let values = expected.iter::<f64>().filter(|x| x.is_finite());
+        let scale = values.fold(1.0, |scale: f64, x| scale.max(x.abs()));
+        for (index, (a, b)) in got.iter::<f64>().zip(expected.iter::<f64>()).enumerate() {
+            if a.is_nan() && b.is_nan() || a.is_infinite() && a.total_cmp(&b).is_eq() {
+                continue;
+            }
+            let error = (a - b).abs() / scale;
+            assert!(error.is_finite(), "{place}, element {index}: {a} != {b}");
+            worst = worst.max(error);
+        }
+    }
+    worst
+}
+
 /// Asserts that results are equal within `tolerance`, relative to the largest value.
 pub(crate) fn assert_close(
     name: &str,
@@ -258,22 +292,9 @@ pub(crate) fn assert_close(
     expected: &[TensorData],
     tolerance: f64,
 ) {
-    assert_eq!(got.len(), expected.len(), "{name}: number of results");
-    for (position, (got, expected)) in got.iter().zip(expected).enumerate() {
-        assert_eq!(
-            got.shape(),
-            expected.shape(),
-            "{name}: shape of result {position}"
-        );
-        let scale = expected
-            .iter::<f64>()
-            .fold(1.0, |scale: f64, x| scale.max(x.abs()));
-        for (index, (a, b)) in got.iter::<f64>().zip(expected.iter::<f64>()).enumerate() {
-            let close = (a - b).abs() <= tolerance * scale || (a.is_nan() && b.is_nan());
-            assert!(
-                close,
-                "{name}: result {position}, element {index}: {a} != {b}"
-            );
-        }
-    }
+    let error = worst_error(name, got, expected);
+    assert!(
+        error <= tolerance,
+        "{name}: differs by {error:.1e}, more than {tolerance:.0e}"
+    );
 }

@@ -1,5 +1,7 @@
 //! A fixture of real PyG as a call of a recorded method.
 
+use std::env;
+
 use burn::tensor::TensorData;
 use kiln::ir::{Model, Recorder, record::Inputs};
 use kiln_core::{Signature, Value};
@@ -13,6 +15,11 @@ use crate::{
 /// All fixtures of layers and models.
 pub(crate) fn fixtures() -> impl Iterator<Item = Fixture> {
     NAMES.iter().flat_map(|name| Fixture::all(name))
+}
+
+/// Whether `KILN_LAYERS` names a layer among those that are to run, or is not set.
+pub(crate) fn is_asked_for(layer: &str) -> bool {
+    env::var("KILN_LAYERS").map_or(true, |layers| layers.split(',').any(|name| name == layer))
 }
 
 /// Whether a fixture is a model's, or that of another layer that is no convolution.

@@ -1,5 +1,5 @@
-//! Recorded programs, executed: against PyG's results, and against the eager layers at sizes that
-//! were not recorded.
+//! Recorded programs, executed: against the eager layers at sizes that were not recorded, and
+//! against PyG where numbers are not finite.
 //!
 //! A program runs as it was recorded, after a round trip through its native file, and after one
 //! through its text form; and prepared for many runs. The device is that of `KILN_TEST_BACKEND`;
@@ -32,14 +32,14 @@ pub(crate) fn device() -> (Device, f64) {
     (device, tolerance)
 }
 
-fn run(session: &Session, method: &str, inputs: &Inputs) -> Vec<TensorData> {
+pub(crate) fn run(session: &Session, method: &str, inputs: &Inputs) -> Vec<TensorData> {
     let outputs = session
         .run(method, upload(inputs, session.device()))
         .unwrap_or_else(|error| panic!("{method}: {error}"));
     download(outputs)
 }
 
-fn upload(inputs: &Inputs, device: &Device) -> BTreeMap<String, AnyTensor> {
+pub(crate) fn upload(inputs: &Inputs, device: &Device) -> BTreeMap<String, AnyTensor> {
     let one = |(name, data): (&String, &TensorData)| {
         let tensor = call::upload(data.clone(), device);
         (name.clone(), tensor)
@@ -47,7 +47,7 @@ fn upload(inputs: &Inputs, device: &Device) -> BTreeMap<String, AnyTensor> {
     inputs.iter().map(one).collect()
 }
 
-fn download(outputs: Vec<(String, AnyTensor)>) -> Vec<TensorData> {
+pub(crate) fn download(outputs: Vec<(String, AnyTensor)>) -> Vec<TensorData> {
     let tensors = outputs.into_iter().map(|(_, tensor)| tensor);
     tensors.map(call::download).collect()
 }
@@ -65,15 +65,6 @@ fn is_representative(fixture: &Fixture) -> bool {
 /// The tests of each layer and model.
 macro_rules! for_each_layer {
     ($($place:ident :: $layer:ident),+ $(,)?) => {
-        mod programs_compute_what_pyg_computes {
-            $(
-                #[test]
-                fn $layer() {
-                    super::compute_what_pyg_computes(<super::$place::$layer as super::Layer>::NAME);
-                }
-            )+
-        }
-
         mod programs_equal_eager_layers_at_other_sizes {
             $(
                 #[test]
@@ -97,22 +88,6 @@ macro_rules! for_each_layer {
 }
 
 nn::for_each_layer!(for_each_layer);
-
-fn compute_what_pyg_computes(conv: &str) {
-    let (device, tolerance) = device();
-    let fixtures = Fixture::all(conv);
-    assert!(!fixtures.is_empty(), "no fixtures of {conv}");
-    for fixture in fixtures {
-        let module = fixture.module(&Device::flex());
-        let model = case::record(&fixture, &module);
-        let session = Session::new(&model, &device).unwrap();
-        let own = case::variant(&fixture, &module);
-        let inputs = case::inputs(&fixture, &own.signature);
-        let got = run(&session, &own.name, &inputs);
-        let tolerance = tolerance.max(1e-5);
-        call::assert_close(&fixture.name, &got, &case::outputs(&fixture), tolerance);
-    }
-}
 
 #[test]
 fn what_is_not_finite_is_where_pyg_has_it() {

@@ -12,5 +12,6 @@ mod execute;
 #[path = "../../nn/tests/fixture.rs"]
 mod fixture;
 mod foreign;
+mod runtime;
 mod sizes;
 mod torchscript;

@@ -2,7 +2,7 @@
 //!
 //! The archives are always written. `export/tests/torch/run.sh` then runs them with each Python of
 //! `KILN_TORCH_PYTHONS` that has torch, and in C++ where libtorch is installed; without that
-//! variable it is not called, and the test says so. `KILN_TORCH_LAYERS=GCNConv,GAT` leaves out the
+//! variable it is not called, and the test says so. `KILN_LAYERS=GCNConv,GAT` leaves out the
 //! other layers, and `KILN_TORCH_OUT` says where archives go.
 
 use std::{
@@ -235,19 +235,12 @@ fn needs_every_variant(fixture: &Fixture) -> bool {
     is_transformed(fixture) || is_called_everywhere(fixture) || drops
 }
 
-/// Whether `KILN_TORCH_LAYERS` names the fixture's layer, or is not set.
-fn is_asked_for(fixture: &Fixture) -> bool {
-    env::var("KILN_TORCH_LAYERS").map_or(true, |layers| {
-        layers.split(',').any(|layer| layer == fixture.conv)
-    })
-}
-
 /// Calls whose inputs are not finite, an archive for each case.
 fn nonfinite(folder: &Path, device: &Device) -> usize {
     let mut archives = 0;
     for runs in Fixture::nonfinite() {
         let fixture = &runs[0];
-        if fixture.is_pool() || !is_asked_for(fixture) {
+        if fixture.is_pool() || !case::is_asked_for(&fixture.conv) {
             continue;
         }
         let module = fixture.module(device);
@@ -277,7 +270,7 @@ fn pytorch_runs_every_archive() {
     fs::remove_dir_all(&folder).ok();
     fs::create_dir_all(&folder).unwrap();
     let mut archives = 0;
-    for fixture in case::fixtures().filter(is_asked_for) {
+    for fixture in case::fixtures().filter(|fixture| case::is_asked_for(&fixture.conv)) {
         let module = fixture.module(&device);
         let model = if needs_every_variant(&fixture) {
             Recorder::new(&module).overloads().finish().unwrap()
@@ -330,7 +323,7 @@ fn pytorch_runs_every_archive() {
         );
         archives += 1;
     }
-    let least = env::var("KILN_TORCH_LAYERS").map_or(200, |_| 1);
+    let least = env::var("KILN_LAYERS").map_or(200, |_| 1);
     assert!(archives >= least, "only {archives} fixtures");
     foreign_module(&folder, &device);
     archives += nonfinite(&folder, &device);

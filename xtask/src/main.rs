@@ -4,10 +4,12 @@
 //! |---|---|
 //! | `tidy` | house rules that no compiler knows: headers, file lengths, who may name whom |
 //! | `bench` | benchmarks: operations, Kiln beside its peers, a picture of the results |
+//! | `conformance` | layers × variants × runtimes: the largest difference from PyG in each |
 //! | `check` | everything a change must pass but the tests: formatting, tidy, clippy, documentation |
 
 mod bench;
 mod check;
+mod conformance;
 mod tidy;
 
 use std::{io::Write as _, path::Path, process::ExitCode};
@@ -26,6 +28,8 @@ struct Arguments {
 enum Command {
     /// Benchmarks
     Bench(bench::Arguments),
+    /// Every layer in every runtime: the largest difference from PyG
+    Conformance(conformance::Arguments),
     /// Formatting, house rules, clippy and documentation, the quickest first
     Check,
     /// House rules that no compiler knows
@@ -39,6 +43,11 @@ fn main() -> Result<ExitCode> {
     match Arguments::parse().command {
         Command::Bench(arguments) => bench::run(root, &arguments)?,
         Command::Check => check::run(root)?,
+        Command::Conformance(arguments) => {
+            if !conformance::run(root, &arguments)? {
+                return Ok(ExitCode::FAILURE);
+            }
+        }
         Command::Tidy => {
             let findings = tidy::run(root)?;
             let mut out = std::io::stdout().lock();

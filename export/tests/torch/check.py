@@ -24,6 +24,9 @@ order of the method's parameters; trailing ones that have defaults may be left o
 "torch", {"class": "LSTM", "args": [3, 2], "kwargs": {}}, says which module of torch.nn the archive is.
 "tied" maps the names of weights to those whose tensors they are. "parameters" and "buffers" may be replaced by one list "state_dict" where roles do not matter.
 Calls in "refused", which may be left out, must raise an error with the given part of a message.
+"pyg", {"conv": "GCNConv", "variant": "adj", "kwargs": {}}, says which module of PyG the archive is, whose
+result is that of the first call. The environment's KILN_TORCH_REPORT is a folder for a file of the errors of
+these calls.
 With "results_only": true, only loading, the state_dict and the results of calls are checked, in every
 precision.
 
@@ -80,6 +83,8 @@ class Checks:
 
     def __init__(self):
         self.passed, self.failed, self.missing = 0, 0, set()
+        # Of archives that stand for a PyG module: its class, the variant, and the largest error.
+        self.errors = []
 
     def run(self, name, check, *args):
         try:
@@ -538,6 +543,24 @@ def check_save(archive, module):
     return torch.jit.load(buffer)
 
 
+def worst_error(got, expected):
+    """Largest difference of results, relative to the largest number of each, at least 1."""
+    if isinstance(expected, (tuple, list)):
+        return max(map(worst_error, got, expected), default=0.0)
+    finite = torch.isfinite(expected)
+    if not finite.any():
+        return 0.0
+    got, expected = got[finite].double(), expected[finite].double()
+    return (got - expected).abs().max().item() / max(1.0, expected.abs().max().item())
+
+
+def measure(archive, module, checks):
+    """Notes how far the first call is from PyG, which computed its result."""
+    pyg, call = archive.spec["pyg"], archive.spec["calls"][0]
+    got = getattr(module, call["method"])(**archive.args(call))
+    checks.errors.append((pyg["conv"], pyg["variant"], worst_error(got, archive.value(call["out"]))))
+
+
 def check_archive(archive, name, checks):
     try:
         module = archive.load().eval()
@@ -550,6 +573,8 @@ def check_archive(archive, name, checks):
     run_calls(archive, module, checks, name)
     run_calls(archive, module, checks, f"{name} by keyword", keywords=True)
     run_union(archive, module, checks, name)
+    if archive.spec.get("pyg"):
+        checks.run(f"{name}: error", measure, archive, module, checks)
     checks.run(f"{name}: double", check_double, archive, checks, f"{name} as double")
     for dtype in PRECISIONS:
         label = f"{name} as {str(dtype).removeprefix('torch.')}"
@@ -655,6 +680,11 @@ def main():
             checks.passed += one.passed
             checks.failed += one.failed
             checks.missing |= one.missing
+            checks.errors += one.errors
+    if os.environ.get("KILN_TORCH_REPORT"):
+        path = os.path.join(os.environ["KILN_TORCH_REPORT"], f"torch-{torch.__version__}.json")
+        with open(path, "w") as file:
+            json.dump({"runtime": f"torch {torch.__version__}", "errors": checks.errors}, file)
     if checks.missing:
         print(f"skipped, since this PyTorch has no {', '.join(sorted(checks.missing))}")
     print(f"torch {torch.__version__}: {len(names)} archives, {checks.passed} passed, {checks.failed} failed")

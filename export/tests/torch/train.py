@@ -102,7 +102,8 @@ def main():
             checks.run(f"{name}: dropout", check_attention_dropout, archive,
                        pyg["kwargs"]["dropout"])
             trained.add(pyg["conv"])
-    if trained and trained != {*MODELS, *ATTENTION}:
+    # Of some layers alone there need not be all.
+    if trained and "KILN_LAYERS" not in os.environ and trained != {*MODELS, *ATTENTION}:
         checks.failed += 1
         print(f"FAILED: only {sorted(trained)} were trained")
     print(f"{checks.passed} passed, {checks.failed} failed")

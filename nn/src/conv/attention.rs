@@ -205,28 +205,31 @@ impl Leaves for AttentionPropagated {
 /// show: those by which messages are multiplied, some of them dropped in training, as in PyG.
 ///
 /// `of_loops` gives the scores of the loops, `[n, H]`; `propagate` passes messages with the weights
-/// along edges.
+/// along edges. The attention is made if it is asked for: among loops its edges are counted, which
+/// waits for the device.
 pub(super) fn with_attention(
+    is_asked: bool,
     edges: &Edges,
     scores: Tensor<2>,
     loops: Option<Loops>,
     dropout: &Dropout,
     of_loops: impl FnOnce(&LoopedEdges) -> Tensor<2>,
     propagate: impl FnOnce(&Edges, Alpha) -> Tensor<2>,
-) -> (Tensor<2>, Attention) {
+) -> (Tensor<2>, Option<Attention>) {
     let ends = Endpoints::of(edges.bare());
     let Some(loops) = loops else {
         let alpha = dropout.forward(ends.softmax(scores));
         let out = propagate(edges, Alpha::Weights(alpha.clone()));
         let edges = edges.bare();
-        return (out, Attention { edges, alpha });
+        return (out, is_asked.then_some(Attention { edges, alpha }));
     };
     let looped = LoopedEdges::new(&ends, loops);
     let of_loops = of_loops(&looped);
     let alpha = dropout.forward(looped.softmax(scores, of_loops));
     let out = propagate(looped.ends().edges(), Alpha::Weights(alpha.clone()));
     let out = looped.targets(out);
-    (out, Attention::with_loops(edges, &looped, &alpha))
+    let attention = is_asked.then(|| Attention::with_loops(edges, &looped, &alpha));
+    (out, attention)
 }
 
 /// The loops that are added, if any are: without sources there is no node for a loop.

@@ -189,7 +189,7 @@ impl GatConv {
         (src, dst): Scores,
         edges: &Edges,
         loops: Option<Loops>,
-    ) -> (Tensor<2>, Attention) {
+    ) -> (Tensor<2>, Option<Attention>) {
         let ends = Endpoints::of(edges);
         let edge = self.edge_scores(edges, &ends, loops);
         let (of_edges, of_loops) = edge.map_or((None, None), |edge| (Some(edge.edges), edge.loops));
@@ -207,7 +207,15 @@ impl GatConv {
             let (x, loops) = (x_j, None);
             self.propagate(edges, AttentionPropagated { x, alpha, loops })
         };
-        with_attention(edges, scores, loops, &self.dropout, of_loops, propagate)
+        with_attention(
+            true,
+            edges,
+            scores,
+            loops,
+            &self.dropout,
+            of_loops,
+            propagate,
+        )
     }
 
     /// Transformed features of the sources, `[N, H, C]`, and scores. Attention vectors are
@@ -317,8 +325,7 @@ impl Layer for GatConv {
         let (x_j, x_i) = edges.ends(x);
         let (x, scores) = self.scores(is_pair, x_j, x_i.clone(), &ends);
         let (out, attention) = if args.return_attention_weights {
-            let (out, attention) = self.attend_with_attention(x, scores, &edges, loops);
-            (out, Some(attention))
+            self.attend_with_attention(x, scores, &edges, loops)
         } else {
             let alpha = Alpha::Scores {
                 src: scores.0,

@@ -197,10 +197,11 @@ impl Gatv2Conv {
     /// Passes messages with weights that show: one row of features per edge is made.
     fn attend_with_attention(
         &self,
+        is_asked: bool,
         (j, i): (Tensor<3>, Tensor<3>),
         edges: &Edges,
         loops: Option<Loops>,
-    ) -> (Tensor<2>, Attention) {
+    ) -> (Tensor<2>, Option<Attention>) {
         let ends = Endpoints::of(edges);
         let edge_attr = edges.attr().filter(|_| self.lin_edge.is_some());
         let edge_attr = edge_attr.map(|edge_attr| match loops {
@@ -218,7 +219,15 @@ impl Gatv2Conv {
             let (x, loops) = (j.clone(), None);
             self.propagate(edges, AttentionPropagated { x, alpha, loops })
         };
-        with_attention(edges, scores, loops, &self.dropout, of_loops, propagate)
+        with_attention(
+            is_asked,
+            edges,
+            scores,
+            loops,
+            &self.dropout,
+            of_loops,
+            propagate,
+        )
     }
 }
 
@@ -250,9 +259,7 @@ impl Layer for Gatv2Conv {
         let (j, i) = self.mapped(is_pair, x_j, x_i.clone());
         let has_attr = self.lin_edge.is_some() && edges.attr().is_some();
         let (out, attention) = if args.return_attention_weights || has_attr {
-            let (out, attention) = self.attend_with_attention((j, i), &edges, loops);
-            let asked = args.return_attention_weights;
-            (out, Some(attention).filter(|_| asked))
+            self.attend_with_attention(args.return_attention_weights, (j, i), &edges, loops)
         } else {
             let (x, alpha) = (j, Alpha::Joint(i));
             (
