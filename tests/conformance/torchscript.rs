@@ -228,8 +228,8 @@ fn is_called_everywhere(fixture: &Fixture) -> bool {
     fixture.name.ends_with("-plain-default") && fixture.variant == "edge_index"
 }
 
-/// Whether an archive has every variant: PyTorch calls them here, or `train.py` asks the variant with
-/// attention weights how many were dropped.
+/// Whether an archive has every variant: PyTorch calls them here, or `train.py` asks the variant
+/// with attention weights how many were dropped.
 fn needs_every_variant(fixture: &Fixture) -> bool {
     let drops = fixture.kwargs["dropout"].as_f64().is_some_and(|p| p > 0.);
     is_transformed(fixture) || is_called_everywhere(fixture) || drops

@@ -1,8 +1,8 @@
-//! `conformance`: a table of layers, their forward variants, and the ways in which each runs, with the
-//! largest difference from PyG.
+//! `conformance`: a table of layers, their forward variants, and the ways in which each runs, with
+//! the largest difference from PyG.
 //!
-//! The numbers are measured by the test `conformance`, and by real PyTorch where Python is given. A cell
-//! in which no case ran is an error unless the runtime says why.
+//! The numbers are measured by the test `conformance`, and by real PyTorch where Python is given. A
+//! cell in which no case ran is an error unless the runtime says why.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -1,8 +1,9 @@
 //! The ways in which a layer runs, each compared with what real PyG computed.
 //!
-//! A runtime is one file here, with its tolerance, and one word in [`ALL`]. Every layer runs every case
-//! of its own in each. `KILN_CONFORMANCE_OUT` names a folder that gets a file of worst errors per layer;
-//! `cargo xtask conformance` makes a table of them. Real PyTorch has a file of its own, `torchscript.rs`.
+//! A runtime is one file here, with its tolerance, and one word in [`ALL`]. Every layer runs every
+//! case of its own in each. `KILN_CONFORMANCE_OUT` names a folder that gets a file of worst errors
+//! per layer; `cargo xtask conformance` makes a table of them. Real PyTorch has a file of its own,
+//! `torchscript.rs`.
 
 mod eager;
 mod native;
