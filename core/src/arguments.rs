@@ -1,6 +1,6 @@
 //! Arguments of a typed forward variant, by name.
 
-use burn::tensor::Tensor;
+use burn::tensor::{Int, Tensor};
 
 use crate::{Edges, Flow, Leaves, Nodes, any_tensor::AnyTensor, leaves::part, value::Value};
 
@@ -62,6 +62,30 @@ impl Named {
             Value::Tensor(x) => Some(x.float()),
             Value::None => None,
             other => panic!("expected a tensor as `{name}`, got {other:?}"),
+        }
+    }
+
+    /// A tensor of integers, if there is one.
+    ///
+    /// # Panics
+    /// If what is there is no tensor of integers of the rank.
+    pub fn integers<const D: usize>(&mut self, name: &str) -> Option<Tensor<D, Int>> {
+        match self.take(name) {
+            Value::Tensor(x) => Some(x.int()),
+            Value::None => None,
+            other => panic!("expected a tensor of integers as `{name}`, got {other:?}"),
+        }
+    }
+
+    /// An integer that is a size, if there is one.
+    ///
+    /// # Panics
+    /// If what is there is no integer.
+    pub fn size(&mut self, name: &str) -> Option<usize> {
+        match self.take(name) {
+            Value::Int(size) => Some(size),
+            Value::None => None,
+            other => panic!("expected an integer as `{name}`, got {other:?}"),
         }
     }
 

@@ -49,6 +49,7 @@ const OPS: &[(&str, &str)] = &[
     ("f32[$E]", "cast{elem=f32}(i)"),
     ("i64[$E]", "cast{elem=i64}(m)"),
     ("f32[$E]", "cast{elem=f32}(m)"),
+    ("f32[$N, $F]", "detach(x)"),
     ("i64[$E]", "mask_where(i, m, j)"),
     ("f32[$E]", "mask_where(e, m, e)"),
     ("bool[$E]", "mask_where(m, m, m)"),

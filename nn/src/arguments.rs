@@ -134,16 +134,19 @@ fn is_absent(value: Option<&Value>) -> bool {
     value.is_none_or(|value| value.is_null() || value == "None")
 }
 
-/// PyG gives the arguments of an aggregation beside it.
+/// PyG gives the arguments of an aggregation beside it: those of the class, of a list of
+/// aggregations, or of each in a list.
 fn with_kwargs(name: &str, value: &Value, args: &Map<String, Value>) -> Value {
-    match (name, value, args.get("aggr_kwargs")) {
-        ("aggr", Value::String(_), Some(Value::Object(kwargs))) if !kwargs.is_empty() => {
-            let mut with = kwargs.clone();
-            with.insert("aggr".to_owned(), value.clone());
-            Value::Object(with)
-        }
-        _ => value.clone(),
+    let mut with = match args.get("aggr_kwargs") {
+        Some(Value::Object(kwargs)) if !kwargs.is_empty() => kwargs.clone(),
+        Some(each @ Value::Array(_)) => Map::from_iter([("aggrs_kwargs".to_owned(), each.clone())]),
+        _ => return value.clone(),
+    };
+    if name != "aggr" || !matches!(value, Value::String(_) | Value::Array(_)) {
+        return value.clone();
     }
+    with.insert("class".to_owned(), value.clone());
+    Value::Object(with)
 }
 
 /// Where an argument stands in a configuration: an argument of a model, or one that it passes on to

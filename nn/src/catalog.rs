@@ -14,6 +14,7 @@ use kiln_ops::{Layer, Overload, Overloads};
 use serde_json::{Map, Value};
 
 use crate::{
+    aggr,
     arguments::{BuildError, config},
     config::LayerConfig,
     conv, models, norm,
@@ -32,6 +33,20 @@ use crate::{
 macro_rules! for_each_layer {
     ($callback:ident) => {
         $callback! {
+            aggr::DegreeScalerAggregation,
+            aggr::MaxAggregation,
+            aggr::MeanAggregation,
+            aggr::MedianAggregation,
+            aggr::MinAggregation,
+            aggr::MulAggregation,
+            aggr::MultiAggregation,
+            aggr::PowerMeanAggregation,
+            aggr::QuantileAggregation,
+            aggr::SoftmaxAggregation,
+            aggr::SortAggregation,
+            aggr::StdAggregation,
+            aggr::SumAggregation,
+            aggr::VarAggregation,
             conv::Appnp,
             conv::ArmaConv,
             conv::CgConv,

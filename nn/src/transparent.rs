@@ -2,7 +2,7 @@
 
 /// Implements `Module` for a wrapper of one module, or of one of several: unlike with
 /// `derive(Module)`, parameters have the names that they have in the module inside. Behind a
-/// constructor stand names for what it holds beside the module.
+/// constructor stand names for what it holds beside the module, which may be in a box.
 macro_rules! transparent_module {
     ($name:ident { $($variant:path $(, $more:ident)*);+ $(;)? }) => {
         impl Module for $name {
@@ -11,11 +11,11 @@ macro_rules! transparent_module {
             }
 
             fn fork(self, device: &Device) -> Self {
-                match self { $($variant(module $(, $more)*) => $variant(module.fork(device) $(, $more)*),)+ }
+                match self { $($variant(module $(, $more)*) => $variant(module.fork(device).into() $(, $more)*),)+ }
             }
 
             fn to_device(self, device: &Device) -> Self {
-                match self { $($variant(module $(, $more)*) => $variant(module.to_device(device) $(, $more)*),)+ }
+                match self { $($variant(module $(, $more)*) => $variant(module.to_device(device).into() $(, $more)*),)+ }
             }
 
             fn visit<V: ModuleVisitor>(&self, visitor: &mut V) {
@@ -23,19 +23,19 @@ macro_rules! transparent_module {
             }
 
             fn map<M: ModuleMapper>(self, mapper: &mut M) -> Self {
-                match self { $($variant(module $(, $more)*) => $variant(module.map(mapper) $(, $more)*),)+ }
+                match self { $($variant(module $(, $more)*) => $variant(module.map(mapper).into() $(, $more)*),)+ }
             }
 
             fn valid(&self) -> Self {
-                match self { $($variant(module $(, $more)*) => $variant(module.valid() $(, $more.clone())*),)+ }
+                match self { $($variant(module $(, $more)*) => $variant(module.valid().into() $(, $more.clone())*),)+ }
             }
 
             fn train(self) -> Self {
-                match self { $($variant(module $(, $more)*) => $variant(module.train() $(, $more)*),)+ }
+                match self { $($variant(module $(, $more)*) => $variant(module.train().into() $(, $more)*),)+ }
             }
 
             fn materialize(self) -> Self {
-                match self { $($variant(module $(, $more)*) => $variant(module.materialize() $(, $more)*),)+ }
+                match self { $($variant(module $(, $more)*) => $variant(module.materialize().into() $(, $more)*),)+ }
             }
         }
 

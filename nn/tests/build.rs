@@ -44,7 +44,7 @@ fn says_what_is_wrong() {
         "SAGEConv",
         &json!({"in_channels": 8, "out_channels": 4, "aggr": "lstm"}),
         "SAGEConv: argument `aggr`: unknown aggregation `lstm`, expected one or several of sum, add, mean, \
-         max, min, mul, softmax",
+         max, min, mul, degree_scaler, median, multi, power_mean, quantile, softmax, sort, std, var",
     );
     fails(
         "GCNConv",

@@ -31,7 +31,7 @@ pub(crate) struct Fixture {
     pub(crate) kwargs: serde_json::Value,
     /// Which forward variant.
     pub(crate) variant: String,
-    /// Numbers of source and target nodes; for pooling, of graphs.
+    /// Numbers of source and target nodes; for pooling, of graphs; for aggregations, of groups.
     pub(crate) size: Vec<usize>,
     tensors: BTreeMap<String, TensorData>,
 }

@@ -13,7 +13,7 @@ use burn::{
 };
 use kiln_core::{Adjacency, AnyTensor, EdgeIndex, Groups, Kind, Value, signature::Type};
 use kiln_nn::{
-    AnyLayer, Layer, Overloads as _, conv, for_each_layer, models, norm,
+    AnyLayer, Layer, Overloads as _, aggr, conv, for_each_layer, models, norm,
     pool::{global_add_pool, global_max_pool, global_mean_pool},
     store::StateDict,
 };
@@ -87,6 +87,7 @@ impl Inputs {
                 (Kind::Int, 2) => AnyTensor::from(self.int::<2>(name).unwrap()),
                 other => panic!("no input for {name}: {other:?}"),
             }),
+            (_, Type::Int(_)) => Value::Int(size[0]),
             (_, Type::Optional(_) | Type::Size { .. } | Type::Flag) => Value::None,
             other => panic!("no input for {other:?}"),
         }

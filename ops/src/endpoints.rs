@@ -125,6 +125,22 @@ impl Endpoints {
         }
     }
 
+    /// `x: [N, D]` for what is computed of every source, but not used of nodes that send no message.
+    ///
+    /// Where gradients may be asked for, their rows are zeros, since a gradient of zero times what
+    /// is not finite is not zero. Elsewhere `x` stays as it is.
+    ///
+    /// # Panics
+    /// If `x` does not have a row for each source.
+    pub fn without_idle(&self, x: Tensor<2>) -> Tensor<2> {
+        if x.device().is_autodiff() || scope::is_recorded(&x) {
+            let sent = degree(self.source(), self.num_sources());
+            cleared(x, sent.equal_elem(0.0))
+        } else {
+            x
+        }
+    }
+
     /// The device of the edges.
     pub fn device(&self) -> Device {
         self.edges.device()

@@ -35,8 +35,11 @@
 //! | [`nonzero`], [`self_loop_position`], [`arange`] | positions |
 //! | [`batch_norm`] | columns normalised by their own statistics, while training |
 //! | [`dropout`] | random zeros while training |
+//! | [`detach`] | values without gradients |
+//! | [`group_argsort`] | order of rows within their groups |
 //! | [`scan`], [`scan_reversed`], [`repeat`] | loops, which recordings hold as loops |
 //! | [`relu`], [`leaky_relu`] | the positive part, whose gradient needs the result only; with PyTorch's gradient at 0 |
+//! | [`clamp`] | limits, with PyTorch's gradient at NaN |
 //!
 //! # Letters
 //! `N` nodes, `E` edges, `F` features, `n` destinations. Axis 0 is always nodes or edges; further
@@ -65,8 +68,10 @@ mod attention;
 mod backend;
 mod batch_norm;
 mod check;
+mod clamp;
 mod csr;
 mod degree;
+mod detach;
 pub mod dispatch;
 mod dropout;
 mod edge_dot;
@@ -74,6 +79,7 @@ mod edge_softmax;
 mod endpoints;
 mod gather;
 pub mod graph;
+mod group_argsort;
 mod layer;
 mod linear;
 mod match_sum;
@@ -106,13 +112,16 @@ pub use attention::{
 };
 pub use backend::{CsrTensors, GraphOps, OptionalTensor};
 pub use batch_norm::batch_norm;
+pub use clamp::clamp;
 pub use csr::{coo_to_csr, ptr_to_index};
 pub use degree::degree;
+pub use detach::detach;
 pub use dropout::{dropout, dropout_seed};
 pub use edge_dot::edge_dot;
 pub use endpoints::Endpoints;
 pub use gather::gather;
 pub use graph::{to_adjacency, to_edge_index};
+pub use group_argsort::{float_key, group_argsort};
 pub use layer::{Layer, Overload, Overloads};
 pub use linear::{
     add_bias, column_mean, column_sum, heads_dot, linear, linear_add, linear_relu, linear_sum,

@@ -15,6 +15,8 @@ use serde::{Deserialize, Serialize};
 /// | `Mul` | `m_1 · .. · m_k` | 1 |
 ///
 /// The gradient of `Max` and `Min` is split evenly among equal extrema, as PyTorch's `amax` does.
+/// Departs: where the extremum is 0, PyTorch's `scatter_reduce` counts the zero that it starts from
+/// among them, and loses that part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reduce {

@@ -25,13 +25,13 @@ pub(crate) struct Sizes {
 }
 
 impl Sizes {
-    /// Value of a dimension; a symbol that is not a graph's is 3.
+    /// Value of a dimension; groups are as many as targets, and a symbol that is not a graph's is 3.
     fn get(&self, dim: &Dim) -> usize {
         match dim {
             Dim::Fixed(size) => *size,
             Dim::Symbol(name) => match name.as_str() {
                 "N" => self.nodes,
-                "M" => self.targets,
+                "M" | "G" => self.targets,
                 "E" => self.edges,
                 _ => 3,
             },
@@ -83,6 +83,21 @@ fn fill(
         } => {
             let data = floats(dims.iter().map(|dim| sizes.get(dim)).collect());
             inputs.insert(name.to_owned(), data);
+        }
+        // The group of each row.
+        Type::Tensor {
+            kind: Kind::Int,
+            dims,
+            ..
+        } if name == "index" => {
+            let rows = sizes.get(&dims[0]);
+            let index = (0..rows).map(|_| int(rng.random_range(0..sizes.targets)));
+            let data = TensorData::new(index.collect::<Vec<_>>(), [rows]);
+            inputs.insert(name.to_owned(), data);
+        }
+        Type::Int(size) => {
+            let size = vec![int(sizes.get(size))];
+            inputs.insert(name.to_owned(), TensorData::new(size, [1]));
         }
         Type::Tensor { kind, .. } => panic!("no random values for `{name}` of kind {kind:?}"),
         Type::EdgeIndex { src, dst, edges } => {
@@ -205,6 +220,10 @@ fn argument(
                 })
                 .collect(),
         ),
+        Type::Int(_) => {
+            let size = inputs[name].iter::<i64>().next().unwrap();
+            Value::Int(usize::try_from(size).unwrap())
+        }
         Type::Size { .. } | Type::Flag => Value::None,
         other => panic!("no layer takes {other:?} as `{name}`"),
     }

@@ -33,6 +33,11 @@ pub(crate) fn is_model(fixture: &Fixture) -> bool {
     places.contains(&("models", &fixture.conv)) || places.contains(&("norm", &fixture.conv))
 }
 
+/// Whether a fixture is that of an aggregation, on rows of groups.
+pub(crate) fn is_aggregation(fixture: &Fixture) -> bool {
+    fixture.variant == "index"
+}
+
 /// The forward variant that a fixture calls.
 pub(crate) fn variant(fixture: &Fixture, module: &AnyLayer) -> Overload<AnyLayer> {
     let mut overloads = module.overloads().into_iter();
@@ -94,6 +99,10 @@ pub(crate) fn inputs(fixture: &Fixture, signature: &Signature) -> call::Inputs {
             .map(|&n| i64::try_from(n).unwrap())
             .collect();
         inputs.insert("size".to_owned(), TensorData::new(size, [2]));
+    }
+    if is_aggregation(fixture) {
+        let size = i64::try_from(fixture.size[0]).unwrap();
+        inputs.insert("dim_size".to_owned(), TensorData::new(vec![size], [1]));
     }
     inputs
 }

@@ -14,7 +14,7 @@ use kiln::{
     burn::tensor::{Device, TensorData},
     core::{AnyTensor, backend, signature::Type},
     ir::{self, GraphOp, Model, Op, Session, record::Recorder},
-    nn::{self, Layer, Overloads, conv, models, norm},
+    nn::{self, Layer, Overloads, aggr, conv, models, norm},
 };
 
 use crate::{
@@ -54,6 +54,9 @@ pub(crate) fn download(outputs: Vec<(String, AnyTensor)>) -> Vec<TensorData> {
 
 /// Whether a fixture is one of those that are called in many ways.
 fn is_representative(fixture: &Fixture) -> bool {
+    if case::is_aggregation(fixture) {
+        return fixture.name.ends_with("-default");
+    }
     let is_layer = !case::is_model(fixture);
     ["edge_index", "nodes"].contains(&fixture.variant.as_str())
         && (!is_layer

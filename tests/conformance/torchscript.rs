@@ -153,6 +153,7 @@ fn argument(ty: &Type, name: &str, call: usize, names: &BTreeSet<&str>, inputs: 
             Some(size) => json!({"ints": size.iter::<i64>().collect::<Vec<_>>()}),
             None => Value::Null,
         },
+        Type::Int(_) => json!(inputs[name].iter::<i64>().next()),
         Type::Flag => json!(true),
         other => panic!("no layer takes {other:?} as `{name}`"),
     }
@@ -220,12 +221,15 @@ fn is_transformed(fixture: &Fixture) -> bool {
     } else {
         "loops"
     };
-    case::is_model(fixture) || fixture.name.ends_with(&format!("-{graph}-default"))
+    case::is_model(fixture)
+        || case::is_aggregation(fixture) && fixture.name.ends_with("-default")
+        || fixture.name.ends_with(&format!("-{graph}-default"))
 }
 
 /// Whether every variant is called, at sizes beyond that of the fixture: one fixture of each layer.
 fn is_called_everywhere(fixture: &Fixture) -> bool {
     fixture.name.ends_with("-plain-default") && fixture.variant == "edge_index"
+        || fixture.name.ends_with("-sorted-default")
 }
 
 /// Whether an archive has every variant: PyTorch calls them here, or `train.py` asks the variant

@@ -66,6 +66,7 @@ pub(super) fn eval(
             let (x, from) = next();
             cast(eval, x, Kind::of(from), *elem)
         }
+        ElementwiseOp::Detach => Dispatch::float_detach(next().0),
         ElementwiseOp::MaskWhere => {
             let ((x, elem), (mask, _), (value, _)) = (next(), next(), next());
             let shape = broadcast(&broadcast(&x.shape(), &mask.shape()), &value.shape());

@@ -10,6 +10,7 @@ use burn::{
     },
     tensor::{Int, Shape, Tensor, TensorData},
 };
+use kiln_ops::float_key;
 
 use super::{ExecError, Kind, eval::Eval, site::Site};
 
@@ -118,18 +119,8 @@ fn keys(x: &DispatchTensor, kind: Kind) -> Vec<i64> {
     let data = data(x.clone(), kind);
     match kind {
         Kind::Int => data.iter::<i64>().collect(),
-        Kind::Float | Kind::Bool => data.iter::<f64>().map(key).collect(),
+        Kind::Float | Kind::Bool => data.iter::<f64>().map(float_key).collect(),
     }
-}
-
-/// An integer in the order of floats: zeros are equal, and NaN is the greatest.
-fn key(value: f64) -> i64 {
-    if value.is_nan() {
-        return i64::MAX;
-    }
-    // The sum has no negative zero.
-    let bits = (value + 0.0).to_bits().cast_signed();
-    if bits < 0 { bits ^ i64::MAX } else { bits }
 }
 
 /// The elements of a tensor on the host, in row-major order.
@@ -140,29 +131,5 @@ fn data(x: DispatchTensor, kind: Kind) -> TensorData {
         Kind::Float | Kind::Bool => {
             Tensor::<1>::from_dispatch(Dispatch::float_reshape(x, shape)).into_data()
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::key;
-
-    #[test]
-    fn keys_have_the_order_of_floats() {
-        let floats = [
-            f64::NEG_INFINITY,
-            f64::MIN,
-            -1.5,
-            -f64::MIN_POSITIVE,
-            0.0,
-            5e-324,
-            1.5,
-            f64::MAX,
-            f64::INFINITY,
-            f64::NAN,
-        ];
-        assert!(floats.map(key).is_sorted_by(|a, b| a < b));
-        assert_eq!(key(-0.0), key(0.0));
-        assert_eq!(key(-f64::NAN), key(f64::NAN));
     }
 }

@@ -69,6 +69,8 @@ operations! {
             /// Element type of the result.
             elem: ElemType,
         } (x: Any) -> 1;
+        /// The same values, through which no gradient flows.
+        Detach "detach" (x: Float) -> 1;
         /// `value` where `mask` is true, `x` elsewhere; all broadcast.
         MaskWhere "mask_where" (x: Any, mask: Bool, value: Same) -> 1;
         /// A scalar where `mask` is true, `x` elsewhere.

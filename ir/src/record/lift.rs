@@ -597,6 +597,7 @@ impl Lifter {
             }
             .into(),
             WireOp::Dropout { prob } => ElementwiseOp::Dropout { prob: Float(prob) }.into(),
+            WireOp::Detach => ElementwiseOp::Detach.into(),
             WireOp::SpmmNormalized { self_loop } => GraphOp::SpmmNormalized {
                 self_loop: self_loop.map(Float),
             }

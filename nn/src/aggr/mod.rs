@@ -1,17 +1,44 @@
 //! Aggregations: how the messages that meet at a node, or the rows of a group, become one row.
 //!
 //! A layer's configuration has an [`AggrConfig`], its module an [`Aggregation`] under PyG's name
-//! `aggr_module`. A node without messages gets zeros, or ones from a product.
+//! `aggr_module`. Each aggregation also stands alone, under PyG's class name, for rows of
+//! [`Groups`](kiln_core::Groups): see [`Aggregate`]. A set without elements gets zeros, unless an
+//! aggregation says otherwise.
 
 mod aggregation;
+mod basic;
 mod config;
+mod degree_scaler;
+mod elements;
+mod layer;
+mod median;
+mod multi;
+mod ordered;
+mod power_mean;
+mod quantile;
 mod softmax;
+mod sort;
+mod std;
+mod var;
 
 pub use kiln_ops::Reduce;
 
 pub(crate) use self::config::parse_reduce;
 pub use self::{
-    aggregation::{Aggregation, MultiAggregation, ReduceAggregation},
-    config::{AggrConfig, UnknownAggregation},
+    aggregation::{Aggregation, BoxedAggregation, ReduceAggregation},
+    basic::{
+        MaxAggregation, MeanAggregation, MinAggregation, MulAggregation, NoArguments,
+        SumAggregation,
+    },
+    config::{AggrConfig, AggrError},
+    degree_scaler::{DegreeScalerAggregation, DegreeScalerConfig, Scaler, Scalers},
+    layer::{Aggregate, GroupArgs},
+    median::{MedianAggregation, MedianConfig},
+    multi::{Mode, ModeKwargs, MultiAggregation, MultiConfig, Widths},
+    power_mean::{PowerMeanAggregation, PowerMeanConfig},
+    quantile::{Interpolation, QuantileAggregation, QuantileConfig, Quantiles},
     softmax::{SoftmaxAggregation, SoftmaxConfig},
+    sort::{SortAggregation, SortConfig},
+    std::{StdAggregation, StdConfig},
+    var::{VarAggregation, VarConfig},
 };

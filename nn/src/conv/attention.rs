@@ -348,7 +348,7 @@ impl<'de> Deserialize<'de> for FillValue {
         match Form::deserialize(deserializer)? {
             Form::Constant(value) => Ok(Self::Constant(value)),
             Form::Row(row) => Ok(Self::Row(row)),
-            Form::Incoming(name) => parse_reduce(&name).map(Self::Incoming).map_err(|_| {
+            Form::Incoming(name) => parse_reduce(&name).map(Self::Incoming).ok_or_else(|| {
                 let expected = "expected a number, a row or one of add, mean, min, max, mul";
                 D::Error::custom(format!("{expected}, got `{name}`"))
             }),

@@ -151,11 +151,13 @@ impl Layer for SimpleConv {
     type Output = Tensor<2>;
 
     fn signatures(&self) -> Signatures {
+        let width = self.aggr_module.in_channels();
+        let width = width.map_or_else(|| Dim::from("F"), Dim::from);
         let args = match self.config.combine_root {
-            None | Some(CombineRoot::Sum) => Signatures::conv("F", "F"),
+            None | Some(CombineRoot::Sum) => Signatures::conv(width.clone(), width),
             // Without the targets the result has another width.
-            Some(CombineRoot::Cat) => Signatures::conv_of_both("F", "G"),
-            Some(CombineRoot::SelfLoop) => Signatures::conv_of_one_set("F"),
+            Some(CombineRoot::Cat) => Signatures::conv_of_both(width, "G"),
+            Some(CombineRoot::SelfLoop) => Signatures::conv_of_one_set(width),
         };
         args.edge_weight().size()
     }

@@ -18,6 +18,7 @@ case and a slash:
                                    rows are targets, columns are sources; in.value is optional
     in.edge_weight, in.edge_attr   [E] and [E, D]; with `adj` in the order of the CSR entries
     in.batch                       pooling: the graph of each node, absent where it is None
+    in.index                       aggregations: the group of each row
     out.0                          the result
     out.1, out.2                   `attention`: returned edge index and coefficients [E', H]
     out.1, out.2, out.3            `adj_attention`: returned matrix as rowptr, col, value [E', H]
@@ -31,7 +32,7 @@ seeded by the name of the case: adding a case changes no other.
 
 The metadata entry `cases` says the rest as JSON, by case: `conv` (name of the class or function), `kwargs`
 (of its constructor; `nn` of GINConv lists the widths of Linear, ReLU, Linear), `variant`, `graph`,
-`config`, `size` ([N_src, N_dst], or the number of graphs for pooling) and versions. Pairs with an
+`config`, `size` ([N_src, N_dst], or the number of graphs for pooling and of groups for aggregations) and versions. Pairs with an
 edge index pass `size` to forward; it is what tells PyG the number of targets without in.x_dst.
 
 One state_dict is also stored on its own, as torch.save and as plain safetensors write it.
@@ -48,6 +49,8 @@ import numpy as np
 import torch
 import torch_geometric
 from cases import GRAPHS, SEED, all_cases
+from cases.aggr import GROUPS
+from cases.aggr import WIDTH as GROUP_WIDTH
 from cases.common import F_EDGE, F_IN, Case
 from cases.pool import BATCHES, POOLS
 from safetensors import safe_open
@@ -116,9 +119,27 @@ def make_inputs(case):
     return inputs
 
 
+def make_groups(case, width):
+    """The `in.*` tensors of an aggregation."""
+    index, _ = GROUPS[case.graph]
+    rng = case.rng("x")
+    if "positive" in case.inputs:
+        x = uniform(rng, 0.5, 1.5, len(index), width)
+    elif "powers" in case.inputs:  # some below the least, some above the greatest
+        x = 3.0 * normal(rng, len(index), width).abs() + 0.1
+        x[::5], x[1::7] = -0.5, 120.0
+    else:
+        x = normal(rng, len(index), width)
+    if "ties" in case.inputs:
+        x = x.round() + 0.25  # PyTorch loses gradients of extrema that are 0
+    return {"x": x, "index": torch.tensor(index)}
+
+
 def build(case):
     """The PyG module in evaluation mode."""
     kwargs = dict(case.kwargs)
+    if "deg" in kwargs:
+        kwargs["deg"] = torch.tensor(kwargs["deg"])
     if "nn" in kwargs:
         widths = kwargs["nn"]
         kwargs["nn"] = torch.nn.Sequential(
@@ -146,6 +167,8 @@ def randomize(module, case):
             tensor.copy_(uniform(rng, 0.5, 2.0, *tensor.shape))
         elif key.endswith("num_batches_tracked"):
             tensor.fill_(3)
+        elif key in trainable and (key.split(".")[-1] == "p" or "avg_deg" in key):
+            tensor.copy_(uniform(rng, 0.6, 2.5, *tensor.shape))  # a power, a mean number
         elif key in trainable or key.endswith("running_mean"):
             tensor.copy_(0.5 * normal(rng, *tensor.shape))
         # What is left is GINConv's fixed eps, which the constructor has set.
@@ -176,6 +199,8 @@ def forward(module, case, inputs, size):
     args = {name: value for name, value in inputs.items() if name not in NODES_AND_EDGES}
     if case.variant == "nodes":
         return [module(inputs["x"])]
+    if case.variant == "index":
+        return [module(inputs["x"], inputs["index"], dim_size=size)]
     if case.is_adj:
         from torch_sparse import SparseTensor
 
@@ -208,10 +233,13 @@ def forward(module, case, inputs, size):
 
 
 def record(case):
-    """All tensors of a layer or model case."""
-    graph = GRAPHS[case.graph]
-    size = [graph.num_src, graph.num_dst]
-    inputs = make_inputs(case)
+    """All tensors of a layer, model or aggregation case."""
+    if case.variant == "index":
+        inputs, size = make_groups(case, GROUP_WIDTH), GROUPS[case.graph][1]
+    else:
+        graph = GRAPHS[case.graph]
+        size = [graph.num_src, graph.num_dst]
+        inputs = make_inputs(case)
     module = build(case)
     randomize(module, case)
     tensors = {f"param.{key}": value.clone() for key, value in module.state_dict().items()}

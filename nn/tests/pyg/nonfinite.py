@@ -88,6 +88,11 @@ def record(case):
     if is_pool:
         inputs = {"x": generate.normal(case.rng("x"), 7, SMALL_IN), "batch": torch.tensor(BATCH[0])}
         size, module = BATCH[1], None
+    elif case.variant == "index":
+        inputs, size = generate.make_groups(case, SMALL_IN), generate.GROUPS[case.graph][1]
+        module = generate.build(case)
+        generate.randomize(module, case)
+        module = module.double()
     else:
         graph = generate.GRAPHS[case.graph]
         size = [graph.num_src, graph.num_dst]

@@ -169,6 +169,11 @@ pub trait GraphOps: Backend {
         x
     }
 
+    /// See [`crate::detach`](crate::detach()).
+    fn detached(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        Self::float_detach(x)
+    }
+
     /// See [`crate::relu`].
     fn rectify(x: FloatTensor<Self>) -> FloatTensor<Self> {
         Self::relu(x)

@@ -38,6 +38,11 @@ impl<C: RouterChannel> GraphOps for BackendRouter<C> {
         out
     }
 
+    fn detached(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        let [out] = Self::defer(GraphOp::Detach, vec![x], None);
+        out
+    }
+
     fn nonzero(mask: BoolTensor<Self>) -> IntTensor<Self> {
         let dtype = burn::backend::get_or_init_device_settings::<Self>(&mask.device()).int_dtype;
         let length = scope::selected(mask.shape()[0]);

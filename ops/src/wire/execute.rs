@@ -60,6 +60,7 @@ impl Run for GraphOp {
                 Output::Int(B::int_arange(range, inputs.device, dtype.into()))
             }
             Self::Dropout { prob } => Output::Float(B::dropout(inputs.float(), prob)),
+            Self::Detach => Output::Float(B::detached(inputs.float())),
             // Nothing asks for gradients here, so that the edges are sorted one way.
             Self::SpmmNormalized { self_loop } => {
                 let (x, src, dst) = (inputs.float(), inputs.int(), inputs.int());

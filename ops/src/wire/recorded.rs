@@ -84,6 +84,8 @@ operations! {
             /// Probability of a zero.
             prob: f64,
         };
+        /// [`crate::detach`](crate::detach()).
+        Detach "kiln::detach" (x) -> 1;
         /// [`crate::aggregate_normalized`].
         SpmmNormalized "kiln::spmm_normalized" (x, src, dst, scale) -> 1 {
             /// Weight of the loop of each node, if edges from a node to itself give way to one.
@@ -132,6 +134,7 @@ impl Record for GraphOp {
             }
             Self::SegmentSoftmax { .. }
             | Self::Dropout { .. }
+            | Self::Detach
             | Self::SpmmNormalized { .. }
             | Self::SpmmWithLoops => inputs[0].shape.clone(),
             Self::Degree { size: n }

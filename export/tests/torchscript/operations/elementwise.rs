@@ -267,6 +267,12 @@ pub(super) fn add(all: &mut Operations) {
         [1.0, -2.0, 0.0],
         [1.0, 0.0, 0.0],
     );
+    all.unary(
+        "detach",
+        ElementwiseOp::Detach,
+        [1.0, -2.0, 0.0],
+        [1.0, -2.0, 0.0],
+    );
     all.add(
         "cast_float",
         ElementwiseOp::Cast {

@@ -20,7 +20,7 @@ impl Infer<'_> {
             ElementwiseOp::BinaryScalar { function, rhs } => {
                 self.binary_scalar(*function, rhs, inputs)
             }
-            ElementwiseOp::LeakyRelu { slope: _ } => same(),
+            ElementwiseOp::LeakyRelu { slope: _ } | ElementwiseOp::Detach => same(),
             ElementwiseOp::Clamp { min, max } => self.clamp([min, max], inputs),
             ElementwiseOp::Cast { elem } => Ok(Self::cast(*elem, inputs)),
             ElementwiseOp::MaskWhere => self.mask_where(inputs),

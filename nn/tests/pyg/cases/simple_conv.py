@@ -24,7 +24,12 @@ def cases():
             ]
         if not is_adj:
             # With an adjacency PyG multiplies it instead, whatever the aggregation.
-            configs += [("several", {"aggr": ["mean", "max"]})]
+            configs += [
+                ("several", {"aggr": ["mean", "max"]}),
+                (f"moments-{weight}", {"aggr": ["sum", "std", "mean", "var"]}, weight),
+                (f"softmax-{weight}", {"aggr": "softmax", "aggr_kwargs": {"t": 2.0}}, weight),
+                (f"powermean-{weight}", {"aggr": "powermean", "aggr_kwargs": {"p": 2.0}}, weight, "positive"),
+            ]
         yield from layer_cases("SimpleConv", variant, {}, configs)
 
 

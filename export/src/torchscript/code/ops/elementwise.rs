@@ -66,6 +66,7 @@ impl Writer<'_, '_> {
                 }
             }
             ElementwiseOp::Cast { elem } => self.cast(*elem),
+            ElementwiseOp::Detach => format!("torch.detach({x})"),
             ElementwiseOp::MaskWhere => format!("torch.where({y}, {}, {x})", self.operands.name(2)),
             ElementwiseOp::MaskFill {
                 value: Scalar::Bool(true),
