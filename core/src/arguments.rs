@@ -2,7 +2,9 @@
 
 use burn::tensor::{Int, Tensor};
 
-use crate::{Edges, Flow, Leaves, Nodes, any_tensor::AnyTensor, leaves::part, value::Value};
+use crate::{
+    EdgeForm, Edges, Flow, Leaves, Nodes, any_tensor::AnyTensor, leaves::part, value::Value,
+};
 
 /// The values of a call, by the names of the signature's parameters.
 #[derive(Debug, Default)]
@@ -158,6 +160,24 @@ impl<N: Into<Nodes>, E: Into<Edges>> From<(N, E)> for ConvArgs {
             x: x.into(),
             edges: edges.into(),
         }
+    }
+}
+
+/// The same arguments by their names.
+impl From<ConvArgs> for Named {
+    fn from(ConvArgs { x, edges }: ConvArgs) -> Self {
+        let one = |x: Option<&AnyTensor>| Value::from(x.cloned());
+        let x = if x.is_pair() {
+            Value::Tuple(vec![one(x.src()), one(x.dst())])
+        } else {
+            one(x.src())
+        };
+        let (index, weight) = match edges.form() {
+            EdgeForm::Coo(index) => (Value::EdgeIndex(index.clone()), edges.weight()),
+            EdgeForm::Csr(adjacency) => (Value::Adjacency(adjacency.clone()), None),
+        };
+        let values = vec![x, index, weight.into(), edges.attr().into()];
+        Self::new(["x", "edge_index", "edge_weight", "edge_attr"], values).with_flow(edges.flow())
     }
 }
 

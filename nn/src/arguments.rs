@@ -152,12 +152,13 @@ fn with_kwargs(name: &str, value: &Value, args: &Map<String, Value>) -> Value {
 /// Where an argument stands in a configuration: an argument of a model, or one that it passes on to
 /// its convolutions.
 fn place<'a>(config: &'a mut Value, name: &str) -> Option<&'a mut Value> {
-    if name == CONV {
+    let is_model = is_model(config);
+    if name == CONV && is_model {
         return None;
     }
     // PyG's `K` is a field `k`.
     let field = name.to_lowercase();
-    let inside = config.get(&field).is_none();
+    let inside = is_model && config.get(&field).is_none();
     let config = if inside {
         config.get_mut(CONV)?
     } else {
@@ -165,6 +166,16 @@ fn place<'a>(config: &'a mut Value, name: &str) -> Option<&'a mut Value> {
     };
     config.get_mut(&field)
 }
+
+/// Whether a configuration has options of a model's convolutions. Layers around another have the
+/// class and the arguments of that in the same place.
+fn is_model(config: &Value) -> bool {
+    let conv = config.get(CONV);
+    conv.is_some_and(|conv| conv.is_object() && conv.get(CLASS).is_none())
+}
+
+/// Where a class stands beside its arguments.
+pub(crate) const CLASS: &str = "class";
 
 /// The options of a model's convolutions in its configuration.
 const CONV: &str = "conv";
@@ -175,8 +186,11 @@ fn known<'a>(config: &'a Value, more: impl Iterator<Item = &'a str>) -> Vec<Stri
         let object = value.and_then(Value::as_object);
         object.into_iter().flat_map(Map::keys).map(String::as_str)
     };
-    let mut names: Vec<&str> = keys(Some(config)).chain(keys(config.get(CONV))).collect();
-    names.retain(|name| *name != CONV);
+    let mut names: Vec<&str> = keys(Some(config)).collect();
+    if is_model(config) {
+        names.extend(keys(config.get(CONV)));
+        names.retain(|name| *name != CONV);
+    }
     names.push("flow");
     names.extend(more);
     names.sort_unstable();

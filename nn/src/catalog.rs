@@ -9,7 +9,7 @@ use burn::{
     },
     tensor::Device,
 };
-use kiln_core::{Change, Flow};
+use kiln_core::{Arguments as _, Change, Flow, Named, Signatures};
 use kiln_ops::{Layer, Overload, Overloads};
 use serde_json::{Map, Value};
 
@@ -47,10 +47,12 @@ macro_rules! for_each_layer {
             aggr::StdAggregation,
             aggr::SumAggregation,
             aggr::VarAggregation,
+            conv::AntiSymmetricConv,
             conv::Appnp,
             conv::ArmaConv,
             conv::CgConv,
             conv::ClusterGcnConv,
+            conv::DirGnnConv,
             conv::EdgeConv,
             conv::GatConv,
             conv::GatedGraphConv,
@@ -117,6 +119,39 @@ macro_rules! catalog {
                     }
                 )+
                 None
+            }
+
+            /// The arguments of a convolution, checked, with the values of those that are left out;
+            /// `None` if there is none of the name.
+            pub(crate) fn conv_args(
+                name: &str,
+                args: &Map<String, Value>,
+            ) -> Option<Result<Value, BuildError>> {
+                $(
+                    if stringify!($place) == "conv" && name == <$place::$layer as Layer>::NAME {
+                        let config = config::<<$place::$layer as Layer>::Config>(name, args);
+                        return Some(config.and_then(|config| {
+                            config.check().map_err(|error| BuildError::value(name, error))?;
+                            Ok(serde_json::to_value(config).unwrap_or_default())
+                        }));
+                    }
+                )+
+                None
+            }
+
+            /// The arguments under PyG's names.
+            pub(crate) fn signatures(&self) -> Signatures {
+                match self { $(Self::$layer(layer) => layer.signatures(),)+ }
+            }
+
+            /// The forward pass with values by name.
+            pub(crate) fn call(&self, mut values: Named) -> kiln_core::Value {
+                match self {
+                    $(Self::$layer(layer) => {
+                        let args = <<$place::$layer as Layer>::Args>::from_named(&mut values);
+                        layer.call(args).into()
+                    })+
+                }
             }
 
             fn overloads(&self, flow: Flow) -> Vec<Overload<AnyLayer>> {

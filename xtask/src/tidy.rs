@@ -48,7 +48,11 @@ const FORBIDDEN: [(&str, &[&str]); 5] = [
 
 /// Burn's recording types, and where they may be named.
 const RECORDING: [&str; 3] = ["burn_ir", "burn_router", "backend::ir"];
-const MAY_RECORD: [&str; 3] = ["ops", "ir/src/record", "tests/conformance/runtime/replay.rs"];
+const MAY_RECORD: [&str; 3] = [
+    "ops",
+    "ir/src/record",
+    "tests/conformance/runtime/replay.rs",
+];
 
 /// Layers, where what they must not do is allowed, and what that is.
 const LAYERS: &str = "nn/src";

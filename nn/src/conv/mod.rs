@@ -3,11 +3,14 @@
 //! Every layer says in its documentation which paper it is from, which class of PyG it matches, and
 //! where it departs.
 
+mod anti_symmetric_conv;
+mod any_conv;
 mod appnp;
 mod arma_conv;
 mod attention;
 mod cg_conv;
 mod cluster_gcn_conv;
+mod dir_gnn_conv;
 mod edge_conv;
 mod gat_conv;
 mod gated_graph_conv;
@@ -38,11 +41,14 @@ use kiln_core::{ConvArgs, Edges, Nodes};
 use kiln_ops::Layer;
 
 pub use self::{
+    anti_symmetric_conv::{AntiSymmetricConv, AntiSymmetricConvConfig},
+    any_conv::{AnyConv, ConvConfig},
     appnp::{Appnp, AppnpConfig},
     arma_conv::{ArmaConv, ArmaConvConfig},
     attention::{Alpha, Attention, AttentionArgs, AttentionOutput, FillValue},
     cg_conv::{CgConv, CgConvConfig},
     cluster_gcn_conv::{ClusterGcnConv, ClusterGcnConvConfig},
+    dir_gnn_conv::{DirGnnConv, DirGnnConvConfig},
     edge_conv::{EdgeConv, EdgeConvConfig},
     gat_conv::{GatConv, GatConvConfig},
     gated_graph_conv::{GatedGraphConv, GatedGraphConvConfig},

@@ -31,7 +31,7 @@ to float32 once, so a fixture is accurate to the last bit or so. All randomness 
 seeded by the name of the case: adding a case changes no other.
 
 The metadata entry `cases` says the rest as JSON, by case: `conv` (name of the class or function), `kwargs`
-(of its constructor; `nn` of GINConv lists the widths of Linear, ReLU, Linear), `variant`, `graph`,
+(of its constructor; `conv` and `phi` have the `class` of a convolution and its arguments, `nn` of GINConv lists the widths of Linear, ReLU, Linear), `variant`, `graph`,
 `config`, `size` ([N_src, N_dst], or the number of graphs for pooling and of groups for aggregations) and versions. Pairs with an
 edge index pass `size` to forward; it is what tells PyG the number of targets without in.x_dst.
 
@@ -85,7 +85,8 @@ def make_inputs(case):
         positive = "positive" in case.inputs
         return uniform(rng, 0.5, 1.5, rows, width) if positive else normal(rng, rows, width)
 
-    widths = case.kwargs.get("in_channels", case.kwargs.get("channels", F_IN))
+    arguments = case.kwargs | (case.kwargs.get("conv") or {})
+    widths = arguments.get("in_channels", arguments.get("channels", F_IN))
     width_src, width_dst = widths if isinstance(widths, list) else (widths, widths)
     if case.is_pair:
         inputs["x_src"] = features("x_src", graph.num_src, width_src)
@@ -138,6 +139,10 @@ def make_groups(case, width):
 def build(case):
     """The PyG module in evaluation mode."""
     kwargs = dict(case.kwargs)
+    for name in ("conv", "phi"):
+        if kwargs.get(name):  # a convolution inside another layer
+            inner = dict(kwargs[name])
+            kwargs[name] = getattr(nn, inner.pop("class"))(**inner)
     if "deg" in kwargs:
         kwargs["deg"] = torch.tensor(kwargs["deg"])
     if "nn" in kwargs:
@@ -150,7 +155,7 @@ def build(case):
     for name in ("in_channels", "channels"):
         if isinstance(kwargs.get(name), list):
             kwargs[name] = tuple(kwargs[name])
-    if case.conv.endswith("Conv") and "act" in kwargs:
+    if case.conv.endswith("Conv") and kwargs.get("act"):
         kwargs["act"] = activation_resolver(kwargs["act"])
     if isinstance(kwargs.get("fill_value"), list):
         kwargs["fill_value"] = torch.tensor(kwargs["fill_value"])

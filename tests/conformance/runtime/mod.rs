@@ -18,7 +18,7 @@ use std::{collections::BTreeMap, env, fs, path::Path};
 use kiln::{
     burn::tensor::{Device, TensorData},
     ir::{Model, Session},
-    nn::{self, Layer, Overload, Overloads as _, conv, models, norm},
+    nn::{self, Layer, Overload, Overloads as _, aggr, conv, models, norm},
 };
 use kiln_nn::AnyLayer;
 use serde::Serialize;
