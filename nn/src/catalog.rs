@@ -61,6 +61,7 @@ macro_rules! for_each_layer {
             conv::GcnConv,
             conv::GinConv,
             conv::GineConv,
+            conv::GpsConv,
             conv::GraphConv,
             conv::LeConv,
             conv::LgConv,
@@ -93,6 +94,7 @@ macro_rules! catalog {
 
         /// Any layer or model.
         #[derive(Clone, Debug)]
+        #[expect(clippy::large_enum_variant, reason = "a few per model, and moved as they are made")]
         pub enum AnyModule {
             $(
                 #[doc = concat!("[`", stringify!($layer), "`](", stringify!($place), "::", stringify!($layer), ")")]

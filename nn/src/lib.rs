@@ -87,6 +87,7 @@ mod linear;
 mod message;
 pub mod message_passing;
 pub mod models;
+pub mod multihead;
 pub mod norm;
 pub mod pool;
 pub mod rnn;

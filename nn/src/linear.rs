@@ -11,7 +11,7 @@ use burn::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::transparent::transparent_module;
+use crate::{init, transparent::transparent_module};
 
 /// How the weights of a [`Linear`] are drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -92,6 +92,14 @@ impl Linear {
     /// The values of the bias.
     pub fn bias_val(&self) -> Option<Tensor<1>> {
         self.bias.as_ref().map(Param::val)
+    }
+
+    /// The map with a bias of zeros.
+    pub(crate) fn with_zero_bias(self) -> Self {
+        let Self(mut linear) = self;
+        let [_, width] = linear.weight.dims();
+        linear.bias = Some(init::zeros(width, &linear.weight.device()));
+        Self(linear)
     }
 
     /// Applies the map.

@@ -11,6 +11,7 @@ use burn::{
 
 use crate::{
     activation::{Activation, ActivationLayer},
+    dropout::Dropout,
     linear::{Linear, LinearConfig},
     models::Mlp,
     norm::{BatchNorm, batch_norm},
@@ -192,12 +193,15 @@ pub enum SequentialLayer {
     Activation(ActivationLayer),
     /// Batch normalisation, with the parameter names of PyTorch's `BatchNorm1d`.
     BatchNorm(nn::BatchNorm),
+    /// Dropout, while training.
+    Dropout(Dropout),
 }
 
 transparent_module!(SequentialLayer {
     Self::Linear;
     Self::Activation;
-    Self::BatchNorm
+    Self::BatchNorm;
+    Self::Dropout
 });
 
 impl NodeTransform for SequentialLayer {
@@ -206,6 +210,7 @@ impl NodeTransform for SequentialLayer {
             Self::Linear(layer) => layer.transform(x),
             Self::Activation(layer) => layer.transform(x),
             Self::BatchNorm(layer) => layer.transform(x),
+            Self::Dropout(layer) => layer.forward(x),
         }
     }
 
@@ -214,6 +219,7 @@ impl NodeTransform for SequentialLayer {
             Self::Linear(layer) => layer.transform_relu(x),
             Self::Activation(layer) => layer.transform_relu(x),
             Self::BatchNorm(layer) => layer.transform_relu(x),
+            Self::Dropout(layer) => kiln_ops::relu(layer.forward(x)),
         }
     }
 
@@ -226,6 +232,7 @@ impl NodeTransform for SequentialLayer {
             Self::Linear(layer) => Some(layer.in_channels()),
             Self::Activation(layer) => layer.in_channels(),
             Self::BatchNorm(layer) => layer.in_channels(),
+            Self::Dropout(_) => None,
         }
     }
 }

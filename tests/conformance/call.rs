@@ -99,6 +99,17 @@ fn fill(
             let size = vec![int(sizes.get(size))];
             inputs.insert(name.to_owned(), TensorData::new(size, [1]));
         }
+        // Types of edges, graphs of nodes, and numbers of embeddings.
+        Type::Tensor {
+            kind: Kind::Int,
+            dtype: None,
+            dims,
+        } => {
+            let shape: Vec<usize> = dims.iter().map(|dim| sizes.get(dim)).collect();
+            let count = shape.iter().product();
+            let values: Vec<i64> = (0..count).map(|_| rng.random_range(0..3)).collect();
+            inputs.insert(name.to_owned(), TensorData::new(values, shape));
+        }
         Type::Tensor { kind, .. } => panic!("no random values for `{name}` of kind {kind:?}"),
         Type::EdgeIndex { src, dst, edges } => {
             let (src, dst, edges) = (sizes.get(src), sizes.get(dst), sizes.get(edges));

@@ -19,6 +19,7 @@ mod gcn2_conv;
 mod gcn_conv;
 mod gin_conv;
 mod gine_conv;
+mod gps_conv;
 mod graph_conv;
 mod le_conv;
 mod lg_conv;
@@ -57,6 +58,7 @@ pub use self::{
     gcn2_conv::{Gcn2Args, Gcn2Conv, Gcn2ConvConfig},
     gin_conv::{GinConv, GinConvConfig},
     gine_conv::{GineConv, GineConvConfig},
+    gps_conv::{GlobalAttention, GlobalAttentionOptions, GpsArgs, GpsConv, GpsConvConfig},
     graph_conv::{GraphConv, GraphConvConfig},
     le_conv::{LeConv, LeConvConfig},
     lg_conv::{LgConv, LgConvConfig},

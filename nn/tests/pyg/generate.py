@@ -117,6 +117,8 @@ def make_inputs(case):
         inputs["edge_attr"] = normal(case.rng("edge_attr"), graph.num_edges, F_EDGE)
     if "node_wide_edge_attr" in case.inputs:
         inputs["edge_attr"] = normal(case.rng("edge_attr"), graph.num_edges, width_src)
+    if "batch" in case.inputs:
+        inputs["batch"] = torch.arange(graph.num_src) * 3 // graph.num_src
     return inputs
 
 
