@@ -10,7 +10,6 @@ mod beside_cpu;
 mod build;
 mod custom_layer;
 mod fixture;
-mod invariance;
 mod nonfinite;
 mod parity;
 mod state_dict;

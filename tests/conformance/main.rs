@@ -12,6 +12,7 @@ mod execute;
 #[path = "../../nn/tests/fixture.rs"]
 mod fixture;
 mod foreign;
+mod invariance;
 mod runtime;
 mod sizes;
 mod torchscript;
