@@ -102,14 +102,15 @@ impl Named {
             Value::Tuple(pair) => match <[Value; 2]>::try_from(pair) {
                 Ok([Value::Tensor(src), Value::Tensor(dst)]) => (src, dst).into(),
                 Ok([Value::Tensor(src), Value::None]) => (src, None).into(),
+                Ok([Value::None, Value::Tensor(dst)]) => Nodes::targets(dst),
                 other => panic!("expected a pair of node sets as `{name}`, got {other:?}"),
             },
             other => panic!("expected node features as `{name}`, got {other:?}"),
         }
     }
 
-    /// Edges in either form, with the values of `edge_weight` and `edge_attr`. As in PyG, a weight
-    /// has no effect beside an adjacency, whose values are its weights.
+    /// Edges in either form, with the values of `edge_weight`, `edge_attr` and `edge_type`. As in
+    /// PyG, a weight has no effect beside an adjacency, whose values are its weights.
     ///
     /// # Panics
     /// If the value is something else.
@@ -121,7 +122,8 @@ impl Named {
             other => panic!("expected edges as `{name}`, got {other:?}"),
         };
         let attr = self.optional::<2>("edge_attr");
-        edges.with_attr(attr).with_flow(self.flow)
+        let ty = self.integers::<1>("edge_type");
+        edges.with_attr(attr).with_type(ty).with_flow(self.flow)
     }
 }
 
@@ -144,8 +146,8 @@ impl<const D: usize> Arguments for Tensor<D> {
 
 /// Node features and edges: what convolutions take.
 ///
-/// The names of the arguments are PyG's: `x`, `edge_index`, and of the edges `edge_weight` and
-/// `edge_attr`.
+/// The names of the arguments are PyG's: `x`, `edge_index`, and of the edges `edge_weight`,
+/// `edge_attr` and `edge_type`.
 #[derive(Clone, Debug)]
 pub struct ConvArgs {
     /// Features of one node set or of a pair.

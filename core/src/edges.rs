@@ -1,6 +1,6 @@
 //! Edges in COO or CSR form with their weights or features: the argument of layers.
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Int, Tensor};
 
 use crate::{Adjacency, EdgeIndex, Flow, Nodes, any_tensor::AnyTensor, leaves::Leaves};
 
@@ -20,7 +20,7 @@ pub enum EdgeForm {
 /// The edges that a layer takes: their end points, what each carries, and which way messages run.
 ///
 /// ```
-/// use burn::tensor::{Device, Tensor};
+/// use burn::tensor::{Device, Int, Tensor};
 /// use kiln_core::{EdgeIndex, Edges, Flow};
 ///
 /// let device = Device::flex();
@@ -35,6 +35,7 @@ pub struct Edges {
     form: EdgeForm,
     weight: Option<Tensor<1>>,
     attr: Option<Tensor<2>>,
+    ty: Option<Tensor<1, Int>>,
     flow: Flow,
 }
 
@@ -44,6 +45,7 @@ impl Edges {
             form,
             weight: None,
             attr: None,
+            ty: None,
             flow: Flow::default(),
         }
     }
@@ -86,17 +88,34 @@ impl Edges {
         self
     }
 
+    /// The same edges with a type each, `[E]`: the number of a relation.
+    ///
+    /// # Panics
+    /// If there is not one type per edge.
+    pub fn with_type(mut self, edge_type: impl Into<Option<Tensor<1, Int>>>) -> Self {
+        self.ty = edge_type.into();
+        if let Some(ty) = &self.ty {
+            let (edges, got) = (self.num_edges(), ty.dims()[0]);
+            assert!(
+                got == edges,
+                "expected one type for each of {edges} edges, got {got} types"
+            );
+        }
+        self
+    }
+
     /// The same edges with messages that run the given way.
     pub fn with_flow(mut self, flow: Flow) -> Self {
         self.flow = flow;
         self
     }
 
-    /// The same end points and flow, without weights and features.
+    /// The same end points and flow, without weights, features and types.
     pub fn bare(&self) -> Self {
         Self {
             weight: None,
             attr: None,
+            ty: None,
             ..self.clone()
         }
     }
@@ -117,6 +136,11 @@ impl Edges {
     /// Features of each edge, `[E, D]`.
     pub fn attr(&self) -> Option<Tensor<2>> {
         self.attr.clone()
+    }
+
+    /// Type of each edge, `[E]`.
+    pub fn edge_type(&self) -> Option<Tensor<1, Int>> {
+        self.ty.clone()
     }
 
     /// Which way messages run.
@@ -207,7 +231,8 @@ impl From<&Edges> for Edges {
     }
 }
 
-/// The end points under the name given, then `edge_weight` and `edge_attr` where edges have them.
+/// The end points under the name given, then `edge_weight`, `edge_attr` and `edge_type` where edges
+/// have them.
 impl Leaves for Edges {
     fn map_leaves(self, name: &str, f: &mut dyn FnMut(String, AnyTensor) -> AnyTensor) -> Self {
         Self {
@@ -217,6 +242,7 @@ impl Leaves for Edges {
             },
             weight: self.weight.map_leaves("edge_weight", f),
             attr: self.attr.map_leaves("edge_attr", f),
+            ty: self.ty.map_leaves("edge_type", f),
             flow: self.flow,
         }
     }

@@ -141,9 +141,13 @@ tuple_leaves!(A 0, B 1, C 2, D 3);
 /// }
 /// kiln_core::leaves!(Arguments { x, edge_weight });
 /// ```
+///
+/// `leaves!(Arguments { x, weight as edge_weight })` gives the leaf of a field another name.
 #[macro_export]
 macro_rules! leaves {
-    ($record:ident { $($field:ident),* $(,)? }) => {
+    (@name $field:ident) => { stringify!($field) };
+    (@name $field:ident $leaf:ident) => { stringify!($leaf) };
+    ($record:ident { $($field:ident $(as $leaf:ident)?),* $(,)? }) => {
         impl $crate::Leaves for $record {
             fn map_leaves(
                 self,
@@ -156,7 +160,7 @@ macro_rules! leaves {
                 Self {
                     $($field: $crate::Leaves::map_leaves(
                         self.$field,
-                        &$crate::leaf_name(name, stringify!($field)),
+                        &$crate::leaf_name(name, $crate::leaves!(@name $field $($leaf)?)),
                         f,
                     ),)*
                 }

@@ -39,6 +39,15 @@ impl Nodes {
         }
     }
 
+    /// Features of targets, `[M, ..]`, beside sources without.
+    pub fn targets(dst: impl Into<AnyTensor>) -> Self {
+        Self {
+            src: None,
+            dst: Some(dst.into()),
+            pair: true,
+        }
+    }
+
     /// Nodes without features.
     pub fn none() -> Self {
         Self {

@@ -250,9 +250,22 @@ pub struct Signatures {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Arg {
     One(Type),
-    Nodes { src: Dim, dst: Dim, needs_dst: bool },
-    Edges,
+    /// `None` stands for a form that the layer's widths rule out.
+    Nodes(Vec<Option<NodeForm>>),
+    /// Edges, as many as the dimension says.
+    Edges(Dim),
     Choice,
+}
+
+/// One of the forms in which a layer takes what it knows of the nodes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NodeForm {
+    /// Features or numbers of one node set, `[N, ..]`.
+    One(Type),
+    /// Those of sources, `[N, ..]`, and of targets, `[M, ..]`.
+    Pair(Type, Type),
+    /// Nothing: there are so many nodes, and each is known by its place.
+    Absent(usize),
 }
 
 impl Signatures {
@@ -276,19 +289,39 @@ impl Signatures {
     }
 
     fn conv_of(src: Dim, dst: Dim, needs_dst: bool) -> Self {
-        let nodes = Arg::Nodes {
-            src,
-            dst,
-            needs_dst,
-        };
-        Self::new().arg("x", nodes).arg("edge_index", Arg::Edges)
+        let widths_agree = matches!(dst, Dim::Symbol(_)) || src == dst;
+        let one = NodeForm::One(Type::float(["N".into(), src.clone()]));
+        let (src, dst) = (["N".into(), src], ["M".into(), dst]);
+        let dst = Type::float(dst);
+        let dst = if needs_dst { dst } else { dst.optional() };
+        let pair = NodeForm::Pair(Type::float(src), dst);
+        Self::conv_of_forms([widths_agree.then_some(one), Some(pair)])
+    }
+
+    /// The same where `x` has the forms given. A form that the layer's widths rule out is `None`,
+    /// so that the numbers of the others do not depend on widths.
+    pub fn conv_of_forms(forms: impl Into<Vec<Option<NodeForm>>>) -> Self {
+        let nodes = Arg::Nodes(forms.into());
+        Self::new().arg("x", nodes).edges("edge_index", "E")
     }
 
     /// The same for convolutions on one node set alone.
     pub fn conv_of_one_set(width: impl Into<Dim>) -> Self {
-        Self::new()
-            .with("x", Type::float(["N".into(), width.into()]))
-            .arg("edge_index", Arg::Edges)
+        let x = Type::float(["N".into(), width.into()]);
+        Self::new().with("x", x).edges("edge_index", "E")
+    }
+
+    /// Adds node features in the forms of [`conv_of_both`](Self::conv_of_both), without edges.
+    pub fn nodes_of_both(width: impl Into<Dim>) -> Self {
+        let width = width.into();
+        let mut args = Self::conv_of(width.clone(), width, true);
+        args.args.retain(|(_, arg)| matches!(arg, Arg::Nodes(_)));
+        args
+    }
+
+    /// Adds edges in COO or CSR form, as many as the symbol says. All edges have the same form.
+    pub fn edges(self, name: impl Into<String>, symbol: impl Into<Dim>) -> Self {
+        self.arg(name, Arg::Edges(symbol.into()))
     }
 
     /// Adds an optional weight per edge, `edge_weight`.
@@ -305,6 +338,11 @@ impl Signatures {
     /// Adds features of edges that must be there, `edge_attr`.
     pub fn needed_edge_attr(self, width: impl Into<Dim>) -> Self {
         self.with("edge_attr", Type::float(["E".into(), width.into()]))
+    }
+
+    /// Adds a type per edge, the number of a relation, that must be there: `edge_type`.
+    pub fn needed_edge_type(self) -> Self {
+        self.with("edge_type", Type::int(["E".into()]))
     }
 
     /// Adds the numbers of nodes on both sides, `size`.
@@ -354,17 +392,19 @@ impl Signatures {
     pub fn variants(&self) -> Vec<(usize, Signature)> {
         let has = |found: fn(&Arg) -> bool| self.args.iter().any(|(_, arg)| found(arg));
         let both = |two: bool| if two { &[false, true][..] } else { &[false] };
-        let has_nodes = has(|arg| matches!(arg, Arg::Nodes { .. }));
-        let widths_agree = !has(
-            |arg| matches!(arg, Arg::Nodes { src, dst: dst @ Dim::Fixed(_), .. } if src != dst),
-        );
+        let forms = self.args.iter().find_map(|(_, arg)| match arg {
+            Arg::Nodes(forms) => Some(forms.iter().map(Option::as_ref).map(Some).collect()),
+            _ => None,
+        });
+        let forms: Vec<Option<Option<&NodeForm>>> = forms.unwrap_or_else(|| vec![None]);
         let mut variants = Vec::new();
         let mut number = 0;
-        for &pair in both(has_nodes) {
+        for nodes in forms {
             for &chosen in both(has(|arg| *arg == Arg::Choice)) {
-                for &csr in both(has(|arg| *arg == Arg::Edges)) {
-                    let form = Form { pair, chosen, csr };
-                    if pair || !has_nodes || widths_agree {
+                for &csr in both(has(|arg| matches!(arg, Arg::Edges(_)))) {
+                    if nodes != Some(None) {
+                        let nodes = nodes.flatten();
+                        let form = Form { nodes, chosen, csr };
                         variants.push((number, self.variant(form)));
                     }
                     number += 1;
@@ -374,7 +414,7 @@ impl Signatures {
         variants
     }
 
-    fn variant(&self, form: Form) -> Signature {
+    fn variant(&self, form: Form<'_>) -> Signature {
         let args = self.args.iter();
         let params = args.filter_map(|(name, arg)| Some(Param::new(name.clone(), form.ty(arg)?)));
         Signature {
@@ -385,30 +425,25 @@ impl Signatures {
 
 /// A choice among forms.
 #[derive(Clone, Copy)]
-struct Form {
-    pair: bool,
+struct Form<'a> {
+    /// Of the nodes, where they have several.
+    nodes: Option<&'a NodeForm>,
     chosen: bool,
     csr: bool,
 }
 
-impl Form {
+impl Form<'_> {
     /// The type of an input in this form; `None` if it is left out.
     fn ty(self, arg: &Arg) -> Option<Type> {
-        let features = |nodes: &str, width: &Dim| Type::float([nodes.into(), width.clone()]);
         Some(match arg {
             Arg::One(ty) => self.renamed(ty),
-            Arg::Nodes {
-                src,
-                dst,
-                needs_dst,
-            } if self.pair => {
-                let dst = features("M", dst);
-                let dst = if *needs_dst { dst } else { dst.optional() };
-                Type::Tuple(vec![features("N", src), dst])
-            }
-            Arg::Nodes { src, .. } => features("N", src),
-            Arg::Edges => {
-                let (src, dst, edges) = ("N".into(), "M".into(), "E".into());
+            Arg::Nodes(_) => match self.nodes? {
+                NodeForm::One(ty) => ty.clone(),
+                NodeForm::Pair(src, dst) => Type::Tuple(vec![src.clone(), dst.clone()]),
+                NodeForm::Absent(_) => return None,
+            },
+            Arg::Edges(edges) => {
+                let (src, dst, edges) = ("N".into(), "M".into(), edges.clone());
                 self.renamed(&if self.csr {
                     Type::Adjacency { src, dst, edges }
                 } else {
@@ -420,12 +455,19 @@ impl Form {
         })
     }
 
-    /// A type with the sources' symbol for the targets' where there is one node set.
+    /// A dimension with the sources' symbol for the targets' where there is one node set, and their
+    /// number for both where nothing shows it.
+    fn dim(self, dim: &Dim) -> Dim {
+        match (dim.symbol(), self.nodes) {
+            (Some("N" | "M"), Some(NodeForm::Absent(nodes))) => Dim::Fixed(*nodes),
+            (Some("M"), None | Some(NodeForm::One(_))) => "N".into(),
+            _ => dim.clone(),
+        }
+    }
+
+    /// A type with the dimensions of this form.
     fn renamed(self, ty: &Type) -> Type {
-        let dim = |dim: &Dim| match dim {
-            Dim::Symbol(name) if name == "M" && !self.pair => "N".into(),
-            other => other.clone(),
-        };
+        let dim = |dim: &Dim| self.dim(dim);
         match ty {
             Type::Tensor { kind, dtype, dims } => Type::Tensor {
                 kind: *kind,

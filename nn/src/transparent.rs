@@ -1,5 +1,17 @@
 //! Modules that only wrap another.
 
+use burn::module::{Module, ModuleMapper};
+
+/// [`Module::map`] by a name that parameters, which have a method `map` of their own, leave free.
+pub(crate) trait MapWith: Module {
+    /// The module with what the mapper makes of its parameters.
+    fn map_with<M: ModuleMapper>(self, mapper: &mut M) -> Self {
+        Module::map(self, mapper)
+    }
+}
+
+impl<T: Module> MapWith for T {}
+
 /// Implements `Module` for a wrapper of one module, or of one of several: unlike with
 /// `derive(Module)`, parameters have the names that they have in the module inside. Behind a
 /// constructor stand names for what it holds beside the module, which may be in a box.
@@ -7,7 +19,7 @@ macro_rules! transparent_module {
     ($name:ident { $($variant:path $(, $more:ident)*);+ $(;)? }) => {
         impl Module for $name {
             fn collect_devices(&self, devices: Devices) -> Devices {
-                match self { $($variant(module, ..) => module.collect_devices(devices),)+ }
+                match self { $($variant(module, ..) => Module::collect_devices(module, devices),)+ }
             }
 
             fn fork(self, device: &Device) -> Self {
@@ -19,11 +31,13 @@ macro_rules! transparent_module {
             }
 
             fn visit<V: ModuleVisitor>(&self, visitor: &mut V) {
-                match self { $($variant(module, ..) => module.visit(visitor),)+ }
+                match self { $($variant(module, ..) => Module::visit(module, visitor),)+ }
             }
 
             fn map<M: ModuleMapper>(self, mapper: &mut M) -> Self {
-                match self { $($variant(module $(, $more)*) => $variant(module.map(mapper).into() $(, $more)*),)+ }
+                use $crate::transparent::MapWith as _;
+
+                match self { $($variant(module $(, $more)*) => $variant(module.map_with(mapper).into() $(, $more)*),)+ }
             }
 
             fn valid(&self) -> Self {
@@ -41,7 +55,7 @@ macro_rules! transparent_module {
 
         impl ModuleDisplayDefault for $name {
             fn content(&self, content: Content) -> Option<Content> {
-                match self { $($variant(module, ..) => module.content(content),)+ }
+                match self { $($variant(module, ..) => ModuleDisplayDefault::content(module, content),)+ }
             }
         }
 
@@ -49,7 +63,8 @@ macro_rules! transparent_module {
 
         impl core::fmt::Display for $name {
             fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-                match self { $($variant(module, ..) => core::fmt::Display::fmt(module, f),)+ }
+                let settings = burn::module::DisplaySettings::default();
+                match self { $($variant(module, ..) => f.write_str(&module.format(settings)),)+ }
             }
         }
     };

@@ -78,13 +78,21 @@ impl GcnNorm {
         })
     }
 
-    /// The coefficients with dropout, which drops edges and loops; edges without coefficients count
-    /// as 1. With a probability they are those of edges, whether or not any are dropped now: a
-    /// recording is the same in both modes.
-    pub(crate) fn dropped(self, edges: &Edges, like: &Tensor<2>, dropout: &Dropout) -> Self {
-        if dropout.prob == 0.0 {
-            return self;
-        }
+    /// One coefficient per edge, `[E]`, and one per node for its loop, `[N]`.
+    pub(crate) fn looped(weight: Tensor<1>, self_loop: Tensor<1>) -> Self {
+        Self(Coefficients::Edges {
+            weight: Some(weight),
+            self_loop: Some(self_loop),
+        })
+    }
+
+    /// The coefficient of each edge, `[E]`, and that of each node's loop, `[N]`, if there are loops;
+    /// edges without coefficients count as 1.
+    pub(crate) fn per_edge<const D: usize>(
+        self,
+        edges: &Edges,
+        like: &Tensor<D>,
+    ) -> (Tensor<1>, Option<Tensor<1>>) {
         let (weight, self_loop) = match self.0 {
             Coefficients::Edges { weight, self_loop } => (weight, self_loop),
             Coefficients::Nodes { scale, self_loop } => {
@@ -95,8 +103,19 @@ impl GcnNorm {
             }
         };
         let ones = || Tensor::ones([edges.num_edges()], (&like.device(), like.dtype()));
+        (weight.unwrap_or_else(ones), self_loop)
+    }
+
+    /// The coefficients with dropout, which drops edges and loops; edges without coefficients count
+    /// as 1. With a probability they are those of edges, whether or not any are dropped now: a
+    /// recording is the same in both modes.
+    pub(crate) fn dropped(self, edges: &Edges, like: &Tensor<2>, dropout: &Dropout) -> Self {
+        if dropout.prob == 0.0 {
+            return self;
+        }
+        let (weight, self_loop) = self.per_edge(edges, like);
         Self(Coefficients::Edges {
-            weight: Some(dropout.forward(weight.unwrap_or_else(ones))),
+            weight: Some(dropout.forward(weight)),
             self_loop: self_loop.map(|self_loop| dropout.forward(self_loop)),
         })
     }
@@ -229,17 +248,21 @@ pub fn gcn_norm<const D: usize>(
         Some(self_loop) => degree + self_loop.clone(),
         None => degree,
     };
-    let isolated = degree.clone().equal_elem(0.0);
-    let scale = degree
-        .mask_fill(isolated.clone(), 1.0)
-        .sqrt()
-        .recip()
-        .mask_fill(isolated, 0.0);
+    let scale = inverse_sqrt(degree);
     let weight = ends.lift_j(scale.clone()) * weight * ends.lift_i(scale.clone());
     GcnNorm(Coefficients::Edges {
         weight: Some(weight),
         self_loop: self_loop.map(|self_loop| scale.clone() * self_loop * scale),
     })
+}
+
+/// One over the root of each number, and 0 for 0.
+pub(crate) fn inverse_sqrt(x: Tensor<1>) -> Tensor<1> {
+    let is_zero = x.clone().equal_elem(0.0);
+    x.mask_fill(is_zero.clone(), 1.0)
+        .sqrt()
+        .recip()
+        .mask_fill(is_zero, 0.0)
 }
 
 /// Scales each row to Euclidean norm 1; rows shorter than 1e-12 are divided by 1e-12. Matches

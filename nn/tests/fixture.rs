@@ -7,7 +7,10 @@ use std::{
 };
 
 use burn::tensor::{DType, Device, TensorData};
-use kiln_core::signature::{Signature, Type};
+use kiln_core::{
+    Kind as ElementKind,
+    signature::{Signature, Type},
+};
 use kiln_nn::{AnyLayer, build::from_args, store::StateDict};
 
 /// The folder of the fixtures, from this package or from the workspace's root.
@@ -234,10 +237,36 @@ pub(crate) fn matches(signature: &Signature, variant: &str) -> bool {
             .find(|param| param.name == name)
             .map(|param| &param.ty)
     };
-    let pair = matches!(ty("x"), Some(Type::Tuple(_)));
-    let csr = matches!(ty("edge_index"), Some(Type::Adjacency { .. }));
+    let is_int = |ty: &Type| {
+        matches!(
+            ty,
+            Type::Tensor {
+                kind: ElementKind::Int,
+                ..
+            }
+        )
+    };
+    let (pair, numbers) = match ty("x") {
+        Some(Type::Tuple(items)) => (true, items.iter().all(is_int)),
+        Some(ty) => (false, is_int(ty)),
+        None => (false, false),
+    };
+    let csr = signature
+        .params
+        .iter()
+        .any(|param| matches!(param.ty, Type::Adjacency { .. }));
     let attention = ty("return_attention_weights").is_some();
     pair == variant.starts_with("pair_")
+        && numbers == variant.contains("ids_")
+        && ty("x").is_none() == variant.starts_with("none_")
         && csr == variant.contains("adj")
         && attention == variant.ends_with("_attention")
+}
+
+/// The fixture's name of a part of an adjacency.
+pub(crate) fn part(adjacency: &str, part: &str) -> String {
+    match adjacency {
+        "edge_index" => part.to_owned(),
+        other => format!("{other}.{part}"),
+    }
 }

@@ -11,14 +11,14 @@ use burn::{
     module::{Module, ModuleMapper, Param},
     tensor::{Device, Gradients, Int, Shape, Tensor, TensorData},
 };
-use kiln_core::{Adjacency, AnyTensor, EdgeIndex, Groups, Kind, Value, signature::Type};
+use kiln_core::{Adjacency, AnyTensor, EdgeIndex, Edges, Groups, Kind, Value, signature::Type};
 use kiln_nn::{
     AnyLayer, Layer, Overloads as _, aggr, conv, for_each_layer, models, norm,
     pool::{global_add_pool, global_max_pool, global_mean_pool},
     store::StateDict,
 };
 
-use crate::fixture::{Fixture, data, matches};
+use crate::fixture::{Fixture, data, matches, part};
 
 /// Largest difference, relative to the largest number of the expected tensor, or, for gradients, of
 /// all gradients of the fixture: the gradient of a softmax is a difference of numbers of that size.
@@ -60,20 +60,20 @@ impl Inputs {
 
     /// The argument of the given name and type.
     fn argument(&mut self, name: &str, ty: &Type, size: &[usize]) -> Value {
-        let optional = |tensor: Option<AnyTensor>| tensor.map_or(Value::None, Value::Tensor);
         match (name, ty) {
-            ("x", Type::Tuple(_)) => {
-                let src = AnyTensor::from(self.float::<2>("x_src").unwrap());
-                let dst = self.float::<2>("x_dst").map(AnyTensor::from);
-                Value::Tuple(vec![Value::Tensor(src), optional(dst)])
+            ("x", Type::Tuple(items)) => {
+                let src = self.argument("x_src", &items[0], size);
+                let dst = self.argument("x_dst", &items[1], size);
+                Value::Tuple(vec![src, dst])
             }
             (_, Type::EdgeIndex { .. }) => {
-                let edges = self.int("edge_index").unwrap();
+                let edges = self.int(name).unwrap();
                 Value::EdgeIndex(EdgeIndex::new(edges, size[0], size[1]).unwrap())
             }
             (_, Type::Adjacency { .. }) => {
-                let value = self.float::<1>("value");
-                let (rowptr, col) = (self.int("rowptr").unwrap(), self.int("col").unwrap());
+                let value = self.float::<1>(&part(name, "value"));
+                let [rowptr, col] = ["rowptr", "col"].map(|end| part(name, end));
+                let (rowptr, col) = (self.int(&rowptr).unwrap(), self.int(&col).unwrap());
                 Value::Adjacency(Adjacency::new(rowptr, col, value, size[0]).unwrap())
             }
             (_, Type::Optional(ty)) if self.tensors.contains_key(name) => {
@@ -329,13 +329,71 @@ fn pools() {
     POOLS.into_iter().for_each(check_all);
 }
 
+/// Colours of nodes in three rounds, and histograms of the last.
+#[test]
+fn colors() {
+    let device = crate::device();
+    for fixture in Fixture::all("WLConv") {
+        let mut inputs = Inputs::new(&fixture, &device);
+        let (src, dst) = ("N".into(), "N".into());
+        let edges = if fixture.variant == "adj" {
+            let edges = "E".into();
+            inputs.argument(
+                "edge_index",
+                &Type::Adjacency { src, dst, edges },
+                &fixture.size,
+            )
+        } else {
+            let edges = "E".into();
+            inputs.argument(
+                "edge_index",
+                &Type::EdgeIndex { src, dst, edges },
+                &fixture.size,
+            )
+        };
+        let edges = match edges {
+            Value::EdgeIndex(edges) => Edges::from(edges),
+            Value::Adjacency(edges) => edges.into(),
+            other => panic!("no edges: {other:?}"),
+        };
+        let first: Tensor<1, Int> = inputs.int("x").unwrap();
+        let mut conv = conv::WlConv::new();
+        let mut x = first.clone();
+        let mut results = Vec::new();
+        for _ in 0..3 {
+            x = conv.forward(x, &edges);
+            results.push(x.clone().into_data());
+        }
+        let one_hot = first.one_hot::<2>(3).float();
+        let again = conv.forward_one_hot(one_hot, &edges);
+        assert_eq!(again.into_data(), results[0], "{}", fixture.name);
+        let all = Groups::one(fixture.size[0], &device);
+        let batch = Groups::new(inputs.int("batch").unwrap(), 2).unwrap();
+        results.push(conv.histogram(x.clone(), &all).into_data());
+        results.push(conv.histogram(x.clone(), &batch).into_data());
+        for (number, got) in results.into_iter().enumerate() {
+            let expected = &fixture.below("out.")[&number.to_string()];
+            let got = got.convert::<i64>();
+            assert_eq!(&got, expected, "{}: {number}", fixture.name);
+        }
+        let got = conv.normalized_histogram(x, &batch).into_data();
+        let expected = &fixture.below("out.")["5"];
+        let mut report = String::new();
+        compare(&mut report, &fixture.name, &got, expected, 1.0);
+        assert!(report.is_empty(), "{report}");
+        conv.reset();
+        assert_eq!(conv.num_colors(), 0);
+    }
+}
+
 /// No fixture is left out.
 #[test]
 fn every_fixture_belongs_to_a_test() {
     let manifest = std::fs::read_to_string(data().join("manifest.json")).unwrap();
     let manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap();
     for conv in manifest["files"].as_object().unwrap().keys() {
-        let is_tested = kiln_nn::NAMES.contains(&conv.as_str()) || POOLS.contains(&conv.as_str());
+        let is_listed = kiln_nn::NAMES.contains(&conv.as_str()) || POOLS.contains(&conv.as_str());
+        let is_tested = is_listed || conv == "WLConv";
         assert!(is_tested, "no test for the fixtures of {conv}");
     }
 }

@@ -158,11 +158,17 @@ fn fill(
         Type::Optional(_) | Type::Flag => {}
         other => panic!("no layer takes {other:?} as `{name}`"),
     }
-    // Edge weights that add up to a negative degree make a normalised layer NaN, as in PyG.
-    if name == "edge_weight"
+    // Edge weights that add up to a negative degree make a normalised layer NaN, as in PyG, and
+    // eigenvalues near zero make large numbers.
+    let least = match name {
+        "edge_weight" => Some(0.1),
+        "lambda_max" => Some(1.0),
+        _ => None,
+    };
+    if let Some(least) = least
         && let Some(data) = inputs.get_mut(name)
     {
-        let positive: Vec<f32> = data.iter::<f32>().map(|w| w.abs() + 0.1).collect();
+        let positive: Vec<f32> = data.iter::<f32>().map(|w| w.abs() + least).collect();
         *data = TensorData::new(positive, data.shape().clone());
     }
 }
@@ -210,11 +216,13 @@ fn argument(
     let tensor = |name: &str| inputs.get(name).map(|data| upload(data.clone(), device));
     match ty {
         Type::Tensor { .. } => tensor(name).map_or(Value::None, Value::Tensor),
-        Type::EdgeIndex { .. } => {
+        Type::EdgeIndex { src, dst, .. } => {
             let index: Tensor<2, Int> = tensor(name).unwrap().int();
+            let (nodes, targets) = (fixed(src, nodes), fixed(dst, targets));
             Value::EdgeIndex(EdgeIndex::new(index, nodes, targets).unwrap())
         }
-        Type::Adjacency { .. } => {
+        Type::Adjacency { src, .. } => {
+            let nodes = fixed(src, nodes);
             let part = |part: &str| tensor(&format!("{name}.{part}"));
             let (rowptr, col) = (part("rowptr").unwrap().int(), part("col").unwrap().int());
             let value = part("value").map(AnyTensor::float);
@@ -237,6 +245,14 @@ fn argument(
         }
         Type::Size { .. } | Type::Flag => Value::None,
         other => panic!("no layer takes {other:?} as `{name}`"),
+    }
+}
+
+/// A number of nodes, unless the model fixes it.
+fn fixed(dim: &Dim, nodes: usize) -> usize {
+    match dim {
+        Dim::Fixed(nodes) => *nodes,
+        Dim::Symbol(_) => nodes,
     }
 }
 

@@ -1,7 +1,5 @@
 //! The graph convolution with initial residual and identity map.
 
-use kiln_core::{AnyTensor, Arguments, Leaves, Named, leaf_name};
-
 use super::prelude::*;
 use crate::utils::{GcnNorm, GcnNormOptions, Normalized};
 
@@ -121,15 +119,11 @@ pub struct Gcn2Args {
     pub edges: Edges,
 }
 
-impl Leaves for Gcn2Args {
-    fn map_leaves(self, name: &str, f: &mut dyn FnMut(String, AnyTensor) -> AnyTensor) -> Self {
-        Self {
-            x: self.x.map_leaves(&leaf_name(name, "x"), f),
-            x_0: self.x_0.map_leaves(&leaf_name(name, "x_0"), f),
-            edges: self.edges.map_leaves(&leaf_name(name, "edge_index"), f),
-        }
-    }
-}
+leaves!(Gcn2Args {
+    x,
+    x_0,
+    edges as edge_index
+});
 
 impl Arguments for Gcn2Args {
     fn from_named(values: &mut Named) -> Self {

@@ -9,9 +9,12 @@ mod appnp;
 mod arma_conv;
 mod attention;
 mod cg_conv;
+mod cheb_conv;
 mod cluster_gcn_conv;
 mod dir_gnn_conv;
+mod dna_conv;
 mod edge_conv;
+mod film_conv;
 mod gat_conv;
 mod gated_graph_conv;
 mod gatv2_conv;
@@ -19,6 +22,7 @@ mod gcn2_conv;
 mod gcn_conv;
 mod gin_conv;
 mod gine_conv;
+mod gmm_conv;
 mod gps_conv;
 mod graph_conv;
 mod le_conv;
@@ -28,13 +32,17 @@ mod mixhop_conv;
 mod nn_conv;
 mod pdn_conv;
 mod prelude;
+mod relations;
 mod res_gated_graph_conv;
+mod rgcn_conv;
 mod sage_conv;
 mod sg_conv;
+mod signed_conv;
 mod simple_conv;
 mod ssg_conv;
 mod tag_conv;
 mod transformer_conv;
+mod wl_conv;
 mod wl_conv_continuous;
 
 use burn::tensor::Tensor;
@@ -48,9 +56,12 @@ pub use self::{
     arma_conv::{ArmaConv, ArmaConvConfig},
     attention::{Alpha, Attention, AttentionArgs, AttentionOutput, FillValue},
     cg_conv::{CgConv, CgConvConfig},
+    cheb_conv::{ChebArgs, ChebConv, ChebConvConfig, LaplacianNorm},
     cluster_gcn_conv::{ClusterGcnConv, ClusterGcnConvConfig},
     dir_gnn_conv::{DirGnnConv, DirGnnConvConfig},
+    dna_conv::{DnaConv, DnaConvConfig, DnaPropagated},
     edge_conv::{EdgeConv, EdgeConvConfig},
+    film_conv::{FilmConv, FilmConvConfig, FilmNetwork, FilmPropagated},
     gat_conv::{GatConv, GatConvConfig},
     gated_graph_conv::{GatedGraphConv, GatedGraphConvConfig},
     gatv2_conv::{Gatv2Conv, Gatv2ConvConfig},
@@ -58,6 +69,7 @@ pub use self::{
     gcn2_conv::{Gcn2Args, Gcn2Conv, Gcn2ConvConfig},
     gin_conv::{GinConv, GinConvConfig},
     gine_conv::{GineConv, GineConvConfig},
+    gmm_conv::{Gaussians, GmmConv, GmmConvConfig},
     gps_conv::{GlobalAttention, GlobalAttentionOptions, GpsArgs, GpsConv, GpsConvConfig},
     graph_conv::{GraphConv, GraphConvConfig},
     le_conv::{LeConv, LeConvConfig},
@@ -67,12 +79,15 @@ pub use self::{
     nn_conv::{NnConv, NnConvConfig},
     pdn_conv::{PdnConv, PdnConvConfig},
     res_gated_graph_conv::{ResGatedGraphConv, ResGatedGraphConvConfig},
+    rgcn_conv::{FastRgcnConv, FastRgcnConvConfig, RelationWeight, RgcnConv, RgcnConvConfig},
     sage_conv::{SageConv, SageConvConfig},
     sg_conv::{SgConv, SgConvConfig},
+    signed_conv::{SignedArgs, SignedConv, SignedConvConfig},
     simple_conv::{CombineRoot, SimpleConv, SimpleConvConfig},
     ssg_conv::{SsgConv, SsgConvConfig},
     tag_conv::{TagConv, TagConvConfig},
     transformer_conv::{TransformerConv, TransformerConvConfig},
+    wl_conv::WlConv,
     wl_conv_continuous::{WlConvContinuous, WlConvContinuousConfig},
 };
 

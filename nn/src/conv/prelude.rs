@@ -3,11 +3,11 @@
 pub(super) use burn::{
     config::Config,
     module::{Module, Param},
-    tensor::{Device, Tensor},
+    tensor::{Device, Int, Tensor},
 };
 pub(super) use kiln_core::{
-    Change, ConvArgs, Edges, Nodes, Signatures, leaves,
-    signature::{Dim, Type},
+    Arguments, Change, ConvArgs, Edges, Named, Nodes, Signatures, leaves,
+    signature::{Dim, NodeForm, Type},
 };
 pub(super) use kiln_ops::{Layer, scope};
 

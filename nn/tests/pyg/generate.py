@@ -11,13 +11,17 @@ Each file holds the cases of one layer, model or pooling function: arguments, a 
 case and a slash:
 
     param.<key>                    state_dict entry: PyG's names and layouts
-    in.x                           node features [N, F], or, for a pair,
+    in.x                           node features [N, F] or [N, L, F], in `ids` variants numbers [N], in
+                                   `none` variants absent; or, for a pair,
     in.x_src, in.x_dst             those of sources and targets; in.x_dst is absent where it is None
     in.edge_index                  [2, E] (source, target), in no particular order
     in.rowptr, in.col, in.value    instead of it in `adj` variants: the transposed adjacency as CSR,
                                    rows are targets, columns are sources; in.value is optional
     in.edge_weight, in.edge_attr   [E] and [E, D]; with `adj` in the order of the CSR entries
-    in.batch                       pooling: the graph of each node, absent where it is None
+    in.edge_type                   [E], numbers of relations, in the same order
+    in.pos_edge_index, in.neg_edge_index, or in.pos_edge_index.rowptr and so on: edges of both signs
+    in.lambda_max                  the largest eigenvalue of the Laplacian, of each graph in in.batch
+    in.batch                       the graph of each node, absent where it is None
     in.index                       aggregations: the group of each row
     out.0                          the result
     out.1, out.2                   `attention`: returned edge index and coefficients [E', H]
@@ -43,6 +47,7 @@ import inspect
 import json
 import sys
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -51,8 +56,9 @@ import torch_geometric
 from cases import GRAPHS, SEED, all_cases
 from cases.aggr import GROUPS
 from cases.aggr import WIDTH as GROUP_WIDTH
-from cases.common import F_EDGE, F_IN, Case
+from cases.common import F_EDGE, F_IN, NUM_LAYERS, Case
 from cases.pool import BATCHES, POOLS
+from cases.wl_conv import NUM_COLORS
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch_geometric import nn
@@ -76,6 +82,10 @@ def uniform(rng, low, high, *shape):
     return torch.from_numpy(rng.uniform(low, high, shape).astype(np.float32))
 
 
+def integers(rng, low, high, *shape):
+    return torch.from_numpy(rng.integers(low, high, shape))
+
+
 def make_inputs(case):
     """The `in.*` tensors of a layer or model."""
     graph, inputs = GRAPHS[case.graph], {}
@@ -85,30 +95,41 @@ def make_inputs(case):
         positive = "positive" in case.inputs
         return uniform(rng, 0.5, 1.5, rows, width) if positive else normal(rng, rows, width)
 
+    if case.has_ids:
+        # Numbers of embeddings in place of features.
+        def features(name, rows, width):
+            # This layer takes the place of a source for its number.
+            if case.conv == "FastRGCNConv" and name != "x_dst":
+                return torch.arange(rows)
+            return integers(case.rng(name), 0, width, rows)
+
     arguments = case.kwargs | (case.kwargs.get("conv") or {})
     widths = arguments.get("in_channels", arguments.get("channels", F_IN))
     width_src, width_dst = widths if isinstance(widths, list) else (widths, widths)
+    if case.kwargs.get("first_aggr") is False:
+        width_src, width_dst = 2 * width_src, 2 * width_dst
     if case.is_pair:
         inputs["x_src"] = features("x_src", graph.num_src, width_src)
         if "no_dst" not in case.inputs:
             inputs["x_dst"] = features("x_dst", graph.num_dst, width_dst)
-    else:
+    elif "layers" in case.inputs:
+        x = features("x", graph.num_src * NUM_LAYERS, width_src)
+        inputs["x"] = x.reshape(-1, NUM_LAYERS, width_src)
+    elif not case.is_without_nodes:
         inputs["x"] = features("x", graph.num_src, width_src)
 
     if "x_0" in case.inputs:
         inputs["x_0"] = features("x_0", graph.num_src, width_src)
     if case.variant == "nodes":
         return inputs
-    src = torch.tensor(graph.src, dtype=torch.int64)
-    dst = torch.tensor(graph.dst, dtype=torch.int64)
-    if case.is_adj:
-        # Sorted by target, then by source. Equal entries stay separate.
-        order = torch.from_numpy(np.lexsort((graph.src, graph.dst)).astype(np.int64))
-        counts = torch.bincount(dst, minlength=graph.num_dst)
-        inputs["rowptr"] = torch.cat([torch.zeros(1, dtype=torch.int64), counts.cumsum(0)])
-        inputs["col"] = src[order]
+    if case.conv == "SignedConv":
+        # As many negative edges as half of the positive ones, between other nodes.
+        count = (graph.num_edges + 1) // 2
+        negative = replace(graph, src=graph.src[:count], dst=np.roll(graph.dst, 1).tolist()[:count])
+        for name, edges in (("pos_edge_index", graph), ("neg_edge_index", negative)):
+            inputs |= make_edges(case, edges, name, f"{name}.")
     else:
-        inputs["edge_index"] = torch.stack([src, dst])
+        inputs |= make_edges(case, graph, "edge_index", "")
 
     for name in ("value", "edge_weight"):
         if name in case.inputs:
@@ -117,8 +138,15 @@ def make_inputs(case):
         inputs["edge_attr"] = normal(case.rng("edge_attr"), graph.num_edges, F_EDGE)
     if "node_wide_edge_attr" in case.inputs:
         inputs["edge_attr"] = normal(case.rng("edge_attr"), graph.num_edges, width_src)
+    if "edge_type" in case.inputs:
+        rng, relations = case.rng("edge_type"), case.kwargs.get("num_relations", 1)
+        beyond = 1 if "unknown_types" in case.inputs else 0
+        inputs["edge_type"] = integers(rng, -beyond, relations + beyond, graph.num_edges)
     if "batch" in case.inputs:
         inputs["batch"] = torch.arange(graph.num_src) * 3 // graph.num_src
+    if "lambda_max" in case.inputs:
+        graphs = 3 if "batch" in case.inputs else 1
+        inputs["lambda_max"] = uniform(case.rng("lambda_max"), 1.5, 2.5, graphs)
     return inputs
 
 
@@ -138,6 +166,19 @@ def make_groups(case, width):
     return {"x": x, "index": torch.tensor(index)}
 
 
+def make_edges(case, graph, name, prefix):
+    """Edges in the form of the case."""
+    src = torch.tensor(graph.src, dtype=torch.int64)
+    dst = torch.tensor(graph.dst, dtype=torch.int64)
+    if not case.is_adj:
+        return {name: torch.stack([src, dst])}
+    # Sorted by target, then by source. Equal entries stay separate.
+    order = torch.from_numpy(np.lexsort((graph.src, graph.dst)).astype(np.int64))
+    counts = torch.bincount(dst, minlength=graph.num_dst)
+    rowptr = torch.cat([torch.zeros(1, dtype=torch.int64), counts.cumsum(0)])
+    return {f"{prefix}rowptr": rowptr, f"{prefix}col": src[order]}
+
+
 def build(case):
     """The PyG module in evaluation mode."""
     kwargs = dict(case.kwargs)
@@ -147,7 +188,7 @@ def build(case):
             kwargs[name] = getattr(nn, inner.pop("class"))(**inner)
     if "deg" in kwargs:
         kwargs["deg"] = torch.tensor(kwargs["deg"])
-    if "nn" in kwargs:
+    if kwargs.get("nn"):
         widths = kwargs["nn"]
         kwargs["nn"] = torch.nn.Sequential(
             torch.nn.Linear(widths[0], widths[1]),
@@ -200,43 +241,63 @@ def compile_layers():
 # Inputs that are not passed under their own names.
 NODES_AND_EDGES = {"x", "x_src", "x_dst", "edge_index", "rowptr", "col", "value"}
 
+# Input that PyG takes from the values of a matrix.
+VALUES = {"PDNConv": "edge_attr", "RGCNConv": "edge_type", "FastRGCNConv": "edge_type", "FiLMConv": "edge_type"}
+
 
 def forward(module, case, inputs, size):
     """Calls PyG in the variant of the case; returns `out.*` in order."""
-    args = {name: value for name, value in inputs.items() if name not in NODES_AND_EDGES}
+    args = {
+        name: value
+        for name, value in inputs.items()
+        if name not in NODES_AND_EDGES and not name.startswith(("pos_edge_index", "neg_edge_index"))
+    }
     if case.variant == "nodes":
         return [module(inputs["x"])]
     if case.variant == "index":
         return [module(inputs["x"], inputs["index"], dim_size=size)]
-    if case.is_adj:
-        from torch_sparse import SparseTensor
-
-        edges = SparseTensor(
-            rowptr=inputs["rowptr"],
-            col=inputs["col"],
-            value=inputs.get("edge_attr" if case.conv == "PDNConv" else "value"),
-            sparse_sizes=(size[1], size[0]),
-            is_sorted=True,
-            trust_data=True,
-        )
+    value = VALUES.get(case.conv, "value")
+    if case.is_adj and value == "edge_type":
+        args.pop(value, None)
+    if case.conv == "SignedConv":
+        edges = {
+            name: edges_of(case, inputs, size, name, f"{name}.", None)
+            for name in ("pos_edge_index", "neg_edge_index")
+        }
     else:
-        edges = inputs["edge_index"]
+        edges = {"edge_index": edges_of(case, inputs, size, "edge_index", "", inputs.get(value))}
     if case.is_pair:
         x = (inputs["x_src"], inputs.get("x_dst"))
         if not case.is_adj and "size" in inspect.signature(module.forward).parameters:
             args["size"] = tuple(size)
     else:
-        x = inputs["x"]
+        x = inputs.get("x")
     if case.wants_attention:
         args["return_attention_weights"] = True
 
-    result = module(x, edge_index=edges, **args)
+    result = module(x, **edges, **args)
     if case.kwargs.get("cached"):
-        result = module(x, edge_index=edges, **args)  # from the cache
+        result = module(x, **edges, **args)  # from the cache
     if not case.wants_attention:
         return [result]
     out, attention = result
     return [out, *(attention.csr() if case.is_adj else attention)]
+
+
+def edges_of(case, inputs, size, name, prefix, value):
+    """Edges as PyG takes them."""
+    if not case.is_adj:
+        return inputs[name]
+    from torch_sparse import SparseTensor
+
+    return SparseTensor(
+        rowptr=inputs[f"{prefix}rowptr"],
+        col=inputs[f"{prefix}col"],
+        value=value,
+        sparse_sizes=(size[1], size[0]),
+        is_sorted=True,
+        trust_data=True,
+    )
 
 
 def record(case):
@@ -272,6 +333,32 @@ def record_pool(case):
     return size, outputs | grads
 
 
+def record_colors(case):
+    """All tensors of a case: the colours of three rounds, and the histograms of the last one."""
+    graph, conv = GRAPHS[case.graph], nn.WLConv()
+    size, nodes = [graph.num_src, graph.num_dst], graph.num_src
+    inputs = make_edges(case, graph, "edge_index", "")
+    edges = edges_of(case, inputs, size, "edge_index", "", None)
+    inputs["x"] = x = integers(case.rng("x"), 0, NUM_COLORS, nodes)
+    inputs["batch"] = batch = torch.arange(nodes) * 2 // nodes
+    outputs = []
+    for _ in range(3):
+        x = conv(x, edges)
+        outputs.append(x)
+    one_hot = torch.nn.functional.one_hot(inputs["x"], NUM_COLORS).float()
+    assert conv(one_hot, edges).equal(outputs[0])
+    outputs += [conv.histogram(x), conv.histogram(x, batch), conv.histogram(x, batch, norm=True)]
+    tensors = {f"out.{number}": value for number, value in enumerate(outputs)}
+    return size, {f"in.{name}": value for name, value in inputs.items()} | tensors
+
+
+def recorder(case):
+    """What records a case."""
+    if case.conv == "WLConv":
+        return record_colors
+    return record_pool if case.conv in POOLS else record
+
+
 def differentiate(case, inputs, function):
     """Runs `function` in float64 on the inputs and back from random cotangents."""
     leaves = {
@@ -285,7 +372,7 @@ def differentiate(case, inputs, function):
             cot = name.replace("out", "cot")
             cotangents[cot] = normal(case.rng(cot), *value.shape)
             loss = loss + (value * cotangents[cot]).sum()
-    if loss.requires_grad:  # without edges the result can depend on nothing
+    if torch.is_tensor(loss) and loss.requires_grad:  # without edges the result can depend on nothing
         loss.backward()
 
     grads = {}
@@ -370,7 +457,7 @@ def generate(output, only):
             continue
         cases = found.setdefault(case.conv, {})
         assert case.name not in cases, f"two cases are called {case.name}"
-        size, tensors = (record_pool if case.conv in POOLS else record)(case)
+        size, tensors = recorder(case)(case)
         for name, tensor in tensors.items():
             assert torch.isfinite(tensor).all(), f"{case.name}: {name} is not finite"
         cases[case.name] = (describe(case, size), tensors)

@@ -41,7 +41,7 @@ BATCH = ([0, 0, 2, 2, 2, 3, 3], 5)
 NAN, INF = math.nan, math.inf
 # Elements to be replaced, by input: rows, and with what.
 EDGES = {"nonfinite": (0, 2, 3, 6), "nonfinite_pair": (0, 1, 5)}
-ROWS = {"x": range(7), "x_0": (0, 2), "x_src": (0, 2, 3, 4), "x_dst": (0, 1, 2, 3)}
+ROWS = {"x": range(7), "x_0": (0, 2), "lambda_max": (0, 1), "x_src": (0, 2, 3, 4), "x_dst": (0, 1, 2, 3)}
 
 
 def runs(case, inputs):

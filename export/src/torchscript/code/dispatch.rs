@@ -14,6 +14,9 @@ struct Parameter {
     types: Vec<Option<String>>,
     /// Its value in each overload that it selects.
     literals: Vec<Option<Literal>>,
+    /// Whether it has floats in each overload in which it is a tensor, or a tuple that begins with
+    /// one: TorchScript has one type for tensors of floats and of integers.
+    floats: Vec<Option<bool>>,
 }
 
 impl Parameter {
@@ -40,6 +43,14 @@ impl Parameter {
     /// Its value in an overload that it selects.
     fn literal(&self, overload: usize) -> Option<&Literal> {
         self.literals.get(overload)?.as_ref()
+    }
+
+    /// Whether it has floats in some overloads and integers in others.
+    fn differs_in_kind(&self, overloads: &[usize]) -> bool {
+        let floats = |overload: &usize| self.floats.get(*overload).copied().flatten();
+        let mut kinds = overloads.iter().filter_map(floats);
+        let first = kinds.next();
+        kinds.any(|kind| Some(kind) != first)
     }
 
     fn union(&self) -> String {
@@ -119,6 +130,7 @@ fn merge(overloads: &[&Method], names: &Parameters) -> Vec<Parameter> {
                         name,
                         types: vec![None; overloads.len()],
                         literals: vec![None; overloads.len()],
+                        floats: vec![None; overloads.len()],
                     },
                 );
                 at
@@ -130,6 +142,9 @@ fn merge(overloads: &[&Method], names: &Parameters) -> Vec<Parameter> {
             if let Some(slot) = found.types.get_mut(number) {
                 *slot = Some(ty);
             }
+            if let Some(slot) = found.floats.get_mut(number) {
+                *slot = has_floats(&param.ty);
+            }
             if let (Some(slot), Type::Literal(literal)) =
                 (found.literals.get_mut(number), &param.ty)
             {
@@ -138,6 +153,18 @@ fn merge(overloads: &[&Method], names: &Parameters) -> Vec<Parameter> {
         }
     }
     merged
+}
+
+/// Whether a tensor, or the first of a tuple, has floats.
+fn has_floats(ty: &Type) -> Option<bool> {
+    match ty {
+        Type::Tensor(ty) => Some(ty.elem.is_float()),
+        Type::Tuple(items) => match items.first()? {
+            Type::Tensor(ty) => Some(ty.elem.is_float()),
+            _ => None,
+        },
+        _ => None,
+    }
 }
 
 struct Dispatch<'a> {
@@ -173,7 +200,7 @@ impl Dispatch<'_> {
             ty.as_deref() == Some(parameter.union().as_str())
                 && parameter.literal(*overload).is_none()
         };
-        if candidates.iter().all(plain) {
+        if candidates.iter().all(plain) && !parameter.differs_in_kind(candidates) {
             return self.decide(candidates, position + 1, indent);
         }
         let mut indent = indent;
@@ -235,7 +262,31 @@ impl Dispatch<'_> {
             indent += 1;
         }
         let others: Vec<usize> = candidates.iter().copied().filter(any).collect();
-        self.decide_or_raise(&others, position + 1, indent);
+        self.by_kind(&others, position, indent);
+    }
+
+    /// Tests whether a tensor has floats, where overloads differ in that, and goes on to the next
+    /// parameter.
+    fn by_kind(&mut self, candidates: &[usize], position: usize, indent: usize) {
+        let parameter = self.parameters.get(position);
+        let Some(parameter) = parameter.filter(|one| one.differs_in_kind(candidates)) else {
+            return self.decide_or_raise(candidates, position + 1, indent);
+        };
+        let (floats, integers): (Vec<usize>, Vec<usize>) = candidates
+            .iter()
+            .partition(|&&one| parameter.floats.get(one).copied().flatten() != Some(false));
+        let ty = candidates
+            .first()
+            .and_then(|&one| parameter.types.get(one).cloned()?);
+        let ty = ty.unwrap_or_default();
+        let ty = types::required(&ty);
+        let first = if ty == "Tensor" { "" } else { "[0]" };
+        let tensor = format!("(unchecked_cast({ty}, {})){first}", parameter.name);
+        let test = format!("if torch.is_floating_point({tensor}):");
+        self.line(indent, &test);
+        self.decide_or_raise(&floats, position + 1, indent + 1);
+        self.line(indent, "else:");
+        self.decide_or_raise(&integers, position + 1, indent + 1);
     }
 
     fn decide_or_raise(&mut self, candidates: &[usize], position: usize, indent: usize) {

@@ -7,7 +7,7 @@ import numpy as np
 
 SEED = 20250
 
-F_IN, F_DST, F_OUT, HIDDEN, F_EDGE = 8, 5, 6, 7, 4
+F_IN, F_DST, F_OUT, HIDDEN, F_EDGE, NUM_LAYERS = 8, 5, 6, 7, 4, 3
 
 # The forms in which most layers take nodes and edges.
 VARIANTS = ("edge_index", "adj", "pair_edge_index", "pair_adj")
@@ -77,8 +77,10 @@ class Case:
     config: str
     kwargs: dict
     # What the inputs are besides features and edges: "edge_weight", "edge_attr", "value" (of the
-    # adjacency), "no_dst" (x_dst is None), "positive" (features well away from zero), "x_0" and
-    # "node_wide_edge_attr" ("edge_attr" as wide as the sources' features).
+    # adjacency), "no_dst" (x_dst is None), "positive" (features well away from zero), "x_0",
+    # "node_wide_edge_attr" ("edge_attr" as wide as the sources' features), "edge_type" (of as many
+    # as `num_relations`, and with "unknown_types" of others too), "layers" (features of several),
+    # "batch" and "lambda_max".
     inputs: frozenset = field(default=frozenset())
 
     @property
@@ -92,6 +94,14 @@ class Case:
     @property
     def is_adj(self):
         return "adj" in self.variant
+
+    @property
+    def has_ids(self):
+        return "ids_" in self.variant
+
+    @property
+    def is_without_nodes(self):
+        return self.variant.startswith("none_")
 
     @property
     def wants_attention(self):
@@ -119,6 +129,15 @@ def layer_cases(conv, variant, base, configs, no_dst=True, inputs=()):
             yield Case(conv, variant, graph, "no_dst", base, always | {"no_dst"})
     for name, kwargs, *inputs in configs:
         yield Case(conv, variant, richest, name, base | kwargs, always | set(inputs))
+
+
+# Variants that together have both forms of nodes and both forms of edges.
+IN_FULL = ("edge_index", "pair_adj", "ids_edge_index", "pair_ids_adj")
+
+
+def spread(variant, configs):
+    """All configs for some variants, and the first for the others."""
+    return configs if variant in IN_FULL else configs[:1]
 
 
 def width(variant):

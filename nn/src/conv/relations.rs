@@ -1,0 +1,107 @@
+//! Edges by relation: what relational convolutions share.
+
+use burn::tensor::{Bool, Int, Tensor};
+use kiln_core::{EdgeIndex, Edges, int_dtype, size_to_i64};
+use kiln_ops::Endpoints;
+
+/// The edges of a graph with several relations.
+///
+/// Edges whose type is no relation are left out, as PyG does: those made here lead to a target
+/// behind the last, which [`without_last`] cuts off, so that they need no selection of edges.
+#[derive(Debug)]
+pub(super) struct Relations {
+    ends: Endpoints,
+    /// The relation of each edge, 0 where its type is none.
+    relation: Tensor<1, Int>,
+    /// Whether the type of each edge is no relation.
+    unknown: Tensor<1, Bool>,
+    count: usize,
+}
+
+impl Relations {
+    /// The edges by their types, of which `count` are relations.
+    ///
+    /// # Panics
+    /// If the edges have no types.
+    pub(super) fn of(edges: &Edges, count: usize) -> Self {
+        let ty = edges.edge_type();
+        let ty = ty.unwrap_or_else(|| panic!("expected a type for each edge, got none"));
+        let negative = ty.clone().lower_elem(0);
+        let unknown = negative.bool_or(ty.clone().greater_equal_elem(size_to_i64(count)));
+        Self {
+            ends: Endpoints::of(edges.bare()),
+            relation: ty.mask_fill(unknown.clone(), 0),
+            unknown,
+            count,
+        }
+    }
+
+    /// Where messages start.
+    pub(super) fn source(&self) -> Tensor<1, Int> {
+        self.ends.source()
+    }
+
+    /// Number of nodes where messages start.
+    pub(super) fn num_sources(&self) -> usize {
+        self.ends.num_sources()
+    }
+
+    /// Number of nodes where messages arrive.
+    pub(super) fn num_targets(&self) -> usize {
+        self.ends.num_targets()
+    }
+
+    /// The edges of `starts` that lead to one row for each target: `M + 1`.
+    pub(super) fn to_targets(&self, starts: Starts) -> Edges {
+        self.edges(starts, self.ends.target(), self.num_targets())
+    }
+
+    /// The edges of `starts` that lead to one row for each target and relation: `M · R + 1`.
+    pub(super) fn to_pairs(&self, starts: Starts) -> Edges {
+        let (target, rows) = (self.ends.target(), self.num_targets());
+        let Starts(pair, rows) = self.by_node(target, rows);
+        self.edges(starts, pair, rows)
+    }
+
+    /// The edges' own sources.
+    pub(super) fn sources(&self) -> Starts {
+        Starts(self.source(), self.num_sources())
+    }
+
+    /// A row for each node and relation, the relations of a node side by side.
+    pub(super) fn by_node(&self, node: Tensor<1, Int>, nodes: usize) -> Starts {
+        let rows = nodes * self.count;
+        let dtype = int_dtype(node.dtype(), rows);
+        let first = node.cast(dtype).mul_scalar(size_to_i64(self.count));
+        Starts(first + self.relation.clone().cast(dtype), rows)
+    }
+
+    /// A row for each relation and node, the nodes of a relation side by side.
+    pub(super) fn by_relation(&self, node: Tensor<1, Int>, nodes: usize) -> Starts {
+        let rows = nodes * self.count;
+        let dtype = int_dtype(node.dtype(), rows);
+        let relation = self.relation.clone().cast(dtype);
+        let first = relation.mul_scalar(size_to_i64(nodes));
+        Starts(first + node.cast(dtype), rows)
+    }
+
+    fn edges(&self, Starts(src, starts): Starts, dst: Tensor<1, Int>, rows: usize) -> Edges {
+        let last = size_to_i64(rows);
+        let dtype = int_dtype(src.dtype(), rows.max(starts));
+        let dst = dst.cast(dtype).mask_fill(self.unknown.clone(), last);
+        // `Tensor::stack` panics where there are no edges.
+        let ends = [src.cast(dtype), dst].map(|end| end.reshape([1, -1]));
+        let index = Tensor::cat(ends.to_vec(), 0);
+        EdgeIndex::new_unchecked(index, starts, rows + 1).into()
+    }
+}
+
+/// The row at which each edge starts, and how many rows there are.
+#[derive(Debug)]
+pub(super) struct Starts(Tensor<1, Int>, usize);
+
+/// The rows but for the last, to which edges without relation lead.
+pub(super) fn without_last(x: Tensor<2>) -> Tensor<2> {
+    let [rows, width] = x.dims();
+    x.slice([0..rows - 1, 0..width])
+}
