@@ -98,8 +98,8 @@ impl Fixture {
             .map(|i| usize::try_from(i.as_u64().unwrap()).unwrap())
             .collect();
         let changed = tensors.get_mut(&format!("in.{input}")).unwrap();
-        let width = changed.shape().iter().skip(1).product::<usize>();
-        let position = index.iter().fold(0, |position, i| position * width + i);
+        let axes = index.iter().zip(changed.shape().iter());
+        let position = axes.fold(0, |position, (i, length)| position * length + i);
         changed.as_mut_slice::<f32>().unwrap()[position] = value.parse().unwrap();
         Self::new(
             &format!("{name} with {input}{index:?} = {value}"),
@@ -136,9 +136,13 @@ impl Fixture {
     /// the map's gradient takes all rows of `x` in place of the sums, or the reverse. And where
     /// nodes are mapped once, and not once per edge.
     pub(crate) fn is_by_another_order(&self, gradient: &str) -> bool {
-        let mut maps = ["lin", "lin_l", "lin_rel"].iter();
+        let maps = match self.conv.as_str() {
+            "RGCNConv" | "FastRGCNConv" => &["weight"][..],
+            "SignedConv" => &["lin_pos_l.weight", "lin_neg_l.weight"],
+            _ => &["lin.weight", "lin_l.weight", "lin_rel.weight"],
+        };
         let mut cases = ["-widening ", "-narrowing "].iter();
-        let by_width = maps.any(|map| gradient == format!("param.{map}.weight"))
+        let by_width = maps.iter().any(|map| gradient == format!("param.{map}"))
             && cases.any(|case| self.name.contains(case));
         let maps_ends = self.conv == "CGConv"
             || self.conv == "ResGatedGraphConv" && self.name.contains("-edge_dim ");
@@ -261,12 +265,4 @@ pub(crate) fn matches(signature: &Signature, variant: &str) -> bool {
         && ty("x").is_none() == variant.starts_with("none_")
         && csr == variant.contains("adj")
         && attention == variant.ends_with("_attention")
-}
-
-/// The fixture's name of a part of an adjacency.
-pub(crate) fn part(adjacency: &str, part: &str) -> String {
-    match adjacency {
-        "edge_index" => part.to_owned(),
-        other => format!("{other}.{part}"),
-    }
 }

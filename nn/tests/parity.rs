@@ -18,7 +18,7 @@ use kiln_nn::{
     store::StateDict,
 };
 
-use crate::fixture::{Fixture, data, matches, part};
+use crate::fixture::{Fixture, data, matches};
 
 /// Largest difference, relative to the largest number of the expected tensor, or, for gradients, of
 /// all gradients of the fixture: the gradient of a softmax is a difference of numbers of that size.
@@ -91,6 +91,14 @@ impl Inputs {
             (_, Type::Optional(_) | Type::Size { .. } | Type::Flag) => Value::None,
             other => panic!("no input for {other:?}"),
         }
+    }
+}
+
+/// The fixture's name of a part of an adjacency.
+fn part(adjacency: &str, part: &str) -> String {
+    match adjacency {
+        "edge_index" => part.to_owned(),
+        other => format!("{other}.{part}"),
     }
 }
 

@@ -109,16 +109,21 @@ impl Declaration<'_> {
 
     /// Targets that nothing counts are as many as sources, as in PyG.
     pub(super) fn defaults(&self, signature: &Signature) -> Vec<(SymbolId, SymbolId)> {
-        signature
-            .params
-            .iter()
-            .filter_map(|param| match &param.ty {
-                InputType::EdgeIndex { src, dst, edges: _ } if src != dst => {
-                    Some((self.lookup(dst.symbol()?)?, self.lookup(src.symbol()?)?))
-                }
-                _ => None,
-            })
-            .collect()
+        let mut defaults: Vec<(SymbolId, SymbolId)> = Vec::new();
+        for param in &signature.params {
+            let InputType::EdgeIndex { src, dst, edges: _ } = &param.ty else {
+                continue;
+            };
+            let ends = [dst, src].map(|end| end.symbol().and_then(|name| self.lookup(name)));
+            // Several kinds of edges may lead to the same targets.
+            if let [Some(dst), Some(src)] = ends
+                && dst != src
+                && defaults.iter().all(|(known, _)| *known != dst)
+            {
+                defaults.push((dst, src));
+            }
+        }
+        defaults
     }
 }
 

@@ -165,6 +165,26 @@ pub struct DnaPropagated {
 leaves!(DnaPropagated { value, alpha });
 
 impl DnaConv {
+    /// Number of layers that are propagated: with one head an empty one beside the others, so that
+    /// there are several in each recording, whatever the number of layers.
+    fn padded(&self, layers: usize) -> usize {
+        layers + usize::from(self.config.heads == 1)
+    }
+
+    fn propagated(&self, value: Tensor<3>, alpha: Tensor<2>) -> DnaPropagated {
+        if self.config.heads > 1 {
+            return DnaPropagated { value, alpha };
+        }
+        let ([nodes, _, width], [edges, _]) = (value.dims(), alpha.dims());
+        let on = (&value.device(), value.dtype());
+        let no_value = Tensor::zeros([nodes, 1, width], on);
+        let no_alpha = Tensor::zeros([edges, 1], on);
+        DnaPropagated {
+            value: Tensor::cat(vec![value, no_value], 1),
+            alpha: Tensor::cat(vec![alpha, no_alpha], 1),
+        }
+    }
+
     /// The attention for scores of all layers and heads, `[.., L · heads]`.
     fn attention(&self, scores: Tensor<2>, layers: usize) -> Tensor<2> {
         let heads = self.config.heads;
@@ -215,23 +235,19 @@ impl Layer for DnaConv {
             None => weight,
         };
         let alpha = self.attention(scores, layers) * weight.unsqueeze_dim(1);
-        let args = DnaPropagated {
-            value: value.clone(),
-            alpha,
-        };
-        let out = self.propagate(&edges, args);
-        let out = match self_loop {
+        let out = self.propagate(&edges, self.propagated(value.clone(), alpha));
+        let out = out.reshape([nodes, self.padded(layers), width]);
+        let out = out.sum_dim(1).squeeze_dim(1);
+        match self_loop {
             Some(self_loop) => {
                 let scores = (query * key).sum_dim(2).squeeze_dim(2);
                 let alpha = self.attention(scores, layers) * self_loop.unsqueeze_dim(1);
                 let own = value * alpha.unsqueeze_dim(2);
-                out + own.reshape([nodes, layers * width])
+                let own = own.reshape([nodes, layers, width]);
+                out + own.sum_dim(1).squeeze_dim(1)
             }
             None => out,
-        };
-        out.reshape([nodes, layers, width])
-            .sum_dim(1)
-            .squeeze_dim(1)
+        }
     }
 }
 
