@@ -19,7 +19,7 @@ macro_rules! transparent_module {
     ($name:ident { $($variant:path $(, $more:ident)*);+ $(;)? }) => {
         impl Module for $name {
             fn collect_devices(&self, devices: Devices) -> Devices {
-                match self { $($variant(module, ..) => Module::collect_devices(module, devices),)+ }
+                match self { $($variant(module, ..) => module.collect_devices(devices),)+ }
             }
 
             fn fork(self, device: &Device) -> Self {
@@ -31,7 +31,7 @@ macro_rules! transparent_module {
             }
 
             fn visit<V: ModuleVisitor>(&self, visitor: &mut V) {
-                match self { $($variant(module, ..) => Module::visit(module, visitor),)+ }
+                match self { $($variant(module, ..) => module.visit(visitor),)+ }
             }
 
             fn map<M: ModuleMapper>(self, mapper: &mut M) -> Self {
@@ -55,7 +55,7 @@ macro_rules! transparent_module {
 
         impl ModuleDisplayDefault for $name {
             fn content(&self, content: Content) -> Option<Content> {
-                match self { $($variant(module, ..) => ModuleDisplayDefault::content(module, content),)+ }
+                match self { $($variant(module, ..) => module.content(content),)+ }
             }
         }
 

@@ -146,6 +146,16 @@ impl Arguments for ChebArgs {
     }
 }
 
+/// The largest number, `[1]`, whose gradient is shared by equal ones. `x: [N]`
+fn largest(x: Tensor<1>) -> Tensor<1> {
+    let group = Tensor::zeros(x.dims(), &x.device());
+    let most = kiln_ops::scatter(x.clone(), group.clone(), 1, Reduce::Max);
+    // No other number takes part, so that a gradient that is NaN reaches none.
+    let is_lower = x.clone().lower(most.expand(x.shape()));
+    let x = x.mask_fill(is_lower, f32::NEG_INFINITY);
+    kiln_ops::scatter(x, group, 1, Reduce::Max)
+}
+
 impl ChebConv {
     /// The entries of `L̂`: of each edge, and of the diagonal.
     fn norm(&self, args: &ChebArgs) -> GcnNorm {
@@ -191,8 +201,7 @@ impl ChebConv {
             }
             (None, _) => {
                 let all = Tensor::cat(vec![weight.clone(), diagonal.clone()], 0);
-                let one = Tensor::zeros([edges.num_edges() + nodes], &ends.device());
-                let lambda = kiln_ops::scatter(all, one, 1, Reduce::Max) * 2.0;
+                let lambda = largest(all) * 2.0;
                 [lambda.clone(), lambda]
             }
         };

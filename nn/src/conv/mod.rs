@@ -93,8 +93,8 @@ pub use self::{
 
 /// A layer that takes nodes and edges and returns nodes: what every convolution is.
 ///
-/// What edges carry, weights or features, is part of them: `edges.with_weight(weight)`. A layer
-/// takes what its documentation names.
+/// What edges carry, weights, features or types, is part of them: `edges.with_weight(weight)`. A
+/// layer takes what its documentation names.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};

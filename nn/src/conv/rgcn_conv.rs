@@ -457,3 +457,70 @@ impl MessagePassing for FastRgcnConv {
         self.0.combined()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use kiln_core::EdgeIndex;
+
+    use super::*;
+    use crate::conv::Conv as _;
+
+    /// Two relations, and an edge of none.
+    fn edges(device: &Device) -> Edges {
+        let edges = EdgeIndex::from_arrays(&[0, 2, 1, 0, 2], &[0, 1, 1, 1, 0], 3, 2, device);
+        let edge_type = Tensor::<1, Int>::from_ints([0, 1, 0, 7, -1], device);
+        Edges::from(edges.unwrap()).with_type(edge_type)
+    }
+
+    #[test]
+    fn sources_without_numbers_stand_beside_targets_with() {
+        let device = Device::flex();
+        let conv = RgcnConvConfig::new((3, 4).into(), 5, 2).init(&device);
+        let numbers = |numbers: &[i32]| Tensor::<1, Int>::from_ints(numbers, &device);
+        let targets = numbers(&[3, 1]);
+        let pair = (numbers(&[0, 1, 2]), targets.clone());
+        let out = conv.forward(Nodes::targets(targets), edges(&device));
+        let expected = conv.forward(pair, edges(&device));
+        assert_eq!(out.into_data(), expected.into_data());
+    }
+
+    #[test]
+    fn edges_without_relation_are_left_out() {
+        let device = Device::flex();
+        let kept = EdgeIndex::from_arrays(&[0, 2, 1], &[0, 1, 1], 3, 2, &device).unwrap();
+        let edge_type = Tensor::<1, Int>::from_ints([0, 1, 0], &device);
+        let kept = Edges::from(kept).with_type(edge_type);
+        let x = || {
+            (
+                Tensor::<2>::eye(3, &device),
+                Tensor::<2>::ones([2, 3], &device),
+            )
+        };
+        for out_channels in [2, 5] {
+            for aggr in [Reduce::Sum, Reduce::Mean, Reduce::Max] {
+                let config = RgcnConvConfig::new(3.into(), out_channels, 2).with_aggr(aggr.into());
+                let conv = config.init(&device);
+                let out = conv.forward(x(), edges(&device)).into_data();
+                assert_eq!(out, conv.forward(x(), &kept).into_data());
+            }
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "expected as many nodes without features as `in_channels`, 4, got 3")]
+    fn rejects_other_numbers_of_nodes_without_features() {
+        let device = Device::flex();
+        let conv = RgcnConvConfig::new((4, 3).into(), 5, 2).init(&device);
+        let targets = Tensor::<1, Int>::from_ints([0, 1], &device);
+        drop(conv.forward(Nodes::targets(targets), edges(&device)));
+    }
+
+    #[test]
+    fn bases_and_blocks_exclude_each_other() {
+        let config = RgcnConvConfig::new(4.into(), 4, 2).with_num_bases(Some(2));
+        let error = config.with_num_blocks(Some(2)).check().unwrap_err();
+        assert_eq!(error.name, "num_blocks");
+        let blocks = RgcnConvConfig::new(4.into(), 6, 2).with_num_blocks(Some(4));
+        assert!(blocks.check().is_err());
+    }
+}
