@@ -1,5 +1,5 @@
-//! What must not matter to a layer: the order of edges, the numbers of nodes, and which other graphs
-//! share a batch.
+//! What must not matter to a layer: the order of edges, the numbers of nodes, and which other
+//! graphs share a batch.
 //!
 //! Every configuration of every layer that has a fixture, on random graphs of random sizes.
 
@@ -136,8 +136,8 @@ impl Subject {
 }
 
 /// Whether PyG's result depends on the numbers of nodes or groups: loops between two node sets are
-/// edges between equal numbers, and the element nearest to a quantile halfway between two is that at
-/// an even place among the elements of all groups.
+/// edges between equal numbers, and the element nearest to a quantile halfway between two is that
+/// at an even place among the elements of all groups.
 fn goes_by_numbers(fixture: &Fixture) -> bool {
     let adds_loops = ["GATConv", "GATv2Conv"].contains(&fixture.conv.as_str())
         && fixture.kwargs["add_self_loops"] != false;
