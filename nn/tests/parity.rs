@@ -377,14 +377,14 @@ fn colors() {
         assert_eq!(again.into_data(), results[0], "{}", fixture.name);
         let all = Groups::one(fixture.size[0], &device);
         let batch = Groups::new(inputs.int("batch").unwrap(), 2).unwrap();
-        results.push(conv.histogram(x.clone(), &all).into_data());
-        results.push(conv.histogram(x.clone(), &batch).into_data());
+        results.push(conv.histogram(&x, &all).into_data());
+        results.push(conv.histogram(&x, &batch).into_data());
         for (number, got) in results.into_iter().enumerate() {
             let expected = &fixture.below("out.")[&number.to_string()];
             let got = got.convert::<i64>();
             assert_eq!(&got, expected, "{}: {number}", fixture.name);
         }
-        let got = conv.normalized_histogram(x, &batch).into_data();
+        let got = conv.normalized_histogram(&x, &batch).into_data();
         let expected = &fixture.below("out.")["5"];
         let mut report = String::new();
         compare(&mut report, &fixture.name, &got, expected, 1.0);

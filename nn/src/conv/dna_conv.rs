@@ -101,6 +101,7 @@ impl GroupedLinear {
 
 /// The maps of an attention.
 #[derive(Module, Debug)]
+#[expect(clippy::struct_field_names, reason = "the names of PyG's parameters")]
 pub struct MultiHead {
     /// Map to queries.
     pub lin_q: GroupedLinear,

@@ -193,7 +193,7 @@ impl<M: NodeTransform> FilmConv<M> {
     }
 
     /// Shifts and scales, `[N, out]` each.
-    fn halves(&self, film: Tensor<2>) -> [Tensor<2>; 2] {
+    fn halves(&self, film: &Tensor<2>) -> [Tensor<2>; 2] {
         let width = self.config.out_channels;
         [0, width].map(|start| film.clone().narrow(1, start, width))
     }
@@ -219,13 +219,13 @@ impl<M: NodeTransform + ModuleDisplay> Layer for FilmConv<M> {
     fn compute(&self, ConvArgs { x, edges }: ConvArgs) -> Tensor<2> {
         let (x_j, x_i) = edges.ends(x);
         let x_i = x_i.expect("FiLMConv needs the features of the targets");
-        let [beta, gamma] = self.halves(self.film_skip.transform(x_i.clone()));
+        let [beta, gamma] = self.halves(&self.film_skip.transform(x_i.clone()));
         let x = self.lin_skip.forward(x_i.clone());
         let own = self.modulated(FilmPropagated { x, beta, gamma });
 
         let width = self.config.out_channels;
         let of_relations = self.films.iter().map(|film| {
-            let film = self.halves(film.transform(x_i.clone()));
+            let film = self.halves(&film.transform(x_i.clone()));
             film.map(|half| half.unsqueeze_dim::<3>(1))
         });
         let (betas, gammas): (Vec<_>, Vec<_>) = of_relations.map(|[b, g]| (b, g)).unzip();

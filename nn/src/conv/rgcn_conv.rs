@@ -84,15 +84,12 @@ impl LayerConfig for RgcnConvConfig {
     fn make(&self, device: &Device) -> RgcnConv {
         let ([d_src, d_dst], d_out) = (self.in_channels.both(), self.out_channels);
         let relations = self.num_relations;
-        let weight = match self.num_blocks {
-            Some(blocks) => {
-                let shape = [relations, blocks, d_src / blocks, d_out / blocks];
-                RelationWeight::Blocks(init::glorot(shape, device))
-            }
-            None => {
-                let shape = [self.num_bases.unwrap_or(relations), d_src, d_out];
-                RelationWeight::Matrices(init::glorot(shape, device))
-            }
+        let weight = if let Some(blocks) = self.num_blocks {
+            let shape = [relations, blocks, d_src / blocks, d_out / blocks];
+            RelationWeight::Blocks(init::glorot(shape, device))
+        } else {
+            let shape = [self.num_bases.unwrap_or(relations), d_src, d_out];
+            RelationWeight::Matrices(init::glorot(shape, device))
         };
         let comp = |bases| init::glorot([relations, bases], device);
         let root = || init::glorot([d_dst, d_out], device);

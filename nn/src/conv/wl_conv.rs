@@ -36,7 +36,7 @@ use kiln_ops::Endpoints;
 /// let mut conv = WlConv::new();
 /// let x = conv.forward(Tensor::<1, Int>::zeros([3], &device), edges);
 /// assert_eq!(x.clone().into_data().iter::<i64>().collect::<Vec<_>>(), [0, 1, 0]);
-/// let histogram = conv.histogram(x, &Groups::one(3, &device));
+/// let histogram = conv.histogram(&x, &Groups::one(3, &device));
 /// assert_eq!(histogram.into_data().iter::<i64>().collect::<Vec<_>>(), [2, 1]);
 /// ```
 #[derive(Clone, Debug, Default)]
@@ -113,8 +113,8 @@ impl WlConv {
     ///
     /// # Panics
     /// If there is not a colour for each row of the groups, or it was not given by this layer.
-    pub fn histogram(&self, x: Tensor<1, Int>, groups: &Groups) -> Tensor<2, Int> {
-        let (counts, shape) = self.counts(&x, groups);
+    pub fn histogram(&self, x: &Tensor<1, Int>, groups: &Groups) -> Tensor<2, Int> {
+        let (counts, shape) = self.counts(x, groups);
         tensor(TensorData::new(counts, shape), &x.device())
     }
 
@@ -122,7 +122,7 @@ impl WlConv {
     ///
     /// # Panics
     /// As [`histogram`](Self::histogram).
-    pub fn normalized_histogram(&self, x: Tensor<1, Int>, groups: &Groups) -> Tensor<2> {
+    pub fn normalized_histogram(&self, x: &Tensor<1, Int>, groups: &Groups) -> Tensor<2> {
         let counts = self.histogram(x, groups).float();
         let norm = (counts.clone() * counts.clone()).sum_dim(1).sqrt();
         counts / norm
