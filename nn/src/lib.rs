@@ -101,7 +101,7 @@ pub use config::{Channels, ConfigError, LayerConfig};
 pub use dropout::Dropout;
 pub use kiln_ops::{Layer, Overload, Overloads};
 pub use linear::{Linear, LinearConfig, WeightInitializer};
-pub use sequential::{NodeTransform, Sequential, SequentialLayer};
+pub use sequential::{NodeTransform, RowNorm, Sequential, SequentialLayer};
 
 /// Traits that give layers and configurations their methods, and the convolutions.
 pub mod prelude {

@@ -82,3 +82,70 @@ impl GruCell {
         new.clone() - keep.clone() * new + keep * h
     }
 }
+
+/// Configuration of an [`Lstm`].
+#[derive(Config, Debug)]
+pub struct LstmConfig {
+    /// Width of the input.
+    pub input_size: usize,
+    /// Width of the state.
+    pub hidden_size: usize,
+}
+
+impl LstmConfig {
+    /// Creates the layer.
+    pub fn init(&self, device: &Device) -> Lstm {
+        let (d_in, d_state) = (self.input_size, self.hidden_size);
+        Lstm {
+            weight_ih_l0: init::uniform([4 * d_state, d_in], d_state, device),
+            weight_hh_l0: init::uniform([4 * d_state, d_state], d_state, device),
+            bias_ih_l0: init::uniform([4 * d_state], d_state, device),
+            bias_hh_l0: init::uniform([4 * d_state], d_state, device),
+        }
+    }
+}
+
+/// One step of a long short-term memory.
+///
+/// ```text
+/// i = σ(W_ii x + b_ii + W_hi h + b_hi)        f = σ(W_if x + b_if + W_hf h + b_hf)
+/// g = tanh(W_ig x + b_ig + W_hg h + b_hg)        o = σ(W_io x + b_io + W_ho h + b_ho)
+/// c' = f ⊙ c + i ⊙ g        h' = o ⊙ tanh(c')
+/// ```
+///
+/// Source: Hochreiter, Schmidhuber, Long Short-Term Memory, Neural Computation, 1997. Matches
+/// `torch.nn.LSTM` of one layer, whose rows of weights are those of `i`, `f`, `g` and `o` in this
+/// order.
+///
+/// # Shapes
+/// x: `[N, input_size]` · h, c, outputs: `[N, hidden_size]`
+#[derive(Module, Debug)]
+pub struct Lstm {
+    /// Maps of the input, `[4 · hidden_size, input_size]`.
+    pub weight_ih_l0: Param<Tensor<2>>,
+    /// Maps of the state, `[4 · hidden_size, hidden_size]`.
+    pub weight_hh_l0: Param<Tensor<2>>,
+    /// Biases of the input's maps, `[4 · hidden_size]`.
+    pub bias_ih_l0: Param<Tensor<1>>,
+    /// Biases of the state's maps, `[4 · hidden_size]`.
+    pub bias_hh_l0: Param<Tensor<1>>,
+}
+
+impl Lstm {
+    /// The next state and the next cell.
+    ///
+    /// # Panics
+    /// If input, state or cell do not have the widths of the layer.
+    pub fn forward(&self, x: Tensor<2>, h: Tensor<2>, c: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
+        let map = |x, weight: &Param<Tensor<2>>, bias: &Param<Tensor<1>>| {
+            kiln_ops::linear(x, weight.val().transpose(), Some(bias.val()))
+        };
+        let [_, width] = h.dims();
+        let gates = map(x, &self.weight_ih_l0, &self.bias_ih_l0)
+            + map(h, &self.weight_hh_l0, &self.bias_hh_l0);
+        let part = |number: usize| gates.clone().narrow(1, number * width, width);
+        let [input, forget, output] = [0, 1, 3].map(|number| kiln_ops::sigmoid(part(number)));
+        let c = forget * c + input * activation::tanh(part(2));
+        (output * activation::tanh(c.clone()), c)
+    }
+}

@@ -103,6 +103,38 @@ impl NodeTransform for nn::BatchNorm {
     }
 }
 
+impl NodeTransform for nn::LayerNorm {
+    fn transform(&self, x: Tensor<2>) -> Tensor<2> {
+        self.forward(x)
+    }
+
+    fn in_channels(&self) -> Option<usize> {
+        Some(self.gamma.dims()[0])
+    }
+}
+
+impl NodeTransform for Dropout {
+    fn transform(&self, x: Tensor<2>) -> Tensor<2> {
+        self.forward(x)
+    }
+}
+
+/// Normalises each row by its mean and variance.
+///
+/// ```text
+/// x' = (x - E[x]) / √(Var[x] + 1e-5)
+/// ```
+#[derive(Module, Debug)]
+pub struct RowNorm;
+
+impl NodeTransform for RowNorm {
+    fn transform(&self, x: Tensor<2>) -> Tensor<2> {
+        let x = x.clone() - x.mean_dim(1);
+        let variance = (x.clone() * x.clone()).mean_dim(1);
+        x / variance.add_scalar(1e-5).sqrt()
+    }
+}
+
 impl NodeTransform for BatchNorm {
     fn transform(&self, x: Tensor<2>) -> Tensor<2> {
         self.forward(x)
@@ -193,7 +225,11 @@ pub enum SequentialLayer {
     Activation(ActivationLayer),
     /// Batch normalisation, with the parameter names of PyTorch's `BatchNorm1d`.
     BatchNorm(nn::BatchNorm),
-    /// Dropout, while training.
+    /// Normalisation of each row, with the parameter names of PyTorch's `LayerNorm`.
+    LayerNorm(nn::LayerNorm),
+    /// Normalisation of each row without parameters: PyTorch's `InstanceNorm1d` for a matrix.
+    RowNorm(RowNorm),
+    /// Dropout.
     Dropout(Dropout),
 }
 
@@ -201,6 +237,8 @@ transparent_module!(SequentialLayer {
     Self::Linear;
     Self::Activation;
     Self::BatchNorm;
+    Self::LayerNorm;
+    Self::RowNorm;
     Self::Dropout
 });
 
@@ -210,7 +248,9 @@ impl NodeTransform for SequentialLayer {
             Self::Linear(layer) => layer.transform(x),
             Self::Activation(layer) => layer.transform(x),
             Self::BatchNorm(layer) => layer.transform(x),
-            Self::Dropout(layer) => layer.forward(x),
+            Self::LayerNorm(layer) => layer.transform(x),
+            Self::RowNorm(layer) => layer.transform(x),
+            Self::Dropout(layer) => layer.transform(x),
         }
     }
 
@@ -219,7 +259,9 @@ impl NodeTransform for SequentialLayer {
             Self::Linear(layer) => layer.transform_relu(x),
             Self::Activation(layer) => layer.transform_relu(x),
             Self::BatchNorm(layer) => layer.transform_relu(x),
-            Self::Dropout(layer) => kiln_ops::relu(layer.forward(x)),
+            Self::LayerNorm(layer) => layer.transform_relu(x),
+            Self::RowNorm(layer) => layer.transform_relu(x),
+            Self::Dropout(layer) => layer.transform_relu(x),
         }
     }
 
@@ -232,7 +274,9 @@ impl NodeTransform for SequentialLayer {
             Self::Linear(layer) => Some(layer.in_channels()),
             Self::Activation(layer) => layer.in_channels(),
             Self::BatchNorm(layer) => layer.in_channels(),
-            Self::Dropout(_) => None,
+            Self::LayerNorm(layer) => layer.in_channels(),
+            Self::RowNorm(layer) => layer.in_channels(),
+            Self::Dropout(layer) => layer.in_channels(),
         }
     }
 }

@@ -270,7 +270,9 @@ pub(crate) fn inverse_sqrt(x: Tensor<1>) -> Tensor<1> {
 pub(crate) fn unit_rows(x: Tensor<2>) -> Tensor<2> {
     // The bound stands inside the root, so that the gradient of a zero row is zero and not NaN.
     let norm = (x.clone() * x.clone()).sum_dim(1).clamp_min(1e-24).sqrt();
-    x / norm
+    // The bound is zero in 16 bits.
+    let is_zero = norm.clone().equal_elem(0.0);
+    x / norm.mask_fill(is_zero, 1.0)
 }
 
 #[cfg(test)]
@@ -278,6 +280,14 @@ mod tests {
     use burn::tensor::{Device, TensorData, Tolerance};
 
     use super::*;
+
+    #[test]
+    fn zero_rows_stay_zero_in_16_bits() {
+        let x = Tensor::<2>::from_floats([[3.0, 4.0], [0.0, 0.0]], &Device::flex());
+        let out = unit_rows(x.cast(burn::tensor::FloatDType::F16));
+        let out: Vec<f32> = out.into_data().iter().collect();
+        assert_eq!(out[2..], [0.0, 0.0]);
+    }
 
     #[test]
     fn zero_rows_stay_zero_and_keep_a_finite_gradient() {

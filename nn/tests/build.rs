@@ -44,7 +44,8 @@ fn says_what_is_wrong() {
         "SAGEConv",
         &json!({"in_channels": 8, "out_channels": 4, "aggr": "lstm"}),
         "SAGEConv: argument `aggr`: unknown aggregation `lstm`, expected one or several of sum, add, mean, \
-         max, min, mul, degree_scaler, median, multi, power_mean, quantile, softmax, sort, std, var",
+         max, min, mul, attentional, deep_sets, degree_scaler, median, multi, power_mean, quantile, set2set, \
+         softmax, sort, std, var, variance_preserving",
     );
     fails(
         "GCNConv",

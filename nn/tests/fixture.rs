@@ -146,7 +146,9 @@ impl Fixture {
             && cases.any(|case| self.name.contains(case));
         let maps_ends = self.conv == "CGConv"
             || self.conv == "ResGatedGraphConv" && self.name.contains("-edge_dim ");
-        by_width || maps_ends && gradient.starts_with("param.lin_") && gradient.ends_with(".weight")
+        let is_map = gradient.starts_with("param.lin_") && gradient.ends_with(".weight");
+        let is_first = gradient.starts_with("param.pre_nns.") && gradient.ends_with(".0.weight");
+        by_width || maps_ends && is_map || self.conv == "PNAConv" && is_first
     }
 
     /// The module with the fixture's parameters.

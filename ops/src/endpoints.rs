@@ -125,7 +125,7 @@ impl Endpoints {
         }
     }
 
-    /// `x: [N, D]` for what is computed of every source, but not used of nodes that send no message.
+    /// `x: [N, D]` for what is computed of every source, but not used of nodes without messages.
     ///
     /// Where gradients may be asked for, their rows are zeros, since a gradient of zero times what
     /// is not finite is not zero. Elsewhere `x` stays as it is.

@@ -25,7 +25,7 @@ pub(crate) struct Sizes {
 }
 
 impl Sizes {
-    /// Value of a dimension; groups are as many as targets, and a symbol that is not a graph's is 3.
+    /// Value of a dimension; groups are as many as targets, and a symbol of no graph is 3.
     fn get(&self, dim: &Dim) -> usize {
         match dim {
             Dim::Fixed(size) => *size,

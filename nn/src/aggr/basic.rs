@@ -23,6 +23,12 @@ pub struct NoArguments<L> {
     layer: PhantomData<L>,
 }
 
+impl<L> PartialEq for NoArguments<L> {
+    fn eq(&self, _other: &Self) -> bool {
+        true
+    }
+}
+
 impl<L> NoArguments<L> {
     /// The configuration.
     pub fn new() -> Self {

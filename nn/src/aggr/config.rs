@@ -8,8 +8,9 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 
 use super::{
-    DegreeScalerConfig, MedianConfig, MultiConfig, PowerMeanConfig, QuantileConfig, SoftmaxConfig,
-    SortConfig, StdConfig, VarConfig, aggregation::for_each_aggregation,
+    AttentionalConfig, DeepSetsConfig, DegreeScalerConfig, MedianConfig, MultiConfig,
+    PowerMeanConfig, QuantileConfig, Set2SetConfig, SoftmaxConfig, SortConfig, StdConfig,
+    VarConfig, VariancePreservingConfig, aggregation::for_each_aggregation,
 };
 use crate::config::LayerConfig;
 
@@ -46,6 +47,15 @@ macro_rules! aggr_config {
         impl AggrConfig {
             /// The aggregation of a name with arguments.
             fn named(name: &str, args: &Map<String, Value>) -> Result<Self, AggrError> {
+                // The names that `GENConv` has besides.
+                if is_name(name, "softmax_sg") {
+                    let mut args = args.clone();
+                    args.insert("semi_grad".to_owned(), true.into());
+                    return Self::named("softmax", &args);
+                }
+                if is_name(name, "power") {
+                    return Self::named("power_mean", args);
+                }
                 $(if is_name(name, $name) {
                     return with_args(&$config::blank(), $name, args, $config::REQUIRED)
                         .map(Self::$variant);

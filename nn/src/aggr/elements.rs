@@ -7,14 +7,14 @@ use kiln_core::Groups;
 use kiln_ops::{
     Endpoints, Reduce, aggregate, aggregate_heads, aggregate_normalized, aggregate_self,
     aggregate_with_loops, column_mean, column_sum, degree, detach, dot_attention, edge_attention,
-    edge_attention_v2, edge_attention_with, scatter, segment_softmax,
+    edge_attention_v2, edge_attention_with, gather, scatter, segment_softmax,
 };
 
 use crate::message::Message;
 
 /// The elements of sets: the messages that meet at nodes, or the rows of groups.
 ///
-/// Sums, means, means of squares and variances are kept, so that several aggregations take each once.
+/// Sums, means, means of squares and variances are kept: several aggregations take each once.
 #[derive(Debug)]
 pub(crate) struct Elements<'a> {
     /// Of groups one row each, [`Message::Edge`].
@@ -148,6 +148,24 @@ impl<'a> Elements<'a> {
         match self.sets {
             Sets::Targets(ends) => ends.softmax(scores),
             Sets::Groups(groups) => segment_softmax(scores, groups.owner(), groups.num_groups()),
+        }
+    }
+
+    /// `x: [n, F]`: for each element the row of its set. `[E, F]`
+    pub(crate) fn lift(&self, x: Tensor<2>) -> Tensor<2> {
+        match self.sets {
+            Sets::Targets(ends) => ends.lift_i(x),
+            Sets::Groups(groups) => gather(x, groups.owner()),
+        }
+    }
+
+    /// The sum of the elements times a weight each. `weight: [E]` gives `[n, F]`
+    pub(crate) fn weighted_sum(&self, weight: Tensor<1>) -> Tensor<2> {
+        match (&self.message, self.sets) {
+            (Message::Weighted { x, weight: None }, Sets::Targets(ends)) => {
+                aggregate(x.clone(), Some(weight), ends, Reduce::Sum)
+            }
+            _ => self.collect(self.rows() * weight.unsqueeze_dim(1), Reduce::Sum),
         }
     }
 

@@ -42,7 +42,7 @@ impl LayerConfig for MedianConfig {
 
 /// Takes each feature's median: of an even number of elements, the lower of the two in the middle.
 ///
-/// Matches `torch_geometric.nn.MedianAggregation` (2.8). A [`QuantileAggregation`], which says more.
+/// Matches `torch_geometric.nn.MedianAggregation` (2.8). [`QuantileAggregation`] says more.
 #[derive(Clone, Debug)]
 pub struct MedianAggregation(QuantileAggregation);
 

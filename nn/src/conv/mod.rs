@@ -14,12 +14,14 @@ mod cluster_gcn_conv;
 mod dir_gnn_conv;
 mod dna_conv;
 mod edge_conv;
+mod eg_conv;
 mod film_conv;
 mod gat_conv;
 mod gated_graph_conv;
 mod gatv2_conv;
 mod gcn2_conv;
 mod gcn_conv;
+mod gen_conv;
 mod gin_conv;
 mod gine_conv;
 mod gmm_conv;
@@ -31,6 +33,7 @@ mod mf_conv;
 mod mixhop_conv;
 mod nn_conv;
 mod pdn_conv;
+mod pna_conv;
 mod prelude;
 mod relations;
 mod res_gated_graph_conv;
@@ -61,12 +64,14 @@ pub use self::{
     dir_gnn_conv::{DirGnnConv, DirGnnConvConfig},
     dna_conv::{DnaConv, DnaConvConfig, DnaPropagated},
     edge_conv::{EdgeConv, EdgeConvConfig},
+    eg_conv::{EgAggregator, EgConv, EgConvConfig},
     film_conv::{FilmConv, FilmConvConfig, FilmNetwork, FilmPropagated},
     gat_conv::{GatConv, GatConvConfig},
     gated_graph_conv::{GatedGraphConv, GatedGraphConvConfig},
     gatv2_conv::{Gatv2Conv, Gatv2ConvConfig},
     gcn_conv::{GcnConv, GcnConvConfig},
     gcn2_conv::{Gcn2Args, Gcn2Conv, Gcn2ConvConfig},
+    gen_conv::{GenConv, GenConvConfig, GenNorm},
     gin_conv::{GinConv, GinConvConfig},
     gine_conv::{GineConv, GineConvConfig},
     gmm_conv::{Gaussians, GmmConv, GmmConvConfig},
@@ -78,6 +83,7 @@ pub use self::{
     mixhop_conv::{MixHopConv, MixHopConvConfig},
     nn_conv::{NnConv, NnConvConfig},
     pdn_conv::{PdnConv, PdnConvConfig},
+    pna_conv::{PnaConv, PnaConvConfig},
     res_gated_graph_conv::{ResGatedGraphConv, ResGatedGraphConvConfig},
     rgcn_conv::{FastRgcnConv, FastRgcnConvConfig, RelationWeight, RgcnConv, RgcnConvConfig},
     sage_conv::{SageConv, SageConvConfig},

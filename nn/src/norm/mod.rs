@@ -1,12 +1,16 @@
 //! Normalisation of node features.
 
 mod batch_norm;
+mod message_norm;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 pub(crate) use self::batch_norm::batch_norm;
-pub use self::batch_norm::{BatchNorm, BatchNormConfig};
+pub use self::{
+    batch_norm::{BatchNorm, BatchNormConfig},
+    message_norm::MessageNorm,
+};
 use crate::by_name::by_name;
 
 /// The normalisation of a model's hidden features (PyG's `norm`).

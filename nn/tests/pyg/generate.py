@@ -188,13 +188,13 @@ def build(case):
             kwargs[name] = getattr(nn, inner.pop("class"))(**inner)
     if "deg" in kwargs:
         kwargs["deg"] = torch.tensor(kwargs["deg"])
-    if kwargs.get("nn"):
-        widths = kwargs["nn"]
-        kwargs["nn"] = torch.nn.Sequential(
-            torch.nn.Linear(widths[0], widths[1]),
-            torch.nn.ReLU(),
-            torch.nn.Linear(widths[1], widths[2]),
-        )
+    for name in ("nn", "gate_nn", "local_nn", "global_nn"):
+        if not kwargs.get(name):
+            continue
+        layers = []
+        for d_in, d_out in zip(kwargs[name], kwargs[name][1:]):
+            layers += [torch.nn.ReLU()] * bool(layers) + [torch.nn.Linear(d_in, d_out)]
+        kwargs[name] = torch.nn.Sequential(*layers)
     for name in ("in_channels", "channels"):
         if isinstance(kwargs.get(name), list):
             kwargs[name] = tuple(kwargs[name])

@@ -27,6 +27,18 @@ CONFIGS = {
     "MaxAggregation": [("default", {}), ("ties", {}, "ties")],
     "MinAggregation": [("default", {}), ("ties", {}, "ties")],
     "MulAggregation": [("default", {}, "positive")],
+    "AttentionalAggregation": [
+        ("default", {"gate_nn": [WIDTH, 3, 1], "nn": [WIDTH, 5, 2]}),
+        ("no_nn", {"gate_nn": [WIDTH, 1]}),
+    ],
+    "DeepSetsAggregation": [
+        ("default", {"local_nn": [WIDTH, 5, 3], "global_nn": [3, 4, 2]}),
+        ("local", {"local_nn": [WIDTH, 3]}),
+        ("global", {"global_nn": [WIDTH, 2]}),
+        ("none", {}),
+    ],
+    "Set2Set": [("default", {"in_channels": WIDTH, "processing_steps": 3})],
+    "VariancePreservingAggregation": [("default", {})],
     "VarAggregation": [("default", {}), ("semi_grad", {"semi_grad": True})],
     "StdAggregation": [
         ("default", {}),
@@ -102,6 +114,9 @@ def cases():
 
 # Not of SortAggregation, whose NaN reaches other groups in PyG.
 NONFINITE = {
+    "AttentionalAggregation": [("default", {"gate_nn": [3, 1], "nn": [3, 2]})],
+    "DeepSetsAggregation": [("default", {"local_nn": [3, 2], "global_nn": [2, 2]})],
+    "VariancePreservingAggregation": [("default", {})],
     "VarAggregation": [("default", {}), ("semi_grad", {"semi_grad": True})],
     "StdAggregation": [("default", {})],
     "SoftmaxAggregation": [("default", {"learn": True})],
