@@ -150,7 +150,7 @@ impl EgConv {
     }
 
     /// The aggregates of the bases side by side.
-    fn aggregate(&self, bases: Tensor<2>, edges: &Edges) -> Tensor<2> {
+    fn aggregate(&self, bases: &Tensor<2>, edges: &Edges) -> Tensor<2> {
         let aggregators = self.config.aggregators();
         let is_symnorm = |aggregator: &&EgAggregator| **aggregator == EgAggregator::Symnorm;
         let others = aggregators
@@ -173,7 +173,7 @@ impl EgConv {
             let elements = elements.as_ref().filter(|_| !is_symnorm(&aggregator));
             let Some(elements) = elements else {
                 let options = GcnNormOptions::with_loops(self.config.add_self_loops);
-                let norm = GcnNorm::of(edges, Some(options), &bases);
+                let norm = GcnNorm::of(edges, Some(options), bases);
                 let x = bases.clone();
                 return self.propagate(edges, Normalized { x, norm });
             };
@@ -210,7 +210,7 @@ impl Layer for EgConv {
             .comb_lin
             .forward(x.clone())
             .reshape([nodes, heads, parts]);
-        let aggregated = self.aggregate(self.bases_lin.forward(x), &edges);
+        let aggregated = self.aggregate(&self.bases_lin.forward(x), &edges);
         let aggregated = aggregated.reshape([nodes, parts, width / heads]);
         let out = kiln_ops::matmul(weights, aggregated).reshape([nodes, width]);
         add_bias(out, self.bias.as_ref().map(Param::val))

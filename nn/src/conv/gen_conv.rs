@@ -24,6 +24,10 @@ pub enum GenNorm {
 }
 
 /// Configuration of a [`GenConv`].
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent options, as PyG has them"
+)]
 #[derive(Config, Debug)]
 pub struct GenConvConfig {
     /// Width of the features, or of those of sources and targets.
