@@ -515,7 +515,8 @@ fn @forward(x %0: {elem}[$N, 3, $E]) -> (%1) {{
                 };
                 let got = data.iter::<f64>();
                 for value in got {
-                    let same = value == neutral || value.is_nan() && neutral.is_nan();
+                    let same =
+                        value.total_cmp(&neutral).is_eq() || value.is_nan() && neutral.is_nan();
                     assert!(same, "{place}: {value}");
                 }
                 let wanted = shape.replace("$N", &dims[0].to_string());

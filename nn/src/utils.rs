@@ -86,8 +86,8 @@ impl GcnNorm {
         })
     }
 
-    /// The coefficient of each edge, `[E]`, and that of each node's loop, `[N]`, if there are loops;
-    /// edges without coefficients count as 1.
+    /// The coefficient of each edge, `[E]`, and that of each node's loop, `[N]`, if there are
+    /// loops; edges without coefficients count as 1.
     pub(crate) fn per_edge<const D: usize>(
         self,
         edges: &Edges,

@@ -194,7 +194,8 @@ impl Rows {
     }
 }
 
-/// The product of each block: `[blocks, rows, in]` and `[blocks, in, out]` to `[blocks, rows, out]`.
+/// The product of each block: `[blocks, rows, in]` and `[blocks, in, out]` to
+/// `[blocks, rows, out]`.
 fn by_blocks(x: Tensor<3>, weight: Tensor<3>) -> Tensor<3> {
     match x.dims()[0] {
         1 => kiln_ops::linear(x.squeeze_dim(0), weight.squeeze_dim(0), None).unsqueeze_dim(0),

@@ -16,8 +16,8 @@ use kiln_ops::Endpoints;
 /// Colours are numbered in the order in which they first appear, over all calls.
 ///
 /// Source: Weisfeiler, Leman, A Reduction of a Graph to a Canonical Form and an Algebra Arising
-/// During this Reduction, 1968. Matches `torch_geometric.nn.WLConv` (2.8). Departs: colours are told
-/// apart by themselves, where PyG compares hashes of them, which may collide.
+/// During this Reduction, 1968. Matches `torch_geometric.nn.WLConv` (2.8). Departs: colours are
+/// told apart by themselves, where PyG compares hashes of them, which may collide.
 ///
 /// It is no [`Layer`](kiln_ops::Layer): it reads its input on the host, remembers colours from call
 /// to call and has no gradient, so that there is nothing to record.
