@@ -130,6 +130,7 @@ impl Graph {
         };
         let dot_options = || DotAttentionOptions {
             scale: 0.5,
+            loops: None,
             dropout: 0.0,
             seed: None,
         };

@@ -59,6 +59,13 @@ pub enum ChangeKind {
     },
 }
 
+/// Whether PyTorch stores a parameter of one element without axes.
+///
+/// Burn's tensors have at least one axis.
+pub fn is_scalar(name: &str) -> bool {
+    name.rsplit('.').next() == Some("scaler")
+}
+
 impl Change {
     /// A parameter, or a module with all its parameters, got another name.
     pub const fn renamed(release: &'static str, from: &'static str, to: &'static str) -> Self {

@@ -156,8 +156,11 @@ fn place<'a>(config: &'a mut Value, name: &str) -> Option<&'a mut Value> {
     if name == CONV && is_model {
         return None;
     }
-    // PyG's `K` is a field `k`.
-    let field = name.to_lowercase();
+    // PyG's `K` is a field `k`, and `mod`, a keyword in Rust, `mod_`.
+    let mut field = name.to_lowercase();
+    if config.get(format!("{field}_")).is_some() {
+        field.push('_');
+    }
     let inside = is_model && config.get(&field).is_none();
     let config = if inside {
         config.get_mut(CONV)?
@@ -190,6 +193,9 @@ fn known<'a>(config: &'a Value, more: impl Iterator<Item = &'a str>) -> Vec<Stri
     if is_model(config) {
         names.extend(keys(config.get(CONV)));
         names.retain(|name| *name != CONV);
+    }
+    for name in &mut names {
+        *name = name.trim_end_matches('_');
     }
     names.push("flow");
     names.extend(more);

@@ -102,6 +102,16 @@ impl Message {
         Self::Weighted { x, weight: None }
     }
 
+    /// The source's rows by heads, times the edge's weights if there are weights. `x: [N, H, C]`,
+    /// weight: `[E, H]`
+    pub fn heads(x: Tensor<3>, weight: Option<Tensor<2>>) -> Self {
+        if let Some(weight) = weight {
+            return Self::Heads { x, weight };
+        }
+        let [rows, heads, channels] = x.dims();
+        Self::source(x.reshape([rows, heads * channels]))
+    }
+
     /// Whether the messages are summed as they are made, so that no other aggregation is possible.
     pub fn is_summed(&self) -> bool {
         !matches!(

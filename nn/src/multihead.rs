@@ -75,6 +75,7 @@ impl MultiheadAttention {
         let out = if let Some(batch) = batch {
             let options = DotAttentionOptions {
                 scale,
+                loops: None,
                 dropout: self.dropout.probability(),
                 seed: None,
             };

@@ -2,6 +2,7 @@
 
 use burn::tensor::Tensor;
 use kiln_core::{AnyTensor, Edges, Leaves, leaf_name};
+pub use kiln_core::{batched_negative_sampling, edge_sampling, negative_sampling};
 use kiln_ops::{Endpoints, Reduce};
 pub use kiln_ops::{
     graph::{add_remaining_self_loops, add_self_loops, contains_self_loops, remove_self_loops},
@@ -104,6 +105,29 @@ impl GcnNorm {
         };
         let ones = || Tensor::ones([edges.num_edges()], (&like.device(), like.dtype()));
         (weight.unwrap_or_else(ones), self_loop)
+    }
+
+    /// The coefficients times factors of the edges, `[E]`, and of the loops, `[N]`.
+    pub(crate) fn times<const D: usize>(
+        self,
+        edges: &Edges,
+        like: &Tensor<D>,
+        by_edge: Tensor<1>,
+        by_loop: Tensor<1>,
+    ) -> Self {
+        let (weight, self_loop) = self.per_edge(edges, like);
+        Self(Coefficients::Edges {
+            weight: Some(by_edge * weight),
+            self_loop: self_loop.map(|self_loop| by_loop * self_loop),
+        })
+    }
+
+    /// Whether each node has a loop.
+    pub(crate) fn has_loops(&self) -> bool {
+        match &self.0 {
+            Coefficients::Edges { self_loop, .. } => self_loop.is_some(),
+            Coefficients::Nodes { self_loop, .. } => self_loop.is_some(),
+        }
     }
 
     /// The coefficients with dropout, which drops edges and loops; edges without coefficients count

@@ -144,11 +144,23 @@ impl Fixture {
         let mut cases = ["-widening ", "-narrowing "].iter();
         let by_width = maps.iter().any(|map| gradient == format!("param.{map}"))
             && cases.any(|case| self.name.contains(case));
-        let maps_ends = self.conv == "CGConv"
-            || self.conv == "ResGatedGraphConv" && self.name.contains("-edge_dim ");
-        let is_map = gradient.starts_with("param.lin_") && gradient.ends_with(".weight");
-        let is_first = gradient.starts_with("param.pre_nns.") && gradient.ends_with(".0.weight");
-        by_width || maps_ends && is_map || self.conv == "PNAConv" && is_first
+        let has = |config: &str| self.name.contains(&format!("-{config} "));
+        let maps_ends: &[&str] = match self.conv.as_str() {
+            "CGConv" => &["lin_f.weight", "lin_s.weight"],
+            "FeaStConv" => &["lin.weight", "u.weight"],
+            "GeneralConv" => &["lin_msg.weight", "att_msg"],
+            "HypergraphConv" => &["att"],
+            "ResGatedGraphConv" if has("edge_dim") => {
+                &["lin_key.weight", "lin_query.weight", "lin_value.weight"]
+            }
+            "RGATConv" => &["weight", "q", "k"],
+            "SuperGATConv" if has("no_self_loops") => &["att_l", "att_r"],
+            _ => &[],
+        };
+        let parameter = gradient.strip_prefix("param.").unwrap_or_default();
+        let is_first = parameter.starts_with("pre_nns.") && parameter.ends_with(".0.weight");
+        let is_first = self.conv == "PNAConv" && is_first;
+        by_width || is_first || maps_ends.contains(&parameter)
     }
 
     /// The module with the fixture's parameters.

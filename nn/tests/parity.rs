@@ -87,7 +87,7 @@ impl Inputs {
                 (Kind::Int, 2) => AnyTensor::from(self.int::<2>(name).unwrap()),
                 other => panic!("no input for {name}: {other:?}"),
             }),
-            (_, Type::Int(_)) => Value::Int(size[0]),
+            (_, Type::Int(_)) => Value::Int(*size.last().unwrap()),
             (_, Type::Optional(_) | Type::Size { .. } | Type::Flag) => Value::None,
             other => panic!("no input for {other:?}"),
         }
@@ -107,6 +107,11 @@ fn leaves(value: Value) -> Vec<AnyTensor> {
     match value {
         Value::Tensor(tensor) => vec![tensor],
         Value::Tuple(values) => values.into_iter().flat_map(leaves).collect(),
+        Value::Adjacency(adjacency) => {
+            let ends = [adjacency.rowptr(), adjacency.col()].map(AnyTensor::from);
+            let value = adjacency.value().map(AnyTensor::from);
+            ends.into_iter().chain(value).collect()
+        }
         other => panic!("not a result: {other:?}"),
     }
 }
@@ -219,8 +224,12 @@ fn loss(outputs: Vec<AnyTensor>, fixture: &Fixture, device: &Device) -> Tensor<1
     let mut loss = Tensor::zeros([1], device);
     for (i, output) in outputs.into_iter().enumerate() {
         if let Some(cotangent) = cotangents.get(&i.to_string()) {
-            let cotangent = Tensor::<2>::from_data(cotangent.clone(), device);
-            loss = loss + (output.float::<2>() * cotangent).sum();
+            let cotangent = cotangent.clone();
+            loss = loss
+                + match cotangent.shape().num_dims() {
+                    1 => (output.float::<1>() * Tensor::from_data(cotangent, device)).sum(),
+                    _ => (output.float::<2>() * Tensor::from_data(cotangent, device)).sum(),
+                };
         }
     }
     loss

@@ -308,6 +308,7 @@ fn scores_of_minus_infinity_weigh_nothing() {
             let query = floats(&vec![1.0; count], [count, 1, 1], &device);
             let options = DotAttentionOptions {
                 scale: 1.0,
+                loops: None,
                 dropout: 0.0,
                 seed: None,
             };

@@ -48,11 +48,12 @@ fn ops(sample: &Sample) -> Vec<Op> {
                 loops,
                 dropout,
             }));
+            ops.push(Op::Dot(DotAttention {
+                scale: 0.7,
+                loops,
+                dropout,
+            }));
         }
-        ops.push(Op::Dot(DotAttention {
-            scale: 0.7,
-            dropout,
-        }));
     }
     ops
 }
@@ -147,7 +148,7 @@ impl Op {
     fn loops(self) -> Option<usize> {
         match self {
             Self::Joint(options) => options.loops,
-            Self::Dot(_) => None,
+            Self::Dot(options) => options.loops,
         }
     }
 
@@ -486,7 +487,7 @@ fn wrong_shapes_are_named() {
         "dot_attention: expected shapes [3, 1, 2], [4, 1, 2] and [4, 1, 2], got [4, 1, 2], [3, 1, 2] and [4, 1, 2]",
     ];
     let all = ops(&sample);
-    assert_eq!([message(all[0]), message(all[2])], expected);
+    assert_eq!([message(all[0]), message(all[1])], expected);
 }
 
 /// Where a score is 0, its leaky ReLU has the slope of negative numbers, in one walk and in parts.

@@ -275,6 +275,7 @@ impl Attention {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct DotAttention {
     pub(crate) scale: f64,
+    pub(crate) loops: Option<usize>,
     pub(crate) dropout: Option<(f64, u32)>,
 }
 
@@ -283,6 +284,7 @@ impl DotAttention {
         let (dropout, seed) = seeded(self.dropout, device);
         DotAttentionOptions {
             scale: self.scale,
+            loops: self.loops.map(Loops::Below),
             dropout,
             seed,
         }

@@ -161,7 +161,7 @@ fn fill(
     // Edge weights that add up to a negative degree make a normalised layer NaN, as in PyG, and
     // eigenvalues near zero make large numbers.
     let least = match name {
-        "edge_weight" => Some(0.1),
+        "edge_weight" | "hyperedge_weight" => Some(0.1),
         "lambda_max" => Some(1.0),
         _ => None,
     };
@@ -175,6 +175,16 @@ fn fill(
 
 fn int(n: usize) -> i64 {
     i64::try_from(n).unwrap()
+}
+
+/// Numbers of sources and targets of the edges that a signature declares.
+pub(crate) fn counts(signature: &Signature, sizes: Sizes) -> [usize; 2] {
+    let mut types = signature.params.iter().map(|param| &param.ty);
+    let ends = types.find_map(|ty| match ty {
+        Type::EdgeIndex { src, dst, .. } | Type::Adjacency { src, dst, .. } => Some([src, dst]),
+        _ => None,
+    });
+    ends.map_or([sizes.nodes; 2], |ends| ends.map(|dim| sizes.get(dim)))
 }
 
 /// Calls a variant eagerly; its results are flat, in order.

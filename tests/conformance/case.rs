@@ -4,7 +4,7 @@ use std::env;
 
 use burn::tensor::TensorData;
 use kiln::ir::{Model, Recorder, record::Inputs};
-use kiln_core::{Signature, Value};
+use kiln_core::{Signature, Value, signature::Type};
 use kiln_nn::{AnyLayer, NAMES, Overload, Overloads as _};
 
 use crate::{
@@ -100,9 +100,11 @@ pub(crate) fn inputs(fixture: &Fixture, signature: &Signature) -> call::Inputs {
             .collect();
         inputs.insert("size".to_owned(), TensorData::new(size, [2]));
     }
-    if is_aggregation(fixture) {
-        let size = i64::try_from(fixture.size[0]).unwrap();
-        inputs.insert("dim_size".to_owned(), TensorData::new(vec![size], [1]));
+    for param in &signature.params {
+        if let Type::Int(_) = param.ty {
+            let count = i64::try_from(*fixture.size.last().unwrap()).unwrap();
+            inputs.insert(param.name.clone(), TensorData::new(vec![count], [1]));
+        }
     }
     inputs
 }

@@ -12,7 +12,7 @@ use std::{
 
 use kiln::{
     burn::tensor::{Device, TensorData},
-    core::{AnyTensor, backend, signature::Type},
+    core::{AnyTensor, backend},
     ir::{self, GraphOp, Model, Op, Session, record::Recorder},
     nn::{self, Layer, Overloads, aggr, conv, models, norm},
 };
@@ -147,8 +147,7 @@ fn equal_eager_layers(conv: &str) {
                         let seed = seed as u64 + 100;
                         let inputs =
                             call::random_inputs(&overload.signature, sizes, optional, seed);
-                        let is_pair = matches!(overload.signature.params[0].ty, Type::Tuple(_));
-                        let counts = [nodes, if is_pair { targets } else { nodes }];
+                        let counts = call::counts(&overload.signature, sizes);
                         let cpu = Device::flex();
                         let expected = call::eager(&module, overload, &inputs, counts, &cpu);
                         let got = run(&session, &overload.name, &inputs);

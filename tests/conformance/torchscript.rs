@@ -213,6 +213,13 @@ fn state(fixture: &Fixture) -> Vec<(String, Vec<usize>)> {
         .collect()
 }
 
+/// Parameters without a gradient in PyG.
+fn unused(fixture: &Fixture) -> Vec<String> {
+    let gradients = fixture.below("grad.param.").into_iter();
+    let without = gradients.filter(|(_, data)| data.iter::<f32>().all(|value| value == 0.0));
+    without.map(|(name, _)| name).collect()
+}
+
 /// Whether PyTorch also transforms, differentiates and saves the archive, which takes it seconds:
 /// every variant once, and every model. Of the others it compares state and results.
 fn is_transformed(fixture: &Fixture) -> bool {
@@ -303,8 +310,7 @@ fn pytorch_runs_every_archive() {
                     for optional in [false, true] {
                         let inputs =
                             call::random_inputs(&overload.signature, sizes, optional, seed as u64);
-                        let is_pair = matches!(overload.signature.params[0].ty, Type::Tuple(_));
-                        let counts = [nodes, if is_pair { targets } else { nodes }];
+                        let counts = call::counts(&overload.signature, sizes);
                         let outputs = call::eager(&module, overload, &inputs, counts, &device);
                         let result = result(&model, &overload.name);
                         let signature = &overload.signature;
@@ -323,6 +329,7 @@ fn pytorch_runs_every_archive() {
                 "conv": fixture.conv,
                 "kwargs": fixture.kwargs,
                 "variant": fixture.variant,
+                "unused": unused(&fixture),
             }),
         );
         archives += 1;

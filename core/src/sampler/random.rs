@@ -64,6 +64,23 @@ impl Stream {
         }
         (product >> 32) as u32
     }
+
+    /// A number in `0..bound`, which may have 64 bits; 0 if that is empty.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the halves of a product of 128 bits"
+    )]
+    pub(crate) fn below_size(&mut self, bound: usize) -> usize {
+        let bound = bound as u64;
+        let reject = bound.wrapping_neg().checked_rem(bound).unwrap_or_default();
+        loop {
+            let bits = u64::from(self.bits()) << 32 | u64::from(self.bits());
+            let product = u128::from(bits) * u128::from(bound);
+            if product as u64 >= reject {
+                return (product >> 64) as usize;
+            }
+        }
+    }
 }
 
 /// Puts `items` in a random order that depends on `key` alone (Fisher and Yates).
@@ -96,6 +113,10 @@ mod tests {
         for bound in [1, 2, 3, 1000, u32::MAX] {
             assert!((0..1000).all(|_| stream.below(bound) < bound));
         }
+        assert_eq!(stream.below_size(0), 0);
+        for bound in [1, 2, 3, 1000, usize::MAX] {
+            assert!((0..1000).all(|_| stream.below_size(bound) < bound));
+        }
     }
 
     #[test]
@@ -105,6 +126,10 @@ mod tests {
         let mut stream = Stream::new(5);
         let low = (0..30_000)
             .filter(|_| stream.below(bound) < 1 << 30)
+            .count();
+        assert!((9_500..10_500).contains(&low), "{low}");
+        let low = (0..30_000)
+            .filter(|_| stream.below_size(3 << (usize::BITS - 2)) < 1 << (usize::BITS - 2))
             .count();
         assert!((9_500..10_500).contains(&low), "{low}");
     }

@@ -404,7 +404,8 @@ def check_train(archive):
                     if not torch.isfinite(parameter.grad).all():
                         raise AssertionError(f"the gradient of {name} is not finite")
                     reached.add(name)
-    missing = {name for name, _ in module.named_parameters()} - reached
+    unused = (archive.spec.get("pyg") or {}).get("unused", [])
+    missing = {name for name, _ in module.named_parameters()} - reached - set(unused)
     if missing:
         raise AssertionError(f"no gradient reaches {sorted(missing)}")
     if differs != dropout and not all(p.numel() == 0 for p in module.parameters()):

@@ -357,6 +357,8 @@ impl Collector<'_> {
         let paths = self.tree.paths.entry(id).or_default();
         paths.push(self.path.join("."));
         let full_name = full(name);
+        let scalar = kiln_core::is_scalar(&full_name).then(|| without_axes(data));
+        let data = scalar.as_ref().unwrap_or(data);
         if let Some(position) = self.tree.weights.iter().position(|w| w.name == full_name) {
             let weight = WeightId::from_index(position);
             self.tree.add(id, weight, transposed);
@@ -374,14 +376,19 @@ impl Collector<'_> {
         self.tree.modules[module.index()].weights.push(weight);
         if owner == "BatchNorm" && own == "running_var" {
             // PyTorch counts batches in a buffer that Burn does not have.
-            let count =
-                TensorData::new(vec![0_i64], burn::tensor::Shape::from(Vec::<usize>::new()));
+            let count = without_axes(&TensorData::from([0_i64]));
             let name = full("num_batches_tracked");
             if let Some(weight) = self.tree.push(name, WeightRole::Buffer, &count, false) {
                 self.tree.modules[module.index()].weights.push(weight);
             }
         }
     }
+}
+
+/// One element as PyTorch has it, without axes.
+fn without_axes(data: &TensorData) -> TensorData {
+    let shape = burn::tensor::Shape::from(Vec::<usize>::new());
+    TensorData::from_bytes(data.clone().into_bytes(), shape, data.dtype())
 }
 
 impl ModuleVisitor for Collector<'_> {

@@ -3,7 +3,7 @@
 use burn::tensor::{Int, Shape, Tensor};
 use kiln_core::{
     Adjacency, AnyTensor, Arguments, ConvArgs, EdgeForm, EdgeIndex, Edges, Leaves, Named, Nodes,
-    Value, leaf_name, leaves, size_to_i64,
+    Value, leaf_name, size_to_i64,
 };
 use kiln_ops::{EdgeScores, Endpoints, LoopedEdges, Loops, Reduce};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
@@ -12,13 +12,14 @@ use crate::{
     aggr::parse_reduce,
     dropout::Dropout,
     linear::{Linear, add_bias},
+    message::Message,
 };
 
 /// What attention layers take: nodes and edges, and whether the attention is asked for.
 #[derive(Clone, Debug)]
-pub struct AttentionArgs {
-    /// Nodes and edges.
-    pub conv: ConvArgs,
+pub struct AttentionArgs<A = ConvArgs> {
+    /// Nodes and edges, and what else a layer takes.
+    pub conv: A,
     /// Whether the result has the attention that was paid to each edge.
     pub return_attention_weights: bool,
 }
@@ -32,42 +33,49 @@ impl From<ConvArgs> for AttentionArgs {
     }
 }
 
-impl Leaves for AttentionArgs {
+impl<A: Leaves> Leaves for AttentionArgs<A> {
     fn map_leaves(self, name: &str, f: &mut dyn FnMut(String, AnyTensor) -> AnyTensor) -> Self {
         let conv = self.conv.map_leaves(name, f);
         Self { conv, ..self }
     }
 }
 
-impl Arguments for AttentionArgs {
+impl<A: Arguments> Arguments for AttentionArgs<A> {
     fn from_named(values: &mut Named) -> Self {
         Self {
             return_attention_weights: values.has_flag("return_attention_weights"),
-            conv: ConvArgs::from_named(values),
+            conv: A::from_named(values),
         }
     }
 }
 
-/// What attention layers return.
+/// What attention layers return; weights have an axis of heads where the layer has heads.
 #[derive(Clone, Debug)]
-pub struct AttentionOutput {
+pub struct AttentionOutput<const D: usize = 2> {
     /// Features of the targets.
     pub x: Tensor<2>,
     /// The attention, if it was asked for.
-    pub attention: Option<Attention>,
+    pub attention: Option<Attention<D>>,
 }
 
-leaves!(AttentionOutput { x, attention });
+impl<const D: usize> Leaves for AttentionOutput<D> {
+    fn map_leaves(self, name: &str, f: &mut dyn FnMut(String, AnyTensor) -> AnyTensor) -> Self {
+        Self {
+            x: self.x.map_leaves(&leaf_name(name, "x"), f),
+            attention: self.attention.map_leaves(&leaf_name(name, "attention"), f),
+        }
+    }
+}
 
-impl From<AttentionOutput> for Tensor<2> {
-    fn from(output: AttentionOutput) -> Self {
+impl<const D: usize> From<AttentionOutput<D>> for Tensor<2> {
+    fn from(output: AttentionOutput<D>) -> Self {
         output.x
     }
 }
 
 /// The features, or they and `(edge_index, alpha)`; of an adjacency `(rowptr, col, alpha)`.
-impl From<AttentionOutput> for Value {
-    fn from(AttentionOutput { x, attention }: AttentionOutput) -> Self {
+impl<const D: usize> From<AttentionOutput<D>> for Value {
+    fn from(AttentionOutput { x, attention }: AttentionOutput<D>) -> Self {
         match attention {
             Some(attention) => Self::Tuple(vec![x.into(), attention.into()]),
             None => x.into(),
@@ -77,20 +85,27 @@ impl From<AttentionOutput> for Value {
 
 /// The edges that took part in the attention and their weights.
 #[derive(Clone, Debug)]
-pub struct Attention {
+pub struct Attention<const D: usize = 2> {
     /// The edges in the form in which they were passed, with self loops if the layer adds them: for
     /// an edge index behind the other edges, for an adjacency in their places.
     pub edges: Edges,
-    /// Weight of each edge and head, `[E', heads]`.
-    pub alpha: Tensor<2>,
+    /// Weight of each edge and head, `[E', heads]`; of a layer without heads `[E']`.
+    pub alpha: Tensor<D>,
 }
 
-leaves!(Attention { edges, alpha });
+impl<const D: usize> Leaves for Attention<D> {
+    fn map_leaves(self, name: &str, f: &mut dyn FnMut(String, AnyTensor) -> AnyTensor) -> Self {
+        Self {
+            edges: self.edges.map_leaves(&leaf_name(name, "edges"), f),
+            alpha: self.alpha.map_leaves(&leaf_name(name, "alpha"), f),
+        }
+    }
+}
 
-impl Attention {
+impl<const D: usize> Attention<D> {
     /// Without the edges that gave way to loops, and the loops that are left out. An adjacency has
     /// the loops in their places.
-    fn with_loops(edges: &Edges, looped: &LoopedEdges, alpha: &Tensor<2>) -> Self {
+    pub(super) fn with_loops(edges: &Edges, looped: &LoopedEdges, alpha: &Tensor<D>) -> Self {
         let (num_src, num_dst) = (edges.num_src(), edges.num_dst());
         let list = looped.ends();
         let num_edges = edges.num_edges();
@@ -129,8 +144,8 @@ impl Attention {
     }
 }
 
-impl From<Attention> for Value {
-    fn from(Attention { edges, alpha }: Attention) -> Self {
+impl<const D: usize> From<Attention<D>> for Value {
+    fn from(Attention { edges, alpha }: Attention<D>) -> Self {
         let ends: Vec<Self> = match edges.form() {
             EdgeForm::Coo(edges) => vec![edges.tensor().into()],
             EdgeForm::Csr(adjacency) => vec![adjacency.rowptr().into(), adjacency.col().into()],
@@ -189,6 +204,19 @@ pub struct AttentionPropagated {
     pub(super) alpha: Alpha,
     /// Loops that a softmax on the way counts.
     pub(super) loops: Option<Loops>,
+}
+
+impl AttentionPropagated {
+    /// The rows of the sources times weights that show.
+    ///
+    /// # Panics
+    /// If there are scores in place of weights.
+    pub(super) fn weighted(&self) -> Message {
+        match (self.x.clone(), self.alpha.clone()) {
+            (x, Alpha::Weights(weight)) => Message::Heads { x, weight },
+            (_, other) => unreachable!("the weights of this layer show, got {other:?}"),
+        }
+    }
 }
 
 impl Leaves for AttentionPropagated {
@@ -366,7 +394,7 @@ pub(super) fn asked(x: impl Into<Nodes>, edges: impl Into<Edges>) -> AttentionAr
 }
 
 /// The output of a call that asked for the attention.
-pub(super) fn answered(output: AttentionOutput) -> (Tensor<2>, Attention) {
+pub(super) fn answered<const D: usize>(output: AttentionOutput<D>) -> (Tensor<2>, Attention<D>) {
     let Some(attention) = output.attention else {
         unreachable!("the attention was asked for")
     };

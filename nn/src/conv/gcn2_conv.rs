@@ -1,6 +1,6 @@
 //! The graph convolution with initial residual and identity map.
 
-use super::prelude::*;
+use super::{initial::InitialArgs, prelude::*};
 use crate::utils::{GcnNorm, GcnNormOptions, Normalized};
 
 /// Configuration of a [`Gcn2Conv`].
@@ -108,33 +108,6 @@ pub struct Gcn2Conv {
     pub config: Gcn2ConvConfig,
 }
 
-/// What [`Gcn2Conv`] takes.
-#[derive(Clone, Debug)]
-pub struct Gcn2Args {
-    /// Features of the nodes, `[N, channels]`.
-    pub x: Tensor<2>,
-    /// The initial features, `[N, channels]`.
-    pub x_0: Tensor<2>,
-    /// Edges, with weights or without.
-    pub edges: Edges,
-}
-
-leaves!(Gcn2Args {
-    x,
-    x_0,
-    edges as edge_index
-});
-
-impl Arguments for Gcn2Args {
-    fn from_named(values: &mut Named) -> Self {
-        Self {
-            x: values.tensor("x"),
-            x_0: values.tensor("x_0"),
-            edges: values.edges("edge_index"),
-        }
-    }
-}
-
 impl Gcn2Conv {
     /// The convolution.
     ///
@@ -142,7 +115,7 @@ impl Gcn2Conv {
     /// If features do not have the width of the layer.
     pub fn forward(&self, x: Tensor<2>, x_0: Tensor<2>, edges: impl Into<Edges>) -> Tensor<2> {
         let edges = edges.into();
-        self.call(Gcn2Args { x, x_0, edges })
+        self.call(InitialArgs { x, x_0, edges })
     }
 }
 
@@ -150,17 +123,14 @@ impl Layer for Gcn2Conv {
     const NAME: &'static str = "GCN2Conv";
 
     type Config = Gcn2ConvConfig;
-    type Args = Gcn2Args;
+    type Args = InitialArgs;
     type Output = Tensor<2>;
 
     fn signatures(&self) -> Signatures {
-        let width = self.config.channels;
-        Signatures::conv_of_one_set(width)
-            .with_before("edge_index", "x_0", Type::float(["N".into(), width.into()]))
-            .edge_weight()
+        InitialArgs::signatures(self.config.channels)
     }
 
-    fn compute(&self, Gcn2Args { x, x_0, edges }: Gcn2Args) -> Tensor<2> {
+    fn compute(&self, InitialArgs { x, x_0, edges }: InitialArgs) -> Tensor<2> {
         let Gcn2ConvConfig {
             alpha,
             add_self_loops,

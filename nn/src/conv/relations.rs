@@ -105,3 +105,50 @@ pub(super) fn without_last(x: Tensor<2>) -> Tensor<2> {
     let [rows, width] = x.dims();
     x.slice([0..rows - 1, 0..width])
 }
+
+/// The product of all nodes with matrices of blocks, `[R, B, in / B, out / B]`.
+pub(super) fn map_by_types(x: Tensor<2>, weight: Tensor<4>) -> Tensor<2> {
+    let ([nodes, _], [types, blocks, d_in, d_out]) = (x.dims(), weight.dims());
+    let x = x.reshape([nodes, blocks, d_in]).swap_dims(0, 1);
+    let weight = weight.permute([1, 2, 0, 3]);
+    let out = kiln_ops::matmul(x, weight.reshape([blocks, d_in, types * d_out]));
+    let out = out.reshape([blocks, nodes, types, d_out]);
+    let out = out.permute([2, 1, 0, 3]);
+    out.reshape([types * nodes, blocks * d_out])
+}
+
+/// The edges as seen by what [`map_by_types`] gives: node `n` with the map of type `r` is
+/// number `r · N + n`.
+#[derive(Debug)]
+pub(super) struct TypedEnds {
+    /// Edges from nodes with the map of the edge's type, to nodes.
+    pub(super) ends: Endpoints,
+    /// Target of each edge with the map of the edge's type, `[E]`.
+    pub(super) target: Tensor<1, Int>,
+}
+
+impl TypedEnds {
+    /// The edges by their types.
+    ///
+    /// # Panics
+    /// If the edges have no types.
+    pub(super) fn new(edges: &Edges, num_types: usize) -> Self {
+        let ends = Endpoints::of(edges.bare());
+        let edge_type = edges.edge_type();
+        let edge_type =
+            edge_type.unwrap_or_else(|| panic!("expected a type for each edge, got none"));
+        let [sources, targets] = [ends.num_sources(), ends.num_targets()];
+        let (source, target) = (ends.source(), ends.target());
+        let dtype = int_dtype(source.dtype(), num_types * sources.max(targets));
+        let [source, target] = [source, target].map(|end| end.cast(dtype));
+        let first = |count: usize| edge_type.clone().cast(dtype).mul_scalar(size_to_i64(count));
+        let typed = [first(sources) + source, target.clone()];
+        // `Tensor::stack` panics where there are no edges.
+        let list = Tensor::cat(typed.map(|end| end.reshape([1, -1])).to_vec(), 0);
+        let typed = EdgeIndex::new_unchecked(list, num_types * sources, targets);
+        Self {
+            ends: Endpoints::of(typed),
+            target: first(targets) + target,
+        }
+    }
+}

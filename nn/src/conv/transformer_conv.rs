@@ -5,11 +5,11 @@
 //! x_i' = Σ_j α_ji (v_j + W_e e_ji) + W_skip x_i
 //! ```
 
-use kiln_core::{AnyTensor, Leaves, leaf_name};
 use kiln_ops::{DotAttentionOptions, edge_dot};
 
 use super::{
     attention::{Attention, AttentionArgs, AttentionOutput, answered, asked, by_heads, finish},
+    dot_attention::{DotPropagated, DotWeights},
     prelude::*,
 };
 use crate::dropout::Dropout;
@@ -137,43 +137,6 @@ pub struct TransformerConv {
     pub config: TransformerConvConfig,
 }
 
-/// What [`TransformerConv`] propagates.
-#[derive(Clone, Debug)]
-pub struct TransformerPropagated {
-    /// Values of the sources, `[N, heads, channels]`.
-    value: Tensor<3>,
-    weights: Weights,
-}
-
-/// What values are weighted by.
-#[derive(Clone, Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "moved a few times per layer; a box would allocate"
-)]
-enum Weights {
-    /// Weight of each edge and head, `[E, heads]`.
-    Known(Tensor<2>),
-    /// Queries of the targets and keys of the sources, whose softmax is taken on the way.
-    Dot { query: Tensor<3>, key: Tensor<3> },
-}
-
-impl Leaves for TransformerPropagated {
-    fn map_leaves(self, name: &str, f: &mut dyn FnMut(String, AnyTensor) -> AnyTensor) -> Self {
-        let leaf = |field| leaf_name(name, field);
-        Self {
-            value: self.value.map_leaves(&leaf("value"), f),
-            weights: match self.weights {
-                Weights::Known(alpha) => Weights::Known(alpha.map_leaves(&leaf("alpha"), f)),
-                Weights::Dot { query, key } => Weights::Dot {
-                    query: query.map_leaves(&leaf("query"), f),
-                    key: key.map_leaves(&leaf("key"), f),
-                },
-            },
-        }
-    }
-}
-
 impl TransformerConv {
     /// The convolution, and the attention that it paid to each edge.
     ///
@@ -217,8 +180,8 @@ impl TransformerConv {
         }
         let alpha = ends.softmax(scores * self.scale());
         let dropped = self.dropout.forward(alpha.clone());
-        let weights = Weights::Known(dropped.clone());
-        let mut out = self.propagate(edges, TransformerPropagated { value, weights });
+        let weights = DotWeights::Known(dropped.clone());
+        let mut out = self.propagate(edges, DotPropagated { value, weights });
         if let Some((attr, weight)) = attr {
             let parts = dropped.unsqueeze_dim::<3>(2) * attr.unsqueeze_dim::<3>(1);
             let sums = ends.collect(parts, Reduce::Sum);
@@ -259,8 +222,8 @@ impl Layer for TransformerConv {
             let (out, alpha) = self.attend_with_attention([query, key, value], &edges);
             (out, Some(alpha).filter(|_| args.return_attention_weights))
         } else {
-            let weights = Weights::Dot { query, key };
-            let args = TransformerPropagated { value, weights };
+            let weights = DotWeights::Dot { query, key };
+            let args = DotPropagated { value, weights };
             (self.propagate(&edges, args), None)
         };
         let out = finish(out, (!self.config.concat).then_some(heads), None, None);
@@ -281,22 +244,14 @@ impl Layer for TransformerConv {
 }
 
 impl MessagePassing for TransformerConv {
-    type Propagated = TransformerPropagated;
+    type Propagated = DotPropagated;
 
-    fn message(&self, args: &TransformerPropagated, _ends: &Endpoints) -> Message {
-        let value = args.value.clone();
-        match args.weights.clone() {
-            Weights::Known(weight) => Message::Heads { x: value, weight },
-            Weights::Dot { query, key } => Message::DotAttention {
-                query,
-                key,
-                value,
-                options: DotAttentionOptions {
-                    scale: self.scale(),
-                    dropout: self.dropout.probability(),
-                    seed: None,
-                },
-            },
-        }
+    fn message(&self, args: &DotPropagated, _ends: &Endpoints) -> Message {
+        args.message(DotAttentionOptions {
+            scale: self.scale(),
+            loops: None,
+            dropout: self.dropout.probability(),
+            seed: None,
+        })
     }
 }

@@ -26,6 +26,7 @@ use burn_store::{
     BurnToPyTorchAdapter, FloatCastAdapter, ModuleAdapter, ModuleSnapshot, ModuleStore,
     PyTorchToBurnAdapter, PytorchStore, SafetensorsStore, bridge, burn_pack,
 };
+use kiln_core::is_scalar;
 use thiserror::Error;
 
 /// Why a checkpoint could not be read, written or used.
@@ -133,15 +134,14 @@ impl StateDict {
         for tensor in module.collect(None, Some(Box::new(BurnToPyTorchAdapter)), true) {
             let name = tensor.name.clone();
             if let Some(prefix) = name.strip_suffix("running_mean") {
-                let counter = TensorData::from([0_i64]);
-                let counter = TensorData::from_bytes(
-                    counter.into_bytes(),
-                    Shape::from(Vec::<usize>::new()),
-                    DType::I64,
-                );
+                let counter = reshaped(TensorData::from([0_i64]), &[]);
                 tensors.insert(format!("{prefix}{COUNTER}"), counter);
             }
-            tensors.insert(name, data(tensor)?);
+            let mut data = data(tensor)?;
+            if is_scalar(&name) {
+                data = reshaped(data, &[]);
+            }
+            tensors.insert(name, data);
         }
         history::tie(module, &mut tensors);
         Ok(Self { tensors })
@@ -210,6 +210,11 @@ impl StateDict {
             .collect();
         let mut tensors = self.tensors;
         tensors.retain(|name, _| !is_counter(name) || expected.contains_key(name));
+        for (name, tensor) in &mut tensors {
+            if is_scalar(name) && tensor.shape().num_dims() == 0 {
+                *tensor = reshaped(tensor.clone(), &[1]);
+            }
+        }
         history::upgrade(&module, &mut tensors, &expected);
         compare(&tensors, &expected)?;
 
@@ -237,6 +242,12 @@ const COUNTER: &str = "num_batches_tracked";
 
 fn is_counter(name: &str) -> bool {
     name.rsplit('.').next() == Some(COUNTER)
+}
+
+/// The same elements in another shape.
+fn reshaped(data: TensorData, shape: &[usize]) -> TensorData {
+    let dtype = data.dtype();
+    TensorData::from_bytes(data.into_bytes(), Shape::from(shape.to_vec()), dtype)
 }
 
 /// The values that a tensor has now.

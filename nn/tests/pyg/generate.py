@@ -14,18 +14,21 @@ case and a slash:
     in.x                           node features [N, F] or [N, L, F], in `ids` variants numbers [N], in
                                    `none` variants absent; or, for a pair,
     in.x_src, in.x_dst             those of sources and targets; in.x_dst is absent where it is None
-    in.edge_index                  [2, E] (source, target), in no particular order
+    in.edge_index                  [2, E] (source, target), in no particular order; of hypergraphs
+                                   in.hyperedge_index (node, hyperedge)
     in.rowptr, in.col, in.value    instead of it in `adj` variants: the transposed adjacency as CSR,
                                    rows are targets, columns are sources; in.value is optional
     in.edge_weight, in.edge_attr   [E] and [E, D]; with `adj` in the order of the CSR entries
     in.edge_type                   [E], numbers of relations, in the same order
+    in.hyperedge_weight, in.hyperedge_attr  [M] and [M, F]
     in.pos_edge_index, in.neg_edge_index, or in.pos_edge_index.rowptr and so on: edges of both signs
     in.lambda_max                  the largest eigenvalue of the Laplacian, of each graph in in.batch
     in.batch                       the graph of each node, absent where it is None
     in.index                       aggregations: the group of each row
     out.0                          the result
     out.1, out.2                   `attention`: returned edge index and coefficients [E', H]
-    out.1, out.2, out.3            `adj_attention`: returned matrix as rowptr, col, value [E', H]
+    out.1, out.2, out.3            `adj_attention`, and always of PANConv: returned matrix as rowptr,
+                                   col, value [E', H] or [E']
     cot.<i>                        random cotangents of the real-valued outputs
     grad.in.<name>                 gradient of sum_i(sum(out.<i> * cot.<i>)), by real-valued input
     grad.param.<key>               and by trainable parameter; zeros where PyG has no gradient
@@ -43,6 +46,7 @@ One state_dict is also stored on its own, as torch.save and as plain safetensors
 """
 
 import argparse
+import importlib
 import inspect
 import json
 import sys
@@ -129,11 +133,16 @@ def make_inputs(case):
         for name, edges in (("pos_edge_index", graph), ("neg_edge_index", negative)):
             inputs |= make_edges(case, edges, name, f"{name}.")
     else:
-        inputs |= make_edges(case, graph, "edge_index", "")
+        inputs |= make_edges(case, graph, edges_name(getattr(nn, case.conv)), "")
 
     for name in ("value", "edge_weight"):
         if name in case.inputs:
             inputs[name] = uniform(case.rng(name), 0.3, 1.8, graph.num_edges)
+    if "hyperedge_weight" in case.inputs:
+        weight = uniform(case.rng("hyperedge_weight"), 0.3, 1.8, graph.num_dst)
+        inputs["hyperedge_weight"] = weight
+    if "hyperedge_attr" in case.inputs:
+        inputs["hyperedge_attr"] = normal(case.rng("hyperedge_attr"), graph.num_dst, width_src)
     if "edge_attr" in case.inputs:
         inputs["edge_attr"] = normal(case.rng("edge_attr"), graph.num_edges, F_EDGE)
     if "node_wide_edge_attr" in case.inputs:
@@ -148,6 +157,12 @@ def make_inputs(case):
         graphs = 3 if "batch" in case.inputs else 1
         inputs["lambda_max"] = uniform(case.rng("lambda_max"), 1.5, 2.5, graphs)
     return inputs
+
+
+def edges_name(layer):
+    """What a layer calls its edges."""
+    parameters = inspect.signature(layer.forward).parameters
+    return "hyperedge_index" if "hyperedge_index" in parameters else "edge_index"
 
 
 def make_groups(case, width):
@@ -223,6 +238,21 @@ def randomize(module, case):
     module.load_state_dict(state)
 
 
+def differentiable_products():
+    """Gives products of sparse matrices the gradients that torch_sparse leaves out: it reads the
+    values of a product by `_values`, which has none."""
+    from torch_sparse import SparseTensor
+
+    def product(src, other):
+        out = torch.sparse.mm(src.to_torch_sparse_coo_tensor(), other.to_torch_sparse_coo_tensor())
+        (row, col), value = out.coalesce().indices(), out.coalesce().values()
+        sizes = (src.size(0), other.size(1))
+        return SparseTensor(row=row, col=col, value=value, sparse_sizes=sizes, is_sorted=True)
+
+    # The package has a function of the module's name.
+    importlib.import_module("torch_sparse.matmul").spspmm_sum = product
+
+
 def compile_layers():
     """Has PyG compile each layer for its default aggregation.
 
@@ -239,7 +269,7 @@ def compile_layers():
 # Running PyG -------------------------------------------------------------------------------------
 
 # Inputs that are not passed under their own names.
-NODES_AND_EDGES = {"x", "x_src", "x_dst", "edge_index", "rowptr", "col", "value"}
+NODES_AND_EDGES = {"x", "x_src", "x_dst", "edge_index", "hyperedge_index", "rowptr", "col", "value"}
 
 # Input that PyG takes from the values of a matrix.
 VALUES = {"PDNConv": "edge_attr", "RGCNConv": "edge_type", "FastRGCNConv": "edge_type", "FiLMConv": "edge_type"}
@@ -265,7 +295,8 @@ def forward(module, case, inputs, size):
             for name in ("pos_edge_index", "neg_edge_index")
         }
     else:
-        edges = {"edge_index": edges_of(case, inputs, size, "edge_index", "", inputs.get(value))}
+        name = edges_name(module)
+        edges = {name: edges_of(case, inputs, size, name, "", inputs.get(value))}
     if case.is_pair:
         x = (inputs["x_src"], inputs.get("x_dst"))
         if not case.is_adj and "size" in inspect.signature(module.forward).parameters:
@@ -275,13 +306,18 @@ def forward(module, case, inputs, size):
     if case.wants_attention:
         args["return_attention_weights"] = True
 
+    if "num_edges" in inspect.signature(module.forward).parameters:
+        args["num_edges"] = size[1]
+    # PANConv makes numbers of the default type.
+    torch.set_default_dtype(next((p.dtype for p in module.parameters()), torch.float32))
     result = module(x, **edges, **args)
+    torch.set_default_dtype(torch.float32)
     if case.kwargs.get("cached"):
         result = module(x, **edges, **args)  # from the cache
-    if not case.wants_attention:
+    if not isinstance(result, tuple):
         return [result]
-    out, attention = result
-    return [out, *(attention.csr() if case.is_adj else attention)]
+    out, more = result  # the attention, or a matrix
+    return [out, *(more if isinstance(more, tuple) else more.csr())]
 
 
 def edges_of(case, inputs, size, name, prefix, value):
@@ -535,6 +571,7 @@ def main():
     args = parser.parse_args()
     torch.set_num_threads(1)
     warnings.filterwarnings("ignore", module="torch_sparse")
+    differentiable_products()
     compile_layers()
     if args.check_state_dicts:
         sys.exit(0 if check_state_dicts(args.check_state_dicts, HERE / "data") else 1)

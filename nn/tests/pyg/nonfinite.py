@@ -42,6 +42,7 @@ NAN, INF = math.nan, math.inf
 # Elements to be replaced, by input: rows, and with what.
 EDGES = {"nonfinite": (0, 2, 3, 6), "nonfinite_pair": (0, 1, 5)}
 ROWS = {"x": range(7), "x_0": (0, 2), "lambda_max": (0, 1), "x_src": (0, 2, 3, 4), "x_dst": (0, 1, 2, 3)}
+ROWS |= {"hyperedge_weight": (0, 2, 3), "hyperedge_attr": (0, 2, 3)}
 
 
 def runs(case, inputs):
@@ -51,6 +52,8 @@ def runs(case, inputs):
             continue
         rows = ROWS[name] if name in ROWS else EDGES[case.graph]
         for row in rows:
+            if row >= len(tensor):
+                continue
             # One column of several.
             index = [row] + [1] * (tensor.dim() - 1)
             # Infinities in the first rows show as much.
@@ -166,6 +169,7 @@ def main():
     args = parser.parse_args()
     torch.set_num_threads(1)
     warnings.filterwarnings("ignore", module="torch_sparse")
+    generate.differentiable_products()
     generate.compile_layers()
     write(args.output, set(args.only))
 

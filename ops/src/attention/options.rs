@@ -3,7 +3,7 @@
 use burn::backend::{Dispatch, tensor::IntTensor};
 use burn::tensor::{Device, Int, Tensor};
 
-use super::score::AttentionAttributes;
+use super::score::{AttentionAttributes, DotAttentionAttributes};
 use crate::{CsrTensors, Endpoints, check, dropout_seed};
 
 /// What [`edge_attention`](crate::edge_attention()) and
@@ -77,13 +77,33 @@ pub struct DotAttentionOptions {
     /// channels.
     pub scale: f64,
     /// As in [`AttentionOptions`].
+    pub loops: Option<Loops>,
+    /// As in [`AttentionOptions`].
     pub dropout: f64,
     /// As in [`AttentionOptions`].
     pub seed: Option<Tensor<1, Int>>,
 }
 
+impl DotAttentionOptions {
+    /// As [`AttentionOptions::split`].
+    pub(crate) fn split(
+        self,
+        device: &Device,
+        ends: &Endpoints,
+        walk: &CsrTensors<Dispatch>,
+    ) -> (DotAttentionAttributes, IntTensor<Dispatch>) {
+        let (dropout, seed) = split_dropout(self.dropout, self.seed, device, walk);
+        let attributes = DotAttentionAttributes {
+            scale: self.scale,
+            loops: self.loops.map(|loops| loops.count(ends)),
+            dropout,
+        };
+        (attributes, seed)
+    }
+}
+
 #[track_caller]
-pub(crate) fn split_dropout(
+fn split_dropout(
     probability: f64,
     seed: Option<Tensor<1, Int>>,
     device: &Device,

@@ -146,21 +146,23 @@ pub(super) fn attend(
     let scores = ends.lift_j(score_src.clone()) + ends.lift_i(score_dst.clone());
     let activate = |scores| leaky_relu(scores, options.negative_slope);
     let scores = activate(add(scores, of_edges));
-    weigh(x, scores, ends, options, |edges| {
+    let drop = (options.dropout, options.seed.is_some());
+    weigh(x, scores, ends, options.loops, drop, |edges| {
         activate(add(edges.lift_loops(score_src) + score_dst, of_loops))
     })
 }
 
-/// The sum of the sources' rows, weighted by the softmax of the scores of edges and loops.
+/// The sum of the sources' rows, weighted by the softmax of the scores of edges and loops, with
+/// dropout of weights while training: its probability, and whether there is a seed.
 pub(super) fn weigh(
     x: Tensor<3>,
     scores: Tensor<2>,
     ends: &Endpoints,
-    options: &AttentionOptions,
+    loops: Option<Loops>,
+    drop: (f64, bool),
     of_loops: impl FnOnce(&LoopedEdges) -> Tensor<2>,
 ) -> Tensor<3> {
-    let drop = (options.dropout, options.seed.is_some());
-    match options.loops {
+    match loops {
         // Without sources there are neither edges nor loops.
         Some(loops) if ends.num_sources() > 0 => {
             let edges = LoopedEdges::new(ends, loops);
@@ -172,7 +174,7 @@ pub(super) fn weigh(
 }
 
 /// The weighted sum of the sources' rows, with dropout of weights while training.
-pub(super) fn sum(
+fn sum(
     x: Tensor<3>,
     alpha: Tensor<2>,
     ends: &Endpoints,

@@ -23,6 +23,8 @@ pub struct AttentionAttributes {
 pub struct DotAttentionAttributes {
     /// As in the options.
     pub scale: f64,
+    /// If set, the number of targets with loops.
+    pub loops: Option<usize>,
     /// Probability with which a weight is dropped. If there is none, the seed is not read.
     pub dropout: Option<f64>,
 }

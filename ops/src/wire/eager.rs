@@ -131,16 +131,18 @@ impl Attribute for AttentionAttributes {
     }
 }
 
-/// The scale, and the probability of dropout or 0.
+/// The scale, the number of loops plus one or 0, and the probability of dropout or 0.
 impl Attribute for DotAttentionAttributes {
     fn write(self, scalars: &mut Vec<ScalarIr>) {
         self.scale.write(scalars);
+        self.loops.map_or(0, |loops| loops + 1).write(scalars);
         self.dropout.unwrap_or_default().write(scalars);
     }
 
     fn read(scalars: &mut &[ScalarIr]) -> Option<Self> {
         Some(Self {
             scale: f64::read(scalars)?,
+            loops: usize::read(scalars)?.checked_sub(1),
             dropout: Some(f64::read(scalars)?).filter(|&probability| probability != 0.0),
         })
     }
@@ -253,6 +255,7 @@ mod tests {
         };
         let dot = DotAttentionAttributes {
             scale: 0.5,
+            loops: Some(4),
             dropout: Some(0.25),
         };
         let (uint, float) = (ScalarIr::UInt, ScalarIr::Float);
@@ -294,7 +297,7 @@ mod tests {
                     score: Score::Dot(dot),
                 },
                 9,
-                vec![uint(2), float(0.5), float(0.25)],
+                vec![uint(2), float(0.5), uint(5), float(0.25)],
             ),
             (EagerOp::LinearMap { relu: true }, 3, vec![uint(1)]),
         ] {

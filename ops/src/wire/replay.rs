@@ -91,6 +91,7 @@ fn gat_v2() -> Score {
 fn dot() -> Score {
     Score::Dot(DotAttentionAttributes {
         scale: 0.5,
+        loops: Some(2),
         dropout: None,
     })
 }

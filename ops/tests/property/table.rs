@@ -108,8 +108,8 @@ pub(crate) fn operations(sample: &Sample) -> Vec<Operation> {
     for loops in [false, true] {
         all.extend([None, Some((0.4, 77))].map(|dropout| attention(loops, dropout)));
         all.extend([None, Some((0.4, 77))].map(|dropout| joint_attention(loops, dropout)));
+        all.extend([None, Some((0.4, 77))].map(|dropout| dot_attention(loops, dropout)));
     }
-    all.extend([None, Some((0.4, 77))].map(dot_attention));
     all.retain(|operation| sample.is_square() || !operation.square);
     all
 }
@@ -599,25 +599,28 @@ fn joint_attention(loops: bool, dropout: Option<(f64, u32)>) -> Operation {
 }
 
 /// With keys that are the values.
-fn dot_attention(dropout: Option<(f64, u32)>) -> Operation {
-    let op = Op::Dot(DotAttention {
-        scale: 0.7,
-        dropout,
-    });
+fn dot_attention(loops: bool, dropout: Option<(f64, u32)>) -> Operation {
+    let op = move |s: &Sample| {
+        Op::Dot(DotAttention {
+            scale: 0.7,
+            loops: loops.then(|| s.num_src.min(s.num_dst)),
+            dropout,
+        })
+    };
     Operation::new(
-        format!("dot_attention, dropout {dropout:?}"),
+        format!("dot_attention, loops {loops}, dropout {dropout:?}"),
         &[Y, X],
         Bound::Terms,
-        move |t| flat(op.run([t.get(Y), t.get(X), t.get(X)], &t.ends)),
+        move |t| flat(op(t.sample).run([t.get(Y), t.get(X), t.get(X)], &t.ends)),
         move |s| {
             let sizes = [s.num_dst, s.heads, s.channels];
-            op.expected([&s[Y], &s[X], &s[X]], &s[X], sizes, &s.src, &s.dst)
+            op(s).expected([&s[Y], &s[X], &s[X]], &s[X], sizes, &s.src, &s.dst)
         },
     )
     .with_terms(move |s| {
         let sizes = [s.num_dst, s.heads, s.channels];
         let magnitudes = magnitudes(&s[X]);
-        op.expected([&s[Y], &s[X], &s[X]], &magnitudes, sizes, &s.src, &s.dst)
+        op(s).expected([&s[Y], &s[X], &s[X]], &magnitudes, sizes, &s.src, &s.dst)
     })
     .drifts()
 }

@@ -603,7 +603,7 @@ pub(crate) fn dot_attention(
     csr: &CsrTensors<Flex>,
     options: DotAttentionAttributes,
 ) -> (FlexTensor, FlexTensor) {
-    let extra = Extra::new(None, options.dropout, seed);
+    let extra = Extra::new(options.loops, options.dropout, seed);
     let (csr, shape) = (Contiguous::new(csr), query.shape());
     let lse_shape = Shape::new([shape[0], shape[1]]);
     widened_first([query, key, value], |[query, key, value]| {
@@ -661,7 +661,7 @@ pub(crate) fn dot_attention_backward(
         grad,
         seed,
     } = saved;
-    let extra = Extra::new(None, options.dropout, seed);
+    let extra = Extra::new(options.loops, options.dropout, seed);
     let [csr, transposed] = csrs.map(Contiguous::new);
     let shapes = [query, key, value].map(FlexTensor::shape);
     let inputs = [query, key, value, out, lse, grad];

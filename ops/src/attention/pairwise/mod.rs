@@ -22,9 +22,9 @@ use burn::backend::Dispatch;
 use burn::tensor::Tensor;
 
 use super::{
-    options::{AttentionOptions, DotAttentionOptions, csrs, split_dropout},
+    options::{AttentionOptions, DotAttentionOptions, csrs},
     parts,
-    score::{DotAttentionAttributes, Score},
+    score::Score,
 };
 use crate::{Endpoints, GraphOps, edge_dot, leaky_relu};
 
@@ -103,7 +103,8 @@ pub fn edge_attention_v2(
             products.sum_dim(2).squeeze_dim::<2>(2)
         };
         let scores = score(ends.lift_j(x_src.clone()) + ends.lift_i(x_dst.clone()));
-        return parts::weigh(x_src.clone(), scores, ends, &options, |edges| {
+        let drop = (options.dropout, options.seed.is_some());
+        return parts::weigh(x_src.clone(), scores, ends, options.loops, drop, |edges| {
             score(edges.lift_loops(x_src) + x_dst)
         });
     }
@@ -130,8 +131,8 @@ pub fn edge_attention_v2(
 /// out[i,h] = Σ_j  α_ji,h · value[j, h]
 /// ```
 ///
-/// The sums run over the edges `j → i`. A target without any gets zeros. No tensor of size `E ×
-/// C` is made, neither here nor by the gradients.
+/// The sums run over the edges `j → i` and the loops that `options` adds. A target without any
+/// gets zeros. No tensor of size `E × C` is made, neither here nor by the gradients.
 ///
 /// Source: Vaswani et al., Attention is all you need, 2017, arXiv:1706.03762; on graphs Shi et al.,
 /// Masked label prediction, 2021, arXiv:2009.03509; the softmax in one pass as in
@@ -157,7 +158,7 @@ pub fn edge_attention_v2(
 /// let ends = Endpoints::new(edges, Flow::SourceToTarget);
 /// let query = Tensor::<3>::zeros([2, 1, 1], &device); // All scores are equal.
 /// let value = Tensor::<3>::from_floats([[[1.0]], [[3.0]]], &device);
-/// let options = DotAttentionOptions { scale: 1.0, dropout: 0.0, seed: None };
+/// let options = DotAttentionOptions { scale: 1.0, loops: None, dropout: 0.0, seed: None };
 /// let out = kiln_ops::dot_attention(query, value.clone(), value, &ends, options).into_data();
 /// assert_eq!(out.as_slice::<f32>().unwrap(), [2.0, 0.0]);
 /// ```
@@ -180,16 +181,15 @@ pub fn dot_attention(
     );
     let devices = [query.device(), key.device(), value.device()];
     if !ends.has_sorted_kernels(&query) {
-        let scores = edge_dot(query, key, ends).mul_scalar(options.scale);
+        let scores = edge_dot(query.clone(), key.clone(), ends).mul_scalar(options.scale);
         let drop = (options.dropout, options.seed.is_some());
-        return parts::sum(value, ends.softmax(scores), ends, drop);
+        return parts::weigh(value, scores, ends, options.loops, drop, |edges| {
+            let products = edges.lift_loops(key) * query;
+            products.sum_dim(2).squeeze_dim::<2>(2) * options.scale
+        });
     }
     let [csr, transposed] = csrs(ends, &devices);
-    let (dropout, seed) = split_dropout(options.dropout, options.seed, &devices[0], &csr);
-    let attributes = DotAttentionAttributes {
-        scale: options.scale,
-        dropout,
-    };
+    let (attributes, seed) = options.split(&devices[0], ends, &csr);
     let (out, _) = <Dispatch as GraphOps>::edge_attention(
         query.into_dispatch(),
         key.into_dispatch(),

@@ -59,7 +59,7 @@ impl Options {
     }
 
     pub(crate) fn of_dot(options: DotAttentionAttributes, seed: CubeTensor) -> Self {
-        Self::new(options.scale, None, options.dropout, seed)
+        Self::new(options.scale, options.loops, options.dropout, seed)
     }
 }
 
