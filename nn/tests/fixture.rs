@@ -3,10 +3,13 @@
 
 use std::{
     collections::BTreeMap,
+    fs::File,
+    io::Read as _,
     path::{Path, PathBuf},
 };
 
 use burn::tensor::{DType, Device, TensorData};
+use flate2::read::GzDecoder;
 use kiln_core::{
     Kind as ElementKind,
     signature::{Signature, Type},
@@ -115,7 +118,7 @@ impl Fixture {
 
     /// The fixtures of a layer, model or pooling function.
     pub(crate) fn all(conv: &str) -> Vec<Self> {
-        let cases = cases(&data().join(format!("{conv}.safetensors"))).into_iter();
+        let cases = cases(&data().join(format!("{conv}.safetensors.gz"))).into_iter();
         cases
             .map(|(name, case, tensors)| Self::new(&name, &case, tensors))
             .collect()
@@ -214,14 +217,32 @@ pub(crate) fn difference(
     })
 }
 
+/// The bytes of a compressed file.
+fn read(path: &Path) -> Vec<u8> {
+    let file = File::open(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let mut bytes = Vec::new();
+    GzDecoder::new(file).read_to_end(&mut bytes).unwrap();
+    bytes
+}
+
 /// The cases of a file in the order of their names: name, description and tensors.
 fn cases(path: &Path) -> Vec<(String, serde_json::Value, BTreeMap<String, TensorData>)> {
-    let bytes = std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let bytes = read(path);
     let (_, metadata) = safetensors::SafeTensors::read_metadata(&bytes).unwrap();
     let described: BTreeMap<String, serde_json::Value> =
         serde_json::from_str(&metadata.metadata().as_ref().unwrap()["cases"]).unwrap();
     let mut tensors: BTreeMap<String, BTreeMap<String, TensorData>> = BTreeMap::new();
-    for (name, tensor) in StateDict::read(path).unwrap().tensors {
+    for (name, view) in safetensors::SafeTensors::deserialize(&bytes)
+        .unwrap()
+        .tensors()
+    {
+        let dtype = match view.dtype() {
+            safetensors::Dtype::F32 => DType::F32,
+            safetensors::Dtype::I64 => DType::I64,
+            safetensors::Dtype::U8 => DType::U8,
+            other => panic!("{name}: {other:?}"),
+        };
+        let tensor = TensorData::from_bytes_vec(view.data().to_vec(), view.shape().to_vec(), dtype);
         let (case, name) = name.split_once('/').unwrap();
         let own = tensors.entry(case.to_owned()).or_default();
         own.insert(name.to_owned(), tensor);

@@ -85,7 +85,6 @@ pub use self::{
     gated_graph_conv::{GatedGraphConv, GatedGraphConvConfig},
     gatv2_conv::{Gatv2Conv, Gatv2ConvConfig},
     gcn_conv::{GcnConv, GcnConvConfig},
-    gcn2_conv::{Gcn2Args, Gcn2Conv, Gcn2ConvConfig},
     gcn2_conv::{Gcn2Conv, Gcn2ConvConfig},
     gen_conv::{GenConv, GenConvConfig, GenNorm},
     general_conv::{GeneralAttention, GeneralConv, GeneralConvConfig},

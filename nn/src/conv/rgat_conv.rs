@@ -189,8 +189,8 @@ impl LayerConfig for RgatConvConfig {
 ///
 /// # Shapes
 /// x: `[N, in_channels]` · edges: `E` among `N` nodes, with types `[E]` below `num_relations` and
-/// with features `[E, edge_dim]` or without · output: `[N, heads · dim · out_channels]`, or `[N, dim
-/// · out_channels]` if heads are averaged
+/// with features `[E, edge_dim]` or without · output: `[N, heads · dim · out_channels]`, or
+/// `[N, dim · out_channels]` if heads are averaged
 ///
 /// # Numerics
 /// All nodes go through the maps of all types in one product, `[num_relations · N, heads ·

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Reference outputs and gradients of PyTorch Geometric, as safetensors fixtures.
+"""Reference outputs and gradients of PyTorch Geometric, as compressed safetensors fixtures.
 
     python generate.py                          rewrite data/
     python generate.py GCNConv GATConv          only the files of these
@@ -46,6 +46,7 @@ One state_dict is also stored on its own, as torch.save and as plain safetensors
 """
 
 import argparse
+import gzip
 import importlib
 import inspect
 import json
@@ -55,6 +56,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import safetensors.torch
 import torch
 import torch_geometric
 from cases import GRAPHS, SEED, all_cases
@@ -63,8 +65,6 @@ from cases.aggr import WIDTH as GROUP_WIDTH
 from cases.common import F_EDGE, F_IN, NUM_LAYERS, Case
 from cases.pool import BATCHES, POOLS
 from cases.wl_conv import NUM_COLORS
-from safetensors import safe_open
-from safetensors.torch import load_file, save_file
 from torch_geometric import nn
 from torch_geometric.nn.resolver import activation_resolver
 
@@ -73,6 +73,9 @@ HERE = Path(__file__).resolve().parent
 # The case whose state_dict is also stored as PyTorch and plain safetensors files.
 STATE_DICT_CASE = "SAGEConv-edge_index-plain-default"
 STATE_DICT_STEM = "sage_state_dict"
+
+# Of the files of cases: safetensors, compressed.
+EXTENSION = ".safetensors.gz"
 
 
 # Inputs and parameters ---------------------------------------------------------------------------
@@ -465,15 +468,17 @@ def save(path, cases):
         for key, tensor in tensors.items()
     }
     # One entry of metadata only: safetensors writes several in arbitrary order.
-    save_file(tensors, path, {"cases": json.dumps(described)})
+    data = safetensors.torch.save(tensors, {"cases": json.dumps(described)})
+    path.write_bytes(gzip.compress(data, mtime=0))
 
 
 def load(path):
     """What `save` wrote."""
-    with safe_open(path, "pt") as file:
-        described = json.loads(file.metadata()["cases"])
+    data = gzip.decompress(path.read_bytes())
+    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    described = json.loads(header["__metadata__"]["cases"])
     cases = {name: (case, {}) for name, case in described.items()}
-    for key, tensor in load_file(path).items():
+    for key, tensor in safetensors.torch.load(data).items():
         name, key = key.split("/", 1)
         cases[name][1][key] = tensor
     return cases
@@ -502,14 +507,14 @@ def generate(output, only):
             for key in state:
                 state[key] = stored(tensors[f"param.{key}"])
             torch.save(state, output / f"{STATE_DICT_STEM}.pt")
-            save_file(dict(state), output / f"{STATE_DICT_STEM}.safetensors")
+            safetensors.torch.save_file(dict(state), output / f"{STATE_DICT_STEM}.safetensors")
     missing = only - found.keys()
     assert not missing, f"there are no cases of {', '.join(sorted(missing))}"
-    for old in output.glob("*.safetensors"):
-        if not only and old.stem not in found.keys() | {STATE_DICT_STEM}:
+    for old in output.glob(f"*{EXTENSION}"):
+        if not only and old.name.removesuffix(EXTENSION) not in found:
             old.unlink()
     for conv, cases in found.items():
-        save(output / f"{conv}.safetensors", cases)
+        save(output / f"{conv}{EXTENSION}", cases)
         files[conv] = len(cases)
         print(f"{conv}: {len(cases)} cases")
     described = {
@@ -534,7 +539,7 @@ def check_state_dicts(directory, data):
         conv = path.stem.split("-")[0]
         try:
             if conv not in fixtures:
-                fixtures[conv] = load(data / f"{conv}.safetensors")
+                fixtures[conv] = load(data / f"{conv}{EXTENSION}")
             check_state_dict(path, fixtures[conv])
             print(f"ok      {path.stem}")
         except Exception as error:  # report every file, whatever is wrong with it

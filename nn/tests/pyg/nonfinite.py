@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What PyTorch Geometric makes of NaN and infinities, as safetensors fixtures.
+"""What PyTorch Geometric makes of NaN and infinities, as compressed safetensors fixtures.
 
     python nonfinite.py                 rewrite nonfinite/
     python nonfinite.py GCNConv         only the file of this layer
@@ -28,7 +28,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
 
 import generate
 from cases import nonfinite_cases
@@ -152,11 +151,11 @@ def write(folder, only):
             found.setdefault(case.conv, {})[case.name] = record(case)
     missing = only - found.keys()
     assert not missing, f"there are no cases of {', '.join(sorted(missing))}"
-    for old in folder.glob("*.safetensors"):
-        if not only and old.stem not in found:
+    for old in folder.glob(f"*{generate.EXTENSION}"):
+        if not only and old.name.removesuffix(generate.EXTENSION) not in found:
             old.unlink()
     for conv, cases in found.items():
-        path = folder / f"{conv}.safetensors"
+        path = folder / f"{conv}{generate.EXTENSION}"
         generate.save(path, cases)
         count = sum(len(case["runs"]) for case, _ in cases.values())
         print(f"{conv}: {len(cases)} cases, {count} runs, {path.stat().st_size / 1e3:.0f} kB")

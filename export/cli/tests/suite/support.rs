@@ -3,10 +3,12 @@
 use std::{
     collections::BTreeMap,
     fs,
+    io::Read as _,
     path::{Path, PathBuf},
     process::Command,
 };
 
+use flate2::read::GzDecoder;
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use tempfile::TempDir;
 
@@ -138,8 +140,11 @@ impl Folder {
 
 /// The tensors of a safetensors file.
 pub(crate) fn tensors(path: &Path) -> Tensors {
-    let bytes = fs::read(path).unwrap();
-    let tensors = SafeTensors::deserialize(&bytes).unwrap();
+    parsed(&fs::read(path).unwrap())
+}
+
+fn parsed(bytes: &[u8]) -> Tensors {
+    let tensors = SafeTensors::deserialize(bytes).unwrap();
     tensors
         .iter()
         .map(|(name, view)| {
@@ -165,8 +170,10 @@ impl Case {
     /// The case of a name that starts with the layer's, in whose file it is.
     pub(crate) fn read(name: &str) -> Self {
         let (layer, _) = name.split_once('-').unwrap();
-        let path = Path::new(FIXTURES).join(format!("{layer}.safetensors"));
-        let bytes = fs::read(&path).unwrap();
+        let path = Path::new(FIXTURES).join(format!("{layer}.safetensors.gz"));
+        let mut bytes = Vec::new();
+        let file = fs::File::open(path).unwrap();
+        GzDecoder::new(file).read_to_end(&mut bytes).unwrap();
         let (_, metadata) = SafeTensors::read_metadata(&bytes).unwrap();
         let cases = &metadata.metadata().as_ref().unwrap()["cases"];
         let cases: serde_json::Value = serde_json::from_str(cases).unwrap();
@@ -178,7 +185,7 @@ impl Case {
             serde_json::from_value(about["kwargs"].clone()).unwrap(),
         );
 
-        let all = tensors(&path);
+        let all = parsed(&bytes);
         let part = |prefix: &str| -> Tensors {
             let prefix = format!("{name}/{prefix}");
             all.iter()
