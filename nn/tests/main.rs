@@ -11,6 +11,7 @@ mod build;
 mod custom_layer;
 mod fixture;
 mod nonfinite;
+mod outcome;
 mod parity;
 mod state_dict;
 

@@ -7,7 +7,8 @@ use burn::tensor::TensorData;
 
 use crate::{
     fixture::{Fixture, Kind, difference},
-    parity::{Outcome, TOLERANCE, outcome},
+    outcome::{Outcome, outcome},
+    parity::TOLERANCE,
 };
 
 /// The kind that `pyg/nonfinite.py` writes as a number.

@@ -13,6 +13,8 @@ mod execute;
 mod fixture;
 mod foreign;
 mod invariance;
+#[path = "../../nn/tests/outcome.rs"]
+mod outcome;
 mod runtime;
 mod sizes;
 mod torchscript;

@@ -6,6 +6,7 @@
 //! `torchscript.rs`.
 
 mod eager;
+mod gradients;
 mod native;
 mod optimised;
 mod prepared;
@@ -45,13 +46,19 @@ pub(crate) trait Runtime: Sync {
         None
     }
 
+    /// What PyG has, flat, in order.
+    fn expected(&self, case: &Case<'_>) -> Vec<TensorData> {
+        case::outputs(case.fixture)
+    }
+
     /// Runs a case; the results are flat, in order.
     fn run(&self, case: &Case<'_>) -> Vec<TensorData>;
 }
 
 /// Every runtime, in the order of the table's columns.
-const ALL: [&dyn Runtime; 7] = [
+const ALL: [&dyn Runtime; 8] = [
     &eager::Eager,
+    &gradients::Gradients,
     &replay::Replay,
     &recorded::Recorded,
     &optimised::Optimised,
@@ -118,7 +125,6 @@ fn check(layer: &str) {
     let mut cells: BTreeMap<(String, &str), Cell> = BTreeMap::new();
     for fixture in &fixtures {
         let case = Case::new(fixture, device.clone());
-        let expected = case::outputs(fixture);
         for runtime in ALL {
             let key = (fixture.variant.clone(), runtime.name());
             let cell = cells.entry(key).or_default();
@@ -128,7 +134,7 @@ fn check(layer: &str) {
             }
             let tolerance = runtime.tolerance().max(on_device);
             let name = format!("{}, {}", fixture.name, runtime.name());
-            let error = call::worst_error(&name, &runtime.run(&case), &expected);
+            let error = call::worst_error(&name, &runtime.run(&case), &runtime.expected(&case));
             assert!(
                 error <= tolerance,
                 "{name}: {error:.1e} from PyG, at most {tolerance:.0e} is right"
