@@ -31,7 +31,7 @@ impl Sizes {
             Dim::Fixed(size) => *size,
             Dim::Symbol(name) => match name.as_str() {
                 "N" => self.nodes,
-                "M" | "G" => self.targets,
+                "M" | "G" | "hyperedges" => self.targets,
                 "E" => self.edges,
                 _ => 3,
             },

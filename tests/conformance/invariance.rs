@@ -92,7 +92,11 @@ impl Subject {
 
     /// The symbol of the rows of the results: nodes, or the targets of a pair, or groups.
     fn rows(&self) -> &'static str {
-        let has_targets = |ty: &Type| matches!(ty, Type::Tuple(_) | Type::Int(_));
+        let has_targets = |ty: &Type| match ty {
+            Type::Tuple(_) => true,
+            Type::Int(size) => size.symbol() != Some("hyperedges"),
+            _ => false,
+        };
         let mut params = self.signature().params.iter();
         if params.any(|param| has_targets(&param.ty)) {
             "M"
@@ -119,19 +123,14 @@ impl Subject {
     }
 
     fn run(&self, inputs: &Inputs, sizes: Sizes) -> Vec<TensorData> {
-        let targets = if self.rows() == "M" {
-            sizes.targets
-        } else {
-            sizes.nodes
-        };
-        let counts = [sizes.nodes, targets];
-        call::eager(
-            &self.module,
-            &self.overload,
-            inputs,
-            counts,
-            &Device::flex(),
-        )
+        let counts = call::counts(self.signature(), sizes);
+        let device = Device::flex();
+        let mut results = call::eager(&self.module, &self.overload, inputs, counts, &device);
+        if self.module.kind() == "PANConv" {
+            // Beside the features is a matrix, whose rows are not nodes.
+            results.truncate(1);
+        }
+        results
     }
 }
 
@@ -139,7 +138,7 @@ impl Subject {
 /// edges between equal numbers, and the element nearest to a quantile halfway between two is that
 /// at an even place among the elements of all groups.
 fn goes_by_numbers(fixture: &Fixture) -> bool {
-    let adds_loops = ["GATConv", "GATv2Conv"].contains(&fixture.conv.as_str())
+    let adds_loops = ["FeaStConv", "GATConv", "GATv2Conv"].contains(&fixture.conv.as_str())
         && fixture.kwargs["add_self_loops"] != false;
     let is_nearest = fixture.kwargs["interpolation"] == "nearest";
     fixture.variant.starts_with("pair_") && adds_loops || is_nearest
@@ -159,7 +158,9 @@ fn axis(ty: &Type) -> Option<&str> {
         return None;
     };
     let symbol = dims.first()?.symbol()?;
-    ["N", "M", "E"].into_iter().find(|known| *known == symbol)
+    ["N", "M", "E", "hyperedges"]
+        .into_iter()
+        .find(|known| *known == symbol)
 }
 
 /// The first element everywhere; of integers, 0.
@@ -288,7 +289,10 @@ fn numbers_of_nodes(subject: &Subject, sizes: Sizes, seed: u64) -> Result<(), Te
         let position = order.iter().position(|&old| i64::try_from(old) == Ok(node));
         i64::try_from(position.unwrap()).unwrap()
     };
-    let order = |symbol: &str| if symbol == "M" { &of_m } else { &of_n };
+    let order = |symbol: &str| match symbol {
+        "M" | "hyperedges" => &of_m,
+        _ => &of_n,
+    };
     let mut other = inputs.clone();
     for (name, ty) in subject.leaves() {
         let Some(data) = other.get_mut(&name) else {
@@ -300,7 +304,7 @@ fn numbers_of_nodes(subject: &Subject, sizes: Sizes, seed: u64) -> Result<(), Te
                 .into_iter()
                 .map(|[source, target]| [number(ends[0], source), number(ends[1], target)]);
             *data = edge_index(&renamed.collect::<Vec<_>>());
-        } else if let Some(symbol @ ("N" | "M")) = axis(ty) {
+        } else if let Some(symbol @ ("N" | "M" | "hyperedges")) = axis(ty) {
             *data = select(data, order(symbol));
             if name == "index" {
                 let groups = data.iter::<i64>().map(|group| number(&of_m, group));
@@ -341,7 +345,7 @@ fn other_graphs_of_a_batch(
         let joined = match ty {
             Type::EdgeIndex { src, dst, .. } => {
                 let offset = |dim: &Dim| match dim.symbol() {
-                    Some("M") => sizes.targets,
+                    Some("M" | "hyperedges") => sizes.targets,
                     _ => sizes.nodes,
                 };
                 let [src, dst] = [src, dst].map(|dim| i64::try_from(offset(dim)).unwrap());
