@@ -22,6 +22,7 @@
 //! The second sum has a row for each walk; they are added up by [`column_sum`].
 
 use burn::backend::{Shape, cubecl::dtype_to_storage_type, ops::FloatTensorOps as _};
+use burn::tensor::Slice;
 use burn_cubecl::{CubeBackend, tensor::CubeTensor};
 use cubecl::{cube, prelude::*};
 
@@ -503,6 +504,26 @@ fn by_target(
     [ddst, datt]
 }
 
+/// Adds to targets' rows the sources' of the same numbers times what the scores of loops change by,
+/// which stands behind that of the edges.
+fn add_loops(
+    dquery: CubeTensor,
+    key: CubeTensor,
+    dscore: CubeTensor,
+    edges: usize,
+    loops: usize,
+) -> CubeTensor {
+    let dtype = key.dtype;
+    let (heads, width) = (key.meta.shape()[1], key.meta.shape()[2]);
+    let entries = [Slice::from(edges..edges + loops), Slice::from(0..heads)];
+    let change = cast(CubeBackend::float_slice(dscore, &entries), dtype);
+    let change = CubeBackend::float_reshape(change, Shape::new([loops, heads, 1]));
+    let rows = [loops, heads, width].map(|size| Slice::from(0..size));
+    let own = CubeBackend::float_mul(CubeBackend::float_slice(key, &rows), change);
+    let sum = CubeBackend::float_add(CubeBackend::float_slice(dquery.clone(), &rows), own);
+    CubeBackend::float_slice_assign(dquery, &rows, sum)
+}
+
 /// Whether a gradient is zero since there is nothing to walk.
 fn is_empty(like: &Features, csr: &Sorted, options: &Options) -> bool {
     like.query.meta.num_elements() * like.value.meta.num_elements() * (csr.edges + options.loops)
@@ -558,7 +579,13 @@ pub(crate) fn dot_attention_backward(
         let [_, key, _] = inputs;
         let key = cast(key, features.value.dtype);
         let by_source = by_source(features, saved, &transposed, &options);
-        let dquery = aggregate(key, Terms::Edges(by_source.dscore), csr, Reduce::Sum);
+        let dscore = by_source.dscore;
+        let (of_key, of_score) = (key.clone(), dscore.clone());
+        let dquery = aggregate(key, Terms::Edges(dscore), csr, Reduce::Sum);
+        let dquery = match options.loops {
+            0 => dquery,
+            loops => add_loops(dquery, of_key, of_score, transposed.edges, loops),
+        };
         let dkey = by_source.dkey.expect("keys are rows of their own");
         [dquery, dkey, by_source.dvalue]
     };
