@@ -46,6 +46,7 @@ fn models_are_written_as_they_were() {
 #[test]
 fn models_with_later_operations_are_written_as_they_were() {
     for name in [
+        "detach",
         "dicts",
         "floats",
         "integers",

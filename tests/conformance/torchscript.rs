@@ -239,8 +239,8 @@ fn is_called_everywhere(fixture: &Fixture) -> bool {
         || fixture.name.ends_with("-sorted-default")
 }
 
-/// Whether the same configuration has an archive of its own on another graph. Archives without edges
-/// and between other numbers of nodes are called at such sizes where every variant is.
+/// Whether the same configuration has an archive of its own on another graph. Calls without edges
+/// and between other numbers of nodes are those of archives where every variant is called.
 fn is_on_another_graph(fixture: &Fixture) -> bool {
     let others = ["-empty-", "-bipartite_rev-", "-bipartite_empty-"];
     others.iter().any(|graph| fixture.name.contains(graph))

@@ -169,8 +169,8 @@ impl LayerConfig for GenConvConfig {
 ///
 /// # Numerics
 /// With features of edges, and for softmax, a message is a row of the edge, `[E, out_channels]`.
-/// Values of an adjacency have no effect. In 16 bits `msg_norm` takes messages below 2e-4 for zeros,
-/// whose squares are.
+/// Values of an adjacency have no effect. In 16 bits `msg_norm` takes messages below 2e-4 for
+/// zeros, whose squares are.
 ///
 /// # Examples
 /// ```
