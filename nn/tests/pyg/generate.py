@@ -562,7 +562,7 @@ def check_state_dict(path, fixtures):
         if name.startswith("in.")
     }
     module = build(case)
-    module.load_state_dict(load_file(path), strict=True)
+    module.load_state_dict(safetensors.torch.load_file(path), strict=True)
     with torch.no_grad():
         out = forward(module.double(), case, inputs, described["size"])[0]
     torch.testing.assert_close(out.float(), tensors["out.0"], rtol=1e-5, atol=1e-6)
