@@ -178,8 +178,10 @@ impl From<ConvArgs> for Named {
             EdgeForm::Coo(index) => (Value::EdgeIndex(index.clone()), edges.weight()),
             EdgeForm::Csr(adjacency) => (Value::Adjacency(adjacency.clone()), None),
         };
-        let values = vec![x, index, weight.into(), edges.attr().into()];
-        Self::new(["x", "edge_index", "edge_weight", "edge_attr"], values).with_flow(edges.flow())
+        let carried = [weight.into(), edges.attr().into(), edges.edge_type().into()];
+        let names = ["x", "edge_index"].into_iter().chain(Edges::CARRIED);
+        let values = [x, index].into_iter().chain(carried);
+        Self::new(names, values.collect()).with_flow(edges.flow())
     }
 }
 

@@ -73,6 +73,22 @@ impl EdgeIndex {
         Self::unsorted(tensor, num_src, num_dst)
     }
 
+    /// Edges with the given sources and targets, `[E]` each, known to be in range as in
+    /// [`new_unchecked`](Self::new_unchecked).
+    ///
+    /// # Panics
+    /// If there are not as many targets as sources.
+    pub fn from_ends_unchecked(
+        source: Tensor<1, Int>,
+        target: Tensor<1, Int>,
+        num_src: usize,
+        num_dst: usize,
+    ) -> Self {
+        // `Tensor::stack` panics where there are no edges.
+        let rows = [source, target].map(|end| end.reshape([1, -1]));
+        Self::unsorted(Tensor::cat(rows.to_vec(), 0), num_src, num_dst)
+    }
+
     fn unsorted(tensor: Tensor<2, Int>, num_src: usize, num_dst: usize) -> Self {
         Self {
             tensor,

@@ -40,6 +40,9 @@ pub struct Edges {
 }
 
 impl Edges {
+    /// PyG's names of what edges carry: weights, features and types.
+    pub const CARRIED: [&'static str; 3] = ["edge_weight", "edge_attr", "edge_type"];
+
     fn new(form: EdgeForm) -> Self {
         Self {
             form,

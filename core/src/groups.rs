@@ -36,7 +36,7 @@ impl Groups {
     /// If there is no such group. Reads the tensor.
     pub fn new(owner: Tensor<1, Int>, num_groups: usize) -> Result<Self, GraphError> {
         let [rows] = owner.dims();
-        let edges = EdgeIndex::new(edges(&owner, rows), rows, num_groups)?;
+        let edges = EdgeIndex::new(edges(&owner, num_groups).tensor(), rows, num_groups)?;
         Ok(Self {
             edges,
             owner,
@@ -46,10 +46,8 @@ impl Groups {
 
     /// Groups that are known to be in range, for owners that a kernel made, and for recordings.
     pub fn new_unchecked(owner: Tensor<1, Int>, num_groups: usize) -> Self {
-        let [rows] = owner.dims();
-        let edges = EdgeIndex::new_unchecked(edges(&owner, rows), rows, num_groups);
         Self {
-            edges,
+            edges: edges(&owner, num_groups),
             owner,
             is_one: false,
         }
@@ -103,10 +101,12 @@ impl Groups {
     }
 }
 
-fn edges(owner: &Tensor<1, Int>, rows: usize) -> Tensor<2, Int> {
+/// An edge from each row to its group.
+fn edges(owner: &Tensor<1, Int>, num_groups: usize) -> EdgeIndex {
+    let [rows] = owner.dims();
     let last = size_to_i64(rows);
     let row = Tensor::arange(0..last, &owner.device()).cast(owner.dtype());
-    Tensor::stack(vec![row, owner.clone()], 0)
+    EdgeIndex::from_ends_unchecked(row, owner.clone(), rows, num_groups)
 }
 
 impl From<&Batch> for Groups {
@@ -122,5 +122,17 @@ impl Leaves for Groups {
             is_one: self.is_one,
             ..Self::new_unchecked(owner, self.num_groups())
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_may_have_no_rows() {
+        let owner = Tensor::<1, Int>::empty([0], &burn::tensor::Device::flex());
+        let groups = Groups::new_unchecked(owner, 3);
+        assert_eq!((groups.edges().num_edges(), groups.num_groups()), (0, 3));
     }
 }

@@ -103,6 +103,5 @@ fn within_graphs(batch: Tensor<1, Int>) -> EdgeIndex {
     let n = size_to_i64(nodes);
     let source = pair.clone().remainder_scalar(n);
     let target = (pair - source.clone()).div_scalar(n);
-    let ends = [source, target].map(|end| end.unsqueeze_dim::<2>(0));
-    EdgeIndex::new_unchecked(Tensor::cat(ends.to_vec(), 0), nodes, nodes)
+    EdgeIndex::from_ends_unchecked(source, target, nodes, nodes)
 }

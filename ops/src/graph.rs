@@ -44,7 +44,7 @@ pub fn to_adjacency(edges: &EdgeIndex, value: Option<Tensor<1>>) -> (Adjacency, 
 pub fn to_edge_index(adjacency: &Adjacency) -> EdgeIndex {
     let src = adjacency.col();
     let dst = ptr_to_index(adjacency.rowptr(), adjacency.num_edges());
-    EdgeIndex::new_unchecked(stack(src, dst), adjacency.num_src(), adjacency.num_dst())
+    EdgeIndex::from_ends_unchecked(src, dst, adjacency.num_src(), adjacency.num_dst())
 }
 
 /// Whether any edge runs from a node to itself. Reads the edges.
@@ -119,11 +119,7 @@ fn append_loops(edges: &EdgeIndex) -> EdgeIndex {
     let dtype = int_dtype(edges.tensor().dtype(), nodes);
     let loops = arange(0..nodes, &edges.device()).cast(dtype);
     let edges = edges.tensor().cast(dtype);
-    let tensor = Tensor::cat(vec![edges, stack(loops.clone(), loops)], 1);
+    let loops = EdgeIndex::from_ends_unchecked(loops.clone(), loops, nodes, nodes);
+    let tensor = Tensor::cat(vec![edges, loops.tensor()], 1);
     EdgeIndex::new_unchecked(tensor, nodes, nodes)
-}
-
-fn stack(src: Tensor<1, Int>, dst: Tensor<1, Int>) -> Tensor<2, Int> {
-    // `Tensor::stack` panics where there are no edges.
-    Tensor::cat([src, dst].map(|end| end.reshape([1, -1])).to_vec(), 0)
 }

@@ -12,15 +12,11 @@ use kiln_core::Groups;
 use kiln_ops::{Endpoints, Reduce};
 
 use super::{
-    config::AggrConfig,
     elements::{Elements, Needs},
     layer::Combine,
+    list::for_each_aggregation,
 };
-use crate::{
-    config::{ConfigError, LayerConfig},
-    message::Message,
-    transparent::transparent_module,
-};
+use crate::{message::Message, transparent::transparent_module};
 
 /// A [`Reduce`] as a module.
 #[derive(Module, Debug)]
@@ -38,32 +34,6 @@ impl Combine for ReduceAggregation {
     fn combine(&self, elements: &Elements<'_>) -> Tensor<2> {
         self.reduce.combine(elements)
     }
-}
-
-/// Hands the aggregations with arguments to a macro: the variant, the module, its configuration,
-/// and PyG's name.
-macro_rules! for_each_aggregation {
-    ($callback:ident) => {
-        $callback! {
-            Attentional(AttentionalAggregation, AttentionalConfig, "attentional"),
-            DeepSets(DeepSetsAggregation, DeepSetsConfig, "deep_sets"),
-            DegreeScaler(DegreeScalerAggregation, DegreeScalerConfig, "degree_scaler"),
-            Median(MedianAggregation, MedianConfig, "median"),
-            Multi(MultiAggregation, MultiConfig, "multi"),
-            PowerMean(PowerMeanAggregation, PowerMeanConfig, "power_mean"),
-            Quantile(QuantileAggregation, QuantileConfig, "quantile"),
-            Set2Set(Set2Set, Set2SetConfig, "set2set"),
-            Softmax(SoftmaxAggregation, SoftmaxConfig, "softmax"),
-            Sort(SortAggregation, SortConfig, "sort"),
-            Std(StdAggregation, StdConfig, "std"),
-            Var(VarAggregation, VarConfig, "var"),
-            VariancePreserving(
-                VariancePreservingAggregation,
-                VariancePreservingConfig,
-                "variance_preserving"
-            ),
-        }
-    };
 }
 
 macro_rules! aggregation {
@@ -118,36 +88,10 @@ macro_rules! aggregation {
                 }
             }
         }
-
-        impl AggrConfig {
-            /// Whether the arguments go together.
-            ///
-            /// # Errors
-            /// If the aggregation cannot work with an argument.
-            pub fn check(&self) -> Result<(), ConfigError> {
-                match self {
-                    Self::Reduce(_) => Ok(()),
-                    $(Self::$variant(config) => config.check(),)+
-                }
-            }
-
-            /// Creates the aggregation.
-            ///
-            /// # Panics
-            /// If the aggregation cannot work with an argument.
-            pub fn init(&self, device: &Device) -> Aggregation {
-                match self {
-                    Self::Reduce(reduce) => (*reduce).into(),
-                    $(Self::$variant(config) => Aggregation::$variant(config.init(device)),)+
-                }
-            }
-        }
     };
 }
 
 for_each_aggregation!(aggregation);
-
-pub(crate) use for_each_aggregation;
 
 impl Aggregation {
     /// The reduction, if there is but one and it has no parameters.

@@ -2,6 +2,7 @@
 
 use core::str::FromStr;
 
+use burn::tensor::Device;
 use kiln_ops::Reduce;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use serde_json::{Map, Value};
@@ -10,9 +11,9 @@ use thiserror::Error;
 use super::{
     AttentionalConfig, DeepSetsConfig, DegreeScalerConfig, MedianConfig, MultiConfig,
     PowerMeanConfig, QuantileConfig, Set2SetConfig, SoftmaxConfig, SortConfig, StdConfig,
-    VarConfig, VariancePreservingConfig, aggregation::for_each_aggregation,
+    VarConfig, VariancePreservingConfig, aggregation::Aggregation, list::for_each_aggregation,
 };
-use crate::config::LayerConfig;
+use crate::config::{ConfigError, LayerConfig};
 
 macro_rules! aggr_config {
     ($($variant:ident($module:ident, $config:ident, $name:literal)),+ $(,)?) => {
@@ -88,12 +89,37 @@ macro_rules! aggr_config {
             }
         }
 
+        impl AggrConfig {
+            /// Whether the arguments go together.
+            ///
+            /// # Errors
+            /// If the aggregation cannot work with an argument.
+            pub fn check(&self) -> Result<(), ConfigError> {
+                match self {
+                    Self::Reduce(_) => Ok(()),
+                    $(Self::$variant(config) => config.check(),)+
+                }
+            }
+
+            /// Creates the aggregation.
+            ///
+            /// # Panics
+            /// If the aggregation cannot work with an argument.
+            pub fn init(&self, device: &Device) -> Aggregation {
+                match self {
+                    Self::Reduce(reduce) => (*reduce).into(),
+                    $(Self::$variant(config) => Aggregation::$variant(config.init(device)),)+
+                }
+            }
+        }
+
         /// PyG's names of all aggregations.
         const NAMES: &[&str] = &["sum", "add", "mean", "max", "min", "mul", $($name),+];
     };
 }
 
 for_each_aggregation!(aggr_config);
+
 /// A name without what does not count in it.
 fn plain(name: &str) -> String {
     let plain = name.to_lowercase().replace(['_', '-', ' '], "");

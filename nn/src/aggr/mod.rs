@@ -13,6 +13,7 @@ mod deep_sets;
 mod degree_scaler;
 mod elements;
 mod layer;
+mod list;
 mod median;
 mod multi;
 mod ordered;

@@ -132,7 +132,6 @@ impl AnyConv {
 
     /// What the convolution takes besides nodes and edges, added to what the layer around it takes.
     pub(crate) fn add_arguments(&self, own: Signatures) -> Signatures {
-        let carried = ["edge_weight", "edge_attr"];
-        own.with_those_of(self.0.signatures(), |name| carried.contains(&name))
+        own.with_those_of(self.0.signatures(), |name| Edges::CARRIED.contains(&name))
     }
 }

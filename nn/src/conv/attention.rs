@@ -125,10 +125,8 @@ impl<const D: usize> Attention<D> {
             list.dst().select(0, kept.clone()),
         );
         if !edges.is_csr() {
-            // `Tensor::stack` panics where there are no edges.
-            let index = Tensor::cat([src, dst].map(|end| end.unsqueeze_dim::<2>(0)).to_vec(), 0);
             return Self {
-                edges: EdgeIndex::new_unchecked(index, num_src, num_dst).into(),
+                edges: EdgeIndex::from_ends_unchecked(src, dst, num_src, num_dst).into(),
                 alpha: kiln_ops::gather(alpha.clone(), kept),
             };
         }

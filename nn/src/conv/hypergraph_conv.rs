@@ -1,6 +1,6 @@
 //! The hypergraph convolution: from nodes to hyperedges and back.
 
-use kiln_core::{AnyTensor, Arguments, EdgeIndex, Flow, Leaves, Named, leaf_name};
+use kiln_core::{Arguments, EdgeIndex, Flow, Named};
 use kiln_ops::{aggregate, heads_dot};
 use serde::{Deserialize, Serialize};
 
@@ -147,19 +147,12 @@ pub struct HypergraphArgs {
     pub hyperedge_attr: Option<Tensor<2>>,
 }
 
-impl Leaves for HypergraphArgs {
-    fn map_leaves(self, name: &str, f: &mut dyn FnMut(String, AnyTensor) -> AnyTensor) -> Self {
-        let leaf = |field| leaf_name(name, field);
-        Self {
-            x: self.x.map_leaves(&leaf("x"), f),
-            hyperedge_index: self.hyperedge_index.map_leaves(&leaf("hyperedge_index"), f),
-            hyperedge_weight: self
-                .hyperedge_weight
-                .map_leaves(&leaf("hyperedge_weight"), f),
-            hyperedge_attr: self.hyperedge_attr.map_leaves(&leaf("hyperedge_attr"), f),
-        }
-    }
-}
+leaves!(HypergraphArgs {
+    x,
+    hyperedge_index,
+    hyperedge_weight,
+    hyperedge_attr
+});
 
 impl Arguments for HypergraphArgs {
     fn from_named(values: &mut Named) -> Self {

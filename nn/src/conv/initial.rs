@@ -1,9 +1,7 @@
 //! The arguments of layers that go back to the initial features of a network.
 
 use burn::tensor::Tensor;
-use kiln_core::{
-    AnyTensor, Arguments, Edges, Leaves, Named, Signatures, leaf_name, signature::Type,
-};
+use kiln_core::{Arguments, Edges, Named, Signatures, leaves, signature::Type};
 
 /// Features, the initial features, and edges.
 #[derive(Clone, Debug)]
@@ -16,15 +14,11 @@ pub struct InitialArgs {
     pub edges: Edges,
 }
 
-impl Leaves for InitialArgs {
-    fn map_leaves(self, name: &str, f: &mut dyn FnMut(String, AnyTensor) -> AnyTensor) -> Self {
-        Self {
-            x: self.x.map_leaves(&leaf_name(name, "x"), f),
-            x_0: self.x_0.map_leaves(&leaf_name(name, "x_0"), f),
-            edges: self.edges.map_leaves(&leaf_name(name, "edge_index"), f),
-        }
-    }
-}
+leaves!(InitialArgs {
+    x,
+    x_0,
+    edges as edge_index
+});
 
 impl Arguments for InitialArgs {
     fn from_named(values: &mut Named) -> Self {

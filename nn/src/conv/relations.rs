@@ -1,8 +1,46 @@
 //! Edges by relation: what relational convolutions share.
 
-use burn::tensor::{Bool, Int, Tensor};
+use burn::{
+    module::{
+        Content, Devices, Module, ModuleDisplay, ModuleDisplayDefault, ModuleMapper, ModuleVisitor,
+        Param,
+    },
+    tensor::{Bool, Device, Int, Tensor},
+};
 use kiln_core::{EdgeIndex, Edges, int_dtype, size_to_i64};
 use kiln_ops::Endpoints;
+
+use crate::transparent::transparent_module;
+
+/// The maps of relational convolutions: of each relation, or their bases.
+#[derive(Clone, Debug)]
+pub enum RelationWeight {
+    /// Matrices, `[R, in, out]`, or `[num_bases, in, out]`.
+    Matrices(Param<Tensor<3>>),
+    /// Blocks on the diagonal, `[R, num_blocks, in / num_blocks, out / num_blocks]`.
+    Blocks(Param<Tensor<4>>),
+}
+
+transparent_module!(RelationWeight {
+    Self::Matrices;
+    Self::Blocks
+});
+
+/// The maps of all relations, `[R, in, out]`, by coefficients of the bases, `[R, num_bases]`.
+pub(super) fn combined(coefficients: Tensor<2>, bases: Tensor<3>) -> Tensor<3> {
+    let ([relations, _], [count, d_in, d_out]) = (coefficients.dims(), bases.dims());
+    let maps = kiln_ops::matmul(coefficients, bases.reshape([count, d_in * d_out]));
+    maps.reshape([relations, d_in, d_out])
+}
+
+/// The type of each edge.
+///
+/// # Panics
+/// If the edges have no types.
+fn types(edges: &Edges) -> Tensor<1, Int> {
+    let ty = edges.edge_type();
+    ty.unwrap_or_else(|| panic!("expected a type for each edge, got none"))
+}
 
 /// The edges of a graph with several relations.
 ///
@@ -24,8 +62,7 @@ impl Relations {
     /// # Panics
     /// If the edges have no types.
     pub(super) fn of(edges: &Edges, count: usize) -> Self {
-        let ty = edges.edge_type();
-        let ty = ty.unwrap_or_else(|| panic!("expected a type for each edge, got none"));
+        let ty = types(edges);
         let negative = ty.clone().lower_elem(0);
         let unknown = negative.bool_or(ty.clone().greater_equal_elem(size_to_i64(count)));
         Self {
@@ -89,10 +126,7 @@ impl Relations {
         let last = size_to_i64(rows);
         let dtype = int_dtype(src.dtype(), rows.max(starts));
         let dst = dst.cast(dtype).mask_fill(self.unknown.clone(), last);
-        // `Tensor::stack` panics where there are no edges.
-        let ends = [src.cast(dtype), dst].map(|end| end.reshape([1, -1]));
-        let index = Tensor::cat(ends.to_vec(), 0);
-        EdgeIndex::new_unchecked(index, starts, rows + 1).into()
+        EdgeIndex::from_ends_unchecked(src.cast(dtype), dst, starts, rows + 1).into()
     }
 }
 
@@ -134,18 +168,15 @@ impl TypedEnds {
     /// If the edges have no types.
     pub(super) fn new(edges: &Edges, num_types: usize) -> Self {
         let ends = Endpoints::of(edges.bare());
-        let edge_type = edges.edge_type();
-        let edge_type =
-            edge_type.unwrap_or_else(|| panic!("expected a type for each edge, got none"));
+        let edge_type = types(edges);
         let [sources, targets] = [ends.num_sources(), ends.num_targets()];
         let (source, target) = (ends.source(), ends.target());
         let dtype = int_dtype(source.dtype(), num_types * sources.max(targets));
         let [source, target] = [source, target].map(|end| end.cast(dtype));
         let first = |count: usize| edge_type.clone().cast(dtype).mul_scalar(size_to_i64(count));
-        let typed = [first(sources) + source, target.clone()];
-        // `Tensor::stack` panics where there are no edges.
-        let list = Tensor::cat(typed.map(|end| end.reshape([1, -1])).to_vec(), 0);
-        let typed = EdgeIndex::new_unchecked(list, num_types * sources, targets);
+        let typed = first(sources) + source;
+        let rows = num_types * sources;
+        let typed = EdgeIndex::from_ends_unchecked(typed, target.clone(), rows, targets);
         Self {
             ends: Endpoints::of(typed),
             target: first(targets) + target,

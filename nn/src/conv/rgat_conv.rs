@@ -6,8 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     attention::{Attention, AttentionArgs, AttentionOutput, answered, asked, finish},
     prelude::*,
-    relations::{TypedEnds, map_by_types},
-    rgcn_conv::RelationWeight,
+    relations::{RelationWeight, TypedEnds, combined, map_by_types},
 };
 use crate::dropout::Dropout;
 
@@ -279,13 +278,7 @@ impl RgatConv {
             }
             (Some(RelationWeight::Blocks(weight)), ..) => map_by_types(x, weight.val()),
             (None, Some(att), Some(basis)) => {
-                let [bases, d_in, width] = basis.dims();
-                let basis = basis.val().reshape([bases, d_in * width]);
-                let weight = matmul(att.val(), basis);
-                map_by_types(
-                    x,
-                    weight.reshape([self.config.num_relations, 1, d_in, width]),
-                )
+                map_by_types(x, combined(att.val(), basis.val()).unsqueeze_dim(1))
             }
             _ => unreachable!("without maps there are bases"),
         }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     prelude::*,
-    relations::{Relations, without_last},
+    relations::{RelationWeight, Relations, combined, without_last},
 };
 use crate::transparent::transparent_module;
 
@@ -102,20 +102,6 @@ impl LayerConfig for RgcnConvConfig {
         }
     }
 }
-
-/// The maps of an [`RgcnConv`]: of each relation, or their bases.
-#[derive(Clone, Debug)]
-pub enum RelationWeight {
-    /// Matrices, `[R, in, out]`, or `[num_bases, in, out]`.
-    Matrices(Param<Tensor<3>>),
-    /// Blocks on the diagonal, `[R, num_blocks, in / num_blocks, out / num_blocks]`.
-    Blocks(Param<Tensor<4>>),
-}
-
-transparent_module!(RelationWeight {
-    Self::Matrices;
-    Self::Blocks
-});
 
 /// Averages the neighbours of each relation and adds linear maps of them, one for each relation.
 ///
@@ -220,11 +206,7 @@ impl RgcnConv {
             (RelationWeight::Blocks(weight), _) => weight.val().swap_dims(0, 1),
             (RelationWeight::Matrices(weight), None) => weight.val().unsqueeze_dim(0),
             (RelationWeight::Matrices(weight), Some(comp)) => {
-                let weight = weight.val();
-                let [bases, d_in, d_out] = weight.dims();
-                let relations = self.config.num_relations;
-                let maps = kiln_ops::matmul(comp.val(), weight.reshape([bases, d_in * d_out]));
-                maps.reshape([1, relations, d_in, d_out])
+                combined(comp.val(), weight.val()).unsqueeze_dim(0)
             }
         }
     }

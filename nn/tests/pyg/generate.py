@@ -110,7 +110,7 @@ def make_inputs(case):
                 return torch.arange(rows)
             return integers(case.rng(name), 0, width, rows)
 
-    arguments = case.kwargs | (case.kwargs.get("conv") or {})
+    arguments = case.kwargs | (case.kwargs.get("conv") or {}) | (case.kwargs.get("phi") or {})
     widths = arguments.get("in_channels", arguments.get("channels", F_IN))
     width_src, width_dst = widths if isinstance(widths, list) else (widths, widths)
     if case.kwargs.get("first_aggr") is False:
@@ -151,7 +151,7 @@ def make_inputs(case):
     if "node_wide_edge_attr" in case.inputs:
         inputs["edge_attr"] = normal(case.rng("edge_attr"), graph.num_edges, width_src)
     if "edge_type" in case.inputs:
-        rng, relations = case.rng("edge_type"), case.kwargs.get("num_relations", 1)
+        rng, relations = case.rng("edge_type"), arguments.get("num_relations", 1)
         beyond = 1 if "unknown_types" in case.inputs else 0
         inputs["edge_type"] = integers(rng, -beyond, relations + beyond, graph.num_edges)
     if "batch" in case.inputs:

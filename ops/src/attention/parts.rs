@@ -62,13 +62,11 @@ impl LoopedEdges {
         let source = Tensor::cat(vec![source, own.clone()], 0);
         let target = Tensor::cat(vec![target, node], 0);
         let (num_src, num_dst) = (ends.edges().num_src(), ends.edges().num_dst());
-        let (list, num_src, num_dst) = match ends.flow() {
+        let ([source, target], num_src, num_dst) = match ends.flow() {
             Flow::SourceToTarget => ([source, target], num_src, num_dst + 1),
             Flow::TargetToSource => ([target, source], num_src + 1, num_dst),
         };
-        // `Tensor::stack` panics where there are no edges.
-        let list = Tensor::cat(list.map(|end| end.reshape([1, -1])).to_vec(), 0);
-        let edges = EdgeIndex::new_unchecked(list, num_src, num_dst);
+        let edges = EdgeIndex::from_ends_unchecked(source, target, num_src, num_dst);
         Self {
             ends: Endpoints::new(edges, ends.flow()),
             is_loop,

@@ -22,6 +22,7 @@ def cases():
         ]
         if variant == "edge_index":
             configs.append(("gat", phi("GATConv", edge_dim=F_EDGE), "edge_attr"))
+            configs.append(("rgcn", phi("RGCNConv", num_relations=3), "edge_type"))
         yield from layer_cases("AntiSymmetricConv", variant, {"in_channels": F_IN}, configs)
 
 
