@@ -131,7 +131,7 @@ mod tests {
 
     #[test]
     fn groups_may_have_no_rows() {
-        let owner = Tensor::<1, Int>::empty([0], &burn::tensor::Device::flex());
+        let owner = Tensor::<1, Int>::empty([0], &Device::flex());
         let groups = Groups::new_unchecked(owner, 3);
         assert_eq!((groups.edges().num_edges(), groups.num_groups()), (0, 3));
     }
