@@ -7,7 +7,7 @@ use crate::{
 };
 
 /// The values of a call, by the names of the signature's parameters.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Named {
     values: Vec<(String, Value)>,
     flow: Flow,
@@ -31,6 +31,22 @@ impl Named {
     /// All values, in order.
     pub fn into_values(self) -> Vec<Value> {
         self.values.into_iter().map(|(_, value)| value).collect()
+    }
+
+    /// Puts a value in the place of the one that a name has, or adds it.
+    pub fn put(&mut self, name: &str, value: impl Into<Value>) {
+        let found = self.values.iter_mut().find(|(other, _)| other == name);
+        match found {
+            Some((_, place)) => *place = value.into(),
+            None => self.values.push((name.to_owned(), value.into())),
+        }
+    }
+
+    /// The value of a name, if there is one and it is not [`Value::None`].
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        let mut found = self.values.iter().filter(|(other, _)| other == name);
+        let (_, value) = found.next()?;
+        (!matches!(value, Value::None)).then_some(value)
     }
 
     /// The value of a name; [`Value::None`] if there is none.
@@ -135,6 +151,26 @@ pub trait Arguments: Leaves {
     /// If a value is missing or of another type, which a caller that goes by the signature never
     /// passes.
     fn from_named(values: &mut Named) -> Self;
+}
+
+/// The values as they are: for layers whose arguments are known at run time only.
+impl Arguments for Named {
+    fn from_named(values: &mut Named) -> Self {
+        core::mem::take(values)
+    }
+}
+
+impl Leaves for Named {
+    fn map_leaves(self, name: &str, f: &mut dyn FnMut(String, AnyTensor) -> AnyTensor) -> Self {
+        let values = self.values.into_iter().map(|(key, value)| {
+            let value = value.map_leaves(&part(name, &key), f);
+            (key, value)
+        });
+        Self {
+            values: values.collect(),
+            flow: self.flow,
+        }
+    }
 }
 
 /// One tensor of features, `x`.

@@ -170,6 +170,41 @@ impl Type {
         }
     }
 
+    /// The same type with other dimensions.
+    pub fn map_dims(&self, dim: &impl Fn(&Dim) -> Dim) -> Self {
+        let each = |items: &[Self]| items.iter().map(|item| item.map_dims(dim)).collect();
+        match self {
+            Self::Tensor { kind, dtype, dims } => Self::Tensor {
+                kind: *kind,
+                dtype: *dtype,
+                dims: dims.iter().map(dim).collect(),
+            },
+            Self::EdgeIndex { src, dst, edges } => Self::EdgeIndex {
+                src: dim(src),
+                dst: dim(dst),
+                edges: dim(edges),
+            },
+            Self::Adjacency { src, dst, edges } => Self::Adjacency {
+                src: dim(src),
+                dst: dim(dst),
+                edges: dim(edges),
+            },
+            Self::Size { src, dst } => Self::Size {
+                src: dim(src),
+                dst: dim(dst),
+            },
+            Self::Optional(inner) => inner.map_dims(dim).optional(),
+            Self::Tuple(items) => Self::Tuple(each(items)),
+            Self::List(items) => Self::List(each(items)),
+            Self::Dict(entries) => {
+                let entry = |(key, ty): &(String, Self)| (key.clone(), ty.map_dims(dim));
+                Self::Dict(entries.iter().map(entry).collect())
+            }
+            Self::Int(size) => Self::Int(dim(size)),
+            Self::Flag | Self::Float | Self::OneOf(_) => self.clone(),
+        }
+    }
+
     /// This type, or nothing.
     pub fn optional(self) -> Self {
         Self::Optional(Box::new(self))
@@ -382,6 +417,73 @@ impl Signatures {
         self
     }
 
+    /// Names of the inputs, in order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.args.iter().map(|(name, _)| name.as_str())
+    }
+
+    /// Whether a call must have an input: it is neither optional, nor a choice, nor a number that
+    /// others show.
+    pub fn is_needed(&self, name: &str) -> bool {
+        let arg = self.args.iter().find(|(other, _)| other == name);
+        arg.is_some_and(|(_, arg)| match arg {
+            Arg::One(ty) => !matches!(
+                ty,
+                Type::Optional(_) | Type::Size { .. } | Type::Int(_) | Type::Flag
+            ),
+            Arg::Nodes(forms) => !forms
+                .iter()
+                .flatten()
+                .any(|form| matches!(form, NodeForm::Absent(_))),
+            Arg::Edges(_) => true,
+            Arg::Choice => false,
+        })
+    }
+
+    /// The number of edges of an input that is edges.
+    pub fn num_edges(&self, name: &str) -> Option<&Dim> {
+        self.args.iter().find_map(|(other, arg)| match arg {
+            Arg::Edges(edges) if other == name => Some(edges),
+            _ => None,
+        })
+    }
+
+    /// Adds an input `name` like the one that another forward pass has under the name `of`, with
+    /// one node set and other symbols; without `optional` it must be there. `None` if the other has
+    /// no such input.
+    pub fn with_like(
+        self,
+        name: impl Into<String>,
+        (other, of): (&Self, &str),
+        optional: bool,
+        symbol: impl Fn(&str) -> String,
+    ) -> Option<Self> {
+        let (_, arg) = other.args.iter().find(|(other, _)| other == of)?;
+        let dim = |dim: &Dim| match dim {
+            Dim::Symbol(name) => symbol(name).into(),
+            Dim::Fixed(_) => dim.clone(),
+        };
+        let one = Form {
+            nodes: None,
+            chosen: false,
+            csr: false,
+        };
+        let ty = match arg {
+            Arg::Edges(edges) => return Some(self.arg(name, Arg::Edges(dim(edges)))),
+            Arg::One(ty) => ty.clone(),
+            Arg::Nodes(forms) => forms.iter().flatten().find_map(|form| match form {
+                NodeForm::One(ty) => Some(ty.clone()),
+                _ => None,
+            })?,
+            Arg::Choice => return None,
+        };
+        let ty = match ty {
+            Type::Optional(inner) if !optional => *inner,
+            ty => ty,
+        };
+        Some(self.with(name, one.renamed(&ty).map_dims(&dim)))
+    }
+
     /// Whether an input has several forms.
     pub fn is_overloaded(&self) -> bool {
         self.args.iter().any(|(_, arg)| !matches!(arg, Arg::One(_)))
@@ -467,38 +569,6 @@ impl Form<'_> {
 
     /// A type with the dimensions of this form.
     fn renamed(self, ty: &Type) -> Type {
-        let dim = |dim: &Dim| self.dim(dim);
-        match ty {
-            Type::Tensor { kind, dtype, dims } => Type::Tensor {
-                kind: *kind,
-                dtype: *dtype,
-                dims: dims.iter().map(dim).collect(),
-            },
-            Type::EdgeIndex { src, dst, edges } => Type::EdgeIndex {
-                src: dim(src),
-                dst: dim(dst),
-                edges: dim(edges),
-            },
-            Type::Adjacency { src, dst, edges } => Type::Adjacency {
-                src: dim(src),
-                dst: dim(dst),
-                edges: dim(edges),
-            },
-            Type::Size { src, dst } => Type::Size {
-                src: dim(src),
-                dst: dim(dst),
-            },
-            Type::Optional(inner) => self.renamed(inner).optional(),
-            Type::Tuple(items) => {
-                Type::Tuple(items.iter().map(|item| self.renamed(item)).collect())
-            }
-            Type::List(items) => Type::List(items.iter().map(|item| self.renamed(item)).collect()),
-            Type::Dict(entries) => {
-                let entry = |(key, ty): &(String, Type)| (key.clone(), self.renamed(ty));
-                Type::Dict(entries.iter().map(entry).collect())
-            }
-            Type::Int(size) => Type::Int(dim(size)),
-            Type::Flag | Type::Float | Type::OneOf(_) => ty.clone(),
-        }
+        ty.map_dims(&|dim| self.dim(dim))
     }
 }

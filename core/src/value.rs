@@ -2,7 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::{Adjacency, EdgeIndex, any_tensor::AnyTensor, signature::Literal};
+use crate::{
+    Adjacency, EdgeIndex, Leaves,
+    any_tensor::AnyTensor,
+    leaves::{entry, part},
+    signature::Literal,
+};
 
 /// An argument or a result of a typed forward variant.
 #[derive(Clone, Debug)]
@@ -29,6 +34,32 @@ pub enum Value {
     Literal(Literal),
     /// An absent optional value.
     None,
+}
+
+/// The leaves of what the value is; an integer or a literal has none.
+impl Leaves for Value {
+    fn map_leaves(self, name: &str, f: &mut dyn FnMut(String, AnyTensor) -> AnyTensor) -> Self {
+        let mut each = |values: Vec<Self>| {
+            let values = values.into_iter().enumerate();
+            let values = values.map(|(place, value)| value.map_leaves(&part(name, place), f));
+            values.collect::<Vec<_>>()
+        };
+        match self {
+            Self::Tuple(values) => Self::Tuple(each(values)),
+            Self::List(values) => Self::List(each(values)),
+            Self::Tensor(x) => Self::Tensor(x.map_leaves(name, f)),
+            Self::EdgeIndex(edges) => Self::EdgeIndex(edges.map_leaves(name, f)),
+            Self::Adjacency(edges) => Self::Adjacency(edges.map_leaves(name, f)),
+            Self::Dict(entries) => {
+                let entries = entries.into_iter().map(|(key, value)| {
+                    let value = value.map_leaves(&entry(name, &key), f);
+                    (key, value)
+                });
+                Self::Dict(entries.collect())
+            }
+            Self::Int(_) | Self::Literal(_) | Self::None => self,
+        }
+    }
 }
 
 impl<V: Into<Value>> From<BTreeMap<String, V>> for Value {

@@ -1,5 +1,7 @@
 //! Configurations from arguments with PyG's names.
 
+use core::{error::Error as _, iter::successors};
+
 use serde_json::{Map, Value};
 use thiserror::Error;
 
@@ -76,6 +78,12 @@ impl BuildError {
     pub(crate) fn value(kind: &str, source: ConfigError) -> Self {
         let kind = kind.to_owned();
         Self::Value { kind, source }
+    }
+
+    /// The error with its causes.
+    pub(crate) fn chain(&self) -> String {
+        let causes = successors(self.source(), |&cause| cause.source());
+        causes.fold(self.to_string(), |text, cause| format!("{text}: {cause}"))
     }
 }
 

@@ -101,6 +101,7 @@ macro_rules! for_each_layer {
             conv::WlConvContinuous,
             models::Gcn,
             models::GraphSage,
+            models::GraphSequential,
             models::Gat,
             models::Gin,
             models::Mlp,
@@ -249,6 +250,11 @@ impl AnyLayer {
     /// The layer or model.
     pub fn module(&self) -> &AnyModule {
         &self.0
+    }
+
+    /// The forward pass with values by name.
+    pub(crate) fn call(&self, values: Named) -> kiln_core::Value {
+        self.0.call(values.with_flow(self.1))
     }
 }
 

@@ -1,6 +1,6 @@
 //! What layers share: normalised edges, self loops, softmax by target.
 
-use burn::tensor::Tensor;
+use burn::tensor::{Int, Tensor};
 use kiln_core::{AnyTensor, Edges, Leaves, leaf_name};
 pub use kiln_core::{batched_negative_sampling, edge_sampling, negative_sampling};
 use kiln_ops::{Endpoints, Reduce};
@@ -10,6 +10,20 @@ pub use kiln_ops::{
 };
 
 use crate::{dropout::Dropout, message::Message, message_passing::Rows};
+
+/// Number of groups of rows, such as the graphs of a batch: one more than the largest number in
+/// `index`, and 0 without rows.
+///
+/// Reads it back to the host. [`Groups`](kiln_core::Groups) of a data set know their number; this
+/// is for what has only PyG's `batch`.
+///
+/// # Shapes
+/// index: `[N]`
+pub fn num_groups(index: Tensor<1, Int>) -> usize {
+    let options = (&index.device(), index.dtype());
+    let none = Tensor::full([1], -1, options);
+    kiln_ops::size_of(Tensor::cat(vec![none, index], 0).max() + 1)
+}
 
 /// How [`gcn_norm`] weighs edges.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -76,6 +76,77 @@ fn says_what_is_wrong() {
     );
 }
 
+#[test]
+fn says_what_is_wrong_with_a_module() {
+    let conv = json!({"class": "GCNConv", "in_channels": 8, "out_channels": 4});
+    let model = |inputs: &str, modules: Value| json!({"input_args": inputs, "modules": modules});
+    let fails = |model: &Value, message: &str| {
+        fails(
+            "Sequential",
+            model,
+            &format!("Sequential: argument `{message}"),
+        );
+    };
+    fails(
+        &model("x,", json!([])),
+        "modules`: expected at least one module, got none",
+    );
+    fails(
+        &model("x,", json!([[conv, "x, edge_index -> x"]])),
+        "input_args`: expected names such as `x, edge_index`, got `x,`",
+    );
+    fails(
+        &model("x, edge_index", json!([conv])),
+        "modules`: expected a header for the first module, got none for module_0 (GCNConv)",
+    );
+    fails(
+        &model("x, edge_index", json!([[conv, "x, edge_index"]])),
+        "modules`: expected headers such as `x, edge_index -> x`, got `x, edge_index` for module_0 \
+         (GCNConv)",
+    );
+    fails(
+        &model(
+            "x, edge_index",
+            json!([[conv, "x, edge_index -> x"], ["ReLU", "y -> y"]]),
+        ),
+        "modules`: expected names of inputs or of results before, got `y` for module_1 (ReLU)",
+    );
+    fails(
+        &model("x, edge_index", json!([[conv, "x -> x"]])),
+        "modules`: expected headers with all that modules need, got no `edge_index` behind `x` for \
+         module_0 (GCNConv)",
+    );
+    fails(
+        &model("x, edge_index", json!([[conv, "x, edge_index, x, x -> x"]])),
+        "modules`: expected headers with what modules take, got 4 arguments, where there are x, \
+         edge_index, edge_weight for module_0 (GCNConv)",
+    );
+    fails(
+        &model(
+            "x",
+            json!([[{"class": "Linear", "in_features": 8}, "x -> x"]]),
+        ),
+        "modules`: expected a class or function with its arguments, got Linear: missing field \
+         `out_features` for module_0 (Linear)",
+    );
+    fails(
+        &model(
+            "x",
+            json!([[{"class": "GCNConv", "in_channels": 8}, "x -> x"]]),
+        ),
+        "modules`: expected a class or function with its arguments, got GCNConv needs the argument \
+         `out_channels` for module_0 (GCNConv)",
+    );
+    let unknown = model("x", json!([["Relu7", "x -> x"]]));
+    let error = from_args("Sequential", &unknown, &crate::device()).unwrap_err();
+    let (start, end) = ("got there is no `Relu7`, only", "for module_0 (Relu7)");
+    let message = error.to_string();
+    assert!(
+        message.contains(start) && message.ends_with(end),
+        "{message}"
+    );
+}
+
 /// Every spelling of one constructor call makes the same layer.
 #[test]
 fn arguments_come_in_any_form() {

@@ -111,6 +111,16 @@ pub fn nonzero(mask: DispatchTensor) -> DispatchTensor {
     <Dispatch as GraphOps>::nonzero(mask)
 }
 
+/// The positions below the integer in a tensor; see [`crate::size_of()`].
+pub fn positions_below(size: DispatchTensor) -> DispatchTensor {
+    let shape = size.shape();
+    assert!(
+        shape.num_elements() == 1,
+        "size_of: expected one integer, got shape {shape:?}"
+    );
+    <Dispatch as GraphOps>::positions_below(size)
+}
+
 /// See [`crate::self_loop_position`].
 pub fn self_loop_position(src: DispatchTensor, dst: DispatchTensor, size: usize) -> DispatchTensor {
     check::vector("self_loop_position", "src", &src.shape());

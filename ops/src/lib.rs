@@ -33,6 +33,7 @@
 //! | [`degree`] | number of edges of each node |
 //! | [`coo_to_csr`], [`ptr_to_index`] | edge lists to compressed rows and back |
 //! | [`nonzero`], [`self_loop_position`], [`arange`] | positions |
+//! | [`size_of`](size_of()) | integers that are sizes |
 //! | [`batch_norm`] | columns normalised by their own statistics, while training |
 //! | [`dropout`] | random zeros while training |
 //! | [`detach`] | values without gradients |
@@ -96,6 +97,7 @@ mod segment_reduce;
 mod segment_softmax;
 mod self_loops;
 mod sigmoid;
+mod size_of;
 mod sort_edges;
 mod spmm;
 pub mod wire;
@@ -138,4 +140,5 @@ pub use segment_reduce::segment_reduce;
 pub use segment_softmax::segment_softmax;
 pub use self_loops::self_loop_position;
 pub use sigmoid::sigmoid;
+pub use size_of::size_of;
 pub use spmm::{spmm, spmm_csr};

@@ -43,6 +43,18 @@ gcn.toml:
   num_layers = 2
   out_channels = 7
 
+a network of one's own:
+  model = \"Sequential\"
+
+  [args]
+  input_args = \"x, edge_index, batch\"
+  modules = [
+    [{ class = \"SAGEConv\", in_channels = 7, out_channels = 32 }, \"x, edge_index -> x\"],
+    \"ReLU\",
+    [\"global_mean_pool\", \"x, batch -> x\"],
+    { class = \"Linear\", in_features = 32, out_features = 2 },
+  ]
+
 \"None\" is an absent value. In GINConv, `nn` is a list of widths: linear layers with ReLU between them.")]
 pub(crate) struct Args {
     /// Architecture: a TOML file with `model` and a table `[args]`

@@ -468,25 +468,38 @@ impl<'a> Builder<'a> {
     /// Turns a frame into a function: drops what nothing uses, adds sizes that its tensors do not
     /// show as inputs, numbers inputs first. An equal function of the module is used again.
     fn finish(&mut self, frame: Frame) -> Finished {
+        let dims_of = |value: ValueId| match &frame.values[value.index()] {
+            ValueType::Tensor(ty) => ty.dims.as_slice(),
+            ValueType::Int(_) => &[],
+        };
+        let symbols_of = |&value: &ValueId| dims_of(value).iter().flat_map(Size::symbols);
         let mut live: HashSet<ValueId> = frame.outputs.iter().copied().collect();
+        // A size that data makes may be all that is used of a node.
+        let mut sizes: HashSet<SymbolId> = HashSet::new();
         let mut nodes = Vec::with_capacity(frame.nodes.len());
         for node in frame.nodes.into_iter().rev() {
-            if node.outputs.iter().any(|output| live.contains(output)) {
+            let is_live = |output: &ValueId| {
+                let makes_size = node.op.effects().makes_size;
+                live.contains(output)
+                    || makes_size && symbols_of(output).any(|symbol| sizes.contains(&symbol))
+            };
+            if node.outputs.iter().any(is_live) {
                 live.extend(&node.inputs);
+                sizes.extend(node.op.sizes().into_iter().flat_map(Size::symbols));
+                sizes.extend(node.outputs.iter().flat_map(symbols_of));
+                if let Op::Symbol(symbol) = node.op {
+                    sizes.insert(symbol);
+                }
                 nodes.push(node);
             }
         }
         nodes.reverse();
 
-        let dims_of = |value: &ValueId| match &frame.values[value.index()] {
-            ValueType::Tensor(ty) => ty.dims.as_slice(),
-            ValueType::Int(_) => &[],
-        };
         let mut used = BTreeSet::new();
         let mut shown = BTreeSet::new();
         for (_, input) in &frame.inputs {
-            used.extend(dims_of(input).iter().flat_map(Size::symbols));
-            shown.extend(dims_of(input).iter().filter_map(Size::as_symbol));
+            used.extend(symbols_of(input));
+            shown.extend(dims_of(*input).iter().filter_map(Size::as_symbol));
         }
         for node in &nodes {
             used.extend(node.op.sizes().into_iter().flat_map(Size::symbols));
@@ -494,8 +507,8 @@ impl<'a> Builder<'a> {
                 used.insert(symbol);
             }
             for output in &node.outputs {
-                used.extend(dims_of(output).iter().flat_map(Size::symbols));
-                let defined = dims_of(output).iter().filter_map(Size::as_symbol);
+                used.extend(symbols_of(output));
+                let defined = dims_of(*output).iter().filter_map(Size::as_symbol);
                 if matches!(node.op, Op::Call(_)) || node.op.effects().makes_size {
                     shown.extend(defined.filter(|symbol| self.fresh.contains(symbol)));
                 }

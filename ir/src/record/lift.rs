@@ -588,6 +588,7 @@ impl Lifter {
             }
             .into(),
             WireOp::Nonzero { .. } => GraphOp::Nonzero.into(),
+            WireOp::SizeOf { .. } => GraphOp::SizeOf.into(),
             WireOp::SelfLoopPosition { size } => {
                 GraphOp::SelfLoopPosition { size: number(size) }.into()
             }

@@ -8,11 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Map;
 
 use super::prelude::*;
-use crate::{
-    arguments::{BuildError, CLASS},
-    catalog::AnyModule,
-    transparent::transparent_module,
-};
+use crate::{arguments::CLASS, catalog::AnyModule, transparent::transparent_module};
 
 /// PyG's class of a convolution and its arguments.
 ///
@@ -75,7 +71,7 @@ impl ConvConfig {
                 Ok(Self { class, args })
             }
             Some(Ok(other)) => Err(wrong(other.to_string())),
-            Some(Err(error)) => Err(wrong(chain(&error))),
+            Some(Err(error)) => Err(wrong(error.chain())),
             None => Err(wrong(format!("{CLASS} `{}`", self.class))),
         }
     }
@@ -97,16 +93,10 @@ impl ConvConfig {
     pub(crate) fn make(&self, device: &Device) -> AnyConv {
         match AnyModule::new(&self.class, &self.args, device) {
             Some(Ok(module)) => AnyConv(Box::new(module)),
-            Some(Err(error)) => panic!("{}", chain(&error)),
+            Some(Err(error)) => panic!("{}", error.chain()),
             None => panic!("there is no convolution `{}`", self.class),
         }
     }
-}
-
-/// An error with its causes.
-fn chain(error: &BuildError) -> String {
-    let causes = core::iter::successors(core::error::Error::source(error), |cause| cause.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 /// A convolution that was chosen when the layer around it was made.

@@ -10,6 +10,7 @@ mod gin;
 mod graph_sage;
 mod jumping_knowledge;
 mod mlp;
+mod sequential;
 
 pub use basic_gnn::{BasicConv, BasicGnn, BasicGnnConfig, LayerSpec};
 pub use gat::{Gat, GatConfig};
@@ -18,3 +19,6 @@ pub use gin::{Gin, GinConfig};
 pub use graph_sage::{GraphSage, GraphSageConfig};
 pub use jumping_knowledge::JumpingKnowledge;
 pub use mlp::{Mlp, MlpConfig};
+pub use sequential::{
+    Function, FunctionLayer, GraphSequential, GraphSequentialConfig, Step, StepConfig,
+};

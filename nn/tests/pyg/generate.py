@@ -197,6 +197,27 @@ def make_edges(case, graph, name, prefix):
     return {f"{prefix}rowptr": rowptr, f"{prefix}col": src[order]}
 
 
+# What stands for a lambda in the modules of Sequential.
+LAMBDAS = {
+    "add": lambda *xs: sum(xs),
+    "cat": lambda *xs: torch.cat(xs, dim=-1),
+    "list": lambda *xs: list(xs),
+}
+
+
+def step(form):
+    """A module of Sequential: a class, or an object of class and arguments, with or without a header."""
+    if isinstance(form, list):
+        return (step(form[0]), *form[1:])
+    kwargs = {"class": form} if isinstance(form, str) else dict(form)
+    name = kwargs.pop("class")
+    if name in LAMBDAS:
+        return LAMBDAS[name]
+    of_torch = hasattr(torch.nn, name) and (name != "LayerNorm" or "normalized_shape" in kwargs)
+    found = getattr(torch.nn if of_torch else nn, name)
+    return found(**kwargs) if inspect.isclass(found) else found
+
+
 def build(case):
     """The PyG module in evaluation mode."""
     kwargs = dict(case.kwargs)
@@ -204,6 +225,8 @@ def build(case):
         if kwargs.get(name):  # a convolution inside another layer
             inner = dict(kwargs[name])
             kwargs[name] = getattr(nn, inner.pop("class"))(**inner)
+    if "modules" in kwargs:
+        kwargs["modules"] = [step(module) for module in kwargs["modules"]]
     if "deg" in kwargs:
         kwargs["deg"] = torch.tensor(kwargs["deg"])
     for name in ("nn", "gate_nn", "local_nn", "global_nn"):
@@ -220,7 +243,10 @@ def build(case):
         kwargs["act"] = activation_resolver(kwargs["act"])
     if isinstance(kwargs.get("fill_value"), list):
         kwargs["fill_value"] = torch.tensor(kwargs["fill_value"])
-    return getattr(nn, case.conv)(**kwargs).eval()
+    found = getattr(nn, case.conv)
+    if found is nn.Sequential:
+        found = type(case.conv, (found,), {})  # an instance changes its class
+    return found(**kwargs).eval()
 
 
 def randomize(module, case):
@@ -309,6 +335,9 @@ def forward(module, case, inputs, size):
     if case.wants_attention:
         args["return_attention_weights"] = True
 
+    if isinstance(module, nn.Sequential):
+        names = module.signature.param_dict
+        args |= {name: None for name in names if name not in args and name not in NODES_AND_EDGES}
     if "num_edges" in inspect.signature(module.forward).parameters:
         args["num_edges"] = size[1]
     # PANConv makes numbers of the default type.

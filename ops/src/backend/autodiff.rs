@@ -47,6 +47,10 @@ impl<B: GraphOps, C: CheckpointStrategy> GraphOps for Autodiff<B, C> {
         B::nonzero(mask)
     }
 
+    fn positions_below(size: IntTensor<Self>) -> IntTensor<Self> {
+        B::positions_below(size)
+    }
+
     fn dropout(x: FloatTensor<Self>, prob: f64) -> FloatTensor<Self> {
         dropout::backward::dropout::<B, C>(x, prob)
     }

@@ -31,7 +31,7 @@ use burn::backend::{
 use burn::tensor::FloatDType;
 use kiln_core::Csr;
 
-use crate::{Reduce, SavedAttention, Score, Terms, batch_norm, linear::composed, nonzero};
+use crate::{Reduce, SavedAttention, Score, Terms, batch_norm, linear::composed, nonzero, size_of};
 
 /// The tensors of a [`Csr`] on a backend.
 #[derive(Clone, Debug, ExtensionType)]
@@ -154,6 +154,11 @@ pub trait GraphOps: Backend {
     /// See [`crate::nonzero`].
     fn nonzero(mask: BoolTensor<Self>) -> IntTensor<Self> {
         nonzero::composed::read_back::<Self>(mask)
+    }
+
+    /// The positions below the integer in a tensor; see [`crate::size_of()`].
+    fn positions_below(size: IntTensor<Self>) -> IntTensor<Self> {
+        size_of::composed::read_back::<Self>(size)
     }
 
     /// See [`crate::self_loop_position`].

@@ -2,7 +2,7 @@
 //! remote backend sends away.
 
 use burn::backend::{
-    DType, TensorMetadata as _,
+    DType, TensorMetadata as _, get_or_init_device_settings,
     ir::{OperationIr, OperationOutput as _},
     tensor::{BoolTensor, FloatTensor, IntTensor},
 };
@@ -44,9 +44,27 @@ impl<C: RouterChannel> GraphOps for BackendRouter<C> {
     }
 
     fn nonzero(mask: BoolTensor<Self>) -> IntTensor<Self> {
-        let dtype = burn::backend::get_or_init_device_settings::<Self>(&mask.device()).int_dtype;
         let length = scope::selected(mask.shape()[0]);
-        let [out] = Self::defer(GraphOp::Nonzero { length }, vec![mask], Some(dtype.into()));
-        out
+        positions::<C>(GraphOp::Nonzero { length }, mask)
     }
+
+    fn positions_below(size: IntTensor<Self>) -> IntTensor<Self> {
+        let length = scope::selected(COMPUTED);
+        positions::<C>(GraphOp::SizeOf { length }, size)
+    }
+}
+
+/// What a computed size is below while it is recorded: like other sizes, it is below some of them
+/// and above others.
+const COMPUTED: usize = 4096;
+
+/// The result of an operation on one tensor: positions.
+fn positions<C: RouterChannel>(
+    op: GraphOp,
+    input: RouterTensor<C::Client>,
+) -> RouterTensor<C::Client> {
+    let device = input.device();
+    let dtype = get_or_init_device_settings::<BackendRouter<C>>(&device).int_dtype;
+    let [out] = BackendRouter::<C>::defer(op, vec![input], Some(dtype.into()));
+    out
 }

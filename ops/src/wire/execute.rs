@@ -52,6 +52,7 @@ impl Run for GraphOp {
             }
             Self::PtrToIndex { entries } => Output::Int(B::ptr_to_index(inputs.int(), entries)),
             Self::Nonzero { .. } => Output::Int(B::nonzero(inputs.bool())),
+            Self::SizeOf { .. } => Output::Int(B::positions_below(inputs.int())),
             Self::SelfLoopPosition { size } => {
                 Output::Int(B::self_loop_position(inputs.int(), inputs.int(), size))
             }

@@ -67,6 +67,11 @@ operations! {
             /// The number that stands for the unknown length while recording.
             length: usize,
         };
+        /// [`crate::size_of()`].
+        SizeOf "kiln::size_of" (size) -> 1 {
+            /// The number that stands for the unknown size while recording.
+            length: usize,
+        };
         /// [`crate::self_loop_position`].
         SelfLoopPosition "kiln::self_loop_position" (src, dst) -> 1 {
             /// Number of nodes.
@@ -141,6 +146,7 @@ impl Record for GraphOp {
             | Self::SelfLoopPosition { size: n }
             | Self::PtrToIndex { entries: n }
             | Self::Nonzero { length: n }
+            | Self::SizeOf { length: n }
             | Self::InverseSqrtDegree { size: n, .. } => Shape::new([n]),
             Self::CooToCsr { size } => {
                 let order = inputs[0].shape.clone();

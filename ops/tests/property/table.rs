@@ -324,6 +324,16 @@ fn positions() -> Vec<Operation> {
             |s| (0..s.num_edges()).filter(|&e| s[Weight][e] > 0.0).collect(),
         ),
         exact(
+            "size_of",
+            |t| {
+                let device = t.ends.device();
+                let size = Tensor::<1, Int>::zeros([1], &device)
+                    + u32::try_from(t.sample.num_dst).unwrap();
+                float(vec![kiln_ops::arange(0..kiln_ops::size_of(size), &device)])
+            },
+            |s| (0..s.num_dst).collect(),
+        ),
+        exact(
             "arange",
             |t| {
                 float(vec![kiln_ops::arange(

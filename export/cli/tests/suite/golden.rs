@@ -48,6 +48,11 @@ fn gcn_with_norm_and_jumping_knowledge() {
 }
 
 #[test]
+fn modules_of_ones_own_with_read_out() {
+    follow("Sequential-edge_index-loops-mean");
+}
+
+#[test]
 fn graph_sage() {
     follow("GraphSAGE-edge_index-plain-default");
 }
