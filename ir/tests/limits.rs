@@ -292,6 +292,42 @@ fn rows_that_are_only_sorted_by_take_memory() {
     assert!(matches!(error, ExecError::Memory { .. }), "{error}");
 }
 
+/// Also where the maximum of NaN and a number is the number, and a number is itself.
+#[test]
+fn nan_stays_nan() {
+    let x = |device: &Device| floats(&[f32::NAN, -1.0, 3.0], device);
+    for (node, expected) in [
+        ("relu(%0)", [f64::NAN, 0.0, 3.0]),
+        ("sigmoid(%0)", [f64::NAN, 0.268_941_42, 0.952_574_13]),
+        ("clamp{min=0.0, max=2.0}(%0)", [f64::NAN, 0.0, 2.0]),
+        ("clamp{min=0.0, max=none}(%0)", [f64::NAN, 0.0, 3.0]),
+        ("clamp{min=none, max=2.0}(%0)", [f64::NAN, -1.0, 2.0]),
+        ("clamp{min=3.0, max=2.0}(%0)", [f64::NAN, 2.0, 2.0]),
+        ("pow_scalar{rhs=3.0}(%0)", [f64::NAN, -1.0, 27.0]),
+        ("pow_scalar{rhs=0.0}(%0)", [1.0; 3]),
+        ("pow(%0, %0)", [f64::NAN, -1.0, 27.0]),
+    ] {
+        let (device, _alone) = device();
+        let session = Session::new(&model(&program("f32[$N]", node)), &device).unwrap();
+        let mut all = inputs(&[0, 1], &device);
+        all.insert("x".to_owned(), x(&device));
+        let result = values(session.run("forward", all).unwrap().remove(0).1).1;
+        for (got, expected) in result.iter().zip(expected) {
+            let same = (got - expected).abs() < 1e-6 || got.is_nan() && expected.is_nan();
+            assert!(same, "{node}: {result:?}");
+        }
+    }
+    for (node, expected) in [("not_equal", [1.0, 0.0, 0.0]), ("equal", [0.0, 1.0, 1.0])] {
+        let (device, _alone) = device();
+        let text = program("bool[$N]", &format!("{node}(%0, %0)"));
+        let session = Session::new(&model(&text), &device).unwrap();
+        let mut all = inputs(&[0, 1], &device);
+        all.insert("x".to_owned(), x(&device));
+        let result = values(session.run("forward", all).unwrap().remove(0).1).1;
+        assert_eq!(result, expected, "{node}");
+    }
+}
+
 #[test]
 fn exponents_may_be_infinite() {
     for (exponent, expected) in [

@@ -51,6 +51,7 @@ pub(crate) fn values(tensor: AnyTensor) -> (Vec<usize>, Vec<f64>) {
         (Kind::Float, 1) => tensor.float::<1>().into_data(),
         (Kind::Float, 2) => tensor.float::<2>().into_data(),
         (Kind::Int, 1) => tensor.int::<1>().into_data(),
+        (Kind::Bool, 1) => tensor.bool::<1>().int().into_data(),
         _ => panic!("no such test output"),
     };
     (shape, data.convert_dtype(DType::F64).try_to_vec().unwrap())

@@ -307,7 +307,8 @@ pub(crate) fn inverse_sqrt(x: Tensor<1>) -> Tensor<1> {
 /// `torch.nn.functional.normalize` along the last axis.
 pub(crate) fn unit_rows(x: Tensor<2>) -> Tensor<2> {
     // The bound stands inside the root, so that the gradient of a zero row is zero and not NaN.
-    let norm = (x.clone() * x.clone()).sum_dim(1).clamp_min(1e-24).sqrt();
+    let norm = (x.clone() * x.clone()).sum_dim(1);
+    let norm = kiln_ops::clamp(norm, Some(1e-24), None).sqrt();
     // The bound is zero in 16 bits.
     let is_zero = norm.clone().equal_elem(0.0);
     x / norm.mask_fill(is_zero, 1.0)

@@ -1,8 +1,14 @@
 //! Limits with PyTorch's gradient at NaN.
 
-use burn::tensor::Tensor;
+use burn::{
+    backend::{Dispatch, DispatchTensor, Scalar, ops::FloatTensorOps as _},
+    tensor::Tensor,
+};
 
-use crate::scope;
+use crate::{
+    nan::{filled_with_nan_of, is_on_gpu},
+    scope,
+};
 
 /// Each element limited to a range; a bound that is absent is none.
 ///
@@ -11,6 +17,7 @@ use crate::scope;
 /// ```
 ///
 /// Burn's `clamp`, and recorded as that, but with PyTorch's gradient at NaN: 0, where Burn has 1.
+/// NaN stays NaN, also on GPUs, where Burn gives a bound.
 ///
 /// # Shapes
 /// x: `[..]` float · output: the same
@@ -33,9 +40,25 @@ pub fn clamp<const D: usize>(x: Tensor<D>, min: Option<f64>, max: Option<f64>) -
         (None, Some(max)) => x.clone().clamp_max(max),
         (None, None) => return x,
     };
-    if !x.device().is_autodiff() || scope::is_recorded(&x) {
+    if scope::is_recorded(&x)
+        || !(x.device().is_autodiff() || is_on_gpu(&x.clone().into_dispatch().kind))
+    {
         return out;
     }
-    let is_nan = x.clone().not_equal(x);
-    out.mask_fill(is_nan, f64::NAN)
+    out.mask_fill(x.is_nan(), f64::NAN)
+}
+
+/// See [`clamp`]; bounds are floats.
+pub(crate) fn dispatched(
+    x: DispatchTensor,
+    min: Option<Scalar>,
+    max: Option<Scalar>,
+) -> DispatchTensor {
+    let limited = match (min, max) {
+        (Some(min), Some(max)) => Dispatch::float_clamp(x.clone(), min, max),
+        (Some(min), None) => Dispatch::float_clamp_min(x.clone(), min),
+        (None, Some(max)) => Dispatch::float_clamp_max(x.clone(), max),
+        (None, None) => return x,
+    };
+    filled_with_nan_of(limited, x)
 }

@@ -166,6 +166,26 @@ pub fn sigmoid(x: DispatchTensor) -> DispatchTensor {
     crate::sigmoid::dispatched(x)
 }
 
+/// See [`crate::relu`](crate::relu()).
+pub fn relu(x: DispatchTensor) -> DispatchTensor {
+    <Dispatch as GraphOps>::rectify(x)
+}
+
+/// See [`crate::clamp`](crate::clamp()), for floats; a bound that is absent is none.
+pub fn clamp(x: DispatchTensor, min: Option<Scalar>, max: Option<Scalar>) -> DispatchTensor {
+    crate::clamp::dispatched(x, min, max)
+}
+
+/// See [`crate::powf`].
+pub fn powf(x: DispatchTensor, exponent: DispatchTensor) -> DispatchTensor {
+    crate::pow::dispatched(x, exponent)
+}
+
+/// See [`crate::powf_scalar`].
+pub fn powf_scalar(x: DispatchTensor, exponent: Scalar) -> DispatchTensor {
+    crate::pow::scalar(x, exponent)
+}
+
 /// See [`crate::matmul`](crate::matmul()).
 pub fn matmul(lhs: DispatchTensor, rhs: DispatchTensor) -> DispatchTensor {
     check::matrices("matmul", &lhs.shape(), &rhs.shape());

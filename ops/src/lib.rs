@@ -40,6 +40,7 @@
 //! | [`group_argsort`] | order of rows within their groups |
 //! | [`scan`], [`scan_reversed`], [`repeat`] | loops, which recordings hold as loops |
 //! | [`relu`], [`leaky_relu`] | the positive part, whose gradient needs the result only; with PyTorch's gradient at 0 |
+//! | [`powf`], [`powf_scalar`] | powers |
 //! | [`clamp`] | limits, with PyTorch's gradient at NaN |
 //!
 //! # Letters
@@ -85,7 +86,9 @@ mod layer;
 mod linear;
 mod match_sum;
 mod memory;
+mod nan;
 mod nonzero;
+mod pow;
 mod reduce;
 mod registry;
 mod relu;
@@ -131,6 +134,7 @@ pub use linear::{
 };
 pub use memory::keep_freed_memory;
 pub use nonzero::nonzero;
+pub use pow::{powf, powf_scalar};
 pub use reduce::Reduce;
 pub use registry::register_graph_ops;
 pub use relu::{leaky_relu, relu};

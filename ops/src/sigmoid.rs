@@ -1,11 +1,11 @@
 //! The sigmoid, which keeps NaN on every device.
 
-#[cfg(feature = "cube")]
-use burn::backend::{DispatchTensorKind, Shape, TensorMetadata as _, ops::FloatTensorOps as _};
 use burn::{
     backend::{Dispatch, DispatchTensor, ops::ActivationOps as _},
     tensor::Tensor,
 };
+
+use crate::nan::with_nan_of;
 
 /// The logistic function of each element.
 ///
@@ -32,24 +32,5 @@ pub fn sigmoid<const D: usize>(x: Tensor<D>) -> Tensor<D> {
 
 /// See [`sigmoid`].
 pub(crate) fn dispatched(x: DispatchTensor) -> DispatchTensor {
-    #[cfg(feature = "cube")]
-    if is_on_gpu(&x.kind) {
-        let shape = x.shape();
-        let flat = Shape::new([shape.num_elements()]);
-        let x = Tensor::<1>::from_dispatch(Dispatch::float_reshape(x, flat));
-        // NaN or 0, and so is its square, whose gradient at NaN is NaN.
-        let nan = x.clone().mask_fill(x.clone().is_nan().bool_not(), 0.0);
-        let out = burn::tensor::activation::sigmoid(x) + nan.clone() * nan;
-        return Dispatch::float_reshape(out.into_dispatch(), shape);
-    }
-    Dispatch::sigmoid(x)
-}
-
-#[cfg(feature = "cube")]
-fn is_on_gpu(kind: &DispatchTensorKind) -> bool {
-    match kind {
-        DispatchTensorKind::Cube(_) => true,
-        DispatchTensorKind::Autodiff(inner) => is_on_gpu(inner),
-        _ => false,
-    }
+    with_nan_of(Dispatch::sigmoid(x.clone()), x)
 }

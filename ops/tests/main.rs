@@ -9,6 +9,7 @@
 mod absence;
 mod attention;
 mod batch_norm;
+mod empty;
 mod forward;
 mod gradient;
 mod graph;

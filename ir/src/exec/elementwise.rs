@@ -49,7 +49,16 @@ pub(super) fn eval(
         ElementwiseOp::Unary { function } => unary(*function, next()),
         ElementwiseOp::Binary { function } => {
             let ((a, elem), (b, _)) = (next(), next());
-            binary(eval, site, *function, Kind::of(elem), a, b)?
+            match (function, Kind::of(elem)) {
+                // Compilers of GPU kernels take a number to be itself.
+                (Binary::Equal, Kind::Float) if site.is_of_itself() => {
+                    Dispatch::bool_not(Dispatch::float_is_nan(a, eval.settings.bool_dtype))
+                }
+                (Binary::NotEqual, Kind::Float) if site.is_of_itself() => {
+                    Dispatch::float_is_nan(a, eval.settings.bool_dtype)
+                }
+                (function, kind) => binary(eval, site, *function, kind, a, b)?,
+            }
         }
         ElementwiseOp::BinaryScalar { function, rhs } => {
             let (x, elem) = next();
@@ -142,7 +151,7 @@ fn unary(op: Unary, (x, elem): Operand) -> DispatchTensor {
         (Unary::Tanh, _) => Dispatch::float_tanh(x),
         (Unary::Sigmoid, _) => kiln_ops::dispatch::sigmoid(x),
         (Unary::LogSigmoid, _) => Dispatch::log_sigmoid(x),
-        (Unary::Relu, _) => Dispatch::relu(x),
+        (Unary::Relu, _) => kiln_ops::dispatch::relu(x),
         (Unary::Gelu, _) => Dispatch::gelu(x),
         (Unary::Floor, _) => Dispatch::float_floor(x),
         (Unary::Ceil, _) => Dispatch::float_ceil(x),
@@ -171,7 +180,7 @@ fn binary(
         }
         (Binary::Div, _) => Dispatch::float_div(a, b),
         (Binary::Rem, _) => Dispatch::float_remainder(a, b),
-        (Binary::Pow, _) => Dispatch::float_powf(a, b),
+        (Binary::Pow, _) => kiln_ops::dispatch::powf(a, b),
         (Binary::Equal, Kind::Float) => Dispatch::float_equal(a, b, bool),
         (Binary::Equal, Kind::Int) => Dispatch::int_equal(a, b, bool),
         (Binary::Equal, Kind::Bool) => Dispatch::bool_equal(a, b),
@@ -251,15 +260,15 @@ fn power(
 ) -> DispatchTensor {
     const BEYOND: f64 = 9.2e18;
     let BurnScalar::Float(value) = exponent else {
-        return Dispatch::float_powf_scalar(x, exponent);
+        return kiln_ops::dispatch::powf_scalar(x, exponent);
     };
     if value.is_nan() || value.abs() <= BEYOND {
-        return Dispatch::float_powf_scalar(x, exponent);
+        return kiln_ops::dispatch::powf_scalar(x, exponent);
     }
     let (shape, dtype) = (x.shape(), float_dtype(elem));
     let exponent = Dispatch::float_full(shape, exponent, eval.device(), dtype);
     if value.is_finite() {
-        return Dispatch::float_powf(x, exponent);
+        return kiln_ops::dispatch::powf(x, exponent);
     }
     let size = Dispatch::float_abs(x.clone());
     let is_one = Dispatch::float_equal_elem(
@@ -267,7 +276,7 @@ fn power(
         BurnScalar::Float(1.0),
         eval.settings.bool_dtype,
     );
-    Dispatch::float_mask_where(Dispatch::float_powf(x, exponent), is_one, size)
+    Dispatch::float_mask_where(kiln_ops::dispatch::powf(x, exponent), is_one, size)
 }
 
 fn clamp(
@@ -295,17 +304,15 @@ fn clamp(
     };
     let x = match (bound(min)?, Kind::of(elem)) {
         (Some(min), Kind::Int) if cross => Dispatch::int_clamp_min(x, min),
-        (Some(min), _) if cross => Dispatch::float_clamp_min(x, min),
+        (Some(min), _) if cross => kiln_ops::dispatch::clamp(x, Some(min), None),
         _ => x,
     };
     let min = min.filter(|_| !cross);
     Ok(match (bound(min)?, bound(max)?, Kind::of(elem)) {
-        (Some(min), Some(max), Kind::Int) => Dispatch::int_clamp(x, min, max),
-        (Some(min), Some(max), _) => Dispatch::float_clamp(x, min, max),
-        (Some(min), None, Kind::Int) => Dispatch::int_clamp_min(x, min),
-        (Some(min), None, _) => Dispatch::float_clamp_min(x, min),
-        (None, Some(max), Kind::Int) => Dispatch::int_clamp_max(x, max),
-        (None, Some(max), _) => Dispatch::float_clamp_max(x, max),
+        (min, max, Kind::Float) => kiln_ops::dispatch::clamp(x, min, max),
+        (Some(min), Some(max), _) => Dispatch::int_clamp(x, min, max),
+        (Some(min), None, _) => Dispatch::int_clamp_min(x, min),
+        (None, Some(max), _) => Dispatch::int_clamp_max(x, max),
         (None, None, _) => x,
     })
 }

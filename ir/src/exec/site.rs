@@ -22,6 +22,11 @@ impl<'a> Site<'a> {
         &self.node.outputs
     }
 
+    /// Whether the node has two operands, and they are one.
+    pub(super) fn is_of_itself(self) -> bool {
+        matches!(self.node.inputs.as_slice(), [a, b] if a == b)
+    }
+
     /// The operands that are tensors.
     pub(super) fn operands(self) -> impl Iterator<Item = SiteOperand> + Clone + 'a {
         let spec = self.op().spec();

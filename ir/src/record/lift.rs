@@ -371,6 +371,15 @@ impl Lifter {
             FloatOp::Recip(d) => self.unary(Unary::Recip, d),
             FloatOp::PowfScalar(d) => self.with_scalar(Binary::Pow, d),
             FloatOp::Powf(d) => self.binary(Binary::Pow, d),
+            // NaN alone is not itself.
+            FloatOp::IsNan(d) => {
+                let function = Binary::NotEqual;
+                self.push(
+                    ElementwiseOp::Binary { function },
+                    &[&d.input, &d.input],
+                    &d.out,
+                )
+            }
             FloatOp::IntoInt(d) => self.push(
                 ElementwiseOp::Cast {
                     elem: elem(d.out.dtype)?,
@@ -391,7 +400,6 @@ impl Lifter {
             | FloatOp::Trunc(_)
             | FloatOp::Cross(_)
             | FloatOp::Random(_)
-            | FloatOp::IsNan(_)
             | FloatOp::IsInf(_)
             | FloatOp::Quantize(_)
             | FloatOp::Dequantize(_)

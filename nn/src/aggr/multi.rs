@@ -266,7 +266,7 @@ fn first(
 ) -> Tensor<2> {
     let better = |best: Tensor<2>, next: Tensor<2>| {
         let is_kept = is_behind(next.clone(), best.clone());
-        let is_nan = best.clone().not_equal(best.clone());
+        let is_nan = best.clone().is_nan();
         next.mask_where(is_kept.bool_or(is_nan), best)
     };
     outs.into_iter().reduce(better).expect("several")

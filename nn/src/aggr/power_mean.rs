@@ -5,7 +5,7 @@ use burn::{
     module::{Module, Param},
     tensor::{Device, Tensor},
 };
-use kiln_ops::{Reduce, clamp};
+use kiln_ops::{Reduce, clamp, powf, powf_scalar};
 
 use super::{
     elements::Elements,
@@ -98,14 +98,14 @@ impl Combine for PowerMeanAggregation {
         match &self.p {
             Some(p) => {
                 let p = p.val().unsqueeze_dim::<2>(0);
-                let mean = mean(&|x| x.powf(p.clone()));
-                self.limited(mean).powf(p.recip())
+                let mean = mean(&|x| powf(x, p.clone()));
+                powf(self.limited(mean), p.recip())
             }
             #[expect(clippy::float_cmp, reason = "a power that changes nothing")]
             None if self.config.p == 1.0 => elements.reduce(Reduce::Mean),
             None => {
-                let mean = mean(&|x| x.powf_scalar(self.config.p));
-                self.limited(mean).powf_scalar(self.config.p.recip())
+                let mean = mean(&|x| powf_scalar(x, self.config.p));
+                powf_scalar(self.limited(mean), self.config.p.recip())
             }
         }
     }

@@ -202,7 +202,10 @@ impl ChebConv {
             (None, _) => {
                 let all = Tensor::cat(vec![weight.clone(), diagonal.clone()], 0);
                 let lambda = largest(all) * 2.0;
-                [lambda.clone(), lambda]
+                // Where there are no edges, GPUs lose what is computed together with their entries
+                // for the first time.
+                let of_nodes = kiln_ops::gather(lambda, Tensor::zeros([nodes], on.0));
+                [lift(of_nodes.clone(), &src), of_nodes]
             }
         };
         let scaled = |entries: Tensor<1>, lambda: Tensor<1>| {

@@ -1,6 +1,7 @@
 //! The graph convolution of Cluster-GCN.
 
 use kiln_core::EdgeForm;
+use kiln_ops::clamp;
 
 use super::prelude::*;
 
@@ -114,10 +115,11 @@ impl ClusterGcnConv {
         if self.config.add_self_loops {
             let counted = counted.mask_fill(ends.is_loop(), 0.0);
             let degree = ends.collect(counted, Reduce::Sum) + 1.0;
-            let scale = degree.clamp_min(1.0).recip();
+            let scale = clamp(degree, Some(1.0), None).recip();
             return (ends.lift_i(scale.clone()), Some(scale * more));
         }
-        let scale = ends.collect(counted, Reduce::Sum).clamp_min(1.0).recip();
+        let degree = ends.collect(counted, Reduce::Sum);
+        let scale = clamp(degree, Some(1.0), None).recip();
         let weight = ones().mask_fill(ends.is_loop(), more);
         (ends.lift_i(scale) * weight, None)
     }

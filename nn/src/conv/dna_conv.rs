@@ -1,6 +1,8 @@
 //! The convolution with dynamic neighbourhood aggregation: attention to the layers of each
 //! neighbour.
 
+use kiln_ops::clamp;
+
 use super::prelude::*;
 use crate::{
     dropout::Dropout,
@@ -193,7 +195,7 @@ impl DnaConv {
         let scale = count(self.config.channels / heads).sqrt().recip();
         let scores = scores.reshape([rows, layers, heads]) * scale;
         // The softmax with one more score, of 0.
-        let most = scores.clone().max_dim(1).clamp_min(0.0);
+        let most = clamp(scores.clone().max_dim(1), Some(0.0), None);
         let parts = (scores - most.clone()).exp();
         let sum = parts.clone().sum_dim(1) + (-most).exp();
         let alpha = self.dropout.forward(parts / sum);

@@ -17,7 +17,7 @@ use burn_fusion::{
 
 use super::{deferred::Deferred, table::operations};
 use crate::{
-    CsrTensors, GraphOps, OptionalTensor, Reduce, SavedAttention, Score, Terms,
+    CsrTensors, GraphOps, OptionalTensor, Reduce, SavedAttention, Score, Terms, relu,
     wire::{GraphOp, eager::EagerOp, run::Run},
 };
 
@@ -65,6 +65,10 @@ impl<B: FusionBackend + GraphOps> Deferred for Fusion<B> {
 
 impl<B: FusionBackend + GraphOps> GraphOps for Fusion<B> {
     operations! { records }
+
+    fn rectify(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        relu::gpu::rectify::<Self>(x)
+    }
 
     fn matmul(lhs: FloatTensor<Self>, rhs: FloatTensor<Self>) -> FloatTensor<Self> {
         let [out] = Self::defer(EagerOp::Matmul, vec![lhs, rhs], None);

@@ -1,6 +1,8 @@
 //! ReLU whose gradient is taken from its result, and leaky ReLU with PyTorch's gradient at 0.
 
 pub(crate) mod backward;
+#[cfg(feature = "cube")]
+pub(crate) mod gpu;
 
 use burn::{
     backend::Dispatch,
@@ -15,7 +17,7 @@ use crate::{GraphOps, scope};
 /// out[i] = max( x[i], 0 )
 /// ```
 ///
-/// Burn's `relu`, and recorded as that. Burn keeps `x` for the gradient; this keeps the result,
+/// Burn's `relu`, and recorded as that; NaN stays NaN, also on GPUs, where Burn gives 0. Burn keeps `x` for the gradient; this keeps the result,
 /// which the next layer keeps as well, so that between two layers one matrix stays in memory and
 /// not two.
 ///

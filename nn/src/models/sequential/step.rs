@@ -33,9 +33,9 @@ use crate::{
 #[derive(Clone, Debug)]
 pub enum Step {
     /// A layer or model of PyG.
-    Layer(AnyLayer),
+    Layer(Box<AnyLayer>),
     /// A module of PyTorch.
-    Transform(SequentialLayer),
+    Transform(Box<SequentialLayer>),
     /// A function.
     Function(FunctionLayer),
 }
@@ -82,7 +82,7 @@ impl Function {
                 let x = features(x);
                 let groups = match batch {
                     Value::None => Groups::one(x.dims()[0], &x.device()),
-                    batch => groups(batch, size),
+                    batch => groups(batch, &size),
                 };
                 Aggregation::from(reduce).aggregate(x, &groups).into()
             }
@@ -106,13 +106,13 @@ fn features(value: Value) -> Tensor<2> {
 
 /// The groups that rows belong to; how many there are, is the size or, without one, what the rows
 /// say.
-fn groups(batch: Value, size: Value) -> Groups {
+fn groups(batch: Value, size: &Value) -> Groups {
     let Value::Tensor(batch) = batch else {
         panic!("expected the group of each row, got {batch:?}");
     };
     let batch = batch.int();
     let count = match size {
-        Value::Int(size) => size,
+        Value::Int(size) => *size,
         _ => num_groups(batch.clone()),
     };
     Groups::new_unchecked(batch, count)
@@ -134,10 +134,10 @@ impl Step {
                 .ok_or_else(|| format!("`{class}` takes no arguments of a constructor"));
         }
         if let Some(transform) = transform(class, args, device) {
-            return transform.map(Self::Transform);
+            return transform.map(|transform| Self::Transform(transform.into()));
         }
         match from_args(class, args, device) {
-            Ok(layer) => Ok(Self::Layer(layer)),
+            Ok(layer) => Ok(Self::Layer(layer.into())),
             Err(BuildError::UnknownName { .. }) => {
                 let functions = functions.map(|(name, _)| *name);
                 let known = NAMES.iter().copied().chain(TRANSFORMS).chain(functions);
