@@ -40,12 +40,12 @@ pub(crate) struct Fired {
 ///
 /// # Errors
 /// If a file cannot be written or read, or the result is not the expected one.
-pub(crate) fn fire(
+pub(crate) fn fire<const D: usize>(
     model: &Model,
     folder: &Path,
     name: &str,
     inputs: BTreeMap<String, AnyTensor>,
-    expected: Tensor<2>,
+    expected: Tensor<D>,
     device: &Device,
 ) -> Result<Fired> {
     fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
@@ -58,7 +58,7 @@ pub(crate) fn fire(
     let mut results = session.run("forward", inputs)?;
     let (_, output) = results.pop().context("`forward` has no result")?;
     let largest = expected.clone().abs().max().into_scalar::<f32>();
-    let difference = (output.float::<2>() - expected)
+    let difference = (output.float::<D>() - expected)
         .abs()
         .max()
         .into_scalar::<f32>()

@@ -23,14 +23,12 @@
 //! safetensors.torch.save_file({name: data[name].contiguous() for name in names}, "cora.safetensors")
 //! ```
 #![expect(clippy::cast_precision_loss, reason = "counts are small")]
-#![expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "an example talks to its reader"
-)]
+#![expect(clippy::print_stdout, reason = "an example talks to its reader")]
 
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../common/undirected.rs"]
+mod undirected;
 
 use std::{path::PathBuf, time::Instant};
 
@@ -117,7 +115,7 @@ fn main() -> Result<()> {
     let device = backend::device(&args.backend)?;
     set_matmul_precision(&device, args.precision)?;
     let graph = read_safetensors(&args.data, &device)?;
-    let task = Task::new(undirected(graph)?)?;
+    let task = Task::new(undirected::undirected(graph)?)?;
     println!(
         "{} nodes, {} edges, {} features, {} classes; {} nodes to train on, {} to validate, {} to test",
         task.graph.num_nodes(),
@@ -185,36 +183,6 @@ fn main() -> Result<()> {
         fired.difference
     );
     Ok(())
-}
-
-/// The graph itself if it is undirected, as all graphs of Planetoid are. Some writers store the
-/// transposed `edge_index` of PyG as it lies in memory: pair by pair, under the shape `[2, E]`. If
-/// the edges are symmetric when read that way, they are meant that way.
-fn undirected(graph: Graph) -> Result<Graph> {
-    if graph.is_undirected() {
-        return Ok(graph);
-    }
-    let (edges, nodes) = (graph.edges(), graph.num_nodes());
-    let pairs = edges.tensor().reshape([graph.num_edges(), 2]).transpose();
-    let mut paired = Graph::new(graph.x(), EdgeIndex::new(pairs, nodes, nodes)?)?;
-    if !paired.is_undirected() {
-        eprintln!("warning: the citations are not symmetric");
-        return Ok(graph);
-    }
-    eprintln!("warning: `edge_index` is stored pair by pair, not as [2, E]; reading it as pairs");
-    if let Some(y) = graph.y() {
-        paired = paired.with_y(y)?;
-    }
-    if let Some(mask) = graph.train_mask() {
-        paired = paired.with_train_mask(mask)?;
-    }
-    if let Some(mask) = graph.val_mask() {
-        paired = paired.with_val_mask(mask)?;
-    }
-    if let Some(mask) = graph.test_mask() {
-        paired = paired.with_test_mask(mask)?;
-    }
-    Ok(paired)
 }
 
 /// A graph with the numbers of its training, validation and test nodes.

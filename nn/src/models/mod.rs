@@ -3,6 +3,7 @@
 //! [`Gcn`], [`GraphSage`], [`Gat`] and [`Gin`] are one model, [`BasicGnn`], around one convolution
 //! each; so is a model around a convolution of your own that implements [`BasicConv`].
 
+mod autoencoder;
 mod basic_gnn;
 mod gat;
 mod gcn;
@@ -12,6 +13,7 @@ mod jumping_knowledge;
 mod mlp;
 mod sequential;
 
+pub use autoencoder::{Autoencoder, Encoded, Gae, InnerProductDecoder, Vgae};
 pub use basic_gnn::{BasicConv, BasicGnn, BasicGnnConfig, LayerSpec};
 pub use gat::{Gat, GatConfig};
 pub use gcn::{Gcn, GcnConfig};
