@@ -290,6 +290,8 @@ enum Arg {
     /// Edges, as many as the dimension says.
     Edges(Dim),
     Choice,
+    /// One of several lists of inputs.
+    OneOf(Vec<Vec<Param>>),
 }
 
 /// One of the forms in which a layer takes what it knows of the nodes.
@@ -391,6 +393,20 @@ impl Signatures {
         self.arg(name, Arg::Choice)
     }
 
+    /// Adds inputs that come together, in one of several ways; the name stands for all of them.
+    pub fn alternatives(self, name: impl Into<String>, forms: Vec<Signature>) -> Self {
+        let forms = forms.into_iter().map(|form| form.params);
+        self.arg(name, Arg::OneOf(forms.collect()))
+    }
+
+    /// Adds the group of each node, `batch`, and their number under the given name: neither where
+    /// there is one group, both, or the first alone, so that the greatest group tells their number.
+    pub fn groups(self, number: &str) -> Self {
+        let batch = Signature::new().with("batch", Type::int(["N".into()]));
+        let both = batch.clone().with(number, Type::Int("graphs".into()));
+        self.alternatives("batch", vec![Signature::new(), both, batch])
+    }
+
     /// Adds an input of one form before another.
     pub fn with_before(mut self, other: &str, name: impl Into<String>, ty: Type) -> Self {
         let position = self.args.iter().position(|(name, _)| name == other);
@@ -436,7 +452,7 @@ impl Signatures {
                 .flatten()
                 .any(|form| matches!(form, NodeForm::Absent(_))),
             Arg::Edges(_) => true,
-            Arg::Choice => false,
+            Arg::Choice | Arg::OneOf(_) => false,
         })
     }
 
@@ -465,6 +481,7 @@ impl Signatures {
         };
         let one = Form {
             nodes: None,
+            alternative: 0,
             chosen: false,
             csr: false,
         };
@@ -475,6 +492,10 @@ impl Signatures {
                 NodeForm::One(ty) => Some(ty.clone()),
                 _ => None,
             })?,
+            Arg::OneOf(alternatives) => {
+                let mut params = alternatives.iter().flatten();
+                params.find(|param| param.name == of)?.ty.clone().optional()
+            }
             Arg::Choice => return None,
         };
         let ty = match ty {
@@ -489,8 +510,8 @@ impl Signatures {
         self.args.iter().any(|(_, arg)| !matches!(arg, Arg::One(_)))
     }
 
-    /// One signature for each combination of forms, in PyG's order: node sets change slowest, edges
-    /// fastest. The number of a signature counts those that widths rule out too.
+    /// One signature for each combination of forms, in PyG's order: node sets change slowest, then
+    /// alternatives, and edges fastest. The number of a signature counts those that widths rule out too.
     pub fn variants(&self) -> Vec<(usize, Signature)> {
         let has = |found: fn(&Arg) -> bool| self.args.iter().any(|(_, arg)| found(arg));
         let both = |two: bool| if two { &[false, true][..] } else { &[false] };
@@ -499,17 +520,27 @@ impl Signatures {
             _ => None,
         });
         let forms: Vec<Option<Option<&NodeForm>>> = forms.unwrap_or_else(|| vec![None]);
+        let alternatives = self.args.iter().find_map(|(_, arg)| match arg {
+            Arg::OneOf(alternatives) => Some(alternatives.len()),
+            _ => None,
+        });
         let mut variants = Vec::new();
         let mut number = 0;
         for nodes in forms {
-            for &chosen in both(has(|arg| *arg == Arg::Choice)) {
-                for &csr in both(has(|arg| matches!(arg, Arg::Edges(_)))) {
-                    if nodes != Some(None) {
-                        let nodes = nodes.flatten();
-                        let form = Form { nodes, chosen, csr };
-                        variants.push((number, self.variant(form)));
+            for alternative in 0..alternatives.unwrap_or(1) {
+                for &chosen in both(has(|arg| *arg == Arg::Choice)) {
+                    for &csr in both(has(|arg| matches!(arg, Arg::Edges(_)))) {
+                        if nodes != Some(None) {
+                            let form = Form {
+                                nodes: nodes.flatten(),
+                                alternative,
+                                chosen,
+                                csr,
+                            };
+                            variants.push((number, self.variant(form)));
+                        }
+                        number += 1;
                     }
-                    number += 1;
                 }
             }
         }
@@ -517,11 +548,18 @@ impl Signatures {
     }
 
     fn variant(&self, form: Form<'_>) -> Signature {
-        let args = self.args.iter();
-        let params = args.filter_map(|(name, arg)| Some(Param::new(name.clone(), form.ty(arg)?)));
-        Signature {
-            params: params.collect(),
+        let mut params = Vec::new();
+        for (name, arg) in &self.args {
+            if let Arg::OneOf(alternatives) = arg {
+                let chosen = alternatives.get(form.alternative).into_iter().flatten();
+                params.extend(
+                    chosen.map(|param| Param::new(param.name.clone(), form.renamed(&param.ty))),
+                );
+            } else if let Some(ty) = form.ty(arg) {
+                params.push(Param::new(name.clone(), ty));
+            }
         }
+        Signature { params }
     }
 }
 
@@ -530,6 +568,8 @@ impl Signatures {
 struct Form<'a> {
     /// Of the nodes, where they have several.
     nodes: Option<&'a NodeForm>,
+    /// Which of alternative inputs there are.
+    alternative: usize,
     chosen: bool,
     csr: bool,
 }
@@ -553,7 +593,7 @@ impl Form<'_> {
                 })
             }
             Arg::Choice if self.chosen => Type::Flag,
-            Arg::Choice => return None,
+            Arg::Choice | Arg::OneOf(_) => return None,
         })
     }
 

@@ -130,6 +130,10 @@ const OPS: &[(&str, &str)] = &[
         "f32[$N, $F]",
         "batch_norm{epsilon=0.1, momentum=none}(x, v, v, v, v)",
     ),
+    (
+        "f32[$N, $F]",
+        "running_statistic{momentum=0.1, counts=true}(x, x, v, v)",
+    ),
     ("f32[$E, $F]", "gather(x, i)"),
     ("f32[$N]", "scatter{reduce=sum, size=$N}(e, i)"),
     ("f32[$N]", "scatter{reduce=mean, size=$N}(e, i)"),

@@ -55,6 +55,7 @@ fn models_with_later_operations_are_written_as_they_were() {
         "order",
         "parameters",
         "repeat",
+        "running_statistic",
         "scan",
         "scatter",
         "tied",

@@ -106,6 +106,16 @@ macro_rules! for_each_layer {
             models::Gin,
             models::Mlp,
             norm::BatchNorm,
+            norm::DiffGroupNorm,
+            norm::GraphNorm,
+            norm::GraphSizeNorm,
+            norm::HeteroBatchNorm,
+            norm::HeteroLayerNorm,
+            norm::InstanceNorm,
+            norm::LayerNorm,
+            norm::MeanSubtractionNorm,
+            norm::MessageNorm,
+            norm::PairNorm,
         }
     };
 }

@@ -141,7 +141,7 @@ impl NodeTransform for BatchNorm {
     }
 
     fn in_channels(&self) -> Option<usize> {
-        self.module.in_channels()
+        Some(self.module.in_channels())
     }
 }
 

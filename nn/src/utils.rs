@@ -314,6 +314,14 @@ pub(crate) fn unit_rows(x: Tensor<2>) -> Tensor<2> {
     x / norm.mask_fill(is_zero, 1.0)
 }
 
+/// Euclidean norm of each row, `[N, F]` to `[N, 1]`; the gradient at a zero row is zero.
+pub(crate) fn row_lengths(x: Tensor<2>) -> Tensor<2> {
+    let squares = (x.clone() * x).sum_dim(1);
+    let is_zero = squares.clone().equal_elem(0.0);
+    let length = squares.mask_fill(is_zero.clone(), 1.0).sqrt();
+    length.mask_fill(is_zero, 0.0)
+}
+
 #[cfg(test)]
 mod tests {
     use burn::tensor::{Device, TensorData, Tolerance};

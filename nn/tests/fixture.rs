@@ -37,7 +37,8 @@ pub(crate) struct Fixture {
     pub(crate) kwargs: serde_json::Value,
     /// Which forward variant.
     pub(crate) variant: String,
-    /// Numbers of source and target nodes; for pooling, of graphs; for aggregations, of groups.
+    /// Numbers of source and target nodes, and of graphs where they are given; for pooling, of
+    /// graphs; for aggregations, of groups.
     pub(crate) size: Vec<usize>,
     tensors: BTreeMap<String, TensorData>,
 }
@@ -122,6 +123,35 @@ impl Fixture {
         cases
             .map(|(name, case, tensors)| Self::new(&name, &case, tensors))
             .collect()
+    }
+
+    /// The cases of the folder `training`, which `pyg/training.py` wrote.
+    #[allow(dead_code, reason = "of the tests of this package alone")]
+    pub(crate) fn training() -> Vec<Self> {
+        let folder = data().with_file_name("training");
+        let files = std::fs::read_dir(&folder).unwrap();
+        let mut paths: Vec<_> = files.map(|file| file.unwrap().path()).collect();
+        paths.sort();
+        let cases = paths.iter().flat_map(|path| cases(path));
+        cases
+            .map(|(name, case, tensors)| Self::new(&name, &case, tensors))
+            .collect()
+    }
+
+    /// The same call with other features.
+    #[allow(dead_code, reason = "of the tests of this package alone")]
+    pub(crate) fn second(&self) -> Self {
+        let mut tensors = self.tensors.clone();
+        let x = tensors.remove("in.x2").unwrap();
+        tensors.insert("in.x".to_owned(), x);
+        Self {
+            name: self.name.clone(),
+            conv: self.conv.clone(),
+            kwargs: self.kwargs.clone(),
+            variant: self.variant.clone(),
+            size: self.size.clone(),
+            tensors,
+        }
     }
 
     /// The tensors below a prefix.
@@ -295,7 +325,13 @@ pub(crate) fn matches(signature: &Signature, variant: &str) -> bool {
         .iter()
         .any(|param| matches!(param.ty, Type::Adjacency { .. }));
     let attention = ty("return_attention_weights").is_some();
+    let has = |name: &str| ty(name).is_some();
+    let has_size = has("batch_size") || has("dim_size") && has("batch");
+    let has_groups = matches!(ty("batch"), Some(Type::Tensor { .. }));
     pair == variant.starts_with("pair_")
+        && has_size == variant.ends_with("_batch")
+        && (has_groups || !variant.ends_with("_batch_only"))
+        && has("type_ptr") == variant.ends_with("_type_ptr")
         && numbers == variant.contains("ids_")
         && ty("x").is_none() == variant.starts_with("none_")
         && csr == variant.contains("adj")

@@ -14,6 +14,7 @@ mod nonfinite;
 mod outcome;
 mod parity;
 mod state_dict;
+mod training;
 
 use burn::tensor::Device;
 

@@ -198,7 +198,6 @@ pub(crate) struct Outcome {
 
 /// Runs a fixture in evaluation mode, and back on an autodiff device.
 pub(crate) fn outcome(fixture: &Fixture, device: &Device) -> Outcome {
-    let mut inputs = Inputs::new(fixture, device);
     let module = (!fixture.is_pool()).then(|| {
         // Evaluation mode, but with gradients.
         fixture
@@ -206,6 +205,12 @@ pub(crate) fn outcome(fixture: &Fixture, device: &Device) -> Outcome {
             .freeze()
             .set_require_grad(device.is_autodiff())
     });
+    outcome_of(module, fixture, device)
+}
+
+/// What a module computes of a fixture's inputs, or without one a pooling function.
+pub(crate) fn outcome_of(module: Option<AnyLayer>, fixture: &Fixture, device: &Device) -> Outcome {
+    let mut inputs = Inputs::new(fixture, device);
     let results = match &module {
         Some(module) => run(fixture, module, &mut inputs),
         None => pooled(fixture, &mut inputs),

@@ -36,6 +36,7 @@
 //! | [`size_of`](size_of()) | integers that are sizes |
 //! | [`batch_norm`] | columns normalised by their own statistics, while training |
 //! | [`dropout`] | random zeros while training |
+//! | [`running_statistic`] | statistics of batches, and those that follow them |
 //! | [`detach`] | values without gradients |
 //! | [`group_argsort`] | order of rows within their groups |
 //! | [`scan`], [`scan_reversed`], [`repeat`] | loops, which recordings hold as loops |
@@ -93,6 +94,7 @@ mod reduce;
 mod registry;
 mod relu;
 mod rows;
+mod running_statistic;
 mod scan;
 mod scatter;
 pub mod scope;
@@ -138,6 +140,7 @@ pub use pow::{powf, powf_scalar};
 pub use reduce::Reduce;
 pub use registry::register_graph_ops;
 pub use relu::{leaky_relu, relu};
+pub use running_statistic::running_statistic;
 pub use scan::{Rows, Sequences, repeat, scan, scan_reversed};
 pub use scatter::scatter;
 pub use segment_reduce::segment_reduce;

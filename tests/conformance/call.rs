@@ -95,6 +95,19 @@ fn fill(
             let data = TensorData::new(index.collect::<Vec<_>>(), [rows]);
             inputs.insert(name.to_owned(), data);
         }
+        // Where the nodes of each type start, and the last ones end.
+        Type::Tensor {
+            kind: Kind::Int,
+            dims,
+            ..
+        } if name == "type_ptr" => {
+            let between = sizes.get(&dims[0]) - 2;
+            let ends = (0..between).map(|_| int(rng.random_range(0..=sizes.nodes)));
+            let mut ptr: Vec<i64> = [0, int(sizes.nodes)].into_iter().chain(ends).collect();
+            ptr.sort_unstable();
+            let length = ptr.len();
+            inputs.insert(name.to_owned(), TensorData::new(ptr, [length]));
+        }
         Type::Int(size) => {
             let size = vec![int(sizes.get(size))];
             inputs.insert(name.to_owned(), TensorData::new(size, [1]));

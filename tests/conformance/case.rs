@@ -22,15 +22,24 @@ pub(crate) fn is_asked_for(layer: &str) -> bool {
     env::var("KILN_LAYERS").map_or(true, |layers| layers.split(',').any(|name| name == layer))
 }
 
-/// Whether a fixture is a model's, or that of another layer that is no convolution.
+/// Whether a fixture is a model's.
 pub(crate) fn is_model(fixture: &Fixture) -> bool {
+    is_in("models", fixture)
+}
+
+/// Whether a fixture is a norm's.
+pub(crate) fn is_norm(fixture: &Fixture) -> bool {
+    is_in("norm", fixture)
+}
+
+fn is_in(place: &str, fixture: &Fixture) -> bool {
     macro_rules! places {
         ($($place:ident :: $layer:ident),+ $(,)?) => {
             [$((stringify!($place), <kiln_nn::$place::$layer as kiln_nn::Layer>::NAME)),+]
         };
     }
     let places = kiln_nn::for_each_layer!(places);
-    places.contains(&("models", &fixture.conv)) || places.contains(&("norm", &fixture.conv))
+    places.contains(&(place, &fixture.conv))
 }
 
 /// Whether a fixture is that of an aggregation, on rows of groups.

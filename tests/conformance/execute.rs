@@ -57,7 +57,7 @@ fn is_representative(fixture: &Fixture) -> bool {
     if case::is_aggregation(fixture) {
         return fixture.name.ends_with("-default");
     }
-    let is_layer = !case::is_model(fixture);
+    let is_layer = !case::is_model(fixture) && !case::is_norm(fixture);
     ["edge_index", "nodes"].contains(&fixture.variant.as_str())
         && (!is_layer
             || fixture.name.ends_with("-loops-heads")

@@ -28,6 +28,8 @@ struct Subject {
     goes_by_numbers: bool,
     /// Whether results have a row per graph of `batch`.
     is_read_out: bool,
+    /// Whether it looks at all nodes, of whatever graph.
+    looks_at_all: bool,
     module: AnyLayer,
     overload: Overload<AnyLayer>,
 }
@@ -39,8 +41,8 @@ impl Subject {
         let mut seen = Vec::new();
         for fixture in Fixture::all(layer) {
             let key = (fixture.kwargs.to_string(), fixture.variant.clone());
-            let is_list =
-                !fixture.variant.contains("adj") && !fixture.variant.contains("attention");
+            let others = ["adj", "attention", "type_ptr"];
+            let is_list = !others.iter().any(|other| fixture.variant.contains(other));
             if !is_list || seen.contains(&key) {
                 continue;
             }
@@ -54,6 +56,7 @@ impl Subject {
                 name: fixture.name.clone(),
                 goes_by_numbers: goes_by_numbers(&fixture),
                 is_read_out: is_read_out(&fixture),
+                looks_at_all: looks_at_all(&fixture, &module, &overload.signature),
                 module,
                 overload,
             });
@@ -97,7 +100,7 @@ impl Subject {
     fn rows(&self) -> &'static str {
         let has_targets = |ty: &Type| match ty {
             Type::Tuple(_) => true,
-            Type::Int(size) => size.symbol() != Some("hyperedges"),
+            Type::Int(size) => !["hyperedges", "graphs"].map(Some).contains(&size.symbol()),
             _ => false,
         };
         let mut params = self.signature().params.iter();
@@ -151,6 +154,19 @@ fn goes_by_numbers(fixture: &Fixture) -> bool {
 fn is_read_out(fixture: &Fixture) -> bool {
     let rows = fixture.below("out.")["0"].shape()[0];
     fixture.below("in.").contains_key("batch") && rows != fixture.size[0]
+}
+
+/// Whether a layer takes all nodes for those of one graph: a norm without the graph of each node,
+/// by the statistics of the batch, or inside of a convolution.
+fn looks_at_all(fixture: &Fixture, module: &AnyLayer, signature: &Signature) -> bool {
+    let takes_graphs =
+        |signature: &Signature| signature.params.iter().any(|param| param.name == "batch");
+    let overloads = module.overloads();
+    let mut all = overloads.iter().map(|overload| &overload.signature);
+    let is_untracked = fixture.kwargs["track_running_stats"] == false;
+    let is_inside = ["GIN", "EdgeCNN"].contains(&fixture.conv.as_str());
+    let is_of_graphs = all.any(takes_graphs);
+    is_of_graphs && (is_inside || !takes_graphs(signature)) || is_untracked
 }
 
 /// The type of what may be absent.
@@ -345,7 +361,7 @@ fn other_graphs_of_a_batch(
     } else {
         seed
     };
-    if subject.has_fixed_nodes() || subject.goes_by_numbers {
+    if subject.has_fixed_nodes() || subject.goes_by_numbers || subject.looks_at_all {
         return Ok(());
     }
     let (first, mut second) = (subject.inputs(sizes, seed), subject.inputs(sizes, seed + 2));

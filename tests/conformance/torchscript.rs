@@ -229,13 +229,15 @@ fn is_transformed(fixture: &Fixture) -> bool {
         "loops"
     };
     case::is_model(fixture)
-        || case::is_aggregation(fixture) && fixture.name.ends_with("-default")
+        || (case::is_aggregation(fixture) || case::is_norm(fixture))
+            && fixture.name.ends_with("-default")
         || fixture.name.ends_with(&format!("-{graph}-default"))
 }
 
 /// Whether every variant is called, at sizes beyond that of the fixture: one fixture of each layer.
 fn is_called_everywhere(fixture: &Fixture) -> bool {
-    fixture.name.ends_with("-plain-default") && fixture.variant == "edge_index"
+    fixture.name.ends_with("-plain-default")
+        && ["edge_index", "nodes"].contains(&fixture.variant.as_str())
         || fixture.name.ends_with("-sorted-default")
 }
 

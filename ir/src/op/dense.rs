@@ -26,5 +26,15 @@ operations! {
             /// Share of the newest batch in the running statistics; without it they never change.
             momentum: Option<Float> = None,
         } (x: Float, weight: Same, bias: Same, mean: Same, variance: Same) -> 1 is fresh;
+        /// `batch` while the model is trained, `outside` otherwise.
+        ///
+        /// While it is trained `running`, which is a buffer, becomes `(1 - momentum) * running +
+        /// momentum * newest`.
+        RunningStatistic "running_statistic" {
+            /// Share of the newest batch in the running statistic.
+            momentum: Float,
+            /// Whether the module that has the running statistic counts its batches.
+            counts: bool,
+        } (outside: Float, batch: Same, newest: Same, running: Same) -> 1;
     }
 }

@@ -7,6 +7,7 @@
 //! |---|---|
 //! | [`INLINE`] | replaces calls by the nodes of what they call |
 //! | [`CSE`] | computes equal things once |
+//! | [`INFER`] | takes what training alone needs away |
 //! | [`LINEAR`] | recognises linear layers in the pieces that Burn records |
 //! | [`LOWER`] | puts the parts of attention, and of sums with loops, in their place |
 //! | [`DCE`] | drops nodes that nothing reads, and functions that nothing runs |
@@ -23,6 +24,7 @@
 
 mod cse;
 mod dce;
+mod infer;
 mod inline;
 mod linear;
 mod lower;
@@ -61,6 +63,12 @@ pub const DCE: Pass = Pass {
     run: dce::drop_dead_code,
 };
 
+/// Takes running statistics as they are: what only training needs is dead code then.
+pub const INFER: Pass = Pass {
+    name: "infer",
+    run: infer::without_training,
+};
+
 /// Makes one operation of a product with a transposed weight and the bias added to it.
 pub const LINEAR: Pass = Pass {
     name: "linear",
@@ -81,7 +89,7 @@ pub const LOWER: Pass = Pass {
 pub const RECORDING: [Pass; 2] = [LINEAR, DCE];
 
 /// What the executor runs before a program.
-pub const EXECUTION: [Pass; 3] = [INLINE, CSE, DCE];
+pub const EXECUTION: [Pass; 4] = [INLINE, INFER, CSE, DCE];
 
 /// A pass that made an invalid program of a valid one: a mistake in the pass.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

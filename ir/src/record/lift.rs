@@ -607,6 +607,11 @@ impl Lifter {
             .into(),
             WireOp::Dropout { prob } => ElementwiseOp::Dropout { prob: Float(prob) }.into(),
             WireOp::Detach => ElementwiseOp::Detach.into(),
+            WireOp::RunningStatistic { momentum, counts } => DenseOp::RunningStatistic {
+                momentum: Float(momentum),
+                counts,
+            }
+            .into(),
             WireOp::SpmmNormalized { self_loop } => GraphOp::SpmmNormalized {
                 self_loop: self_loop.map(Float),
             }

@@ -178,8 +178,8 @@ pub(super) fn difference(training: &Recording, inference: &Recording) -> Option<
     }
 }
 
-/// A recording as inference sees it: no dropout, no momentum, nothing that no result needs, and
-/// tensors numbered in order of definition.
+/// A recording as inference sees it: no dropout, no momentum, running statistics as they are,
+/// nothing that no result needs, and tensors numbered in order of definition.
 struct Plain {
     steps: Vec<PlainStep>,
 }
@@ -290,9 +290,7 @@ impl Plain {
                     crossed += 1;
                 }
                 Step::Op(raw) => {
-                    if let (Op::Elementwise(ElementwiseOp::Dropout { prob: _ }), [from], [to]) =
-                        (&raw.op, raw.inputs.as_slice(), raw.outputs.as_slice())
-                    {
+                    if let (Some(from), [to]) = (outside_training(raw), raw.outputs.as_slice()) {
                         if let Some(tensor) = known.get(from).cloned() {
                             known.insert(to.number, tensor);
                         }
@@ -324,7 +322,16 @@ impl Plain {
     }
 }
 
-/// Numbers of the tensors that a result needs.
+/// The input that is the result of an operation outside training, if there is one.
+fn outside_training(raw: &Raw) -> Option<&usize> {
+    match raw.op {
+        Op::Elementwise(ElementwiseOp::Dropout { .. })
+        | Op::Dense(DenseOp::RunningStatistic { .. }) => raw.inputs.first(),
+        _ => None,
+    }
+}
+
+/// Numbers of the tensors that a result needs outside training.
 fn living(steps: &[Step]) -> HashSet<usize> {
     let mut living = HashSet::new();
     for step in steps.iter().rev() {
@@ -346,7 +353,12 @@ fn living(steps: &[Step]) -> HashSet<usize> {
             }
             Step::Op(raw) => {
                 if raw.outputs.iter().any(|out| living.contains(&out.number)) {
-                    living.extend(&raw.inputs);
+                    match outside_training(raw) {
+                        Some(input) => {
+                            living.insert(*input);
+                        }
+                        None => living.extend(&raw.inputs),
+                    }
                 }
             }
             // Whatever crosses the border of a loop may be needed by another step.

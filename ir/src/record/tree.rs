@@ -374,7 +374,7 @@ impl Collector<'_> {
         };
         self.tree.add(id, weight, transposed);
         self.tree.modules[module.index()].weights.push(weight);
-        if owner == "BatchNorm" && own == "running_var" {
+        if own == "running_var" {
             // PyTorch counts batches in a buffer that Burn does not have.
             let count = without_axes(&TensorData::from([0_i64]));
             let name = full("num_batches_tracked");

@@ -7,7 +7,7 @@ use super::prelude::*;
 use crate::{
     activation::Activation,
     dropout::Dropout,
-    norm::MessageNorm,
+    norm::{MessageNorm, MessageNormConfig},
     sequential::{NodeTransform as _, RowNorm, Sequential, SequentialLayer},
 };
 
@@ -144,7 +144,10 @@ impl LayerConfig for GenConvConfig {
             lin_aggr_out: lin(aggr_module.width(d_out)),
             lin_dst: lin(d_dst),
             mlp: self.network(device),
-            msg_norm: (self.msg_norm).then(|| MessageNorm::new(self.learn_msg_scale, device)),
+            msg_norm: self.msg_norm.then(|| {
+                let config = MessageNormConfig::new();
+                config.with_learn_scale(self.learn_msg_scale).init(device)
+            }),
             aggr_module,
             config: self.clone(),
         }

@@ -24,6 +24,8 @@ case and a slash:
     in.pos_edge_index, in.neg_edge_index, or in.pos_edge_index.rowptr and so on: edges of both signs
     in.lambda_max                  the largest eigenvalue of the Laplacian, of each graph in in.batch
     in.batch                       the graph of each node, absent where it is None
+    in.type_vec, in.type_ptr       norms: the type of each node, or where each type starts
+    in.msg                         MessageNorm: the message of each node, [N, D]
     in.index                       aggregations: the group of each row
     out.0                          the result
     out.1, out.2                   `attention`: returned edge index and coefficients [E', H]
@@ -39,7 +41,8 @@ seeded by the name of the case: adding a case changes no other.
 
 The metadata entry `cases` says the rest as JSON, by case: `conv` (name of the class or function), `kwargs`
 (of its constructor; `conv` and `phi` have the `class` of a convolution and its arguments, `nn` of GINConv lists the widths of Linear, ReLU, Linear), `variant`, `graph`,
-`config`, `size` ([N_src, N_dst], or the number of graphs for pooling and of groups for aggregations) and versions. Pairs with an
+`config`, `size` ([N_src, N_dst], with the number of graphs behind in `batch` variants; or the number of
+graphs for pooling and of groups for aggregations) and versions. Pairs with an
 edge index pass `size` to forward; it is what tells PyG the number of targets without in.x_dst.
 
 One state_dict is also stored on its own, as torch.save and as plain safetensors write it.
@@ -127,8 +130,10 @@ def make_inputs(case):
 
     if "x_0" in case.inputs:
         inputs["x_0"] = features("x_0", graph.num_src, width_src)
-    if case.variant == "nodes":
-        return inputs
+    if "batch" in case.inputs:
+        inputs["batch"] = torch.tensor(graphs_of(graph.num_src))
+    if case.variant.startswith("nodes"):
+        return inputs | make_node_inputs(case, graph)
     if case.conv == "SignedConv":
         # As many negative edges as half of the positive ones, between other nodes.
         count = (graph.num_edges + 1) // 2
@@ -154,11 +159,30 @@ def make_inputs(case):
         rng, relations = case.rng("edge_type"), arguments.get("num_relations", 1)
         beyond = 1 if "unknown_types" in case.inputs else 0
         inputs["edge_type"] = integers(rng, -beyond, relations + beyond, graph.num_edges)
-    if "batch" in case.inputs:
-        inputs["batch"] = torch.arange(graph.num_src) * 3 // graph.num_src
     if "lambda_max" in case.inputs:
         graphs = 3 if "batch" in case.inputs else 1
         inputs["lambda_max"] = uniform(case.rng("lambda_max"), 1.5, 2.5, graphs)
+    return inputs
+
+
+def graphs_of(nodes):
+    """The graph of each of the nodes, in order; there are three."""
+    return [node * 3 // nodes for node in range(nodes)]
+
+
+def make_node_inputs(case, graph):
+    """What norms take besides features."""
+    inputs, types = {}, case.kwargs.get("num_types")
+    if "msg" in case.inputs:
+        inputs["msg"] = normal(case.rng("msg"), graph.num_src, F_EDGE)
+    if case.variant == "nodes_type_ptr":
+        ends = np.sort(case.rng("type_ptr").integers(0, graph.num_src + 1, types - 1))
+        inputs["type_ptr"] = torch.tensor([0, *ends.tolist(), graph.num_src])
+    elif types:
+        inputs["type_vec"] = integers(case.rng("type_vec"), 0, types, graph.num_src)
+    if case.variant.startswith("nodes_batch"):
+        order = case.rng("batch").permutation(graph.num_src)
+        inputs["batch"] = torch.tensor(graphs_of(graph.num_src))[torch.from_numpy(order)]
     return inputs
 
 
@@ -252,16 +276,16 @@ def build(case):
 def randomize(module, case):
     """Gives every parameter and statistic a value that a wrong implementation would notice."""
     state = module.state_dict()
-    trainable = {key for key, _ in module.named_parameters()}
+    parameters = {key for key, _ in module.named_parameters()}
     for key, tensor in state.items():
         rng = case.rng(key)
         if key.endswith("running_var"):
             tensor.copy_(uniform(rng, 0.5, 2.0, *tensor.shape))
         elif key.endswith("num_batches_tracked"):
             tensor.fill_(3)
-        elif key in trainable and (key.split(".")[-1] == "p" or "avg_deg" in key):
+        elif key in parameters and (key.split(".")[-1] == "p" or "avg_deg" in key):
             tensor.copy_(uniform(rng, 0.6, 2.5, *tensor.shape))  # a power, a mean number
-        elif key in trainable or key.endswith("running_mean"):
+        elif key in parameters or key.endswith("running_mean"):
             tensor.copy_(0.5 * normal(rng, *tensor.shape))
         # What is left is GINConv's fixed eps, which the constructor has set.
     module.load_state_dict(state)
@@ -311,8 +335,11 @@ def forward(module, case, inputs, size):
         for name, value in inputs.items()
         if name not in NODES_AND_EDGES and not name.startswith(("pos_edge_index", "neg_edge_index"))
     }
-    if case.variant == "nodes":
-        return [module(inputs["x"])]
+    if case.variant.endswith("_batch"):
+        parameters = inspect.signature(module.forward).parameters
+        args["dim_size" if "dim_size" in parameters else "batch_size"] = size[2]
+    if case.variant.startswith("nodes"):
+        return [module(inputs["x"], **args)]
     if case.variant == "index":
         return [module(inputs["x"], inputs["index"], dim_size=size)]
     value = VALUES.get(case.conv, "value")
@@ -368,13 +395,18 @@ def edges_of(case, inputs, size, name, prefix, value):
     )
 
 
+def trainable(module):
+    """Names and parameters that have gradients."""
+    return [(key, parameter) for key, parameter in module.named_parameters() if parameter.requires_grad]
+
+
 def record(case):
     """All tensors of a layer, model or aggregation case."""
     if case.variant == "index":
         inputs, size = make_groups(case, GROUP_WIDTH), GROUPS[case.graph][1]
     else:
         graph = GRAPHS[case.graph]
-        size = [graph.num_src, graph.num_dst]
+        size = sizes(case, graph)
         inputs = make_inputs(case)
     module = build(case)
     randomize(module, case)
@@ -382,10 +414,16 @@ def record(case):
     outputs, grads = differentiate(
         case, inputs, lambda leaves: forward(module.double(), case, leaves, size)
     )
-    for key, parameter in module.named_parameters():
+    for key, parameter in trainable(module):
         grad = parameter.grad
         grads[f"grad.param.{key}"] = torch.zeros_like(parameter) if grad is None else grad
     return size, tensors | outputs | grads
+
+
+def sizes(case, graph):
+    """Numbers of source and target nodes, and of graphs, the last of which has no nodes."""
+    graphs = [4] if case.variant.endswith("_batch") else []
+    return [graph.num_src, graph.num_dst, *graphs]
 
 
 def record_pool(case):

@@ -99,7 +99,7 @@ def record(case):
         module = module.double()
     else:
         graph = generate.GRAPHS[case.graph]
-        size = [graph.num_src, graph.num_dst]
+        size = generate.sizes(case, graph)
         filled = case if {"in_channels", "channels"} & case.kwargs.keys() else replace(
             case, kwargs=case.kwargs | {"in_channels": SMALL_IN}
         )
@@ -124,7 +124,7 @@ def record(case):
             module.zero_grad()
         outputs, grads = generate.differentiate(case, changed, forward)
         if module is not None:
-            for key, parameter in module.named_parameters():
+            for key, parameter in generate.trainable(module):
                 grad = parameter.grad
                 grads[f"grad.param.{key}"] = (
                     torch.zeros_like(parameter) if grad is None else grad.clone()

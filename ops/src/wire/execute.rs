@@ -62,6 +62,8 @@ impl Run for GraphOp {
             }
             Self::Dropout { prob } => Output::Float(B::dropout(inputs.float(), prob)),
             Self::Detach => Output::Float(B::detached(inputs.float())),
+            // Nothing is trained here.
+            Self::RunningStatistic { .. } => Output::Float(inputs.float()),
             // Nothing asks for gradients here, so that the edges are sorted one way.
             Self::SpmmNormalized { self_loop } => {
                 let (x, src, dst) = (inputs.float(), inputs.int(), inputs.int());

@@ -91,6 +91,13 @@ operations! {
         };
         /// [`crate::detach`](crate::detach()).
         Detach "kiln::detach" (x) -> 1;
+        /// [`crate::running_statistic`](crate::running_statistic()).
+        RunningStatistic "kiln::running_statistic" (outside, batch, newest, running) -> 1 {
+            /// Share of the newest batch.
+            momentum: f64,
+            /// Whether batches are counted.
+            counts: bool,
+        };
         /// [`crate::aggregate_normalized`].
         SpmmNormalized "kiln::spmm_normalized" (x, src, dst, scale) -> 1 {
             /// Weight of the loop of each node, if edges from a node to itself give way to one.
@@ -140,6 +147,7 @@ impl Record for GraphOp {
             Self::SegmentSoftmax { .. }
             | Self::Dropout { .. }
             | Self::Detach
+            | Self::RunningStatistic { .. }
             | Self::SpmmNormalized { .. }
             | Self::SpmmWithLoops => inputs[0].shape.clone(),
             Self::Degree { size: n }

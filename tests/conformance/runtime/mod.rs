@@ -96,7 +96,7 @@ impl<'a> Case<'a> {
     /// Numbers of source and target nodes.
     fn counts(&self) -> [usize; 2] {
         let size = &self.fixture.size;
-        [size[0], *size.last().unwrap()]
+        [size[0], *size.get(1).unwrap_or(&size[0])]
     }
 
     /// Runs the fixture's variant in a session.

@@ -1,8 +1,8 @@
 //! Functions of a program as methods of their module's class: one statement for each operation.
 
 use kiln_ir::{
-    Arguments, DenseOp, Function, FunctionId, Op, SymbolId, TensorType, ValueId, ValueType,
-    WeightId, WeightRole,
+    Arguments, DenseOp, Function, FunctionId, ModuleId, Op, SymbolId, TensorType, ValueId,
+    ValueType, WeightId, WeightRole,
 };
 
 use super::{
@@ -168,7 +168,15 @@ impl<'a, 'b> Writer<'a, 'b> {
                 let training = match op {
                     Op::Dense(DenseOp::BatchNorm {
                         momentum: Some(_), ..
-                    }) => self.count_batch(body, inputs),
+                    }) => self.trained_batch(body, inputs)?,
+                    Op::Dense(DenseOp::RunningStatistic { counts, .. }) => {
+                        self.training_of(body, inputs).map(|(training, owner)| {
+                            if *counts {
+                                self.count_batch(body, &training, owner);
+                            }
+                            training
+                        })
+                    }
                     _ => None,
                 };
                 let operands = Operands {
@@ -199,15 +207,49 @@ impl<'a, 'b> Writer<'a, 'b> {
         Ok(())
     }
 
-    /// Has a batch normalisation that is trained count its batches, as PyTorch's does; an
-    /// expression for whether it is trained. `None` if its statistics are no buffers.
-    fn count_batch(&self, body: &mut Body<'a>, inputs: &[ValueId]) -> Option<String> {
-        let mean = *inputs.get(3)?;
-        let owner = self.context.owner(body.function.weight_of(mean)?)?;
+    /// An expression for whether the module of a running statistic is trained, and the module.
+    /// `None` if the statistic is no buffer.
+    fn training_of(&self, body: &Body<'a>, inputs: &[ValueId]) -> Option<(String, ModuleId)> {
+        let running = *inputs.get(3)?;
+        let owner = self.context.owner(body.function.weight_of(running)?)?;
         let module = self.context.module_expr(body.function.module, owner)?;
-        let training = format!("{module}.training");
-        if let Some(count) = self.context.weight_of(owner, "num_batches_tracked") {
-            let count = self.context.weight_expr(body.function.module, count)?;
+        Some((format!("{module}.training"), owner))
+    }
+
+    /// An expression for whether a batch normalisation goes by the statistics of the batch, whose
+    /// batches it counts. One row has none: PyG's `allow_single_element`.
+    fn trained_batch(
+        &self,
+        body: &mut Body<'a>,
+        inputs: &[ValueId],
+    ) -> Result<Option<String>, Error> {
+        let Some((training, owner)) = self.training_of(body, inputs) else {
+            return Ok(None);
+        };
+        let operands = body.operands(inputs)?;
+        let matrix = operands.first().filter(|(_, ty)| ty.dims.len() == 2);
+        let Some((x, _)) = matrix else {
+            self.count_batch(body, &training, owner);
+            return Ok(Some(training));
+        };
+        let by_batch = body.scope.names.fresh("by_batch");
+        for line in [
+            format!("if {training}:"),
+            format!("  {by_batch} = torch.gt(torch.size({x}, 0), 1)"),
+            "else:".to_owned(),
+            format!("  {by_batch} = False"),
+        ] {
+            body.scope.line(&line);
+        }
+        self.count_batch(body, &by_batch, owner);
+        Ok(Some(by_batch))
+    }
+
+    /// Has a module that is trained count its batches, as PyTorch's batch normalisation does.
+    fn count_batch(&self, body: &mut Body<'a>, training: &str, owner: ModuleId) {
+        let count = self.context.weight_of(owner, "num_batches_tracked");
+        let count = count.and_then(|count| self.context.weight_expr(body.function.module, count));
+        if let Some(count) = count {
             let unused = body.scope.names.fresh("count");
             body.scope.line(&format!("if {training}:"));
             body.scope
@@ -215,7 +257,6 @@ impl<'a, 'b> Writer<'a, 'b> {
             body.scope.line("else:");
             body.scope.line("  pass");
         }
-        Some(training)
     }
 
     fn call(

@@ -285,6 +285,20 @@ const FUNCTIONS: &[Function] = &[
 ",
     },
     Function {
+        name: "running_statistic",
+        uses: &[],
+        text: "def running_statistic(outside: Tensor, batch: Tensor, newest: Tensor, running: Tensor, momentum: float, training: bool) -> Tensor:
+  if training:
+    kept = torch.mul(torch.detach(running), 1. - momentum)
+    after = torch.add(kept, torch.mul(torch.detach(newest), momentum))
+    unused = torch.copy_(running, after)
+    out = batch
+  else:
+    out = outside
+  return out
+",
+    },
+    Function {
         name: "messages",
         uses: &[],
         text: "def messages(x: Tensor, src: Tensor, weight: Optional[Tensor]) -> Tensor:

@@ -123,13 +123,16 @@ pub(super) fn attributes(program: &Program, id: ModuleId, module: &Module) -> At
     }
 }
 
-/// The running means of batch normalisations that are trained.
+/// The running statistics of norms that are trained; of batch normalisations the means.
 fn trained_statistics(program: &Program) -> impl Iterator<Item = WeightId> {
     program.functions.iter().flat_map(|function| {
         function.nodes.iter().filter_map(|node| match node.op {
-            Op::Dense(DenseOp::BatchNorm {
-                momentum: Some(_), ..
-            }) => function.weight_of(*node.inputs.get(3)?),
+            Op::Dense(
+                DenseOp::BatchNorm {
+                    momentum: Some(_), ..
+                }
+                | DenseOp::RunningStatistic { .. },
+            ) => function.weight_of(*node.inputs.get(3)?),
             _ => None,
         })
     })

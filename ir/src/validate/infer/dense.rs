@@ -19,6 +19,13 @@ impl Infer<'_> {
                 momentum.map_or(Ok(()), Self::momentum)?;
                 self.batch_norm(*epsilon, inputs)
             }
+            DenseOp::RunningStatistic {
+                momentum,
+                counts: _,
+            } => {
+                Self::momentum(*momentum)?;
+                self.running_statistic(inputs)
+            }
         }
     }
 
@@ -96,6 +103,22 @@ impl Infer<'_> {
         rest.iter()
             .try_for_each(|ty| self.vector("weights and statistics", ty, channels))?;
         Ok(vec![x.clone()])
+    }
+
+    fn running_statistic(&self, inputs: &[&TensorType]) -> Types {
+        let &[outside, batch, newest, running] = inputs else {
+            return Ok(Vec::new());
+        };
+        for (what, expected, got) in [
+            ("the statistic of the batch", outside, batch),
+            ("the running statistic", newest, running),
+        ] {
+            if got.dims != expected.dims {
+                let expected = format!("shape {}", self.words().sizes(&expected.dims));
+                return Err(self.shape(what, expected, got));
+            }
+        }
+        Ok(vec![outside.clone()])
     }
 
     /// Checks for a vector of the given size.

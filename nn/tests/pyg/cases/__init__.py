@@ -1,6 +1,7 @@
 """The cases: one module per layer, named as its file in `nn/src`.
 
-Its function `cases` gives those of `generate.py`, and `nonfinite`, if it has one, those of `nonfinite.py`.
+Its function `cases` gives those of `generate.py`; `nonfinite` and `training`, if it has them, those of `nonfinite.py`
+and `training.py`.
 """
 
 import importlib
@@ -8,7 +9,7 @@ import pkgutil
 
 from .common import GRAPHS, SEED
 
-__all__ = ["GRAPHS", "SEED", "all_cases", "nonfinite_cases"]
+__all__ = ["GRAPHS", "SEED", "all_cases", "nonfinite_cases", "training_cases"]
 
 
 def modules():
@@ -29,3 +30,10 @@ def nonfinite_cases():
     for module in modules():
         if hasattr(module, "nonfinite"):
             yield from module.nonfinite()
+
+
+def training_cases():
+    """Every case of every module that is trained."""
+    for module in modules():
+        if hasattr(module, "training"):
+            yield from module.training()

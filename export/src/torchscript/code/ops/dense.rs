@@ -37,6 +37,19 @@ impl Writer<'_, '_> {
                      {epsilon}, True)"
                 )
             }
+            DenseOp::RunningStatistic {
+                momentum,
+                counts: _,
+            } => {
+                let Some(training) = &operands.training else {
+                    let what = "a running statistic that is no buffer";
+                    return Err(self.unsupported(what.to_owned()));
+                };
+                let function = self.library.function("running_statistic");
+                let (newest, running) = (operands.name(2), operands.name(3));
+                let momentum = types::float(momentum.0);
+                format!("{function}({x}, {y}, {newest}, {running}, {momentum}, {training})")
+            }
         })
     }
 }
