@@ -112,6 +112,7 @@ pub(crate) fn config<C: LayerConfig>(
         return Err(BuildError::MissingArgument { kind, name });
     }
     let mut config = C::blank();
+    let args = &with_norm_kwargs(&config, args).map_err(|source| error(NORM_KWARGS, source))?;
     for (name, value) in args {
         let value = match value {
             Value::String(text) if text == "None" => &Value::Null,
@@ -122,7 +123,8 @@ pub(crate) fn config<C: LayerConfig>(
         let Some(place) = place(&mut all, name) else {
             let json = value.to_string();
             let neutral = NEUTRAL.iter().chain(C::NEUTRAL);
-            if neutral.clone().any(|known| *known == (name, &json)) || name == "aggr_kwargs" {
+            let is_beside = name == "aggr_kwargs" || name == NORM_KWARGS && all.get(NORM).is_some();
+            if neutral.clone().any(|known| *known == (name, &json)) || is_beside {
                 continue;
             }
             return Err(BuildError::UnknownArgument {
@@ -141,6 +143,33 @@ pub(crate) fn config<C: LayerConfig>(
 fn is_absent(value: Option<&Value>) -> bool {
     value.is_none_or(|value| value.is_null() || value == "None")
 }
+
+/// PyG gives the arguments of a norm, which may be the default one, beside it: here they stand with
+/// its class.
+fn with_norm_kwargs<C: LayerConfig>(
+    blank: &C,
+    args: &Map<String, Value>,
+) -> Result<Map<String, Value>, serde_json::Error> {
+    let mut args = args.clone();
+    let Some(Value::Object(kwargs)) = args.get(NORM_KWARGS) else {
+        return Ok(args);
+    };
+    let mut with = kwargs.clone();
+    let blank = serde_json::to_value(blank)?;
+    let class = args.get(NORM).or_else(|| blank.get(NORM));
+    if let Some(class @ Value::String(name)) = class
+        && name != "None"
+    {
+        with.insert(CLASS.to_owned(), class.clone());
+        args.insert(NORM.to_owned(), Value::Object(with));
+        args.remove(NORM_KWARGS);
+    }
+    Ok(args)
+}
+
+/// A layer's norm and PyG's arguments of it.
+const NORM: &str = "norm";
+const NORM_KWARGS: &str = "norm_kwargs";
 
 /// PyG gives the arguments of an aggregation beside it: those of the class, of a list of
 /// aggregations, or of each in a list.

@@ -5,6 +5,9 @@
 macro_rules! by_name {
     ($choice:ident, $error:ident { $($variant:ident: $name:literal $(| $other:literal)*),+ $(,)? }) => {
         impl $choice {
+            /// PyG's names of all.
+            pub const NAMES: &'static [&'static str] = &[$($name),+];
+
             /// PyG's name.
             pub fn name(self) -> &'static str {
                 match self {

@@ -3,7 +3,7 @@
 //! | module | what is in it |
 //! |---|---|
 //! | [`conv`] | convolutions, such as [`GcnConv`](conv::GcnConv) and [`GatConv`](conv::GatConv) |
-//! | [`models`] | whole models: GCN, GraphSAGE, GAT, GIN, MLP |
+//! | [`models`] | whole models: GCN, GraphSAGE, GAT, GIN, PNA, EdgeCNN, MLP |
 //! | [`message_passing`] | the trait behind every convolution, and yours |
 //! | [`aggr`], [`norm`], [`pool`] | aggregations, normalisation, readout |
 //! | [`utils`] | what layers share: normalised edges, self loops, softmax |

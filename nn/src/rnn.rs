@@ -105,6 +105,76 @@ impl LstmConfig {
     }
 }
 
+/// A long short-term memory that reads a sequence in both directions.
+///
+/// Matches `torch.nn.LSTM` of one layer with `bidirectional=True`.
+#[derive(Module, Debug)]
+pub struct BiLstm {
+    /// Maps of the input, `[4 · hidden_size, input_size]`.
+    pub weight_ih_l0: Param<Tensor<2>>,
+    /// Maps of the state, `[4 · hidden_size, hidden_size]`.
+    pub weight_hh_l0: Param<Tensor<2>>,
+    /// Biases of the input's maps, `[4 · hidden_size]`.
+    pub bias_ih_l0: Param<Tensor<1>>,
+    /// Biases of the state's maps, `[4 · hidden_size]`.
+    pub bias_hh_l0: Param<Tensor<1>>,
+    /// The first for the way back.
+    pub weight_ih_l0_reverse: Param<Tensor<2>>,
+    /// The second for the way back.
+    pub weight_hh_l0_reverse: Param<Tensor<2>>,
+    /// The third for the way back.
+    pub bias_ih_l0_reverse: Param<Tensor<1>>,
+    /// The fourth for the way back.
+    pub bias_hh_l0_reverse: Param<Tensor<1>>,
+}
+
+impl LstmConfig {
+    /// Creates a layer that reads in both directions.
+    pub fn init_both(&self, device: &Device) -> BiLstm {
+        let [there, back] = [(); 2].map(|()| self.init(device));
+        BiLstm {
+            weight_ih_l0: there.weight_ih_l0,
+            weight_hh_l0: there.weight_hh_l0,
+            bias_ih_l0: there.bias_ih_l0,
+            bias_hh_l0: there.bias_hh_l0,
+            weight_ih_l0_reverse: back.weight_ih_l0,
+            weight_hh_l0_reverse: back.weight_hh_l0,
+            bias_ih_l0_reverse: back.bias_ih_l0,
+            bias_hh_l0_reverse: back.bias_hh_l0,
+        }
+    }
+}
+
+impl BiLstm {
+    /// The states of both directions at each place of a sequence, side by side.
+    ///
+    /// # Shapes
+    /// sequence: `[N, input_size]` each · output: `[N, 2 · hidden_size]` each
+    ///
+    /// # Panics
+    /// If an element does not have the width of the layer.
+    pub fn forward(&self, sequence: &[Tensor<2>]) -> Vec<Tensor<2>> {
+        let there = Lstm {
+            weight_ih_l0: self.weight_ih_l0.clone(),
+            weight_hh_l0: self.weight_hh_l0.clone(),
+            bias_ih_l0: self.bias_ih_l0.clone(),
+            bias_hh_l0: self.bias_hh_l0.clone(),
+        };
+        let back = Lstm {
+            weight_ih_l0: self.weight_ih_l0_reverse.clone(),
+            weight_hh_l0: self.weight_hh_l0_reverse.clone(),
+            bias_ih_l0: self.bias_ih_l0_reverse.clone(),
+            bias_hh_l0: self.bias_hh_l0_reverse.clone(),
+        };
+        let there = there.states(sequence.iter());
+        let mut back = back.states(sequence.iter().rev());
+        back.reverse();
+        let both = there.into_iter().zip(back);
+        both.map(|(there, back)| Tensor::cat(vec![there, back], 1))
+            .collect()
+    }
+}
+
 /// One step of a long short-term memory.
 ///
 /// ```text
@@ -132,6 +202,21 @@ pub struct Lstm {
 }
 
 impl Lstm {
+    /// The states behind each element of a sequence, from a state of zeros.
+    fn states<'a>(&self, sequence: impl Iterator<Item = &'a Tensor<2>>) -> Vec<Tensor<2>> {
+        let mut states = Vec::new();
+        let mut last: Option<(Tensor<2>, Tensor<2>)> = None;
+        for x in sequence {
+            let [_, width] = self.weight_hh_l0.dims();
+            let zeros = || Tensor::zeros([x.dims()[0], width], (&x.device(), x.dtype()));
+            let (h, c) = last.unwrap_or_else(|| (zeros(), zeros()));
+            let (h, c) = self.forward(x.clone(), h, c);
+            states.push(h.clone());
+            last = Some((h, c));
+        }
+        states
+    }
+
     /// The next state and the next cell.
     ///
     /// # Panics

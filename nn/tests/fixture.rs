@@ -191,8 +191,8 @@ impl Fixture {
             _ => &[],
         };
         let parameter = gradient.strip_prefix("param.").unwrap_or_default();
-        let is_first = parameter.starts_with("pre_nns.") && parameter.ends_with(".0.weight");
-        let is_first = self.conv == "PNAConv" && is_first;
+        let is_first = parameter.contains("pre_nns.") && parameter.ends_with(".0.weight");
+        let is_first = ["PNA", "PNAConv"].contains(&self.conv.as_str()) && is_first;
         by_width || is_first || maps_ends.contains(&parameter)
     }
 

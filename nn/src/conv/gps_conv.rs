@@ -1,7 +1,7 @@
 //! A convolution among neighbours beside attention among all nodes of a graph.
 
 use burn::tensor::Int;
-use kiln_core::{AnyTensor, Arguments, Leaves, Named, leaf_name};
+use kiln_core::{AnyTensor, Arguments, Groups, Leaves, Named, leaf_name};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -12,8 +12,9 @@ use crate::{
     activation::Activation,
     dropout::Dropout,
     multihead::MultiheadAttention,
-    norm::{BatchNorm, BatchNormConfig, Norm},
+    norm::{AnyNorm, NormConfig},
     sequential::{NodeTransform as _, Sequential, SequentialLayer},
+    utils::num_groups,
 };
 
 /// Configuration of a [`GpsConv`].
@@ -34,8 +35,8 @@ pub struct GpsConvConfig {
     #[config(default = "Activation::Relu")]
     pub act: Activation,
     /// The normalisation, if there is one.
-    #[config(default = "Some(Norm::BatchNorm)")]
-    pub norm: Option<Norm>,
+    #[config(default = "Some(NormConfig::batch_norm())")]
+    pub norm: Option<NormConfig>,
     /// What the attention is.
     #[config(default = "GlobalAttention::Multihead")]
     pub attn_type: GlobalAttention,
@@ -85,6 +86,7 @@ impl LayerConfig for GpsConvConfig {
         ConfigError::unless(ok, "heads", "a number that divides `channels`", got)?;
         check_dropout(self.dropout)?;
         check_dropout(self.attention_dropout())?;
+        NormConfig::check(self.norm.as_ref(), self.channels)?;
         self.inner().map(|_| ())
     }
 
@@ -96,10 +98,7 @@ impl LayerConfig for GpsConvConfig {
             SequentialLayer::Linear(config.init(device))
         };
         let dropout = || SequentialLayer::Dropout(Dropout::new(self.dropout));
-        let norm = || {
-            self.norm
-                .map(|Norm::BatchNorm| BatchNormConfig::new(channels).init(device))
-        };
+        let norm = || NormConfig::make(self.norm.as_ref(), channels, device);
         GpsConv {
             conv: conv.map(|conv| conv.make(device)),
             attn: MultiheadAttention::new(channels, self.heads, self.attention_dropout(), device),
@@ -160,11 +159,11 @@ pub struct GpsConv {
     /// The network of each node.
     pub mlp: Sequential,
     /// Normalisation behind the convolution.
-    pub norm1: Option<BatchNorm>,
+    pub norm1: Option<AnyNorm>,
     /// Normalisation behind the attention.
-    pub norm2: Option<BatchNorm>,
+    pub norm2: Option<AnyNorm>,
     /// Normalisation of the result.
-    pub norm3: Option<BatchNorm>,
+    pub norm3: Option<AnyNorm>,
     /// Dropout of intermediate features.
     pub dropout: Dropout,
     /// What the layer was made from.
@@ -223,12 +222,19 @@ impl Layer for GpsConv {
 
     fn compute(&self, GpsArgs { conv, batch }: GpsArgs) -> Tensor<2> {
         let (x, _) = conv.x.clone().floats::<2>();
-        let finish = |h: Tensor<2>, norm: &Option<BatchNorm>| {
+        // With a norm that looks at graphs, the number of graphs is read back.
+        let takes_groups = self.norm2.as_ref().is_some_and(AnyNorm::takes_groups);
+        let groups = batch.clone().filter(|_| takes_groups).map(|batch| {
+            let count = num_groups(batch.clone());
+            Groups::new_unchecked(batch, count)
+        });
+        let normalize = |h: Tensor<2>, norm: &Option<AnyNorm>| match norm {
+            Some(norm) => norm.forward(h, groups.as_ref()),
+            None => h,
+        };
+        let finish = |h: Tensor<2>, norm: &Option<AnyNorm>| {
             let h = self.dropout.forward(h) + x.clone();
-            match norm {
-                Some(norm) => norm.forward(h),
-                None => h,
-            }
+            normalize(h, norm)
         };
         let attended = finish(self.attn.forward(x.clone(), batch), &self.norm2);
         let out = match &self.conv {
@@ -236,9 +242,6 @@ impl Layer for GpsConv {
             None => attended,
         };
         let out = out.clone() + self.mlp.transform(out);
-        match &self.norm3 {
-            Some(norm) => norm.forward(out),
-            None => out,
-        }
+        normalize(out, &self.norm3)
     }
 }

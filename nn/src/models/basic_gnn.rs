@@ -11,22 +11,27 @@ use burn::{
     module::{Module, ModuleDisplay},
     tensor::{Device, Tensor},
 };
-use kiln_core::{ConvArgs, Signatures};
+use kiln_core::{
+    AnyTensor, Arguments, ConvArgs, Edges, Groups, Leaves, Named, Nodes, Signatures, leaf_name,
+};
 use kiln_ops::Layer;
 use serde::{Deserialize, Serialize};
 
-use super::{jumping_knowledge::JumpingKnowledge, mlp::normalize_activate};
+use super::{
+    jumping_knowledge::{JumpingKnowledge, LstmAttention},
+    mlp::normalize_activate,
+};
 use crate::{
     activation::Activation,
     config::{ConfigError, LayerConfig, check_dropout},
     conv::Conv,
     dropout::Dropout,
     linear::{Linear, LinearConfig},
-    norm::{BatchNorm, BatchNormConfig, Norm},
+    norm::{AnyNorm, NormConfig, groups_of, with_groups},
 };
 
 /// What a model asks of one of its convolutions.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct LayerSpec {
     /// Width of the input features.
     pub in_channels: usize,
@@ -41,7 +46,7 @@ pub struct LayerSpec {
     /// Whether the model's activation comes before normalisation.
     pub act_first: bool,
     /// The model's normalisation.
-    pub norm: Option<Norm>,
+    pub norm: Option<NormConfig>,
 }
 
 /// A convolution that a [`BasicGnn`] can be made of.
@@ -83,7 +88,7 @@ pub struct BasicGnnConfig<C: BasicConv> {
     /// Whether the activation comes before the normalisation.
     pub act_first: bool,
     /// Normalisation of hidden features, if any.
-    pub norm: Option<Norm>,
+    pub norm: Option<NormConfig>,
     /// How the layers' outputs are combined; without it the last convolution makes the output.
     pub jk: Option<JumpingKnowledge>,
     /// Options of the convolutions; the model sets their widths.
@@ -132,7 +137,7 @@ impl<C: BasicConv> BasicGnnConfig<C> {
     }
 
     /// Normalises hidden features.
-    pub fn with_norm(mut self, norm: Option<Norm>) -> Self {
+    pub fn with_norm(mut self, norm: Option<NormConfig>) -> Self {
         self.norm = norm;
         self
     }
@@ -145,8 +150,8 @@ impl<C: BasicConv> BasicGnnConfig<C> {
 
     /// Sets the options of the convolutions. Where they are a layer's configuration, the widths in
     /// it have no effect: the model sets them.
-    pub fn with_conv(mut self, conv: C::Config) -> Self {
-        self.conv = conv;
+    pub fn with_conv(mut self, conv: impl Into<C::Config>) -> Self {
+        self.conv = conv.into();
         self
     }
 
@@ -164,7 +169,7 @@ impl<C: BasicConv> BasicGnnConfig<C> {
                 dropout: self.dropout,
                 act: self.act,
                 act_first: self.act_first,
-                norm: self.norm,
+                norm: self.norm.clone(),
             }
         })
     }
@@ -183,6 +188,7 @@ impl<C: BasicConv> LayerConfig for BasicGnnConfig<C> {
     fn check(&self) -> Result<(), ConfigError> {
         check_dropout(self.dropout)?;
         ConfigError::unless(self.num_layers > 0, "num_layers", "at least one layer", "0")?;
+        NormConfig::check(self.norm.as_ref(), self.hidden_channels)?;
         self.layers()
             .try_for_each(|layer| C::check_layer(&self.conv, &layer))
     }
@@ -193,10 +199,7 @@ impl<C: BasicConv> LayerConfig for BasicGnnConfig<C> {
             .layers()
             .map(|layer| C::init_layer(&self.conv, &layer, device));
         let num_norms = self.num_layers - usize::from(self.jk.is_none());
-        let norms = (0..num_norms).map(|_| {
-            self.norm
-                .map(|Norm::BatchNorm| BatchNormConfig::new(hidden).init(device))
-        });
+        let norms = (0..num_norms).map(|_| NormConfig::make(self.norm.as_ref(), hidden, device));
         let lin = |jk: JumpingKnowledge| {
             let width = jk.width(hidden, self.num_layers);
             let out_channels = self.out_channels.unwrap_or(hidden);
@@ -210,25 +213,30 @@ impl<C: BasicConv> LayerConfig for BasicGnnConfig<C> {
             in_channels: self.in_channels,
             act_first: self.act_first,
             act: self.act,
-            jk: self.jk,
+            jk: self
+                .jk
+                .and_then(|jk| jk.attention(hidden, self.num_layers, device)),
+            jk_mode: self.jk,
         }
     }
 }
 
 /// A stack of convolutions of type `C`.
 ///
-/// Matches `torch_geometric.nn.models.BasicGNN` (2.8). Departs: batch normalisation is the only
-/// normalisation, and jumping knowledge has no LSTM.
+/// Matches `torch_geometric.nn.models.BasicGNN` (2.8).
 ///
 /// # Shapes
 /// x: `[N, in_channels]` · edges: `E` among `N` nodes, with the weights or features that `C` takes
-/// · output: `[N, out_channels]`
+/// · with a normalisation that looks at graphs, the graph of each node, or without one graph ·
+/// output: `[N, out_channels]`
 #[derive(Module, Debug)]
 pub struct BasicGnn<C: Module> {
     /// The convolutions.
     pub convs: Vec<C>,
     /// Normalisation behind each convolution that is not the output.
-    pub norms: Vec<Option<BatchNorm>>,
+    pub norms: Vec<Option<AnyNorm>>,
+    /// How much of each layer's output is taken, for jumping knowledge by an LSTM.
+    pub jk: Option<LstmAttention>,
     /// The final linear layer, with jumping knowledge.
     pub lin: Option<Linear>,
     /// Dropout behind each of those convolutions.
@@ -242,39 +250,101 @@ pub struct BasicGnn<C: Module> {
     pub act: Option<Activation>,
     /// How the layers' outputs are combined.
     #[module(skip)]
-    pub jk: Option<JumpingKnowledge>,
+    pub jk_mode: Option<JumpingKnowledge>,
+}
+
+/// What a [`BasicGnn`] takes.
+#[derive(Clone, Debug)]
+pub struct GnnArgs {
+    /// Nodes and edges.
+    pub conv: ConvArgs,
+    /// The graph of each node, for a normalisation that looks at graphs; one graph if there are
+    /// none.
+    pub groups: Option<Groups>,
+}
+
+impl From<ConvArgs> for GnnArgs {
+    fn from(conv: ConvArgs) -> Self {
+        Self { conv, groups: None }
+    }
+}
+
+impl From<(ConvArgs, &Groups)> for GnnArgs {
+    fn from((conv, groups): (ConvArgs, &Groups)) -> Self {
+        let groups = Some(groups).filter(|groups| !groups.is_one()).cloned();
+        Self { conv, groups }
+    }
+}
+
+impl Leaves for GnnArgs {
+    fn map_leaves(self, name: &str, f: &mut dyn FnMut(String, AnyTensor) -> AnyTensor) -> Self {
+        Self {
+            conv: self.conv.map_leaves(name, f),
+            groups: self.groups.map_leaves(&leaf_name(name, "batch"), f),
+        }
+    }
+}
+
+impl Arguments for GnnArgs {
+    fn from_named(values: &mut Named) -> Self {
+        Self {
+            groups: groups_of(values),
+            conv: ConvArgs::from_named(values),
+        }
+    }
+}
+
+impl<C: BasicConv> BasicGnn<C> {
+    /// The model on the nodes of several graphs, for a normalisation that looks at graphs.
+    ///
+    /// # Panics
+    /// If features do not have the widths of the model, or there is not one group for each node.
+    pub fn forward_batch(
+        &self,
+        x: impl Into<Nodes>,
+        edges: impl Into<Edges>,
+        groups: &Groups,
+    ) -> Tensor<2> {
+        self.call((ConvArgs::from((x, edges)), groups))
+    }
 }
 
 impl<C: BasicConv> Layer for BasicGnn<C> {
     const NAME: &'static str = C::MODEL;
 
     type Config = BasicGnnConfig<C>;
-    type Args = ConvArgs;
+    type Args = GnnArgs;
     type Output = Tensor<2>;
 
     /// One node set, and of what edges carry that which the convolution takes.
     fn signatures(&self) -> Signatures {
         let of_conv = self.convs[0].signatures();
         let is_carried = |name: &str| ["edge_weight", "edge_attr"].contains(&name);
-        Signatures::conv_of_one_set(self.in_channels).with_those_of(of_conv, is_carried)
+        let args = Signatures::conv_of_one_set(self.in_channels);
+        let args = args.with_those_of(of_conv, is_carried);
+        with_groups(self.norms.first().and_then(Option::as_ref), args)
     }
 
-    fn compute(&self, ConvArgs { x, edges }: ConvArgs) -> Tensor<2> {
+    fn compute(&self, GnnArgs { conv, groups }: GnnArgs) -> Tensor<2> {
+        let ConvArgs { x, edges } = conv;
         let (mut x, _) = x.floats();
         let mut outputs = Vec::new();
         for (i, conv) in self.convs.iter().enumerate() {
             x = conv.forward(x, &edges);
             if let Some(norm) = self.norms.get(i) {
-                x = normalize_activate(x, norm.as_ref(), self.act, self.act_first);
+                let norm = norm.as_ref().map(|norm| (norm, groups.as_ref()));
+                x = normalize_activate(x, norm, self.act, self.act_first);
                 x = self.dropout.forward(x);
             }
-            if self.jk.is_some() {
+            if self.jk_mode.is_some() {
                 outputs.push(x.clone());
             }
         }
-        if let Some(jk) = self.jk {
-            x = jk.combine(outputs);
-        }
+        x = match (&self.jk, self.jk_mode) {
+            (Some(attention), _) => attention.forward(outputs),
+            (None, Some(mode)) => mode.combine(outputs),
+            (None, None) => x,
+        };
         match &self.lin {
             Some(lin) => lin.forward(x),
             None => x,

@@ -32,7 +32,7 @@ impl BasicConv for GinConv<Mlp> {
         let mlp = MlpConfig::new(vec![d_input, d_output, d_output])
             .with_act(layer.act)
             .with_act_first(layer.act_first)
-            .with_norm(layer.norm);
+            .with_norm(layer.norm.clone());
         options.init_with(mlp.init(device), device)
     }
 

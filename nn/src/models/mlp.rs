@@ -5,7 +5,7 @@ use burn::{
     module::Module,
     tensor::{Device, Tensor},
 };
-use kiln_core::{Signatures, signature::Type};
+use kiln_core::{Groups, Signatures, signature::Type};
 use kiln_ops::Layer;
 
 use crate::{
@@ -13,7 +13,7 @@ use crate::{
     config::{ConfigError, LayerConfig, check_dropout},
     dropout::Dropout,
     linear::{Linear, LinearConfig},
-    norm::{BatchNorm, BatchNormConfig, Norm},
+    norm::{AnyNorm, NormArgs, NormConfig, with_groups},
 };
 
 /// Configuration of an [`Mlp`]: the widths of all layers, or those of input, hidden layers and
@@ -44,8 +44,8 @@ pub struct MlpConfig {
     #[config(default = false)]
     pub act_first: bool,
     /// Normalisation of hidden features, if any.
-    #[config(default = "Some(Norm::BatchNorm)")]
-    pub norm: Option<Norm>,
+    #[config(default = "Some(NormConfig::batch_norm())")]
+    pub norm: Option<NormConfig>,
     /// Whether the last layer is only linear; otherwise it too gets normalisation, activation and
     /// dropout.
     #[config(default = true)]
@@ -83,6 +83,13 @@ impl MlpConfig {
     }
 }
 
+impl MlpConfig {
+    /// Number of the widths up to the last that is normalised.
+    fn num_hidden(&self, channels: &[usize]) -> usize {
+        channels.len().saturating_sub(usize::from(self.plain_last))
+    }
+}
+
 impl LayerConfig for MlpConfig {
     type Layer = Mlp;
 
@@ -94,7 +101,9 @@ impl LayerConfig for MlpConfig {
 
     fn check(&self) -> Result<(), ConfigError> {
         check_dropout(self.dropout)?;
-        self.channels().map(drop)
+        let channels = self.channels()?;
+        let mut widths = channels[1..self.num_hidden(&channels)].iter();
+        widths.try_for_each(|&width| NormConfig::check(self.norm.as_ref(), width))
     }
 
     fn make(&self, device: &Device) -> Mlp {
@@ -103,11 +112,8 @@ impl LayerConfig for MlpConfig {
             let config = LinearConfig::new(d[0], d[1]);
             config.with_bias(self.bias).init(device)
         });
-        let last = channels.len().saturating_sub(usize::from(self.plain_last));
-        let norms = channels[1..last].iter().map(|&width| {
-            self.norm
-                .map(|Norm::BatchNorm| BatchNormConfig::new(width).init(device))
-        });
+        let widths = channels[1..self.num_hidden(&channels)].iter();
+        let norms = widths.map(|&width| NormConfig::make(self.norm.as_ref(), width, device));
         Mlp {
             lins: lins.collect(),
             norms: norms.collect(),
@@ -123,14 +129,15 @@ impl LayerConfig for MlpConfig {
 /// for all layers.
 ///
 /// # Shapes
-/// x: `[N, channels[0]]` · output: `[N, channels[last]]`, where `channels` are the widths of all
+/// x: `[N, channels[0]]`, with a normalisation that looks at graphs also the graph of each row, or
+/// without if there is one · output: `[N, channels[last]]`, where `channels` are the widths of all
 /// layers
 #[derive(Module, Debug)]
 pub struct Mlp {
     /// The linear layers.
     pub lins: Vec<Linear>,
     /// Normalisation behind each linear layer but a plain last one.
-    pub norms: Vec<Option<BatchNorm>>,
+    pub norms: Vec<Option<AnyNorm>>,
     /// Dropout behind each of those layers.
     pub dropout: Dropout,
     /// What the network was made from.
@@ -139,12 +146,12 @@ pub struct Mlp {
 }
 
 impl Mlp {
-    /// Applies the network.
+    /// Applies the network: to the nodes of one graph, or with groups to those of several.
     ///
     /// # Panics
     /// If the width of the features is not that of the first layer.
-    pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        self.call(x)
+    pub fn forward(&self, args: impl Into<NormArgs>) -> Tensor<2> {
+        self.call(args)
     }
 }
 
@@ -152,22 +159,25 @@ impl Layer for Mlp {
     const NAME: &'static str = "MLP";
 
     type Config = MlpConfig;
-    type Args = Tensor<2>;
+    type Args = NormArgs;
     type Output = Tensor<2>;
 
     fn signatures(&self) -> Signatures {
         let width = self.lins[0].in_channels();
-        Signatures::new().with("x", Type::float(["N".into(), width.into()]))
+        let x = Type::float(["N".into(), width.into()]);
+        let norm = self.norms.first().and_then(Option::as_ref);
+        with_groups(norm, Signatures::new().with("x", x))
     }
 
-    fn compute(&self, x: Tensor<2>) -> Tensor<2> {
+    fn compute(&self, NormArgs { x, groups }: NormArgs) -> Tensor<2> {
         let MlpConfig { act, act_first, .. } = self.config;
         let hidden = self.lins.iter().zip(&self.norms);
         let x = hidden.fold(x, |x, (lin, norm)| {
             let x = if norm.is_none() && act == Some(Activation::Relu) {
                 lin.forward_relu(x)
             } else {
-                normalize_activate(lin.forward(x), norm.as_ref(), act, act_first)
+                let norm = norm.as_ref().map(|norm| (norm, groups.as_ref()));
+                normalize_activate(lin.forward(x), norm, act, act_first)
             };
             self.dropout.forward(x)
         });
@@ -182,12 +192,12 @@ impl Layer for Mlp {
 /// Normalisation and activation in the order asked for.
 pub(super) fn normalize_activate(
     x: Tensor<2>,
-    norm: Option<&BatchNorm>,
+    norm: Option<(&AnyNorm, Option<&Groups>)>,
     act: Option<Activation>,
     act_first: bool,
 ) -> Tensor<2> {
     let normalize = |x| match norm {
-        Some(norm) => norm.forward(x),
+        Some((norm, groups)) => norm.forward(x, groups),
         None => x,
     };
     let activate = |x| match act {

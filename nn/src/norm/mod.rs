@@ -4,6 +4,7 @@
 //! [`Groups`](kiln_core::Groups) of nodes.
 
 mod affine;
+mod any_norm;
 mod batch_norm;
 mod diff_group_norm;
 mod graph_norm;
@@ -19,11 +20,9 @@ mod pair_norm;
 mod running;
 mod types;
 
-use serde::{Deserialize, Serialize};
-use thiserror::Error;
-
-pub(crate) use self::batch_norm::batch_norm;
+pub(crate) use self::{any_norm::with_groups, batch_norm::batch_norm, layer::groups_of};
 pub use self::{
+    any_norm::{AnyNorm, NormConfig, UnknownNorm},
     batch_norm::{BatchNorm, BatchNorm1d, BatchNormConfig, PartialBatchNorm},
     diff_group_norm::{DiffGroupNorm, DiffGroupNormConfig},
     graph_norm::{GraphNorm, GraphNormConfig},
@@ -38,27 +37,3 @@ pub use self::{
     pair_norm::{PairNorm, PairNormConfig},
     types::{NodeTypes, TypeArgs},
 };
-use crate::by_name::by_name;
-
-/// The normalisation of a model's hidden features (PyG's `norm`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "&'static str")]
-pub enum Norm {
-    /// [`BatchNorm`]
-    BatchNorm,
-}
-
-by_name!(
-    Norm,
-    UnknownNorm {
-        BatchNorm: "batch_norm"
-    }
-);
-
-/// A name that is no normalisation.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("unknown normalisation `{name}`, expected batch_norm")]
-pub struct UnknownNorm {
-    /// The name.
-    pub name: String,
-}

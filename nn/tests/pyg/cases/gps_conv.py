@@ -18,6 +18,8 @@ def cases():
             ("elu", {"act": "elu"}),
             ("sage", around("SAGEConv")),
             ("batch", {"heads": 2}, "batch"),
+            ("layer_norm", {"norm": "layer_norm"}, "batch"),
+            ("graph_norm", {"norm": "GraphNorm", "norm_kwargs": {"eps": 0.01}}),
         ]
         if variant == "edge_index":
             configs.append(("edge_attr", around("GATConv", edge_dim=F_EDGE), "edge_attr"))
