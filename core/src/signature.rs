@@ -511,7 +511,8 @@ impl Signatures {
     }
 
     /// One signature for each combination of forms, in PyG's order: node sets change slowest, then
-    /// alternatives, and edges fastest. The number of a signature counts those that widths rule out too.
+    /// alternatives, and edges fastest. The number of a signature counts those that widths rule out
+    /// too.
     pub fn variants(&self) -> Vec<(usize, Signature)> {
         let has = |found: fn(&Arg) -> bool| self.args.iter().any(|(_, arg)| found(arg));
         let both = |two: bool| if two { &[false, true][..] } else { &[false] };

@@ -86,6 +86,28 @@ fn @forward(a %0: f32[$N*$E]) -> (%3) {
 
 /// Each draws a mask of its own.
 #[test]
+fn running_statistics_are_taken_as_they_are() {
+    let text = "kiln 1
+symbols $N
+module @ = Net {
+  method forward(outside: f32[$N], x: f32[$N]) -> f32[$N] {
+    case () -> @forward
+  }
+}
+fn @forward(outside %0: f32[$N], x %1: f32[$N]) -> (%4) {
+  %2: f32[$N] = exp(%1)
+  %3: f32[$N] = running_statistic{momentum=0.1, counts=false}(%0, %2, %2, %0)
+  %4: f32[$N] = add(%3, %1)
+}
+";
+    let expected = "fn @forward(outside %0: f32[$N], x %1: f32[$N]) -> (%2) {
+  %2: f32[$N] = add(%0, %1)
+}
+";
+    assert_eq!(after(text, &pass::EXECUTION), expected);
+}
+
+#[test]
 fn attention_with_dropout_is_not_merged() {
     let text = |dropout: &str| {
         format!(

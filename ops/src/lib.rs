@@ -140,7 +140,7 @@ pub use pow::{powf, powf_scalar};
 pub use reduce::Reduce;
 pub use registry::register_graph_ops;
 pub use relu::{leaky_relu, relu};
-pub use running_statistic::running_statistic;
+pub use running_statistic::{can_be_trained, running_statistic};
 pub use scan::{Rows, Sequences, repeat, scan, scan_reversed};
 pub use scatter::scatter;
 pub use segment_reduce::segment_reduce;

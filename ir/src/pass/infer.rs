@@ -15,7 +15,7 @@ pub(super) fn without_training(program: &Valid) -> Program {
             let inputs = rebuild.values(&node.inputs);
             match (&node.op, inputs.as_slice(), node.outputs.as_slice()) {
                 (Op::Dense(DenseOp::RunningStatistic { .. }), &[outside, _, _, _], &[output]) => {
-                    rebuild.replace(output, outside)
+                    rebuild.replace(output, outside);
                 }
                 _ => rebuild.copy(function, node),
             }

@@ -34,6 +34,7 @@ pub type GatConfig = BasicGnnConfig<GatLayer>;
 
 /// Configuration of a [`GatLayer`].
 #[derive(Config, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "PyG's arguments")]
 pub struct GatLayerConfig {
     /// Width of the features.
     pub in_channels: usize,
@@ -136,6 +137,10 @@ impl LayerConfig for GatLayerConfig {
 
 /// A layer of a [`Gat`].
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a few per model, and moved as they are made"
+)]
 pub enum GatLayer {
     /// [`GatConv`]
     V1(GatConv),

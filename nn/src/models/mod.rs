@@ -1,7 +1,8 @@
 //! Models made of the layers.
 //!
-//! [`Gcn`], [`GraphSage`], [`Gat`], [`Gin`], [`Pna`] and [`EdgeCnn`] are one model, [`BasicGnn`], around one convolution
-//! each; so is a model around a convolution of your own that implements [`BasicConv`].
+//! [`Gcn`], [`GraphSage`], [`Gat`], [`Gin`], [`Pna`] and [`EdgeCnn`] are one model, [`BasicGnn`],
+//! around one convolution each; so is a model around a convolution of your own that implements
+//! [`BasicConv`].
 
 mod autoencoder;
 mod basic_gnn;

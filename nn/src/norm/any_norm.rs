@@ -66,7 +66,6 @@ macro_rules! norms {
 
         /// A norm that was chosen when the layer around it was made.
         #[derive(Clone, Debug)]
-        #[expect(clippy::large_enum_variant, reason = "a few per model, and moved as they are made")]
         pub enum AnyNorm {
             $(
                 #[doc = concat!("[`", stringify!($norm), "`](super::", stringify!($norm), ")")]

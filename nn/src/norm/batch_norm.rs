@@ -10,7 +10,7 @@ use burn::{
     tensor::{DType, Device, Tensor},
 };
 use kiln_core::{Signatures, signature::Type};
-use kiln_ops::{Layer, column_mean, degree, scope};
+use kiln_ops::{Layer, column_mean, degree};
 
 use super::{
     affine::{check_eps, check_momentum, check_width, ones, scaled, zeros},
@@ -116,10 +116,6 @@ impl Layer for BatchNorm {
 
 /// Batch normalisation with the parameters and statistics of PyTorch's `BatchNorm1d`.
 #[derive(Clone, Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "a few per model, and moved as they are made"
-)]
 pub enum BatchNorm1d {
     /// Burn's layer, which has scale, shift and running statistics; and whether a batch of one node
     /// is normalised by the running ones while training too.
@@ -186,12 +182,12 @@ impl BatchNorm1d {
     /// If the number of features is not the layer's.
     pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
         match self {
-            // In a recording sizes are unknown, and what is exported looks at them while it runs.
-            Self::Full(layer, true) if !scope::is_recording() && x.dims()[0] <= 1 => {
+            // What is exported looks at the size while it runs.
+            Self::Full(layer, true) if x.device().is_autodiff() && x.dims()[0] <= 1 => {
                 by_running_statistics(layer, x)
             }
             Self::Full(layer, _) => batch_norm(layer, x),
-            Self::Partial(layer) => layer.forward(x),
+            Self::Partial(layer) => layer.forward(&x),
         }
     }
 }
@@ -205,7 +201,7 @@ fn by_running_statistics(layer: &nn::BatchNorm, x: Tensor<2>) -> Tensor<2> {
 }
 
 impl PartialBatchNorm {
-    fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+    fn forward(&self, x: &Tensor<2>) -> Tensor<2> {
         let BatchNormConfig {
             in_channels,
             eps,
@@ -217,7 +213,7 @@ impl PartialBatchNorm {
             width == in_channels,
             "expected {in_channels} features, got {width}"
         );
-        let is_trained = is_trained(&self.training, &x);
+        let is_trained = is_trained(&self.training, x);
         let count = || -> Tensor<2> {
             let count = degree(Tensor::zeros([rows], &device), 1);
             let count = count.to_device(&device).cast(x.dtype());

@@ -4,7 +4,7 @@ use burn::{
     module::{Flag, Param, RunningState},
     tensor::{Device, Tensor},
 };
-use kiln_ops::scope;
+use kiln_ops::{can_be_trained, running_statistic};
 
 /// A running statistic with one value everywhere.
 pub(super) fn running<const D: usize>(
@@ -18,7 +18,7 @@ pub(super) fn running<const D: usize>(
 /// Whether a norm goes by the statistics of the batch: while it is trained, and in recordings,
 /// which can be trained.
 pub(super) fn is_trained<const D: usize>(flag: &Param<Flag>, x: &Tensor<D>) -> bool {
-    flag.is_enabled() && (x.device().is_autodiff() || scope::is_recording())
+    flag.is_enabled() && can_be_trained(x)
 }
 
 /// A statistic in its forms while a norm is trained.
@@ -32,28 +32,20 @@ pub(super) struct Statistic<const D: usize, const R: usize> {
 }
 
 impl<const D: usize, const R: usize> Statistic<D, R> {
-    /// The statistic to go by. While the norm is trained `running` becomes `(1 - momentum) ·
-    /// running + momentum · newest`; an exported norm counts its batches where that is asked for.
+    /// The statistic to go by, and `running` follows; an exported norm counts its batches where
+    /// that is asked for.
     pub(super) fn follow(
         self,
         running: &RunningState<Tensor<R>>,
         momentum: f64,
         counts: bool,
     ) -> Tensor<D> {
-        let Self {
-            batch,
-            outside,
-            newest,
-        } = self;
-        if scope::is_recording() {
-            let running = running.value();
-            return kiln_ops::running_statistic(batch, outside, newest, running, momentum, counts);
-        }
-        let before = running.value_sync().to_device(&newest.device());
-        let dtype = before.dtype();
-        let kept = before.cast(newest.dtype()) * (1.0 - momentum);
-        let after = (kept + newest * momentum).cast(dtype);
-        running.update(after.detach());
-        batch
+        running_statistic(
+            [self.batch, self.outside],
+            self.newest,
+            running.value_sync(),
+            (momentum, counts),
+            |after| running.update(after),
+        )
     }
 }

@@ -6,7 +6,7 @@ mod order;
 mod shape;
 
 use kiln_ir::{
-    Binary, ElemType, ElementwiseOp, Float, ModuleId, Op, Scalar, Size, TensorType, Type,
+    Binary, DenseOp, ElemType, ElementwiseOp, Float, ModuleId, Op, Scalar, Size, TensorType, Type,
     WeightRole,
 };
 
@@ -196,6 +196,7 @@ pub(crate) fn operations() -> Operations {
         vec![],
         vec![(float(vec![3.into()]), Data::float(&[3], &[0.5, 1.5, 2.5]))],
     );
+    running_statistic(&mut all, root);
     let ignored = || vec![(int(vec![n.clone()]), Data::int(&[3], &[0, 0, 0]))];
     let full = |value, elem, dims| ElementwiseOp::Full { value, elem, dims };
     all.add(
@@ -234,6 +235,34 @@ pub(crate) fn operations() -> Operations {
     order::add(&mut all);
     graph::add(&mut all);
     all
+}
+
+/// A statistic that a buffer follows, which is that buffer outside training.
+fn running_statistic(all: &mut Operations, root: ModuleId) {
+    let pair = float(vec![2.into()]);
+    let values = Data::float(&[2], &[1.0, -2.0]);
+    let running = all
+        .builder
+        .weight(root, "running", WeightRole::Buffer, values.clone());
+    let mut body = all.builder.function(root, "running_statistic");
+    let batch = body.input("batch", &pair);
+    let running = body.weight(running);
+    let op = DenseOp::RunningStatistic {
+        momentum: Float(0.25),
+        counts: false,
+    };
+    let out = body.op(op, &[running, batch, batch, running], &pair);
+    let function = body.finish(&[out]);
+    let (ty, name) = (Type::Tensor(pair), "running_statistic");
+    let params = vec![("batch", ty.clone())];
+    all.builder
+        .method(name, params, ty, vec![(Vec::new(), function)]);
+    let batch = Arg::Tensor(Data::float(&[2], &[3.0, 4.0]));
+    all.calls.push(Call {
+        method: name,
+        args: vec![("batch", batch)],
+        out: Arg::Tensor(values),
+    });
 }
 
 #[test]
