@@ -111,14 +111,16 @@ pub(crate) fn config<C: LayerConfig>(
         let kind = kind.to_owned();
         return Err(BuildError::MissingArgument { kind, name });
     }
+    let mut args = args.clone();
+    C::complete(&mut args);
     let mut config = C::blank();
-    let args = &with_norm_kwargs(&config, args).map_err(|source| error(NORM_KWARGS, source))?;
+    let args = &with_norm_kwargs(&config, &args).map_err(|source| error(NORM_KWARGS, source))?;
     for (name, value) in args {
         let value = match value {
             Value::String(text) if text == "None" => &Value::Null,
             value => value,
         };
-        let value = with_kwargs(name, value, args);
+        let value = with_kwargs(name, value, &args);
         let mut all = serde_json::to_value(&config).map_err(|source| error(name, source))?;
         let Some(place) = place(&mut all, name) else {
             let json = value.to_string();

@@ -2,6 +2,7 @@
 
 use burn::{module::Module, tensor::Device};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::{Map, Value};
 use thiserror::Error;
 
 /// The arguments of a layer's or model's constructor.
@@ -22,6 +23,9 @@ pub trait LayerConfig: Serialize + DeserializeOwned {
 
     /// Default values, with anything for the arguments without.
     fn blank() -> Self;
+
+    /// Adds arguments that follow from others, as JSON.
+    fn complete(_args: &mut Map<String, Value>) {}
 
     /// Whether the arguments go together.
     ///
@@ -106,6 +110,26 @@ pub(crate) fn check_dropout(dropout: f64) -> Result<(), ConfigError> {
         "a probability in [0, 1)",
         dropout.to_string(),
     )
+}
+
+/// One choice or several. JSON has the choice or a list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum OneOrSeveral<T> {
+    /// One.
+    One(T),
+    /// Several, whose results stand side by side.
+    Several(Vec<T>),
+}
+
+impl<T> OneOrSeveral<T> {
+    /// All of them.
+    pub fn all(&self) -> &[T] {
+        match self {
+            Self::One(one) => core::slice::from_ref(one),
+            Self::Several(several) => several,
+        }
+    }
 }
 
 /// Width of the features of all nodes, or of sources and targets apart (PyG's

@@ -1,9 +1,9 @@
-//! Multi-head attention with PyTorch's parameters, among all nodes of a graph.
+//! Multi-head attention with PyTorch's parameters: among all nodes of a graph, and in batches.
 
 use burn::{
     module::{Module, Param},
     nn::Initializer,
-    tensor::{Device, Int, Tensor, activation},
+    tensor::{Bool, Device, Int, Tensor, activation},
 };
 use kiln_core::{EdgeIndex, Edges, size_to_i64};
 use kiln_ops::{DotAttentionOptions, Endpoints};
@@ -13,9 +13,10 @@ use crate::{
     dropout::Dropout,
     init,
     linear::{Linear, LinearConfig},
+    shape::{expand, reshape},
 };
 
-/// Attention of each node to all nodes of its graph.
+/// Attention of each node to all nodes of its graph, or of rows to others.
 ///
 /// ```text
 /// q, k, v = x W_qᵀ + b_q, x W_kᵀ + b_k, x W_vᵀ + b_v        by heads
@@ -23,7 +24,7 @@ use crate::{
 /// ```
 ///
 /// Source: Vaswani et al., Attention Is All You Need, 2017, arXiv:1706.03762. Matches
-/// `torch.nn.MultiheadAttention` of equal queries, keys and values.
+/// `torch.nn.MultiheadAttention` whose keys are the values, with biases.
 #[derive(Module, Debug)]
 pub struct MultiheadAttention {
     /// The maps to queries, keys and values one below the other, `[3 · channels, channels]`.
@@ -89,6 +90,56 @@ impl MultiheadAttention {
         };
         self.out_proj.forward(out.reshape([nodes, channels]))
     }
+
+    /// Attention of each row to the keys of its batch, or to those that a mask `[B, K]` has. A row
+    /// without a key gets the bias of the output's map.
+    ///
+    /// # Shapes
+    /// query: `[B, Q, channels]` · key: `[B, K, channels]` · output: `[B, Q, channels]`
+    pub fn attend(
+        &self,
+        query: Tensor<3>,
+        key: Tensor<3>,
+        mask: Option<Tensor<2, Bool>>,
+    ) -> Tensor<3> {
+        let ([batches, queries, channels], [_, keys, _]) = (query.dims(), key.dims());
+        let (heads, width) = (self.heads, channels / self.heads);
+        let (weight, bias) = (self.in_proj_weight.val(), self.in_proj_bias.val());
+        let map = |x: Tensor<3>, start: usize, maps: usize| {
+            let weight = weight.clone().narrow(0, start, maps).transpose();
+            let bias = bias.clone().narrow(0, start, maps);
+            by_rows(x, |x| kiln_ops::linear(x, weight, Some(bias)))
+        };
+        let by_heads =
+            |x: Tensor<3>, rows| reshape(x, [batches, rows, heads, width]).swap_dims(1, 2);
+        let query = by_heads(map(query, 0, channels), queries);
+        let both = map(key, channels, 2 * channels);
+        let [key, value] = [0, channels].map(|start| both.clone().narrow(2, start, channels));
+        let [key, value] = [key, value].map(|x| by_heads(x, keys));
+        let scale = count(width).sqrt().recip();
+        let scores = kiln_ops::matmul(query.mul_scalar(scale), key.swap_dims(2, 3));
+        let alpha = match mask {
+            Some(mask) => {
+                let absent = expand(mask.bool_not(), [heads, queries, batches, keys]);
+                let absent = absent.permute([2, 0, 1, 3]);
+                let scores = scores.mask_fill(absent.clone(), f64::NEG_INFINITY);
+                // Among no keys at all, softmax is not a number.
+                activation::softmax(scores, 3).mask_fill(absent, 0.0)
+            }
+            None => activation::softmax(scores, 3),
+        };
+        let out = kiln_ops::matmul(self.dropout.forward(alpha), value);
+        let out = reshape(out.swap_dims(1, 2), [batches, queries, channels]);
+        by_rows(out, |out| self.out_proj.forward(out))
+    }
+}
+
+/// A function of rows, for each row of a batch. `[B, N, F]` gives `[B, N, F']`.
+pub(crate) fn by_rows(x: Tensor<3>, f: impl FnOnce(Tensor<2>) -> Tensor<2>) -> Tensor<3> {
+    let [batches, rows, width] = x.dims();
+    let out = f(reshape(x, [batches * rows, width]));
+    let [_, width] = out.dims();
+    reshape(out, [batches, rows, width])
 }
 
 /// Edges from each node to all nodes of its graph, itself included, by target.

@@ -1,4 +1,4 @@
-//! What layers share: normalised edges, self loops, softmax by target.
+//! What layers share: normalised edges, self loops, softmax by target, dense batches.
 
 use burn::tensor::{Int, Tensor};
 use kiln_core::{AnyTensor, Edges, Leaves, leaf_name};
@@ -9,6 +9,7 @@ pub use kiln_ops::{
     segment_softmax as softmax,
 };
 
+pub use crate::dense_batch::{from_dense_batch, to_dense_batch};
 use crate::{dropout::Dropout, message::Message, message_passing::Rows};
 
 /// Number of groups of rows, such as the graphs of a batch: one more than the largest number in

@@ -182,6 +182,13 @@ impl Fixture {
             "CGConv" => &["lin_f.weight", "lin_s.weight"],
             "FeaStConv" => &["lin.weight", "u.weight"],
             "GeneralConv" => &["lin_msg.weight", "att_msg"],
+            // From the end one element is read, since the others have no effect.
+            "LSTMAggregation" => &[
+                "lstm.weight_ih_l0_reverse",
+                "lstm.weight_hh_l0_reverse",
+                "lstm.bias_ih_l0_reverse",
+                "lstm.bias_hh_l0_reverse",
+            ],
             "HypergraphConv" => &["att"],
             "ResGatedGraphConv" if has("edge_dim") => {
                 &["lin_key.weight", "lin_query.weight", "lin_value.weight"]

@@ -30,6 +30,8 @@ struct Subject {
     is_read_out: bool,
     /// Whether it looks at all nodes, of whatever graph.
     looks_at_all: bool,
+    goes_by_order: bool,
+    goes_by_sets: bool,
     module: AnyLayer,
     overload: Overload<AnyLayer>,
 }
@@ -57,6 +59,8 @@ impl Subject {
                 goes_by_numbers: goes_by_numbers(&fixture),
                 is_read_out: is_read_out(&fixture),
                 looks_at_all: looks_at_all(&fixture, &module, &overload.signature),
+                goes_by_order: has_aggregation(&fixture, &OF_SEQUENCES),
+                goes_by_sets: has_aggregation(&fixture, &BY_OTHER_SETS),
                 module,
                 overload,
             });
@@ -167,6 +171,21 @@ fn looks_at_all(fixture: &Fixture, module: &AnyLayer, signature: &Signature) -> 
     let is_inside = ["GIN", "EdgeCNN"].contains(&fixture.conv.as_str());
     let is_of_graphs = all.any(takes_graphs);
     is_of_graphs && (is_inside || !takes_graphs(signature)) || is_untracked
+}
+
+/// Aggregations of elements in their order.
+const OF_SEQUENCES: [&str; 5] = ["lstm", "gru", "mlp", "lcm", "patch_transformer"];
+
+/// Aggregations that read zeros up to the size of the largest set, or average over sets.
+const BY_OTHER_SETS: [&str; 5] = ["lstm", "gru", "lcm", "patch_transformer", "equilibrium"];
+
+/// Whether a layer is one of the aggregations, or aggregates by one.
+fn has_aggregation(fixture: &Fixture, names: &[&str]) -> bool {
+    let plain = |name: &str| name.to_lowercase().replace('_', "");
+    let own = fixture.conv.strip_suffix("Aggregation");
+    let inside = fixture.kwargs["aggr"].as_str();
+    let found = own.or(inside).map(plain);
+    names.iter().any(|name| Some(plain(name)) == found)
 }
 
 /// The type of what may be absent.
@@ -280,6 +299,9 @@ fn close(name: &str, got: &[TensorData], expected: &[TensorData]) -> Result<(), 
 
 /// Edges, and what they carry, in another order.
 fn order_of_edges(subject: &Subject, sizes: Sizes, seed: u64) -> Result<(), TestCaseError> {
+    if subject.goes_by_order {
+        return Ok(());
+    }
     let inputs = subject.inputs(sizes, seed);
     let order = order(sizes.edges, &mut StdRng::seed_from_u64(seed));
     let mut other = inputs.clone();
@@ -303,7 +325,9 @@ fn order_of_edges(subject: &Subject, sizes: Sizes, seed: u64) -> Result<(), Test
 
 /// Nodes under other numbers.
 fn numbers_of_nodes(subject: &Subject, sizes: Sizes, seed: u64) -> Result<(), TestCaseError> {
-    if subject.has_fixed_nodes() || subject.goes_by_numbers {
+    let is_given = subject.leaves().iter().any(|(name, _)| name == "index");
+    let goes_by_numbers = subject.goes_by_numbers || subject.goes_by_order && is_given;
+    if subject.has_fixed_nodes() || goes_by_numbers {
         return Ok(());
     }
     let inputs = subject.inputs(sizes, seed);
@@ -361,7 +385,11 @@ fn other_graphs_of_a_batch(
     } else {
         seed
     };
-    if subject.has_fixed_nodes() || subject.goes_by_numbers || subject.looks_at_all {
+    if subject.has_fixed_nodes()
+        || subject.goes_by_numbers
+        || subject.looks_at_all
+        || subject.goes_by_sets
+    {
         return Ok(());
     }
     let (first, mut second) = (subject.inputs(sizes, seed), subject.inputs(sizes, seed + 2));

@@ -165,3 +165,39 @@ impl Deref for BoxedAggregation {
         &self.0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::aggr::AggrConfig;
+
+    const NETWORKS: [&str; 9] = [
+        r#"{"aggr": "lstm", "in_channels": 2, "out_channels": 2, "bidirectional": true}"#,
+        r#"{"aggr": "gru", "in_channels": 2, "out_channels": 2, "num_layers": 2}"#,
+        r#"{"aggr": "mlp", "in_channels": 2, "out_channels": 2, "max_num_elements": 3, "num_layers": 1}"#,
+        r#"{"aggr": "lcm", "in_channels": 2, "out_channels": 2}"#,
+        r#"{"aggr": "set_transformer", "channels": 2, "layer_norm": true}"#,
+        r#"{"aggr": "graph_multiset_transformer", "channels": 2, "k": 2}"#,
+        r#"{"aggr": "patch_transformer", "in_channels": 2, "out_channels": 2, "patch_size": 1, "hidden_channels": 2}"#,
+        r#"{"aggr": "equilibrium", "in_channels": 2, "out_channels": 2, "num_layers": [2]}"#,
+        r#"{"aggr": ["max", "mean"], "mode": "attn", "mode_kwargs": {"in_channels": 2, "out_channels": 2}}"#,
+    ];
+
+    #[test]
+    fn there_may_be_no_elements_and_no_sets() {
+        for json in NETWORKS {
+            let config: AggrConfig = serde_json::from_str(json).unwrap();
+            for device in [Device::flex(), Device::flex().autodiff()] {
+                let aggregation = config.init(&device);
+                for sets in [3, 0] {
+                    let groups = Groups::from_array(&[], sets, &device).unwrap();
+                    let x = Tensor::<2>::zeros([0, 2], &device);
+                    let out = aggregation.aggregate(x, &groups);
+                    assert_eq!(out.dims(), [sets, aggregation.width(2)], "{json}");
+                    let finite = out.into_data().iter::<f32>().all(f32::is_finite);
+                    assert!(finite, "{json}");
+                }
+            }
+        }
+    }
+}

@@ -9,8 +9,10 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 
 use super::{
-    AttentionalConfig, DeepSetsConfig, DegreeScalerConfig, MedianConfig, MultiConfig,
-    PowerMeanConfig, QuantileConfig, Set2SetConfig, SoftmaxConfig, SortConfig, StdConfig,
+    AttentionalConfig, DeepSetsConfig, DegreeScalerConfig, EquilibriumConfig,
+    GraphMultisetTransformerConfig, GruAggregationConfig, LcmConfig, LstmAggregationConfig,
+    MedianConfig, MlpAggregationConfig, MultiConfig, PatchTransformerConfig, PowerMeanConfig,
+    QuantileConfig, Set2SetConfig, SetTransformerConfig, SoftmaxConfig, SortConfig, StdConfig,
     VarConfig, VariancePreservingConfig, aggregation::Aggregation, list::for_each_aggregation,
 };
 use crate::config::{ConfigError, LayerConfig};
@@ -339,7 +341,17 @@ mod tests {
             assert_eq!(parse(&serde_json::to_string(&config).unwrap()), Ok(config));
         }
         for (json, message) in [
-            (r#""lstm""#, "unknown aggregation `lstm`"),
+            (r#""tree""#, "unknown aggregation `tree`"),
+            (r#""lstm""#, "lstm needs the argument `in_channels`"),
+            (
+                r#"{"aggr": "lstm", "in_channels": 2, "out_channels": 2, "proj_size": 1}"#,
+                "lstm has no argument `proj_size`",
+            ),
+            (
+                r#"{"aggr": ["max", "min"], "mode": "attn", "mode_kwargs":
+                    {"in_channels": 4, "out_channels": 6, "num_heads": 4}}"#,
+                "expected a divisor of the width, got 4 for `heads`",
+            ),
             ("[]", "expected at least one aggregation"),
             ("null", "got null"),
             (

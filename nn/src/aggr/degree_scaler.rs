@@ -13,7 +13,10 @@ use super::{
     elements::Elements,
     layer::{Combine, aggregation_layers},
 };
-use crate::config::{ConfigError, LayerConfig, count};
+use crate::{
+    config::{ConfigError, LayerConfig, OneOrSeveral, count},
+    shape::side_by_side,
+};
 
 /// A factor by the number of elements `d` of a set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -32,23 +35,7 @@ pub enum Scaler {
 }
 
 /// One factor or several. JSON has a name or a list.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum Scalers {
-    /// One.
-    One(Scaler),
-    /// Several, whose results stand side by side.
-    Several(Vec<Scaler>),
-}
-
-impl Scalers {
-    fn all(&self) -> &[Scaler] {
-        match self {
-            Self::One(scaler) => core::slice::from_ref(scaler),
-            Self::Several(several) => several,
-        }
-    }
-}
+pub type Scalers = OneOrSeveral<Scaler>;
 
 /// Configuration of a [`DegreeScalerAggregation`].
 #[derive(Config, Debug, PartialEq)]
@@ -155,11 +142,7 @@ impl Combine for DegreeScalerAggregation {
             };
             out.clone() * factor.unsqueeze_dim(1)
         };
-        let mut outs: Vec<_> = self.config.scaler.all().iter().map(scaled).collect();
-        match outs.len() {
-            1 => outs.remove(0),
-            _ => Tensor::cat(outs, 1),
-        }
+        side_by_side(self.config.scaler.all().iter().map(scaled).collect(), 1)
     }
 }
 

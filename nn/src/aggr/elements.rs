@@ -2,15 +2,15 @@
 
 use core::cell::{Cell, OnceCell};
 
-use burn::tensor::{Int, Tensor};
+use burn::tensor::{Bool, Int, Tensor};
 use kiln_core::Groups;
 use kiln_ops::{
     Endpoints, Reduce, aggregate, aggregate_heads, aggregate_normalized, aggregate_self,
     aggregate_with_loops, column_mean, column_sum, degree, detach, dot_attention, edge_attention,
-    edge_attention_v2, edge_attention_with, gather, scatter, segment_softmax,
+    edge_attention_v2, edge_attention_with, gather, scatter, segment_softmax, size_of,
 };
 
-use crate::message::Message;
+use crate::{dense_batch::Places, message::Message};
 
 /// The elements of sets: the messages that meet at nodes, or the rows of groups.
 ///
@@ -121,6 +121,19 @@ impl<'a> Elements<'a> {
             Sets::Targets(ends) => ends.target(),
             Sets::Groups(groups) => groups.owner(),
         }
+    }
+
+    /// Where the elements of each set begin and end.
+    pub(crate) fn places(&self) -> Places {
+        Places::of(self.index(), self.num_sets())
+    }
+
+    /// The elements of each set side by side, zeros behind the last up to the number of the largest
+    /// set, at least one, and which of them are elements. `[n, longest, F]` and `[n, longest]`
+    pub(crate) fn dense(&self) -> (Tensor<3>, Tensor<2, Bool>) {
+        let places = self.places();
+        let length = size_of(places.max_count().clamp_min(1));
+        (places.dense(self.rows(), length), places.mask(length))
     }
 
     /// Number of elements of each set, of the type of `like`. `[n]`

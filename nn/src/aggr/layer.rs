@@ -94,11 +94,14 @@ impl Arguments for GroupArgs {
     }
 }
 
-/// Implements [`Layer`] for aggregations, each with its configuration.
+/// Implements [`Layer`] for aggregations, each with its configuration, and with PyG's name where it
+/// is not that of the type.
 macro_rules! aggregation_layers {
-    ($($layer:ident($config:ty)),+ $(,)?) => {$(
+    (@name $layer:ident) => { stringify!($layer) };
+    (@name $layer:ident $name:literal) => { $name };
+    ($($layer:ident($config:ty $(, $name:literal)?)),+ $(,)?) => {$(
         impl kiln_ops::Layer for $layer {
-            const NAME: &'static str = stringify!($layer);
+            const NAME: &'static str = aggregation_layers!(@name $layer $($name)?);
 
             type Config = $config;
             type Args = $crate::aggr::GroupArgs;

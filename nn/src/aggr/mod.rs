@@ -12,14 +12,22 @@ mod config;
 mod deep_sets;
 mod degree_scaler;
 mod elements;
+mod equilibrium;
+mod graph_multiset_transformer;
 mod layer;
+mod lcm;
 mod list;
 mod median;
+mod mlp;
 mod multi;
 mod ordered;
+mod patch_transformer;
 mod power_mean;
 mod quantile;
+mod sequence;
 mod set2set;
+mod set_attention;
+mod set_transformer;
 mod softmax;
 mod sort;
 mod std;
@@ -38,11 +46,27 @@ pub use self::{
     config::{AggrConfig, AggrError},
     deep_sets::{DeepSetsAggregation, DeepSetsConfig},
     degree_scaler::{DegreeScalerAggregation, DegreeScalerConfig, Scaler, Scalers},
+    equilibrium::{
+        EquilibriumAggregation, EquilibriumConfig, MomentumOptimizer, PotentialLayer,
+        ResNetPotential,
+    },
+    graph_multiset_transformer::{GraphMultisetTransformer, GraphMultisetTransformerConfig},
     layer::{Aggregate, GroupArgs},
+    lcm::{LcmAggregation, LcmConfig},
     median::{MedianAggregation, MedianConfig},
-    multi::{Mode, ModeKwargs, MultiAggregation, MultiConfig, Widths},
+    mlp::{MlpAggregation, MlpAggregationConfig},
+    multi::{HeteroDictLinear, Mode, ModeKwargs, MultiAggregation, MultiConfig, Widths},
+    patch_transformer::{
+        PatchReduce, PatchTransformerAggregation, PatchTransformerConfig, PositionalEncoding,
+    },
     power_mean::{PowerMeanAggregation, PowerMeanConfig},
     quantile::{Interpolation, QuantileAggregation, QuantileConfig, Quantiles},
+    sequence::{GruAggregation, GruAggregationConfig, LstmAggregation, LstmAggregationConfig},
+    set_attention::{
+        BlockOptions, InducedSetAttentionBlock, MultiheadAttentionBlock,
+        PoolingByMultiheadAttention, SetAttentionBlock,
+    },
+    set_transformer::{SetTransformerAggregation, SetTransformerConfig},
     set2set::{Set2Set, Set2SetConfig},
     softmax::{SoftmaxAggregation, SoftmaxConfig},
     sort::{SortAggregation, SortConfig},

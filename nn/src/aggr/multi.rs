@@ -14,10 +14,12 @@ use super::{
     config::AggrConfig,
     elements::{Elements, Needs},
     layer::{Combine, aggregation_layers},
+    set_attention::BlockOptions,
 };
 use crate::{
     config::{ConfigError, LayerConfig, count},
     linear::{Linear, LinearConfig},
+    multihead::MultiheadAttention,
 };
 
 /// What becomes of the results of several aggregations.
@@ -29,6 +31,9 @@ pub enum Mode {
     Cat,
     /// Side by side they are put through a linear map.
     Proj,
+    /// Each is put through a linear map of its own, they attend to each other, and the results are
+    /// averaged.
+    Attn,
     /// They are added up.
     Sum,
     /// They are averaged.
@@ -53,8 +58,12 @@ pub struct ModeKwargs {
     pub in_channels: Option<Widths>,
     /// Width of the result.
     pub out_channels: Option<usize>,
-    /// Whether the map has a learned bias.
+    /// Whether the map of mode `proj` has a learned bias; those of mode `attn` have.
     pub bias: Option<bool>,
+    /// Number of heads of mode `attn`, 1 if there is none given.
+    pub num_heads: Option<usize>,
+    /// Probability with which attention weights of mode `attn` are dropped while training.
+    pub dropout: Option<f64>,
 }
 
 /// A width for all or one for each.
@@ -104,14 +113,45 @@ impl MultiConfig {
             .collect()
     }
 
-    /// Widths of the linear map.
-    fn map(&self) -> Option<(usize, usize)> {
+    /// Widths of the results and of what linear maps make of them.
+    fn maps(&self) -> Option<(Vec<usize>, usize)> {
         let args = self.mode_kwargs.as_ref()?;
         let d_in = match args.in_channels.as_ref()? {
-            Widths::One(width) => width * self.aggrs.len(),
-            Widths::Each(widths) => widths.iter().sum(),
+            Widths::One(width) => vec![*width; self.aggrs.len()],
+            Widths::Each(widths) => widths.clone(),
         };
         Some((d_in, args.out_channels?))
+    }
+
+    /// Checks the arguments of attention.
+    fn check_attention(&self) -> Result<(), ConfigError> {
+        let args = self.mode_kwargs.clone().unwrap_or_default();
+        let error = |expected, got| ConfigError {
+            name: "mode_kwargs",
+            expected,
+            got,
+        };
+        if args.bias == Some(false) {
+            let expected = "attention with biases";
+            return Err(error(expected, "`bias` false".to_owned()));
+        }
+        let (widths, width) = self.maps().unwrap_or_default();
+        if widths.len() != self.aggrs.len() {
+            let expected = "a width for each aggregation";
+            return Err(error(expected, format!("{widths:?}")));
+        }
+        let options = BlockOptions {
+            channels: width,
+            heads: args.num_heads.unwrap_or(1),
+            layer_norm: false,
+            dropout: args.dropout.unwrap_or_default(),
+        };
+        options.check().map_err(|source| {
+            error(
+                source.expected,
+                format!("{} for `{}`", source.got, source.name),
+            )
+        })
     }
 }
 
@@ -130,12 +170,15 @@ impl LayerConfig for MultiConfig {
         for aggr in self.resolved()? {
             aggr.check()?;
         }
-        if self.mode == Mode::Proj {
+        if matches!(self.mode, Mode::Proj | Mode::Attn) {
             let several = self.aggrs.len() > 1;
             ConfigError::unless(several, "aggrs", "several, since they are mapped", "one")?;
             let expected = "`in_channels` and `out_channels` of the map";
             let got = format!("{:?}", self.mode_kwargs);
-            ConfigError::unless(self.map().is_some(), "mode_kwargs", expected, got)?;
+            ConfigError::unless(self.maps().is_some(), "mode_kwargs", expected, got)?;
+        }
+        if self.mode == Mode::Attn {
+            return self.check_attention();
         }
         Ok(())
     }
@@ -143,14 +186,27 @@ impl LayerConfig for MultiConfig {
     fn make(&self, device: &Device) -> MultiAggregation {
         let aggrs = self.resolved().unwrap_or_else(|error| panic!("{error}"));
         let args = self.mode_kwargs.clone().unwrap_or_default();
-        let lin = |(d_in, d_out)| {
-            let config = LinearConfig::new(d_in, d_out);
+        let of_mode = |mode| self.maps().filter(|_| self.mode == mode);
+        let linear = |d_in, d_out| LinearConfig::new(d_in, d_out);
+        let lin = of_mode(Mode::Proj).map(|(d_in, d_out)| {
+            let config = linear(d_in.iter().sum(), d_out);
             config.with_bias(args.bias.unwrap_or(true)).init(device)
-        };
-        let is_mapped = self.mode == Mode::Proj;
+        });
+        let (mut lin_heads, mut multihead_attn) = (None, None);
+        if let Some((d_in, d_out)) = of_mode(Mode::Attn) {
+            let lins = d_in.iter().map(|&d_in| linear(d_in, d_out).init(device));
+            let lins = lins.collect();
+            lin_heads = Some(HeteroDictLinear { lins });
+            let (heads, dropout) = (args.num_heads.unwrap_or(1), args.dropout);
+            let attention =
+                MultiheadAttention::new(d_out, heads, dropout.unwrap_or_default(), device);
+            multihead_attn = Some(attention);
+        }
         MultiAggregation {
             aggrs: aggrs.iter().map(|aggr| aggr.init(device)).collect(),
-            lin: self.map().filter(|_| is_mapped).map(lin),
+            lin,
+            lin_heads,
+            multihead_attn,
             config: self.clone(),
         }
     }
@@ -160,21 +216,32 @@ impl LayerConfig for MultiConfig {
 ///
 /// Sums, means and squares that several of them need are taken once.
 ///
-/// Matches `torch_geometric.nn.MultiAggregation` (2.8), but for the mode `attn`. The result of one
-/// aggregation alone is returned as it is, whatever the mode.
+/// Matches `torch_geometric.nn.MultiAggregation` (2.8). The result of one aggregation alone is
+/// returned as it is, whatever the mode.
 ///
 /// # Shapes
-/// messages: `[E, F]` · output: `[n, F']`, the sum of all widths in mode `cat`, that of the map in
-/// mode `proj`, and the width that all have in the others
+/// messages: `[E, F]` · output: `[n, F']`, the sum of all widths in mode `cat`, that of the maps in
+/// modes `proj` and `attn`, and the width that all have in the others
 #[derive(Module, Debug)]
 pub struct MultiAggregation {
     /// The aggregations.
     pub aggrs: Vec<Aggregation>,
     /// The map of mode `proj`.
     pub lin: Option<Linear>,
+    /// The maps of mode `attn`.
+    pub lin_heads: Option<HeteroDictLinear>,
+    /// The attention of mode `attn`.
+    pub multihead_attn: Option<MultiheadAttention>,
     /// What the aggregation was made from.
     #[module(skip)]
     pub config: MultiConfig,
+}
+
+/// A linear map of each aggregation's result.
+#[derive(Module, Debug)]
+pub struct HeteroDictLinear {
+    /// The maps.
+    pub lins: Vec<Linear>,
 }
 
 impl MultiAggregation {
@@ -194,14 +261,19 @@ impl Combine for MultiAggregation {
         let fixed = self.aggrs.iter().find_map(Combine::input);
         // Each result is a multiple of the elements' width.
         let results = || self.aggrs.iter().map(|aggr| Combine::width(aggr, 1)).sum();
-        fixed.or_else(|| self.lin.as_ref()?.in_channels().checked_div(results()))
+        let mapped = || match (&self.lin, &self.lin_heads) {
+            (Some(lin), _) => Some(lin.in_channels()),
+            (None, Some(heads)) => Some(heads.lins.iter().map(|lin| lin.in_channels()).sum()),
+            (None, None) => None,
+        };
+        fixed.or_else(|| mapped()?.checked_div(results()))
     }
 
     fn width(&self, element: usize) -> usize {
         let mut widths = self.aggrs.iter().map(|aggr| Combine::width(aggr, element));
-        match (&self.lin, self.config.mode, self.aggrs.len()) {
-            (Some(lin), ..) => lin.out_channels(),
-            (None, Mode::Cat, _) => widths.sum(),
+        match (self.config.mode, self.config.maps(), self.aggrs.len()) {
+            (Mode::Proj | Mode::Attn, Some((_, width)), _) => width,
+            (Mode::Cat, ..) => widths.sum(),
             _ => widths.next().unwrap_or(element),
         }
     }
@@ -218,10 +290,19 @@ impl Combine for MultiAggregation {
         if outs.len() == 1 {
             return outs.remove(0);
         }
-        match (&self.lin, self.config.mode) {
-            (Some(lin), _) => lin.forward(Tensor::cat(outs, 1)),
-            (None, Mode::Cat | Mode::Proj) => Tensor::cat(outs, 1),
-            (None, mode) => dense(outs, mode),
+        if let Some(lin) = &self.lin {
+            return lin.forward(Tensor::cat(outs, 1));
+        }
+        if let (Some(heads), Some(attention)) = (&self.lin_heads, &self.multihead_attn) {
+            let outs = outs.into_iter().zip(&heads.lins);
+            let outs = outs.map(|(out, lin)| lin.forward(out)).collect();
+            let outs: Tensor<3> = Tensor::stack(outs, 1);
+            let out = attention.attend(outs.clone(), outs, None);
+            return out.mean_dim(1).squeeze_dim(1);
+        }
+        match self.config.mode {
+            Mode::Cat => Tensor::cat(outs, 1),
+            mode => dense(outs, mode),
         }
     }
 }
@@ -239,7 +320,7 @@ fn dense(outs: Vec<Tensor<2>>, mode: Mode) -> Tensor<2> {
         sum(squares.collect()) / (number - 1.0)
     };
     match mode {
-        Mode::Sum | Mode::Cat | Mode::Proj => sum(outs),
+        Mode::Sum | Mode::Cat | Mode::Proj | Mode::Attn => sum(outs),
         Mode::Mean => sum(outs) / number,
         Mode::Max => first(outs, Tensor::lower_equal),
         Mode::Min => first(outs, Tensor::greater_equal),

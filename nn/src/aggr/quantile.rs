@@ -12,7 +12,7 @@ use super::{
     layer::{Combine, aggregation_layers},
     ordered::Ordered,
 };
-use crate::config::{ConfigError, LayerConfig};
+use crate::config::{ConfigError, LayerConfig, OneOrSeveral};
 
 /// What a quantile between two elements is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -32,23 +32,7 @@ pub enum Interpolation {
 }
 
 /// One quantile or several. JSON has a number or a list.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum Quantiles {
-    /// One.
-    One(f64),
-    /// Several, whose results stand side by side.
-    Several(Vec<f64>),
-}
-
-impl Quantiles {
-    fn all(&self) -> &[f64] {
-        match self {
-            Self::One(q) => core::slice::from_ref(q),
-            Self::Several(several) => several,
-        }
-    }
-}
+pub type Quantiles = OneOrSeveral<f64>;
 
 /// Configuration of a [`QuantileAggregation`].
 #[derive(Config, Debug, PartialEq)]
@@ -125,10 +109,10 @@ impl Combine for QuantileAggregation {
         let ordered = Ordered::by(x.clone(), x, elements, false);
         let q = self.q.val().transpose();
         let [sets, quantiles] = [elements.num_sets(), q.dims()[1]];
-        let last = ordered.count.clone().sub_scalar(1).clamp_min(0);
+        let last = ordered.places.count.clone().sub_scalar(1).clamp_min(0);
         let position = last.float().cast(dtype) * q;
         let at = |position: Tensor<2>| {
-            let position = position.int().cast(ordered.first.dtype());
+            let position = position.int().cast(ordered.places.first.dtype());
             ordered.at(position)
         };
         let (floor, ceil) = (position.clone().floor(), position.clone().ceil());
@@ -138,6 +122,7 @@ impl Combine for QuantileAggregation {
             Interpolation::Nearest => {
                 // From the middle, to the even one of the places of all sets.
                 let odd = ordered
+                    .places
                     .first
                     .clone()
                     .remainder_scalar(2)
@@ -153,7 +138,12 @@ impl Combine for QuantileAggregation {
             }
         };
         let out = out.reshape([sets, quantiles * width]);
-        let is_empty = ordered.count.clone().equal_elem(0).expand(out.shape());
+        let is_empty = ordered
+            .places
+            .count
+            .clone()
+            .equal_elem(0)
+            .expand(out.shape());
         out.mask_fill(is_empty, self.config.fill_value)
     }
 }

@@ -12,7 +12,10 @@ use super::{
     layer::{Combine, aggregation_layers},
     ordered::Ordered,
 };
-use crate::config::{ConfigError, LayerConfig};
+use crate::{
+    config::{ConfigError, LayerConfig},
+    shape::expand,
+};
 
 /// Configuration of a [`SortAggregation`].
 #[derive(Config, Debug, PartialEq)]
@@ -70,8 +73,9 @@ impl Combine for SortAggregation {
         let ([_, width], sets, k) = (x.dims(), elements.num_sets(), self.config.k);
         let last = x.clone().narrow(1, width - 1, 1);
         let ordered = Ordered::by(last, x, elements, true);
-        let position = arange(0..k, &ordered.first.device()).cast(ordered.first.dtype());
-        let position = position.unsqueeze_dim::<2>(0).expand([sets, k]);
+        let position =
+            arange(0..k, &ordered.places.first.device()).cast(ordered.places.first.dtype());
+        let position = expand(position, [sets, k]);
         ordered.at(position).reshape([sets, k * width])
     }
 }

@@ -1,5 +1,7 @@
 //! GraphSAGE: a linear map of the aggregated neighbours plus one of the node itself.
 
+use serde_json::Value;
+
 use super::prelude::*;
 use crate::utils::unit_rows;
 
@@ -36,6 +38,27 @@ impl LayerConfig for SageConvConfig {
 
     fn blank() -> Self {
         Self::new(0.into(), 0)
+    }
+
+    /// The aggregation `lstm` is as wide as the sources' features unless `aggr_kwargs` say otherwise.
+    fn complete(args: &mut serde_json::Map<String, Value>) {
+        let is_lstm = args.get("aggr").and_then(Value::as_str) == Some("lstm");
+        let width = match args.get("in_channels") {
+            Some(Value::Array(both)) => both.first().cloned(),
+            width => width.cloned(),
+        };
+        let (true, Some(width)) = (is_lstm, width) else {
+            return;
+        };
+        let kwargs = args.entry("aggr_kwargs").or_insert(Value::Null);
+        if kwargs.is_null() {
+            *kwargs = Value::Object(serde_json::Map::new());
+        }
+        if let Value::Object(kwargs) = kwargs {
+            for name in ["in_channels", "out_channels"] {
+                kwargs.entry(name).or_insert_with(|| width.clone());
+            }
+        }
     }
 
     fn make(&self, device: &Device) -> SageConv {

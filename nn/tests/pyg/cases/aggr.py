@@ -20,6 +20,14 @@ def multi(mode, aggrs=SEVERAL, **more):
     return {"aggrs": aggrs, "mode": mode} | more
 
 
+def mlp(max_num_elements=5, **more):
+    return {"in_channels": WIDTH, "out_channels": 3, "max_num_elements": max_num_elements} | more
+
+
+def patches(patch_size, **more):
+    return {"in_channels": WIDTH, "out_channels": 3, "patch_size": patch_size, "hidden_channels": 6} | more
+
+
 # The configurations of each class, the default first; each with more of inputs.
 CONFIGS = {
     "SumAggregation": [("default", {})],
@@ -86,6 +94,50 @@ CONFIGS = {
             },
         ),
     ],
+    "LSTMAggregation": [
+        ("default", {"in_channels": WIDTH, "out_channels": 3}),
+        ("both_ways", {"in_channels": WIDTH, "out_channels": 3, "bidirectional": True}),
+        ("deep", {"in_channels": WIDTH, "out_channels": 2, "num_layers": 2, "dropout": 0.5, "bias": False}),
+        ("deep_both_ways", {"in_channels": WIDTH, "out_channels": 2, "num_layers": 2, "bidirectional": True}),
+    ],
+    "GRUAggregation": [
+        ("default", {"in_channels": WIDTH, "out_channels": 3}),
+        ("both_ways", {"in_channels": WIDTH, "out_channels": 3, "bidirectional": True}),
+        ("deep", {"in_channels": WIDTH, "out_channels": 2, "num_layers": 3, "dropout": 0.5, "bias": False}),
+        ("deep_both_ways", {"in_channels": WIDTH, "out_channels": 2, "num_layers": 2, "bidirectional": True}),
+    ],
+    "MLPAggregation": [
+        ("default", mlp(hidden_channels=5, num_layers=2)),
+        ("few", mlp(2, num_layers=1)),
+        ("options", mlp(hidden_channels=5, num_layers=3, norm=None, act="tanh", dropout=0.5, bias=False)),
+        ("not_plain_last", mlp(hidden_channels=5, num_layers=2, plain_last=False, act_first=True)),
+    ],
+    "SetTransformerAggregation": [
+        ("default", {"channels": WIDTH, "num_seed_points": 2, "heads": 2, "layer_norm": True}),
+        ("plain", {"channels": WIDTH}),
+        ("mean", {"channels": WIDTH, "num_seed_points": 3, "concat": False, "num_decoder_blocks": 0}),
+        ("deep", {"channels": WIDTH, "num_encoder_blocks": 2, "num_decoder_blocks": 2, "heads": 4, "dropout": 0.5}),
+        ("no_encoders", {"channels": WIDTH, "num_encoder_blocks": 0, "layer_norm": True}),
+    ],
+    "GraphMultisetTransformer": [
+        ("default", {"channels": WIDTH, "k": 3, "heads": 2, "layer_norm": True}),
+        ("plain", {"channels": WIDTH, "k": 2}),
+        ("deep", {"channels": WIDTH, "k": 2, "num_encoder_blocks": 2, "heads": 4, "dropout": 0.5}),
+    ],
+    "LCMAggregation": [
+        ("default", {"in_channels": WIDTH, "out_channels": 3}),
+        ("no_project", {"in_channels": WIDTH, "out_channels": WIDTH, "project": False}),
+    ],
+    "PatchTransformerAggregation": [
+        ("default", patches(2, heads=2)),
+        ("several", patches(1, aggr=["mean", "max", "min", "std", "var", "sum"])),
+        ("deep", patches(3, num_transformer_blocks=2, heads=3, dropout=0.5, aggr="sum")),
+    ],
+    "EquilibriumAggregation": [
+        ("default", {"in_channels": WIDTH, "out_channels": 3, "num_layers": [5, 6]}),
+        ("steps", {"in_channels": WIDTH, "out_channels": 2, "num_layers": [4], "grad_iter": 2, "lamb": 0.5}),
+        ("linear", {"in_channels": WIDTH, "out_channels": 2, "num_layers": []}),
+    ],
     "MultiAggregation": [
         ("default", {"aggrs": SEVERAL}),
         ("shared", multi("cat", SHARED)),
@@ -96,9 +148,20 @@ CONFIGS = {
         *((mode, multi(mode)) for mode in ("sum", "mean", "max", "min", "logsumexp", "std", "var")),
         ("proj", multi("proj", mode_kwargs={"in_channels": WIDTH, "out_channels": 5})),
         ("proj_no_bias", multi("proj", mode_kwargs={"in_channels": [4, 4, 4], "out_channels": 5, "bias": False})),
+        ("attn", multi("attn", mode_kwargs={"in_channels": WIDTH, "out_channels": 6, "num_heads": 2})),
     ],
 }
-SORTED = {"SortAggregation"}
+# PyG takes these elements by set only.
+SORTED = {
+    "SortAggregation",
+    "LSTMAggregation",
+    "GRUAggregation",
+    "MLPAggregation",
+    "SetTransformerAggregation",
+    "GraphMultisetTransformer",
+    "LCMAggregation",
+    "PatchTransformerAggregation",
+}
 
 
 def groups(conv):
@@ -126,7 +189,20 @@ NONFINITE = {
     "DegreeScalerAggregation": [
         ("default", {"aggr": ["mean", "max"], "scaler": SCALERS, "deg": DEG, "train_norm": True})
     ],
+    "LSTMAggregation": [("both_ways", {"in_channels": 3, "out_channels": 2, "bidirectional": True})],
+    "GRUAggregation": [("deep", {"in_channels": 3, "out_channels": 2, "num_layers": 2})],
+    "MLPAggregation": [
+        ("few", {"in_channels": 3, "out_channels": 2, "max_num_elements": 2, "hidden_channels": 3, "num_layers": 2})
+    ],
+    "SetTransformerAggregation": [("default", {"channels": 3, "layer_norm": True})],
+    "GraphMultisetTransformer": [("default", {"channels": 3, "k": 2})],
+    "LCMAggregation": [("default", {"in_channels": 3, "out_channels": 2})],
+    "PatchTransformerAggregation": [
+        ("default", {"in_channels": 3, "out_channels": 2, "patch_size": 1, "hidden_channels": 4, "aggr": ["max", "std"]})
+    ],
+    "EquilibriumAggregation": [("default", {"in_channels": 3, "out_channels": 2, "num_layers": [3], "grad_iter": 2})],
     "MultiAggregation": [
+        ("attn", multi("attn", ["mean", "max"], mode_kwargs={"in_channels": 3, "out_channels": 2})),
         ("shared", multi("cat", SHARED)),
         ("max", multi("max")),
         ("logsumexp", multi("logsumexp", ["mean", "max"])),

@@ -69,6 +69,16 @@ GRAPHS = {
 # fmt: on
 
 
+def by_target(graph):
+    """The same edges sorted by target."""
+    order = sorted(range(graph.num_edges), key=lambda edge: graph.dst[edge])
+    src, dst = (tuple(ends[edge] for edge in order) for ends in (graph.src, graph.dst))
+    return Graph(graph.num_src, graph.num_dst, src, dst)
+
+
+GRAPHS["sorted"] = by_target(GRAPHS["loops"])
+
+
 @dataclass(frozen=True)
 class Case:
     conv: str

@@ -1,6 +1,6 @@
 """SAGEConv."""
 
-from .common import F_IN, F_OUT, SMALL_IN, SMALL_OUT, VARIANTS, layer_cases, small, width
+from .common import F_IN, F_OUT, SMALL_IN, SMALL_OUT, VARIANTS, Case, layer_cases, small, width
 
 # Aggregations with arguments, by themselves and beside others.
 AGGREGATIONS = [
@@ -17,8 +17,34 @@ AGGREGATIONS = [
     ),
 ]
 
+WIDTHS = {"in_channels": F_IN, "out_channels": F_IN}
+# Aggregations of neighbours in their order, or by attention, for which PyG wants sorted edges.
+OF_SORTED = [
+    ("lstm", {"aggr": "lstm"}),
+    ("gru", {"aggr": "gru", "aggr_kwargs": WIDTHS | {"bidirectional": False}}),
+    ("mlp", {"aggr": "mlp", "aggr_kwargs": WIDTHS | {"max_num_elements": 3, "num_layers": 1}}),
+    ("lcm", {"aggr": "lcm", "aggr_kwargs": WIDTHS}),
+    ("set_transformer", {"aggr": "set_transformer", "aggr_kwargs": {"channels": F_IN, "heads": 2}}),
+    ("multiset", {"aggr": "GraphMultisetTransformer", "aggr_kwargs": {"channels": F_IN, "k": 2}}),
+    (
+        "patch",
+        {"aggr": "patch_transformer", "aggr_kwargs": WIDTHS | {"patch_size": 2, "hidden_channels": 4}},
+    ),
+    ("equilibrium", {"aggr": "equilibrium", "aggr_kwargs": WIDTHS | {"num_layers": [3], "grad_iter": 2}}),
+    (
+        "attn",
+        {
+            "aggr": ["max", "mean"],
+            "aggr_kwargs": {"mode": "attn", "mode_kwargs": WIDTHS | {"num_heads": 2}},
+        },
+    ),
+]
+
 
 def cases():
+    for name, kwargs in OF_SORTED:
+        base = {"in_channels": F_IN, "out_channels": F_OUT}
+        yield Case("SAGEConv", "edge_index", "sorted", name, base | kwargs)
     configs = [
         ("sum", {"aggr": "sum"}),
         ("max", {"aggr": "max"}),
@@ -39,6 +65,7 @@ def cases():
         if variant == "edge_index":
             extra += AGGREGATIONS
         if variant == "pair_adj":
+            extra.append(OF_SORTED[0])
             extra += [config for config in AGGREGATIONS if config[0] in ("moments", "median")]
         base = {"in_channels": width(variant), "out_channels": F_OUT}
         yield from layer_cases("SAGEConv", variant, base, configs + extra)

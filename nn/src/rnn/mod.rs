@@ -1,4 +1,6 @@
-//! Recurrent cells, with the parameters and the formulas of PyTorch.
+//! Recurrent cells and networks, with the parameters and the formulas of PyTorch.
+
+mod network;
 
 use burn::{
     config::Config,
@@ -6,6 +8,7 @@ use burn::{
     tensor::{Device, Tensor, activation},
 };
 
+pub use self::network::{Rnn, RnnConfig, RnnKind};
 use crate::init;
 
 /// Configuration of a [`GruCell`].
@@ -74,13 +77,18 @@ impl GruCell {
         };
         let input = map(x, &self.weight_ih, &self.bias_ih);
         let state = map(h.clone(), &self.weight_hh, &self.bias_hh);
-        let [_, width] = h.dims();
-        let part = |of: &Tensor<2>, number: usize| of.clone().narrow(1, number * width, width);
-        let gate = |number| kiln_ops::sigmoid(part(&input, number) + part(&state, number));
-        let (reset, keep) = (gate(0), gate(1));
-        let new = activation::tanh(part(&input, 2) + reset * part(&state, 2));
-        new.clone() - keep.clone() * new + keep * h
+        gru(&input, &state, h)
     }
+}
+
+/// The next state of a gated recurrent unit, by the maps of input and state.
+fn gru(input: &Tensor<2>, state: &Tensor<2>, h: Tensor<2>) -> Tensor<2> {
+    let [_, width] = h.dims();
+    let part = |of: &Tensor<2>, number: usize| of.clone().narrow(1, number * width, width);
+    let gate = |number| kiln_ops::sigmoid(part(input, number) + part(state, number));
+    let (reset, keep) = (gate(0), gate(1));
+    let new = activation::tanh(part(input, 2) + reset * part(state, 2));
+    new.clone() - keep.clone() * new + keep * h
 }
 
 /// Configuration of an [`Lstm`].
@@ -225,12 +233,17 @@ impl Lstm {
         let map = |x, weight: &Param<Tensor<2>>, bias: &Param<Tensor<1>>| {
             kiln_ops::linear(x, weight.val().transpose(), Some(bias.val()))
         };
-        let [_, width] = h.dims();
         let gates = map(x, &self.weight_ih_l0, &self.bias_ih_l0)
             + map(h, &self.weight_hh_l0, &self.bias_hh_l0);
-        let part = |number: usize| gates.clone().narrow(1, number * width, width);
-        let [input, forget, output] = [0, 1, 3].map(|number| kiln_ops::sigmoid(part(number)));
-        let c = forget * c + input * activation::tanh(part(2));
-        (output * activation::tanh(c.clone()), c)
+        lstm(&gates, c)
     }
+}
+
+/// The next state and the next cell of a long short-term memory, by the maps of input and state.
+fn lstm(gates: &Tensor<2>, c: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
+    let [_, width] = c.dims();
+    let part = |number: usize| gates.clone().narrow(1, number * width, width);
+    let [input, forget, output] = [0, 1, 3].map(|number| kiln_ops::sigmoid(part(number)));
+    let c = forget * c + input * activation::tanh(part(2));
+    (output * activation::tanh(c.clone()), c)
 }
