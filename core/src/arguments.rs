@@ -1,9 +1,10 @@
 //! Arguments of a typed forward variant, by name.
 
-use burn::tensor::{Int, Tensor};
+use burn::tensor::{Bool, Int, Tensor};
 
 use crate::{
-    EdgeForm, Edges, Flow, Leaves, Nodes, any_tensor::AnyTensor, leaves::part, value::Value,
+    EdgeForm, Edges, Flow, Leaves, Nodes, any_tensor::AnyTensor, leaves::part, signature::Literal,
+    value::Value,
 };
 
 /// The values of a call, by the names of the signature's parameters.
@@ -92,6 +93,30 @@ impl Named {
             Value::Tensor(x) => Some(x.int()),
             Value::None => None,
             other => panic!("expected a tensor of integers as `{name}`, got {other:?}"),
+        }
+    }
+
+    /// A tensor of booleans, if there is one.
+    ///
+    /// # Panics
+    /// If what is there is no tensor of booleans of the rank.
+    pub fn booleans<const D: usize>(&mut self, name: &str) -> Option<Tensor<D, Bool>> {
+        match self.take(name) {
+            Value::Tensor(x) => Some(x.bool()),
+            Value::None => None,
+            other => panic!("expected a tensor of booleans as `{name}`, got {other:?}"),
+        }
+    }
+
+    /// Whether a boolean is true, which it is unless it is given and false.
+    ///
+    /// # Panics
+    /// If what is there is no boolean.
+    pub fn switch(&mut self, name: &str) -> bool {
+        match self.take(name) {
+            Value::Literal(Literal::Bool(value)) => value,
+            Value::None => true,
+            other => panic!("expected a boolean as `{name}`, got {other:?}"),
         }
     }
 

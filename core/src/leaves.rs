@@ -128,6 +128,8 @@ tuple_leaves!(A 0);
 tuple_leaves!(A 0, B 1);
 tuple_leaves!(A 0, B 1, C 2);
 tuple_leaves!(A 0, B 1, C 2, D 3);
+tuple_leaves!(A 0, B 1, C 2, D 3, E 4);
+tuple_leaves!(A 0, B 1, C 2, D 3, E 4, F 5);
 
 /// Implements [`Leaves`] for a struct whose fields all implement it; the leaves have the fields'
 /// names.

@@ -170,6 +170,15 @@ impl Type {
         }
     }
 
+    /// A boolean tensor of the given dimensions, such as a mask.
+    pub fn bool<const D: usize>(dims: [Dim; D]) -> Self {
+        Self::Tensor {
+            kind: Kind::Bool,
+            dtype: None,
+            dims: Vec::from(dims),
+        }
+    }
+
     /// The same type with other dimensions.
     pub fn map_dims(&self, dim: &impl Fn(&Dim) -> Dim) -> Self {
         let each = |items: &[Self]| items.iter().map(|item| item.map_dims(dim)).collect();
@@ -289,9 +298,12 @@ enum Arg {
     Nodes(Vec<Option<NodeForm>>),
     /// Edges, as many as the dimension says.
     Edges(Dim),
+    /// A flag that is absent or there.
     Choice,
     /// One of several lists of inputs.
     OneOf(Vec<Vec<Param>>),
+    /// A boolean that is true or false.
+    Switch,
 }
 
 /// One of the forms in which a layer takes what it knows of the nodes.
@@ -407,6 +419,11 @@ impl Signatures {
         self.alternatives("batch", vec![Signature::new(), both, batch])
     }
 
+    /// Adds a boolean that is true unless a call says otherwise, such as PyG's `add_loop`.
+    pub fn switch(self, name: impl Into<String>) -> Self {
+        self.arg(name, Arg::Switch)
+    }
+
     /// Adds an input of one form before another.
     pub fn with_before(mut self, other: &str, name: impl Into<String>, ty: Type) -> Self {
         let position = self.args.iter().position(|(name, _)| name == other);
@@ -452,7 +469,7 @@ impl Signatures {
                 .flatten()
                 .any(|form| matches!(form, NodeForm::Absent(_))),
             Arg::Edges(_) => true,
-            Arg::Choice | Arg::OneOf(_) => false,
+            Arg::Choice | Arg::Switch | Arg::OneOf(_) => false,
         })
     }
 
@@ -496,7 +513,7 @@ impl Signatures {
                 let mut params = alternatives.iter().flatten();
                 params.find(|param| param.name == of)?.ty.clone().optional()
             }
-            Arg::Choice => return None,
+            Arg::Choice | Arg::Switch => return None,
         };
         let ty = match ty {
             Type::Optional(inner) if !optional => *inner,
@@ -529,7 +546,7 @@ impl Signatures {
         let mut number = 0;
         for nodes in forms {
             for alternative in 0..alternatives.unwrap_or(1) {
-                for &chosen in both(has(|arg| *arg == Arg::Choice)) {
+                for &chosen in both(has(|arg| matches!(arg, Arg::Choice | Arg::Switch))) {
                     for &csr in both(has(|arg| matches!(arg, Arg::Edges(_)))) {
                         if nodes != Some(None) {
                             let form = Form {
@@ -595,6 +612,7 @@ impl Form<'_> {
             }
             Arg::Choice if self.chosen => Type::Flag,
             Arg::Choice | Arg::OneOf(_) => return None,
+            Arg::Switch => Type::OneOf(vec![(!self.chosen).into()]),
         })
     }
 

@@ -95,6 +95,8 @@ from_tuples! {
     (A 0, B 1);
     (A 0, B 1, C 2);
     (A 0, B 1, C 2, D 3);
+    (A 0, B 1, C 2, D 3, E 4);
+    (A 0, B 1, C 2, D 3, E 4, F 5);
 }
 
 impl<T: Into<AnyTensor>> From<T> for Value {

@@ -17,7 +17,7 @@ use crate::{
     aggr,
     arguments::{BuildError, config},
     config::LayerConfig,
-    conv, models, norm,
+    conv, dense, models, norm, pool,
     transparent::transparent_module,
 };
 
@@ -107,6 +107,16 @@ macro_rules! for_each_layer {
             conv::TagConv,
             conv::TransformerConv,
             conv::WlConvContinuous,
+            dense::DenseDiffPool,
+            dense::DenseGatConv,
+            dense::DenseGcnConv,
+            dense::DenseGinConv,
+            dense::DenseGraphConv,
+            dense::DenseMincutPool,
+            dense::DenseSageConv,
+            dense::DmonPooling,
+            dense::HeteroLinear,
+            dense::Linear,
             models::EdgeCnn,
             models::Gcn,
             models::GraphSage,
@@ -126,6 +136,12 @@ macro_rules! for_each_layer {
             norm::MeanSubtractionNorm,
             norm::MessageNorm,
             norm::PairNorm,
+            pool::AsapPooling,
+            pool::EdgePooling,
+            pool::MemPooling,
+            pool::PanPooling,
+            pool::SagPooling,
+            pool::TopKPooling,
         }
     };
 }

@@ -3,6 +3,7 @@
 //! | module | what is in it |
 //! |---|---|
 //! | [`conv`] | convolutions, such as [`GcnConv`](conv::GcnConv) and [`GatConv`](conv::GatConv) |
+//! | [`dense`] | layers and pooling on dense adjacency matrices, linear maps |
 //! | [`models`] | whole models: GCN, GraphSAGE, GAT, GIN, PNA, EdgeCNN, MLP |
 //! | [`message_passing`] | the trait behind every convolution, and yours |
 //! | [`aggr`], [`norm`], [`pool`] | aggregations, normalisation, readout |
@@ -81,6 +82,7 @@ mod by_name;
 mod catalog;
 mod config;
 pub mod conv;
+pub mod dense;
 mod dense_batch;
 mod dropout;
 mod init;
@@ -94,6 +96,7 @@ pub mod pool;
 pub mod rnn;
 mod sequential;
 mod shape;
+mod sparse;
 pub mod store;
 mod transparent;
 pub mod utils;

@@ -9,9 +9,11 @@ use burn::{
     nn,
     tensor::{Device, Tensor},
 };
+use kiln_core::{Signatures, signature::Type};
+use kiln_ops::Layer;
 use serde::{Deserialize, Serialize};
 
-use crate::{init, transparent::transparent_module};
+use crate::{config::LayerConfig, init, transparent::transparent_module};
 
 /// How the weights of a [`Linear`] are drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -62,6 +64,20 @@ impl LinearConfig {
     }
 }
 
+impl LayerConfig for LinearConfig {
+    type Layer = Linear;
+
+    const NEUTRAL: &'static [(&'static str, &'static str)] = &[("bias_initializer", "null")];
+
+    fn blank() -> Self {
+        Self::new(0, 0)
+    }
+
+    fn make(&self, device: &Device) -> Linear {
+        self.init(device)
+    }
+}
+
 /// Burn's linear layer with a forward pass that suits many nodes.
 ///
 /// ```text
@@ -69,7 +85,7 @@ impl LinearConfig {
 /// ```
 ///
 /// Results are those of Burn's `forward`; [`kiln_ops::linear`] says what differs. Parameters have
-/// the names of Burn's layer, which [`Deref`] gives.
+/// the names of Burn's layer, which [`Deref`] gives. Matches `torch_geometric.nn.Linear` (2.8).
 ///
 /// # Shapes
 /// x: `[N, in]` · weight: `[in, out]` · bias: `[out]` · output: `[N, out]`
@@ -159,6 +175,23 @@ impl Linear {
     pub fn forward_add(&self, x: Tensor<2>, term: Tensor<2>) -> Tensor<2> {
         let out = kiln_ops::linear_add(x, self.weight.val(), term);
         add_bias(out, self.bias_val())
+    }
+}
+
+impl Layer for Linear {
+    const NAME: &'static str = "Linear";
+
+    type Config = LinearConfig;
+    type Args = Tensor<2>;
+    type Output = Tensor<2>;
+
+    fn signatures(&self) -> Signatures {
+        let width = self.in_channels().into();
+        Signatures::new().with("x", Type::float(["N".into(), width]))
+    }
+
+    fn compute(&self, x: Tensor<2>) -> Tensor<2> {
+        self.forward(x)
     }
 }
 

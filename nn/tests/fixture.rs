@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use burn::tensor::{DType, Device, TensorData};
+use burn::tensor::{BoolStore, DType, Device, TensorData};
 use flate2::read::GzDecoder;
 use kiln_core::{
     Kind as ElementKind,
@@ -172,6 +172,7 @@ impl Fixture {
         let maps = match self.conv.as_str() {
             "RGCNConv" | "FastRGCNConv" => &["weight"][..],
             "SignedConv" => &["lin_pos_l.weight", "lin_neg_l.weight"],
+            "SAGPooling" => &["gnn.lin_rel.weight"],
             _ => &["lin.weight", "lin_l.weight", "lin_rel.weight"],
         };
         let mut cases = ["-widening ", "-narrowing "].iter();
@@ -179,6 +180,8 @@ impl Fixture {
             && cases.any(|case| self.name.contains(case));
         let has = |config: &str| self.name.contains(&format!("-{config} "));
         let maps_ends: &[&str] = match self.conv.as_str() {
+            "ASAPooling" => &["att.weight"],
+            "EdgePooling" => &["lin.weight"],
             "CGConv" => &["lin_f.weight", "lin_s.weight"],
             "FeaStConv" => &["lin.weight", "u.weight"],
             "GeneralConv" => &["lin_msg.weight", "att_msg"],
@@ -277,6 +280,7 @@ fn cases(path: &Path) -> Vec<(String, serde_json::Value, BTreeMap<String, Tensor
             safetensors::Dtype::F32 => DType::F32,
             safetensors::Dtype::I64 => DType::I64,
             safetensors::Dtype::U8 => DType::U8,
+            safetensors::Dtype::BOOL => DType::Bool(BoolStore::Native),
             other => panic!("{name}: {other:?}"),
         };
         let tensor = TensorData::from_bytes_vec(view.data().to_vec(), view.shape().to_vec(), dtype);
@@ -335,6 +339,7 @@ pub(crate) fn matches(signature: &Signature, variant: &str) -> bool {
     let has = |name: &str| ty(name).is_some();
     let has_size = has("batch_size") || has("dim_size") && has("batch");
     let has_groups = matches!(ty("batch"), Some(Type::Tensor { .. }));
+    let no_loop = ty("add_loop") == Some(&Type::OneOf(vec![false.into()]));
     pair == variant.starts_with("pair_")
         && has_size == variant.ends_with("_batch")
         && (has_groups || !variant.ends_with("_batch_only"))
@@ -343,4 +348,5 @@ pub(crate) fn matches(signature: &Signature, variant: &str) -> bool {
         && ty("x").is_none() == variant.starts_with("none_")
         && csr == variant.contains("adj")
         && attention == variant.ends_with("_attention")
+        && no_loop == variant.ends_with("_no_loop")
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use burn::{
     module::{Module, ModuleMapper, Param},
-    tensor::{Device, Gradients, Int, Shape, Tensor, TensorData},
+    tensor::{Bool, Device, Gradients, Int, Shape, Tensor, TensorData},
 };
 use kiln_core::{Adjacency, AnyTensor, EdgeIndex, Groups, Kind, Value, signature::Type};
 use kiln_nn::{
@@ -49,6 +49,11 @@ impl Inputs {
         ))
     }
 
+    fn bool<const D: usize>(&self, name: &str) -> Option<Tensor<D, Bool>> {
+        let data = self.tensors.get(name)?.clone();
+        Some(Tensor::from_data(data, &self.device))
+    }
+
     /// The argument of the given name and type.
     pub(crate) fn argument(&mut self, name: &str, ty: &Type, size: &[usize]) -> Value {
         match (name, ty) {
@@ -76,9 +81,11 @@ impl Inputs {
                 (Kind::Float, 3) => AnyTensor::from(self.float::<3>(name).unwrap()),
                 (Kind::Int, 1) => AnyTensor::from(self.int::<1>(name).unwrap()),
                 (Kind::Int, 2) => AnyTensor::from(self.int::<2>(name).unwrap()),
+                (Kind::Bool, 2) => AnyTensor::from(self.bool::<2>(name).unwrap()),
                 other => panic!("no input for {name}: {other:?}"),
             }),
             (_, Type::Int(_)) => Value::Int(*size.last().unwrap()),
+            (_, Type::OneOf(literals)) => Value::Literal(literals[0].clone()),
             (_, Type::Optional(_) | Type::Size { .. } | Type::Flag) => Value::None,
             other => panic!("no input for {other:?}"),
         }
@@ -103,6 +110,8 @@ fn leaves(value: Value) -> Vec<AnyTensor> {
             let value = adjacency.value().map(AnyTensor::from);
             ends.into_iter().chain(value).collect()
         }
+        Value::EdgeIndex(edges) => vec![edges.tensor().into()],
+        Value::None => Vec::new(),
         other => panic!("not a result: {other:?}"),
     }
 }
@@ -137,7 +146,7 @@ fn pooled(fixture: &Fixture, inputs: &mut Inputs) -> Vec<AnyTensor> {
 
 /// The values that a tensor has now: data of GPUs is copied when it is first looked at, and a
 /// gradient may have taken the memory by then.
-fn to_data(tensor: AnyTensor) -> TensorData {
+pub(crate) fn to_data(tensor: AnyTensor) -> TensorData {
     fn read<const D: usize>(tensor: AnyTensor) -> TensorData {
         match tensor.kind() {
             Kind::Float => tensor.float::<D>().into_data(),
@@ -182,7 +191,8 @@ fn loss(outputs: Vec<AnyTensor>, fixture: &Fixture, device: &Device) -> Tensor<1
             loss = loss
                 + match cotangent.shape().num_dims() {
                     1 => (output.float::<1>() * Tensor::from_data(cotangent, device)).sum(),
-                    _ => (output.float::<2>() * Tensor::from_data(cotangent, device)).sum(),
+                    2 => (output.float::<2>() * Tensor::from_data(cotangent, device)).sum(),
+                    _ => (output.float::<3>() * Tensor::from_data(cotangent, device)).sum(),
                 };
         }
     }

@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use kiln_core::{AnyTensor, Edges, Groups, Value, signature::Type};
-use kiln_nn::{AnyLayer, Layer, aggr, conv, for_each_layer, models, norm};
+use kiln_nn::{AnyLayer, Layer, aggr, conv, dense, for_each_layer, models, norm, pool};
 
 use crate::{
     fixture::{Fixture, data},

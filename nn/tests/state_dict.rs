@@ -13,6 +13,7 @@ use serde_json::json;
 
 use crate::{
     fixture::{Fixture, data},
+    outcome::to_data,
     parity,
 };
 
@@ -72,10 +73,7 @@ fn writes_what_pyg_reads() {
             let got = parity::forward(&fixture, &module, &device).swap_remove(0);
             // Equal on a CPU; a GPU may run another kernel the second time.
             let tolerance = Tolerance::rel_abs(parity::TOLERANCE, parity::TOLERANCE);
-            let (got, expected) = (
-                got.float::<2>().into_data(),
-                expected.float::<2>().into_data(),
-            );
+            let (got, expected) = (to_data(got), to_data(expected));
             got.assert_approx_eq::<f32>(&expected, tolerance);
         }
     }

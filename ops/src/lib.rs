@@ -39,6 +39,7 @@
 //! | [`running_statistic`] | statistics of batches, and those that follow them |
 //! | [`detach`] | values without gradients |
 //! | [`group_argsort`] | order of rows within their groups |
+//! | [`edge_matching`] | edges that share no node, by their scores |
 //! | [`scan`], [`scan_reversed`], [`repeat`] | loops, which recordings hold as loops |
 //! | [`relu`], [`leaky_relu`] | the positive part, whose gradient needs the result only; with PyTorch's gradient at 0 |
 //! | [`powf`], [`powf_scalar`] | powers |
@@ -78,6 +79,7 @@ mod detach;
 pub mod dispatch;
 mod dropout;
 mod edge_dot;
+mod edge_matching;
 mod edge_softmax;
 mod endpoints;
 mod gather;
@@ -125,6 +127,7 @@ pub use degree::degree;
 pub use detach::detach;
 pub use dropout::{dropout, dropout_seed};
 pub use edge_dot::edge_dot;
+pub use edge_matching::edge_matching;
 pub use endpoints::Endpoints;
 pub use gather::gather;
 pub use graph::{to_adjacency, to_edge_index};

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use kiln::{
-    burn::tensor::{DType, Device, Int, Tensor, TensorData},
+    burn::tensor::{Bool, DType, Device, Int, Tensor, TensorData},
     core::{
         Adjacency, AnyTensor, EdgeIndex, Kind, Value,
         signature::{Dim, Signature, Type},
@@ -112,6 +112,20 @@ fn fill(
             let size = vec![int(sizes.get(size))];
             inputs.insert(name.to_owned(), TensorData::new(size, [1]));
         }
+        // Which nodes are there: all of the first graph, and of others some.
+        Type::Tensor {
+            kind: Kind::Bool,
+            dims,
+            ..
+        } => {
+            let shape: Vec<usize> = dims.iter().map(|dim| sizes.get(dim)).collect();
+            let (count, first) = (shape.iter().product(), shape[1]);
+            let there = (0..count).map(|at: usize| at % 3 != 1 || at < first);
+            inputs.insert(
+                name.to_owned(),
+                TensorData::new(there.collect::<Vec<bool>>(), shape),
+            );
+        }
         // Types of edges, graphs of nodes, and numbers of embeddings.
         Type::Tensor {
             kind: Kind::Int,
@@ -168,8 +182,24 @@ fn fill(
             let size = vec![int(sizes.get(src)), int(sizes.get(dst))];
             inputs.insert(name.to_owned(), TensorData::new(size, [2]));
         }
-        Type::Optional(_) | Type::Flag => {}
+        Type::Optional(_) | Type::Flag | Type::OneOf(_) => {}
         other => panic!("no layer takes {other:?} as `{name}`"),
+    }
+    // Half of the nodes of dense graphs are no neighbours, but each is its own.
+    if name == "adj"
+        && let Some(data) = inputs.get_mut(name)
+    {
+        let (shape, nodes) = (data.shape().clone(), data.shape()[2]);
+        let entry = |(at, weight): (usize, f32)| {
+            let is_loop = at % nodes == at / nodes % nodes;
+            if is_loop {
+                weight.abs() + 0.1
+            } else {
+                weight.max(0.0)
+            }
+        };
+        let entries = data.iter::<f32>().enumerate().map(entry);
+        *data = TensorData::new(entries.collect::<Vec<f32>>(), shape);
     }
     // Edge weights that add up to a negative degree make a normalised layer NaN, as in PyG, and
     // eigenvalues near zero make large numbers.
@@ -220,12 +250,28 @@ pub(crate) fn on_device<M>(
     counts: [usize; 2],
     device: &Device,
 ) -> Vec<AnyTensor> {
+    flat(value(module, overload, inputs, counts, device))
+}
+
+/// The same with its structure.
+pub(crate) fn value<M>(
+    module: &M,
+    overload: &Overload<M>,
+    inputs: &Inputs,
+    counts: [usize; 2],
+    device: &Device,
+) -> Value {
     let params = overload.signature.params.iter();
     let arguments = params
         .map(|param| argument(&param.ty, &param.name, inputs, counts, device))
         .collect();
+    overload.call(module, arguments)
+}
+
+/// The tensors of a result, in order.
+pub(crate) fn flat(value: Value) -> Vec<AnyTensor> {
     let mut results = Vec::new();
-    flatten(overload.call(module, arguments), &mut results);
+    flatten(value, &mut results);
     results
 }
 
@@ -266,6 +312,7 @@ fn argument(
             let size = inputs[name].iter::<i64>().next().unwrap();
             Value::Int(usize::try_from(size).unwrap())
         }
+        Type::OneOf(literals) => Value::Literal(literals[0].clone()),
         Type::Size { .. } | Type::Flag => Value::None,
         other => panic!("no layer takes {other:?} as `{name}`"),
     }
@@ -299,11 +346,12 @@ fn flatten(value: Value, results: &mut Vec<AnyTensor>) {
 
 /// Data on a device, of any rank and kind.
 pub(crate) fn upload(data: TensorData, device: &Device) -> AnyTensor {
-    let is_float = data.dtype().is_float();
+    let (is_float, is_bool) = (data.dtype().is_float(), data.dtype().is_bool());
     macro_rules! ranks {
         ($($rank:literal),*) => {
             match (data.shape().num_dims(), is_float) {
                 $(
+                    ($rank, _) if is_bool => AnyTensor::from(Tensor::<$rank, Bool>::from_data(data, device)),
                     ($rank, true) => AnyTensor::from(Tensor::<$rank>::from_data(data, device)),
                     ($rank, false) => AnyTensor::from(Tensor::<$rank, Int>::from_data(data, device)),
                 )*

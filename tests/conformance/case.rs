@@ -24,22 +24,18 @@ pub(crate) fn is_asked_for(layer: &str) -> bool {
 
 /// Whether a fixture is a model's.
 pub(crate) fn is_model(fixture: &Fixture) -> bool {
-    is_in("models", fixture)
-}
-
-/// Whether a fixture is a norm's.
-pub(crate) fn is_norm(fixture: &Fixture) -> bool {
-    is_in("norm", fixture)
-}
-
-fn is_in(place: &str, fixture: &Fixture) -> bool {
     macro_rules! places {
         ($($place:ident :: $layer:ident),+ $(,)?) => {
             [$((stringify!($place), <kiln_nn::$place::$layer as kiln_nn::Layer>::NAME)),+]
         };
     }
     let places = kiln_nn::for_each_layer!(places);
-    places.contains(&(place, &fixture.conv))
+    places.contains(&("models", &fixture.conv))
+}
+
+/// Whether a fixture is that of a layer on rows, which have no edges.
+pub(crate) fn is_of_rows(fixture: &Fixture) -> bool {
+    fixture.variant.starts_with("nodes") || fixture.variant == "types"
 }
 
 /// Whether a fixture is that of an aggregation, on rows of groups.
@@ -116,6 +112,12 @@ pub(crate) fn inputs(fixture: &Fixture, signature: &Signature) -> call::Inputs {
         }
     }
     inputs
+}
+
+/// Numbers of source and target nodes.
+pub(crate) fn counts(fixture: &Fixture) -> [usize; 2] {
+    let size = &fixture.size;
+    [size[0], *size.get(1).unwrap_or(&size[0])]
 }
 
 /// PyG's results in order.

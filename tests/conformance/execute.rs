@@ -14,7 +14,7 @@ use kiln::{
     burn::tensor::{Device, TensorData},
     core::{AnyTensor, backend},
     ir::{self, GraphOp, Model, Op, Session, record::Recorder},
-    nn::{self, Layer, Overloads, aggr, conv, models, norm},
+    nn::{self, Layer, Overloads, aggr, conv, dense, models, norm, pool},
 };
 
 use crate::{
@@ -57,8 +57,9 @@ fn is_representative(fixture: &Fixture) -> bool {
     if case::is_aggregation(fixture) {
         return fixture.name.ends_with("-default");
     }
-    let is_layer = !case::is_model(fixture) && !case::is_norm(fixture);
-    ["edge_index", "nodes"].contains(&fixture.variant.as_str())
+    let is_layer = !case::is_model(fixture) && !case::is_of_rows(fixture);
+    let is_plain = ["edge_index", "nodes", "dense", "types"].contains(&fixture.variant.as_str());
+    (is_plain || fixture.conv == "PANPooling")
         && (!is_layer
             || fixture.name.ends_with("-loops-heads")
             || fixture.name.ends_with("-loops-default")

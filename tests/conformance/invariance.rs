@@ -87,6 +87,16 @@ impl Subject {
         leaves
     }
 
+    /// Whether it takes batches of dense graphs.
+    fn is_dense(&self) -> bool {
+        self.leaves().iter().any(|(_, ty)| axis(ty) == Some("B"))
+    }
+
+    /// Whether it selects nodes by their scores.
+    fn selects(&self) -> bool {
+        ["ASAPooling", "TopKPooling", "SAGPooling", "PANPooling"].contains(&self.module.kind())
+    }
+
     /// Whether the number of nodes is fixed: nodes are known by their places then.
     fn has_fixed_nodes(&self) -> bool {
         self.leaves().iter().any(|(_, ty)| {
@@ -136,10 +146,18 @@ impl Subject {
         let counts = call::counts(self.signature(), sizes);
         let device = Device::flex();
         let mut results = call::eager(&self.module, &self.overload, inputs, counts, &device);
-        if self.module.kind() == "PANConv" {
-            // Beside the features is a matrix, whose rows are not nodes.
-            results.truncate(1);
+        if self.selects() {
+            // Features and scores: what is between has the order or the numbers of edges and nodes.
+            results = vec![results.remove(0), results.pop().unwrap()];
         }
+        // Beside the features is a matrix, whose rows are not nodes, or what is numbered anew; and
+        // losses are means over batches.
+        results.truncate(match self.module.kind() {
+            "ASAPooling" | "EdgePooling" | "PANConv" => 1,
+            "dense_diff_pool" | "dense_mincut_pool" => 2,
+            "DMoNPooling" => 3,
+            _ => results.len(),
+        });
         results
     }
 }
@@ -151,7 +169,9 @@ fn goes_by_numbers(fixture: &Fixture) -> bool {
     let adds_loops = ["FeaStConv", "GATConv", "GATv2Conv"].contains(&fixture.conv.as_str())
         && fixture.kwargs["add_self_loops"] != false;
     let is_nearest = fixture.kwargs["interpolation"] == "nearest";
-    fixture.variant.starts_with("pair_") && adds_loops || is_nearest
+    // The nodes above a score, and those without contracted edges, are in the order of their numbers.
+    let is_above = !fixture.kwargs["min_score"].is_null() || fixture.conv == "EdgePooling";
+    fixture.variant.starts_with("pair_") && adds_loops || is_nearest || is_above
 }
 
 /// Whether results have a row per graph, and not per node.
@@ -196,13 +216,13 @@ fn bare(ty: &Type) -> &Type {
     }
 }
 
-/// The symbol of the first axis, if it is one of nodes or edges.
+/// The symbol of the first axis, if it is one of nodes, edges or dense graphs.
 fn axis(ty: &Type) -> Option<&str> {
     let Type::Tensor { dims, .. } = ty else {
         return None;
     };
     let symbol = dims.first()?.symbol()?;
-    ["N", "M", "E", "hyperedges"]
+    ["N", "M", "E", "B", "hyperedges"]
         .into_iter()
         .find(|known| *known == symbol)
 }
@@ -248,6 +268,9 @@ fn cat(first: &TensorData, second: &TensorData, offset: i64) -> TensorData {
             first.iter::<f32>().chain(second.iter::<f32>()).collect(),
             shape,
         )
+    } else if first.dtype().is_bool() {
+        let both = first.iter::<bool>().chain(second.iter::<bool>());
+        TensorData::new(both.collect(), shape)
     } else {
         let second = second.iter::<i64>().map(|value| value + offset);
         TensorData::new(first.iter::<i64>().chain(second).collect(), shape)
@@ -299,7 +322,8 @@ fn close(name: &str, got: &[TensorData], expected: &[TensorData]) -> Result<(), 
 
 /// Edges, and what they carry, in another order.
 fn order_of_edges(subject: &Subject, sizes: Sizes, seed: u64) -> Result<(), TestCaseError> {
-    if subject.goes_by_order {
+    // Of edges with equal scores, such as those that lead to a node alone, the first counts.
+    if subject.goes_by_order || subject.module.kind() == "EdgePooling" {
         return Ok(());
     }
     let inputs = subject.inputs(sizes, seed);
@@ -329,6 +353,9 @@ fn numbers_of_nodes(subject: &Subject, sizes: Sizes, seed: u64) -> Result<(), Te
     let goes_by_numbers = subject.goes_by_numbers || subject.goes_by_order && is_given;
     if subject.has_fixed_nodes() || goes_by_numbers {
         return Ok(());
+    }
+    if subject.is_dense() {
+        return numbers_of_dense_nodes(subject, sizes, seed);
     }
     let inputs = subject.inputs(sizes, seed);
     let mut rng = StdRng::seed_from_u64(seed);
@@ -361,15 +388,55 @@ fn numbers_of_nodes(subject: &Subject, sizes: Sizes, seed: u64) -> Result<(), Te
             }
         }
     }
-    let expected = subject.run(&inputs, sizes);
-    let expected: Vec<TensorData> = expected
-        .iter()
-        .map(|result| match subject.is_read_out {
-            true => result.clone(),
-            false => select(result, order(subject.rows())),
-        })
-        .collect();
+    let mut expected = subject.run(&inputs, sizes);
+    if !subject.selects() && !subject.is_read_out {
+        for result in &mut expected {
+            *result = select(result, order(subject.rows()));
+        }
+    }
     close(&subject.name, &subject.run(&other, sizes), &expected)
+}
+
+/// Nodes of dense graphs under other numbers: they are along the second axis, and of matrices along
+/// the third too. Those of clusters stay as they are.
+fn numbers_of_dense_nodes(subject: &Subject, sizes: Sizes, seed: u64) -> Result<(), TestCaseError> {
+    let inputs = subject.inputs(sizes, seed);
+    let order = order(sizes.nodes, &mut StdRng::seed_from_u64(seed));
+    let mut other = inputs.clone();
+    for (name, data) in &mut other {
+        *data = along(data, &order, 1);
+        if name == "adj" {
+            *data = along(data, &order, 2);
+        }
+    }
+    let of_nodes = match subject.module.kind() {
+        "dense_diff_pool" | "dense_mincut_pool" => None,
+        "MemPooling" => Some(1),
+        _ => Some(0),
+    };
+    let mut expected = subject.run(&inputs, sizes);
+    if let Some(number) = of_nodes {
+        expected[number] = along(&expected[number], &order, 1);
+    }
+    close(&subject.name, &subject.run(&other, sizes), &expected)
+}
+
+/// Entries along an axis in another order.
+fn along(data: &TensorData, order: &[usize], axis: usize) -> TensorData {
+    let shape = data.shape().clone();
+    let inner: usize = shape.iter().skip(axis + 1).product();
+    let length = shape[axis];
+    let places = (0..shape.num_elements()).map(|at| {
+        let (outer, place) = (at / (inner * length), at / inner % length);
+        (outer * length + order[place]) * inner + at % inner
+    });
+    if data.dtype().is_float() {
+        let values: Vec<f32> = data.iter().collect();
+        TensorData::new(places.map(|place| values[place]).collect(), shape)
+    } else {
+        let values: Vec<bool> = data.iter().collect();
+        TensorData::new(places.map(|place| values[place]).collect(), shape)
+    }
 }
 
 /// Two graphs at once.

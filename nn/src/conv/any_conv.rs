@@ -54,14 +54,36 @@ impl ConvConfig {
         }
     }
 
+    /// The same with widths of its own and with all arguments; `name` is what the layer around it
+    /// calls it.
+    ///
+    /// # Errors
+    /// If there is no such convolution, or it has no such arguments.
+    pub(crate) fn with_widths(
+        &self,
+        name: &'static str,
+        d_in: usize,
+        d_out: usize,
+    ) -> Result<Self, ConfigError> {
+        let mut conv = self.clone();
+        for (argument, width) in [("in_channels", d_in), ("out_channels", d_out)] {
+            conv.args.insert(argument.to_owned(), width.into());
+        }
+        conv.complete_as(name)
+    }
+
     /// The same with all arguments.
     ///
     /// # Errors
     /// If there is no such convolution, or it has no such arguments.
     pub(crate) fn complete(&self) -> Result<Self, ConfigError> {
+        self.complete_as("conv")
+    }
+
+    fn complete_as(&self, name: &'static str) -> Result<Self, ConfigError> {
         let expected = "a convolution's class and its arguments";
         let wrong = |got| ConfigError {
-            name: "conv",
+            name,
             expected,
             got,
         };

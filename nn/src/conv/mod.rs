@@ -40,7 +40,6 @@ mod mf_conv;
 mod mixhop_conv;
 mod nn_conv;
 mod pan_conv;
-mod paths;
 mod pdn_conv;
 mod pna_conv;
 mod prelude;

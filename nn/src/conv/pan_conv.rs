@@ -2,10 +2,8 @@
 
 use kiln_core::{Adjacency, Value};
 
-use super::{
-    paths::{Entries, powers},
-    prelude::*,
-};
+use super::prelude::*;
+use crate::sparse::{Entries, powers};
 
 /// Configuration of a [`PanConv`].
 #[derive(Config, Debug)]

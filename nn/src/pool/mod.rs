@@ -1,12 +1,39 @@
-//! Readout: one row per group, such as the graphs of a batch.
+//! Pooling: one row per group, such as the graphs of a batch, or fewer nodes and edges per graph.
 //!
 //! [`Groups`] say which group each row belongs to: `Groups::from(&batch)`, or
 //! [`Groups::one`] for a single graph. They are sorted once; keep them for a batch.
+//!
+//! Layers such as [`TopKPooling`] select nodes and keep the edges between them: [`PoolArgs`] in,
+//! [`PoolOutput`] out. How many there are depends on data.
+
+mod args;
+mod asap_pooling;
+mod connect;
+mod edge_pooling;
+mod mem_pooling;
+mod pan_pooling;
+mod sag_pooling;
+mod select;
+mod topk_pooling;
 
 use burn::tensor::Tensor;
 use kiln_core::Groups;
 use kiln_ops::Reduce;
 
+pub use self::{
+    args::{PoolArgs, PoolOutput},
+    asap_pooling::{AsapArgs, AsapOutput, AsapPooling, AsapPoolingConfig},
+    connect::filter_edges,
+    edge_pooling::{
+        EdgePoolArgs, EdgePoolOutput, EdgePooling, EdgePoolingConfig, EdgeScore, UnknownEdgeScore,
+        UnpoolInfo,
+    },
+    mem_pooling::{MemArgs, MemPooling, MemPoolingConfig},
+    pan_pooling::{PanPoolArgs, PanPooling, PanPoolingConfig},
+    sag_pooling::{SagPooling, SagPoolingConfig},
+    select::{SelectTopK, Selected, topk},
+    topk_pooling::{TopKPooling, TopKPoolingConfig},
+};
 use crate::aggr::Aggregation;
 
 /// Adds up the rows of each group.

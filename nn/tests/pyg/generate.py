@@ -27,6 +27,10 @@ case and a slash:
     in.type_vec, in.type_ptr       norms: the type of each node, or where each type starts
     in.msg                         MessageNorm: the message of each node, [N, D]
     in.index                       aggregations: the group of each row
+    in.adj, in.mask, in.s          dense graphs: matrices [B, N, N], which nodes are there [B, N], and scores
+                                   of clusters [B, N, C]
+    in.attn                        features that scores are computed from [N, F]
+    in.M.rowptr, in.M.col, in.M.value  PANPooling: the matrix, as an adjacency
     out.0                          the result
     out.1, out.2                   `attention`: returned edge index and coefficients [E', H]
     out.1, out.2, out.3            `adj_attention`, and always of PANConv: returned matrix as rowptr,
@@ -65,7 +69,7 @@ import torch_geometric
 from cases import GRAPHS, SEED, all_cases
 from cases.aggr import GROUPS
 from cases.aggr import WIDTH as GROUP_WIDTH
-from cases.common import F_EDGE, F_IN, NUM_LAYERS, Case
+from cases.common import F_EDGE, F_IN, NUM_LAYERS, SMALL_IN, Case
 from cases.pool import BATCHES, POOLS
 from cases.wl_conv import NUM_COLORS
 from torch_geometric import nn
@@ -76,6 +80,9 @@ HERE = Path(__file__).resolve().parent
 # The case whose state_dict is also stored as PyTorch and plain safetensors files.
 STATE_DICT_CASE = "SAGEConv-edge_index-plain-default"
 STATE_DICT_STEM = "sage_state_dict"
+
+# Widths of features and numbers of clusters of dense graphs, and of small ones.
+DENSE_WIDTHS = ((F_IN, 3), (SMALL_IN, 2))
 
 # Of the files of cases: safetensors, compressed.
 EXTENSION = ".safetensors.gz"
@@ -113,6 +120,12 @@ def make_inputs(case):
                 return torch.arange(rows)
             return integers(case.rng(name), 0, width, rows)
 
+    if case.is_dense:
+        return make_dense(case)
+    if case.variant == "types":
+        rows, types = (graph.num_src, case.kwargs["num_types"]) if graph.num_edges else (5, 2)
+        type_vec = integers(case.rng("type_vec"), 0, types, rows)
+        return {"x": normal(case.rng("x"), rows, case.kwargs["in_channels"]), "type_vec": type_vec}
     arguments = case.kwargs | (case.kwargs.get("conv") or {}) | (case.kwargs.get("phi") or {})
     widths = arguments.get("in_channels", arguments.get("channels", F_IN))
     width_src, width_dst = widths if isinstance(widths, list) else (widths, widths)
@@ -134,6 +147,8 @@ def make_inputs(case):
         inputs["batch"] = torch.tensor(graphs_of(graph.num_src))
     if case.variant.startswith("nodes"):
         return inputs | make_node_inputs(case, graph)
+    if "attn" in case.inputs:
+        inputs["attn"] = features("attn", graph.num_src, width_src)
     if case.conv == "SignedConv":
         # As many negative edges as half of the positive ones, between other nodes.
         count = (graph.num_edges + 1) // 2
@@ -141,11 +156,13 @@ def make_inputs(case):
         for name, edges in (("pos_edge_index", graph), ("neg_edge_index", negative)):
             inputs |= make_edges(case, edges, name, f"{name}.")
     else:
-        inputs |= make_edges(case, graph, edges_name(getattr(nn, case.conv)), "")
+        name = edges_name(getattr(nn, case.conv))
+        inputs |= make_edges(case, graph, name, "M." if name == "M" else "")
 
     for name in ("value", "edge_weight"):
         if name in case.inputs:
-            inputs[name] = uniform(case.rng(name), 0.3, 1.8, graph.num_edges)
+            key = "M.value" if case.conv == "PANPooling" else name
+            inputs[key] = uniform(case.rng(name), 0.3, 1.8, graph.num_edges)
     if "hyperedge_weight" in case.inputs:
         weight = uniform(case.rng("hyperedge_weight"), 0.3, 1.8, graph.num_dst)
         inputs["hyperedge_weight"] = weight
@@ -186,10 +203,32 @@ def make_node_inputs(case, graph):
     return inputs
 
 
+def make_dense(case):
+    """The `in.*` tensors of a batch of two dense graphs: the case's, and its reverse with an edge more."""
+    graph, (channels, clusters) = GRAPHS[case.graph], DENSE_WIDTHS[case.graph == "nonfinite"]
+    nodes = graph.num_src
+    adj = torch.zeros(2, nodes, nodes)
+    adj[0, graph.dst, graph.src] = 1.0
+    adj[1, graph.src, graph.dst] = 1.0
+    adj[1, 0, nodes - 1] = 1.0
+    if "edge_weight" in case.inputs:
+        adj *= uniform(case.rng("adj"), 0.3, 1.8, *adj.shape)
+    inputs = {"x": normal(case.rng("x"), 2, nodes, channels)}
+    if case.conv != "MemPooling":
+        inputs["adj"] = adj
+    if "s" in case.inputs:
+        inputs["s"] = normal(case.rng("s"), 2, nodes, clusters)
+    if "mask" in case.inputs:
+        inputs["mask"] = torch.ones(2, nodes, dtype=torch.bool)
+        inputs["mask"][1, nodes // 2 :] = False
+        inputs["mask"][0, 2] = False
+    return inputs
+
+
 def edges_name(layer):
     """What a layer calls its edges."""
     parameters = inspect.signature(layer.forward).parameters
-    return "hyperedge_index" if "hyperedge_index" in parameters else "edge_index"
+    return next((name for name in ("hyperedge_index", "M") if name in parameters), "edge_index")
 
 
 def make_groups(case, width):
@@ -242,15 +281,34 @@ def step(form):
     return found(**kwargs) if inspect.isclass(found) else found
 
 
+class Function(torch.nn.Module):
+    """A function of PyG's with some of its arguments."""
+
+    def __init__(self, function, kwargs):
+        super().__init__()
+        self.function, self.kwargs = function, kwargs
+
+    def forward(self, x, adj, s, mask=None):
+        return self.function(x, adj, s, mask, **self.kwargs)
+
+
 def build(case):
     """The PyG module in evaluation mode."""
     kwargs = dict(case.kwargs)
+    if inspect.isfunction(getattr(nn, case.conv)):
+        return Function(getattr(nn, case.conv), kwargs).eval()
     for name in ("conv", "phi"):
         if kwargs.get(name):  # a convolution inside another layer
             inner = dict(kwargs[name])
             kwargs[name] = getattr(nn, inner.pop("class"))(**inner)
     if "modules" in kwargs:
         kwargs["modules"] = [step(module) for module in kwargs["modules"]]
+    if kwargs.get("GNN"):  # a class, and its arguments beside those of the layer
+        inner = dict(kwargs["GNN"])
+        kwargs |= {"GNN": getattr(nn, inner.pop("class"))} | inner
+    if kwargs.get("edge_score_method"):
+        method = f"compute_edge_score_{kwargs['edge_score_method']}"
+        kwargs["edge_score_method"] = getattr(nn.EdgePooling, method)
     if "deg" in kwargs:
         kwargs["deg"] = torch.tensor(kwargs["deg"])
     for name in ("nn", "gate_nn", "local_nn", "global_nn"):
@@ -261,7 +319,7 @@ def build(case):
             layers += [torch.nn.ReLU()] * bool(layers) + [torch.nn.Linear(d_in, d_out)]
         kwargs[name] = torch.nn.Sequential(*layers)
     for name in ("in_channels", "channels"):
-        if isinstance(kwargs.get(name), list):
+        if isinstance(kwargs.get(name), list) and case.conv != "DMoNPooling":
             kwargs[name] = tuple(kwargs[name])
     if case.conv.endswith("Conv") and kwargs.get("act"):
         kwargs["act"] = activation_resolver(kwargs["act"])
@@ -306,6 +364,58 @@ def differentiable_products():
     importlib.import_module("torch_sparse.matmul").spspmm_sum = product
 
 
+class Matrix:
+    """A sparse matrix as a dense one, with the places of its entries: PyTorch's products of sparse
+    matrices have no gradients."""
+
+    def __init__(self, value, there):
+        self.value, self.there = value, there
+
+    @classmethod
+    def of(cls, edge_index, edge_attr=None, size=None):
+        there = torch.zeros(size, dtype=torch.bool)
+        there[edge_index[0], edge_index[1]] = True
+        if edge_attr is None:
+            return cls(there.double(), there)
+        zeros = torch.zeros(size, dtype=edge_attr.dtype)
+        return cls(zeros.index_put((edge_index[0], edge_index[1]), edge_attr, accumulate=True), there)
+
+    def index_select(self, dim, index):
+        return Matrix(self.value.index_select(dim, index), self.there.index_select(dim, index))
+
+    def to_sparse_csr(self):
+        return self
+
+    def t(self):
+        return Matrix(self.value.t(), self.there.t())
+
+    def size(self, dim):
+        return self.value.size(dim)
+
+    def __matmul__(self, other):
+        both = self.there.unsqueeze(2) & other.there.unsqueeze(0)
+        # Places without an entry multiply nothing.
+        left = torch.where(both, self.value.unsqueeze(2), 0.0)
+        right = torch.where(both, other.value.unsqueeze(0), 0.0)
+        return Matrix((left * right).sum(1), both.any(1))
+
+    def entries(self):
+        return self.there.nonzero().t(), self.value[self.there]
+
+
+def stable_order():
+    """Has EdgePooling contract edges with equal scores in their order, which PyG leaves open."""
+    argsort = torch.argsort
+    torch.argsort = lambda x, descending: argsort(x, descending=descending, stable=True)
+
+
+def differentiable_coarsening():
+    """Gives ASAPooling products with gradients."""
+    asap = importlib.import_module("torch_geometric.nn.pool.asap")
+    asap.to_torch_csr_tensor = asap.to_torch_coo_tensor = Matrix.of
+    asap.to_edge_index = Matrix.entries
+
+
 def compile_layers():
     """Has PyG compile each layer for its default aggregation.
 
@@ -333,7 +443,7 @@ def forward(module, case, inputs, size):
     args = {
         name: value
         for name, value in inputs.items()
-        if name not in NODES_AND_EDGES and not name.startswith(("pos_edge_index", "neg_edge_index"))
+        if name not in NODES_AND_EDGES and not name.startswith(("pos_edge_index", "neg_edge_index", "M."))
     }
     if case.variant.endswith("_batch"):
         parameters = inspect.signature(module.forward).parameters
@@ -342,6 +452,14 @@ def forward(module, case, inputs, size):
         return [module(inputs["x"], **args)]
     if case.variant == "index":
         return [module(inputs["x"], inputs["index"], dim_size=size)]
+    if case.variant == "types":
+        return [module(inputs["x"], inputs["type_vec"])]
+    if case.is_dense:
+        if case.variant.endswith("_no_loop"):
+            args["add_loop"] = False
+        result = module(inputs["x"], **args)
+        # Kiln has no tensors without axes.
+        return [out if out.dim() else out.reshape(1) for out in as_tuple(result)]
     value = VALUES.get(case.conv, "value")
     if case.is_adj and value == "edge_type":
         args.pop(value, None)
@@ -352,7 +470,8 @@ def forward(module, case, inputs, size):
         }
     else:
         name = edges_name(module)
-        edges = {name: edges_of(case, inputs, size, name, "", inputs.get(value))}
+        prefix = "M." if name == "M" else ""
+        edges = {name: edges_of(case, inputs, size, name, prefix, inputs.get(f"{prefix}{value}"))}
     if case.is_pair:
         x = (inputs["x_src"], inputs.get("x_dst"))
         if not case.is_adj and "size" in inspect.signature(module.forward).parameters:
@@ -373,10 +492,21 @@ def forward(module, case, inputs, size):
     torch.set_default_dtype(torch.float32)
     if case.kwargs.get("cached"):
         result = module(x, **edges, **args)  # from the cache
+    if case.conv.endswith("Pooling"):
+        return [part for part in flat(result) if part is not None]
     if not isinstance(result, tuple):
         return [result]
     out, more = result  # the attention, or a matrix
     return [out, *(more if isinstance(more, tuple) else more.csr())]
+
+
+def flat(result):
+    """The parts of a result in order."""
+    return [part for item in result for part in flat(item)] if isinstance(result, tuple) else [result]
+
+
+def as_tuple(result):
+    return result if isinstance(result, tuple) else (result,)
 
 
 def edges_of(case, inputs, size, name, prefix, value):
@@ -644,6 +774,8 @@ def main():
     torch.set_num_threads(1)
     warnings.filterwarnings("ignore", module="torch_sparse")
     differentiable_products()
+    differentiable_coarsening()
+    stable_order()
     compile_layers()
     if args.check_state_dicts:
         sys.exit(0 if check_state_dicts(args.check_state_dicts, HERE / "data") else 1)

@@ -41,13 +41,16 @@ NAN, INF = math.nan, math.inf
 # Elements to be replaced, by input: rows, and with what.
 EDGES = {"nonfinite": (0, 2, 3, 6), "nonfinite_pair": (0, 1, 5)}
 ROWS = {"x": range(7), "x_0": (0, 2), "lambda_max": (0, 1), "x_src": (0, 2, 3, 4), "x_dst": (0, 1, 2, 3)}
-ROWS |= {"hyperedge_weight": (0, 2, 3), "hyperedge_attr": (0, 2, 3)}
+ROWS |= {"attn": range(7), "hyperedge_weight": (0, 2, 3), "hyperedge_attr": (0, 2, 3)}
 
 
 def runs(case, inputs):
     """The elements to be replaced: `(input, index, value)`."""
     for name, tensor in inputs.items():
         if not tensor.is_floating_point():
+            continue
+        if case.is_dense:
+            yield from dense_runs(name, tensor)
             continue
         rows = ROWS[name] if name in ROWS else EDGES[case.graph]
         for row in rows:
@@ -61,17 +64,28 @@ def runs(case, inputs):
                 yield name, index, value
 
 
+def dense_runs(name, tensor):
+    """The elements of dense graphs to be replaced: of the first graph, and one of the second."""
+    column = tensor.shape[2] - 1
+    for graph, row in ((0, 0), (0, 2), (0, 4), (1, 3), (1, 5)):
+        for value in (NAN, INF, -INF) if row in (0, 3) else (NAN,):
+            yield name, [graph, row, column], value
+    if name == "adj":
+        yield name, [0, 3, 3], NAN
+
+
 def has_infinities(case, name):
     """Whether an input of a case is made infinite.
 
     Not where PyG's forms of a graph differ: segments of an adjacency take the lowest finite number for
     minus infinity. And not where Kiln multiplies attention vectors into the maps first, so that a score
     adds no infinities of both signs. And not for weights of LEConv, which Kiln multiplies with both terms of
-    a difference. And not for features of GMMConv, whose weights 16 bits round to 0.
+    a difference. And not for weights of ASAPooling, where the order of products decides which infinities meet.
+    And not for features of GMMConv, whose weights 16 bits round to 0.
     """
     if case.conv == "GMMConv":
         return name == "edge_attr"
-    if case.conv == "LEConv" and name in ("value", "edge_weight"):
+    if case.conv in ("ASAPooling", "LEConv") and name in ("value", "edge_weight"):
         return False
     if case.conv == "TransformerConv":
         return not case.is_adj
@@ -100,7 +114,7 @@ def record(case):
     else:
         graph = generate.GRAPHS[case.graph]
         size = generate.sizes(case, graph)
-        filled = case if {"in_channels", "channels"} & case.kwargs.keys() else replace(
+        filled = case if case.is_dense or {"in_channels", "channels"} & case.kwargs.keys() else replace(
             case, kwargs=case.kwargs | {"in_channels": SMALL_IN}
         )
         inputs = generate.make_inputs(filled)
@@ -116,13 +130,22 @@ def record(case):
             return [getattr(generate.nn, case.conv)(leaves["x"], leaves["batch"], size)]
         return generate.forward(module, case, leaves, size)
 
-    replaced, stacks = list(runs(case, inputs)), {}
-    for name, index, value in replaced:
+    def integers(outputs):
+        parts = (part for key, part in outputs.items() if key.startswith("out."))
+        return [part.tolist() for part in parts if not part.is_floating_point()]
+
+    # What is selected is the same in all runs, or the run is left out.
+    usual, _ = generate.differentiate(case, inputs, forward)
+    replaced, stacks = [], {}
+    for name, index, value in runs(case, inputs):
         changed = inputs | {name: inputs[name].clone()}
         changed[name][tuple(index)] = value
         if module is not None:
             module.zero_grad()
         outputs, grads = generate.differentiate(case, changed, forward)
+        if integers(outputs) != integers(usual):
+            continue
+        replaced.append((name, index, value))
         if module is not None:
             for key, parameter in generate.trainable(module):
                 grad = parameter.grad
@@ -169,6 +192,8 @@ def main():
     torch.set_num_threads(1)
     warnings.filterwarnings("ignore", module="torch_sparse")
     generate.differentiable_products()
+    generate.differentiable_coarsening()
+    generate.stable_order()
     generate.compile_layers()
     write(args.output, set(args.only))
 

@@ -19,7 +19,7 @@ use std::{collections::BTreeMap, env, fs, path::Path};
 use kiln::{
     burn::tensor::{Device, TensorData},
     ir::{Model, Session},
-    nn::{self, Layer, Overload, Overloads as _, aggr, conv, models, norm},
+    nn::{self, Layer, Overload, Overloads as _, aggr, conv, dense, models, norm, pool},
 };
 use kiln_nn::AnyLayer;
 use serde::Serialize;
@@ -95,8 +95,7 @@ impl<'a> Case<'a> {
 
     /// Numbers of source and target nodes.
     fn counts(&self) -> [usize; 2] {
-        let size = &self.fixture.size;
-        [size[0], *size.get(1).unwrap_or(&size[0])]
+        case::counts(self.fixture)
     }
 
     /// Runs the fixture's variant in a session.

@@ -32,12 +32,19 @@ impl Parameter {
         choices
     }
 
-    /// Whether an overload can do without it.
+    /// Whether an overload can do without it. The first value of those that select stands for a
+    /// value that is not given.
     fn may_miss(&self, overload: usize) -> bool {
         match self.types.get(overload) {
-            Some(Some(ty)) => ty.starts_with("Optional["),
+            Some(Some(ty)) => ty.starts_with("Optional[") || self.is_default(overload),
             _ => true,
         }
+    }
+
+    /// Whether an overload is selected by the value that the first such overload is selected by.
+    fn is_default(&self, overload: usize) -> bool {
+        let own = self.literal(overload);
+        own.is_some() && own == self.literals.iter().flatten().next()
     }
 
     /// Its value in an overload that it selects.
@@ -309,11 +316,15 @@ impl Dispatch<'_> {
         };
         let arguments: Vec<String> = method::parameters(self.names, &overload.params)
             .into_iter()
-            .map(|(name, ty, _)| {
+            .zip(&overload.params)
+            .map(|((name, ty, _), param)| {
                 let parameter = self
                     .parameters
                     .iter()
                     .find(|parameter| parameter.name == name);
+                if let Type::Literal(literal) = &param.ty {
+                    return types::literal(literal);
+                }
                 match parameter {
                     Some(parameter) if parameter.union() != ty => {
                         format!("unchecked_cast({ty}, {name})")

@@ -90,6 +90,7 @@ class Case:
     # adjacency), "no_dst" (x_dst is None), "positive" (features well away from zero), "x_0",
     # "node_wide_edge_attr" ("edge_attr" as wide as the sources' features), "edge_type" (of as many
     # as `num_relations`, and with "unknown_types" of others too), "layers" (features of several),
+    # of dense graphs "mask" (of nodes that are there) and "s" (scores of clusters), "attn" (features),
     # "batch" and "lambda_max".
     inputs: frozenset = field(default=frozenset())
 
@@ -112,6 +113,10 @@ class Case:
     @property
     def is_without_nodes(self):
         return self.variant.startswith("none_")
+
+    @property
+    def is_dense(self):
+        return self.variant.startswith("dense")
 
     @property
     def wants_attention(self):
@@ -139,6 +144,20 @@ def layer_cases(conv, variant, base, configs, no_dst=True, inputs=()):
             yield Case(conv, variant, graph, "no_dst", base, always | {"no_dst"})
     for name, kwargs, *inputs in configs:
         yield Case(conv, variant, richest, name, base | kwargs, always | set(inputs))
+
+
+def dense_cases(conv, variant, base, configs, inputs=()):
+    """The default configuration on every graph, and each with a mask and with weights; the others on the
+    richest graph.
+
+    A config is `(name, kwargs, *inputs)`, as in `layer_cases`.
+    """
+    always = frozenset(inputs)
+    for graph in ("plain", "loops"):
+        yield Case(conv, variant, graph, "default", base, always)
+    more = [("mask", {}, "mask"), ("weights", {}, "edge_weight", "mask")]
+    for name, kwargs, *inputs in more + configs:
+        yield Case(conv, variant, "loops", name, base | kwargs, always | set(inputs))
 
 
 # Variants that together have both forms of nodes and both forms of edges.
