@@ -67,9 +67,9 @@ pub fn from_dense_batch(x: Tensor<3>, groups: &Groups) -> Tensor<2> {
     let (_, position) = coo_to_csr(places.order, groups.num_rows());
     let first = places.first.squeeze_dim::<1>(1);
     let position = position - first.select(0, owner.clone());
-    // A row of zeros, and of each group a row and one of zeros behind the last.
-    let zeros = |dims: [usize; 3]| Tensor::<3>::zeros(dims, (&x.device(), x.dtype()));
-    let rows = Tensor::cat(vec![x.clone(), zeros([sets, 1, width])], 1);
+    // Each group with a row of zeros behind its last.
+    let zeros = Tensor::zeros([sets, 1, width], (&x.device(), x.dtype()));
+    let rows = Tensor::cat(vec![x, zeros], 1);
     let rows = reshape(rows, [sets * (length + 1), width]);
     let last = arange(length..length + 1, &owner.device()).cast(owner.dtype());
     let last = expand(last, [groups.num_rows()]);
@@ -94,7 +94,7 @@ impl Places {
     pub(crate) fn of(index: Tensor<1, Int>, sets: usize) -> Self {
         let (ptr, order) = coo_to_csr(index, sets);
         let [first, end] =
-            [0, 1].map(|start| ptr.clone().slice([start..start + sets]).unsqueeze_dim(1));
+            [0, 1].map(|start| ptr.clone().slice(start..start + sets).unsqueeze_dim(1));
         Self {
             order,
             count: end - first.clone(),

@@ -53,7 +53,7 @@ macro_rules! aggregation {
             Reduce(ReduceAggregation),
             $(
                 #[doc = concat!("A [`", stringify!($module), "`](super::", stringify!($module), ").")]
-                $variant(super::$module),
+                $variant(Box<super::$module>),
             )+
         }
 
@@ -70,7 +70,7 @@ macro_rules! aggregation {
             fn width(&self, element: usize) -> usize {
                 match self {
                     Self::Reduce(one) => one.width(element),
-                    $(Self::$variant(one) => Combine::width(one, element),)+
+                    $(Self::$variant(one) => Combine::width(&**one, element),)+
                 }
             }
 

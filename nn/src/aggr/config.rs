@@ -110,7 +110,7 @@ macro_rules! aggr_config {
             pub fn init(&self, device: &Device) -> Aggregation {
                 match self {
                     Self::Reduce(reduce) => (*reduce).into(),
-                    $(Self::$variant(config) => Aggregation::$variant(config.init(device)),)+
+                    $(Self::$variant(config) => Aggregation::$variant(Box::new(config.init(device))),)+
                 }
             }
         }

@@ -1,4 +1,8 @@
 //! Rows of least energy.
+#![expect(
+    clippy::used_underscore_binding,
+    reason = "the names of PyG's parameters"
+)]
 
 use burn::{
     config::Config,

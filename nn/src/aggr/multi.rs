@@ -263,7 +263,7 @@ impl Combine for MultiAggregation {
         let results = || self.aggrs.iter().map(|aggr| Combine::width(aggr, 1)).sum();
         let mapped = || match (&self.lin, &self.lin_heads) {
             (Some(lin), _) => Some(lin.in_channels()),
-            (None, Some(heads)) => Some(heads.lins.iter().map(|lin| lin.in_channels()).sum()),
+            (None, Some(heads)) => Some(heads.lins.iter().map(Linear::in_channels).sum()),
             (None, None) => None,
         };
         fixed.or_else(|| mapped()?.checked_div(results()))

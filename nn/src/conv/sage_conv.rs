@@ -40,7 +40,8 @@ impl LayerConfig for SageConvConfig {
         Self::new(0.into(), 0)
     }
 
-    /// The aggregation `lstm` is as wide as the sources' features unless `aggr_kwargs` say otherwise.
+    /// The aggregation `lstm` is as wide as the sources' features unless `aggr_kwargs` say
+    /// otherwise.
     fn complete(args: &mut serde_json::Map<String, Value>) {
         let is_lstm = args.get("aggr").and_then(Value::as_str) == Some("lstm");
         let width = match args.get("in_channels") {
