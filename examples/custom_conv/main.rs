@@ -168,7 +168,7 @@ fn main() -> Result<()> {
         .modules
         .iter()
         .flat_map(|module| &module.methods);
-    let methods: Vec<_> = methods.map(|method| method.name.to_string()).collect();
+    let methods: Vec<_> = methods.map(|method| method.name.clone()).collect();
     println!("the layer alone has the methods {}", methods.join(", "));
 
     let recorded = Recorder::new(&net)

@@ -120,7 +120,7 @@ pub(crate) fn config<C: LayerConfig>(
             Value::String(text) if text == "None" => &Value::Null,
             value => value,
         };
-        let value = with_kwargs(name, value, &args);
+        let value = with_kwargs(name, value, args);
         let mut all = serde_json::to_value(&config).map_err(|source| error(name, source))?;
         let Some(place) = place(&mut all, name) else {
             let json = value.to_string();

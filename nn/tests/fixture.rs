@@ -40,11 +40,15 @@ pub(crate) struct Fixture {
     /// Numbers of source and target nodes, and of graphs where they are given; for pooling, of
     /// graphs; for aggregations, of groups.
     pub(crate) size: Vec<usize>,
-    tensors: BTreeMap<String, TensorData>,
+    pub(crate) tensors: BTreeMap<String, TensorData>,
 }
 
 impl Fixture {
-    fn new(name: &str, case: &serde_json::Value, tensors: BTreeMap<String, TensorData>) -> Self {
+    pub(crate) fn new(
+        name: &str,
+        case: &serde_json::Value,
+        tensors: BTreeMap<String, TensorData>,
+    ) -> Self {
         let text = |key: &str| case[key].as_str().unwrap().to_owned();
         let size = match &case["size"] {
             serde_json::Value::Array(sizes) => sizes.clone(),
@@ -123,35 +127,6 @@ impl Fixture {
         cases
             .map(|(name, case, tensors)| Self::new(&name, &case, tensors))
             .collect()
-    }
-
-    /// The cases of the folder `training`, which `pyg/training.py` wrote.
-    #[allow(dead_code, reason = "of the tests of this package alone")]
-    pub(crate) fn training() -> Vec<Self> {
-        let folder = data().with_file_name("training");
-        let files = std::fs::read_dir(&folder).unwrap();
-        let mut paths: Vec<_> = files.map(|file| file.unwrap().path()).collect();
-        paths.sort();
-        let cases = paths.iter().flat_map(|path| cases(path));
-        cases
-            .map(|(name, case, tensors)| Self::new(&name, &case, tensors))
-            .collect()
-    }
-
-    /// The same call with other features.
-    #[allow(dead_code, reason = "of the tests of this package alone")]
-    pub(crate) fn second(&self) -> Self {
-        let mut tensors = self.tensors.clone();
-        let x = tensors.remove("in.x2").unwrap();
-        tensors.insert("in.x".to_owned(), x);
-        Self {
-            name: self.name.clone(),
-            conv: self.conv.clone(),
-            kwargs: self.kwargs.clone(),
-            variant: self.variant.clone(),
-            size: self.size.clone(),
-            tensors,
-        }
     }
 
     /// The tensors below a prefix.
@@ -266,7 +241,7 @@ fn read(path: &Path) -> Vec<u8> {
 }
 
 /// The cases of a file in the order of their names: name, description and tensors.
-fn cases(path: &Path) -> Vec<(String, serde_json::Value, BTreeMap<String, TensorData>)> {
+pub(crate) fn cases(path: &Path) -> Vec<(String, serde_json::Value, BTreeMap<String, TensorData>)> {
     let bytes = read(path);
     let (_, metadata) = safetensors::SafeTensors::read_metadata(&bytes).unwrap();
     let described: BTreeMap<String, serde_json::Value> =

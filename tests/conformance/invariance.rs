@@ -22,16 +22,25 @@ use crate::{
 /// Random graphs of each configuration.
 const GRAPHS: u32 = 6;
 
+/// What keeps a property from holding as it stands.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Mark {
+    /// Results depend on the numbers of nodes.
+    GoesByNumbers,
+    /// Results have a row per graph of `batch`.
+    IsReadOut,
+    /// It looks at all nodes, of whatever graph.
+    LooksAtAll,
+    /// Results depend on the order of edges.
+    GoesByOrder,
+    /// The result of a set depends on the other sets.
+    GoesBySets,
+}
+
 /// A variant of a layer, and what it does with the axes of its inputs.
 struct Subject {
     name: String,
-    goes_by_numbers: bool,
-    /// Whether results have a row per graph of `batch`.
-    is_read_out: bool,
-    /// Whether it looks at all nodes, of whatever graph.
-    looks_at_all: bool,
-    goes_by_order: bool,
-    goes_by_sets: bool,
+    marks: Vec<Mark>,
     module: AnyLayer,
     overload: Overload<AnyLayer>,
 }
@@ -54,18 +63,27 @@ impl Subject {
             let overload = overloads
                 .find(|overload| matches(&overload.signature, &fixture.variant))
                 .unwrap();
+            let looks_at_all = looks_at_all(&fixture, &module, &overload.signature);
+            let marks = [
+                (Mark::GoesByNumbers, goes_by_numbers(&fixture)),
+                (Mark::IsReadOut, is_read_out(&fixture)),
+                (Mark::LooksAtAll, looks_at_all),
+                (Mark::GoesByOrder, has_aggregation(&fixture, &OF_SEQUENCES)),
+                (Mark::GoesBySets, has_aggregation(&fixture, &BY_OTHER_SETS)),
+            ];
+            let marks = marks.into_iter().filter(|(_, has)| *has);
             subjects.push(Self {
                 name: fixture.name.clone(),
-                goes_by_numbers: goes_by_numbers(&fixture),
-                is_read_out: is_read_out(&fixture),
-                looks_at_all: looks_at_all(&fixture, &module, &overload.signature),
-                goes_by_order: has_aggregation(&fixture, &OF_SEQUENCES),
-                goes_by_sets: has_aggregation(&fixture, &BY_OTHER_SETS),
+                marks: marks.map(|(mark, _)| mark).collect(),
                 module,
                 overload,
             });
         }
         subjects
+    }
+
+    fn has(&self, mark: Mark) -> bool {
+        self.marks.contains(&mark)
     }
 
     fn signature(&self) -> &Signature {
@@ -323,7 +341,7 @@ fn close(name: &str, got: &[TensorData], expected: &[TensorData]) -> Result<(), 
 /// Edges, and what they carry, in another order.
 fn order_of_edges(subject: &Subject, sizes: Sizes, seed: u64) -> Result<(), TestCaseError> {
     // Of edges with equal scores, such as those that lead to a node alone, the first counts.
-    if subject.goes_by_order || subject.module.kind() == "EdgePooling" {
+    if subject.has(Mark::GoesByOrder) || subject.module.kind() == "EdgePooling" {
         return Ok(());
     }
     let inputs = subject.inputs(sizes, seed);
@@ -350,7 +368,8 @@ fn order_of_edges(subject: &Subject, sizes: Sizes, seed: u64) -> Result<(), Test
 /// Nodes under other numbers.
 fn numbers_of_nodes(subject: &Subject, sizes: Sizes, seed: u64) -> Result<(), TestCaseError> {
     let is_given = subject.leaves().iter().any(|(name, _)| name == "index");
-    let goes_by_numbers = subject.goes_by_numbers || subject.goes_by_order && is_given;
+    let goes_by_numbers =
+        subject.has(Mark::GoesByNumbers) || subject.has(Mark::GoesByOrder) && is_given;
     if subject.has_fixed_nodes() || goes_by_numbers {
         return Ok(());
     }
@@ -389,7 +408,7 @@ fn numbers_of_nodes(subject: &Subject, sizes: Sizes, seed: u64) -> Result<(), Te
         }
     }
     let mut expected = subject.run(&inputs, sizes);
-    if !subject.selects() && !subject.is_read_out {
+    if !subject.selects() && !subject.has(Mark::IsReadOut) {
         for result in &mut expected {
             *result = select(result, order(subject.rows()));
         }
@@ -453,9 +472,9 @@ fn other_graphs_of_a_batch(
         seed
     };
     if subject.has_fixed_nodes()
-        || subject.goes_by_numbers
-        || subject.looks_at_all
-        || subject.goes_by_sets
+        || subject.has(Mark::GoesByNumbers)
+        || subject.has(Mark::LooksAtAll)
+        || subject.has(Mark::GoesBySets)
     {
         return Ok(());
     }

@@ -118,13 +118,13 @@ impl<E: Module> Gae<E> {
 
 impl<E: Module> Autoencoder for Gae<E> {}
 
-impl<E: Layer<Args = ConvArgs, Output = Tensor<2>>> Gae<E> {
+impl<E: Layer<Args: From<ConvArgs>, Output = Tensor<2>>> Gae<E> {
     /// The embedding of each node.
     ///
     /// # Panics
     /// As the encoder does.
     pub fn encode(&self, x: impl Into<Nodes>, edges: impl Into<Edges>) -> Tensor<2> {
-        self.encoder.call((x, edges))
+        self.encoder.call(ConvArgs::from((x, edges)))
     }
 }
 
@@ -182,13 +182,13 @@ impl<E: Module> Vgae<E> {
 
 impl<E: Module> Autoencoder for Vgae<E> {}
 
-impl<E: Layer<Args = ConvArgs, Output = (Tensor<2>, Tensor<2>)>> Vgae<E> {
+impl<E: Layer<Args: From<ConvArgs>, Output = (Tensor<2>, Tensor<2>)>> Vgae<E> {
     /// The distribution of each node, and an embedding.
     ///
     /// # Panics
     /// As the encoder does.
     pub fn encode(&self, x: impl Into<Nodes>, edges: impl Into<Edges>) -> Encoded {
-        let (mu, logstd) = self.encoder.call((x, edges));
+        let (mu, logstd) = self.encoder.call(ConvArgs::from((x, edges)));
         let logstd = clamp(logstd, None, Some(MAX_LOGSTD));
         let is_training = mu.device().is_autodiff() && !kiln_ops::scope::is_recording();
         let z = if is_training {
