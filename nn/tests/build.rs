@@ -42,9 +42,10 @@ fn says_what_is_wrong() {
     );
     fails(
         "SAGEConv",
-        &json!({"in_channels": 8, "out_channels": 4, "aggr": "lstm"}),
-        "SAGEConv: argument `aggr`: unknown aggregation `lstm`, expected one or several of sum, add, mean, \
-         max, min, mul, attentional, deep_sets, degree_scaler, median, multi, power_mean, quantile, set2set, \
+        &json!({"in_channels": 8, "out_channels": 4, "aggr": "tree"}),
+        "SAGEConv: argument `aggr`: unknown aggregation `tree`, expected one or several of sum, add, mean, \
+         max, min, mul, attentional, deep_sets, degree_scaler, equilibrium, graph_multiset_transformer, gru, \
+         lcm, lstm, median, mlp, multi, patch_transformer, power_mean, quantile, set2set, set_transformer, \
          softmax, sort, std, var, variance_preserving",
     );
     fails(
