@@ -38,6 +38,10 @@ enum Mark {
 }
 
 /// A variant of a layer, and what it does with the axes of its inputs.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "properties of which each stands alone"
+)]
 struct Subject {
     name: String,
     marks: Vec<Mark>,
