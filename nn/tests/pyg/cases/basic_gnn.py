@@ -5,7 +5,7 @@ from .common import F_EDGE, F_IN, F_OUT, SMALL_IN, Case, small
 # The models.
 MODELS = ("GCN", "GraphSAGE", "GIN", "GAT", "PNA", "EdgeCNN")
 
-PNA = {"aggregators": ["mean", "max"], "scalers": ["identity", "amplification"], "deg": [2, 5, 3, 1]}
+PNA = {"aggregators": ["mean", "max"], "scalers": ["identity", "attenuation"], "deg": [2, 5, 3, 1]}
 EXTRA = {"GCN": {}, "GraphSAGE": {}, "GIN": {}, "GAT": {"heads": 2}, "PNA": PNA, "EdgeCNN": {}}
 
 # Norms by name, with arguments.
@@ -28,6 +28,8 @@ def cases():
             "num_layers": layers,
             "out_channels": F_OUT,
         }
+        if conv == "PNA":  # whose features grow from layer to layer
+            kwargs |= {"act": "tanh"}
         return Case(conv, variant, graph, config, base | kwargs, frozenset(inputs))
 
     for conv, extra in EXTRA.items():
