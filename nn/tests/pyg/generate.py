@@ -344,7 +344,9 @@ def randomize(module, case):
         elif key in parameters and (key.split(".")[-1] == "p" or "avg_deg" in key):
             tensor.copy_(uniform(rng, 0.6, 2.5, *tensor.shape))  # a power, a mean number
         elif key in parameters or key.endswith("running_mean"):
-            tensor.copy_(0.5 * normal(rng, *tensor.shape))
+            # Features of PNA grow from layer to layer.
+            scale = 0.2 if case.conv == "PNA" else 0.5
+            tensor.copy_(scale * normal(rng, *tensor.shape))
         # What is left is GINConv's fixed eps, which the constructor has set.
     module.load_state_dict(state)
 

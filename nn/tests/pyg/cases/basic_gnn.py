@@ -28,8 +28,6 @@ def cases():
             "num_layers": layers,
             "out_channels": F_OUT,
         }
-        if conv == "PNA":  # whose features grow from layer to layer
-            kwargs |= {"act": "tanh"}
         return Case(conv, variant, graph, config, base | kwargs, frozenset(inputs))
 
     for conv, extra in EXTRA.items():
