@@ -13,8 +13,8 @@
 //!
 //! It says what it takes ([`Layer::signatures`]), what the message along an edge is
 //! ([`MessagePassing::message`]) and what becomes of the sum ([`Layer::compute`]). All else comes
-//! with the two traits: kernels that walk the edges without a row per edge, gradients, both forms of
-//! edges, the recording, and the TorchScript archive.
+//! with the two traits: kernels that walk the edges without a row per edge, gradients, both forms
+//! of edges, the recording, and the TorchScript archive.
 //!
 //! Two such layers learn which of the four groups of Zachary's karate club each member belongs to,
 //! from one known member of each. The data is part of Kiln.

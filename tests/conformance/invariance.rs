@@ -38,10 +38,6 @@ enum Mark {
 }
 
 /// A variant of a layer, and what it does with the axes of its inputs.
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "properties of which each stands alone"
-)]
 struct Subject {
     name: String,
     marks: Vec<Mark>,
@@ -191,7 +187,7 @@ fn goes_by_numbers(fixture: &Fixture) -> bool {
     let adds_loops = ["FeaStConv", "GATConv", "GATv2Conv"].contains(&fixture.conv.as_str())
         && fixture.kwargs["add_self_loops"] != false;
     let is_nearest = fixture.kwargs["interpolation"] == "nearest";
-    // The nodes above a score, and those without contracted edges, are in the order of their numbers.
+    // Nodes above a score, and those without contracted edges, are in the order of their numbers.
     let is_above = !fixture.kwargs["min_score"].is_null() || fixture.conv == "EdgePooling";
     fixture.variant.starts_with("pair_") && adds_loops || is_nearest || is_above
 }

@@ -6,6 +6,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
 
+mod autoencoder;
 mod call;
 mod case;
 mod execute;

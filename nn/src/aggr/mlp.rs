@@ -82,6 +82,11 @@ impl LayerConfig for MlpAggregationConfig {
     fn check(&self) -> Result<(), ConfigError> {
         let some = self.max_num_elements > 0;
         ConfigError::unless(some, "max_num_elements", "at least one", "0")?;
+        // PyG hands the groups of the elements to norms that look at groups, which take those of
+        // the sets.
+        let class = self.norm.as_ref().map_or("none", NormConfig::class);
+        let ok = ["none", "BatchNorm", "DiffGroupNorm"].contains(&class);
+        ConfigError::unless(ok, "norm", "a norm that looks at no groups", class)?;
         self.network().check()
     }
 

@@ -190,8 +190,7 @@ impl<E: Layer<Args: From<ConvArgs>, Output = (Tensor<2>, Tensor<2>)>> Vgae<E> {
     pub fn encode(&self, x: impl Into<Nodes>, edges: impl Into<Edges>) -> Encoded {
         let (mu, logstd) = self.encoder.call(ConvArgs::from((x, edges)));
         let logstd = clamp(logstd, None, Some(MAX_LOGSTD));
-        let is_training = mu.device().is_autodiff() && !kiln_ops::scope::is_recording();
-        let z = if is_training {
+        let z = if mu.device().is_autodiff() {
             let noise = mu.random_like(Distribution::Normal(0.0, 1.0));
             mu.clone() + noise * logstd.clone().exp()
         } else {

@@ -118,8 +118,8 @@ impl LayerConfig for AsapPoolingConfig {
 /// have some, and graphs and former numbers `[K]`
 ///
 /// # Numerics
-/// Matrices are sparse. A product takes memory for the entries of the first times the largest number
-/// of entries in a row of the second.
+/// Matrices are sparse. A product takes memory for the entries of the first times the largest
+/// number of entries in a row of the second.
 #[derive(Module, Debug)]
 pub struct AsapPooling {
     /// The map of the neighbours' maximum.

@@ -10,8 +10,8 @@ use kiln_ops::{Endpoints, coo_to_csr, gather, nonzero};
 /// index. Matches `torch_geometric.nn.pool.connect.FilterEdges` (2.8).
 ///
 /// # Shapes
-/// edges: `E` among `N` nodes · perm: numbers of the nodes that are kept, `[K]`, each once · output:
-/// edges among `K` nodes
+/// edges: `E` among `N` nodes · perm: numbers of the nodes that are kept, `[K]`, each once ·
+/// output: edges among `K` nodes
 ///
 /// # Examples
 /// ```

@@ -17,9 +17,9 @@ use crate::{GraphOps, scope};
 /// out[i] = max( x[i], 0 )
 /// ```
 ///
-/// Burn's `relu`, and recorded as that; NaN stays NaN, also on GPUs, where Burn gives 0. Burn keeps `x` for the gradient; this keeps the result,
-/// which the next layer keeps as well, so that between two layers one matrix stays in memory and
-/// not two.
+/// Burn's `relu`, and recorded as that; NaN stays NaN, also on GPUs, where Burn gives 0. Burn keeps
+/// `x` for the gradient; this keeps the result, which the next layer keeps as well, so that between
+/// two layers one matrix stays in memory and not two.
 ///
 /// # Shapes
 /// x: `[..]` float · output: the same

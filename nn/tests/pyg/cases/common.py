@@ -90,8 +90,8 @@ class Case:
     # adjacency), "no_dst" (x_dst is None), "positive" (features well away from zero), "x_0",
     # "node_wide_edge_attr" ("edge_attr" as wide as the sources' features), "edge_type" (of as many
     # as `num_relations`, and with "unknown_types" of others too), "layers" (features of several),
-    # of dense graphs "mask" (of nodes that are there) and "s" (scores of clusters), "attn" (features),
-    # "batch" and "lambda_max".
+    # of dense graphs "mask" (of nodes that are there) and "s" (scores of clusters), "attn"
+    # (features), "batch" and "lambda_max".
     inputs: frozenset = field(default=frozenset())
 
     @property
