@@ -9,6 +9,7 @@
 mod autoencoder;
 mod call;
 mod case;
+mod cheat_sheet;
 mod execute;
 #[path = "../../nn/tests/fixture.rs"]
 mod fixture;

@@ -5,6 +5,8 @@
 #
 # KILN_TORCH_PYTHONS   Python interpreters with torch, separated by colons.
 #                      Default: every python3 on the PATH that can import torch.
+# KILN_TORCH_ALL       if set, all interpreters check all that the first one does. By default the others
+#                      check state and results, and leave gradients and transformations to the first.
 # KILN_LIBTORCH        where C++ finds libtorch: a folder with include/ and lib/.
 #                      Default: the system's (Debian package libtorch-dev), if installed.
 # KILN_TORCH_REQUIRED  if set, it is an error when a check is skipped.
@@ -25,7 +27,9 @@ for python in "${candidates[@]}"; do
   if version="$("$python" -W ignore -c 'import torch; print(torch.__version__)' 2> "$work/error")"; then
     echo "checking with $python (torch $version)"
     pythons+=("$python")
-    "$python" -W ignore "$here/check.py" "$folder" || failed=1
+    only=""
+    if [ ${#pythons[@]} -gt 1 ] && [ -z "${KILN_TORCH_ALL:-}" ]; then only=1; fi
+    KILN_TORCH_RESULTS_ONLY="$only" "$python" -W ignore "$here/check.py" "$folder" || failed=1
     if "$python" -W ignore -c 'import torch_geometric' 2> "$work/error"; then
       "$python" -W ignore "$here/train.py" "$folder" || failed=1
     else

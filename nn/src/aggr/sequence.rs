@@ -16,7 +16,7 @@ use crate::{
 };
 
 macro_rules! recurrent {
-    ($layer:ident, $config:ident, $field:ident, $kind:ident, $class:literal, $(#[$doc:meta])+) => {
+    ($(#[$doc:meta])+ $layer:ident: $config:ident, $field:ident, $kind:ident, $class:literal $(,)?) => {
         #[doc = concat!("Configuration of an [`", stringify!($layer), "`].")]
         #[derive(Config, Debug, PartialEq)]
         pub struct $config {
@@ -114,19 +114,19 @@ macro_rules! recurrent {
 }
 
 recurrent!(
-    LstmAggregation, LstmAggregationConfig, lstm, Lstm, "LSTMAggregation",
     /// Reads the elements of a set as a sequence by a long short-term memory and takes its last
     /// output.
     ///
     /// Source: Hamilton, Ying, Leskovec, Inductive Representation Learning on Large Graphs, 2017,
     /// arXiv:1706.02216.
+    LstmAggregation: LstmAggregationConfig, lstm, Lstm, "LSTMAggregation",
 );
 
 recurrent!(
-    GruAggregation, GruAggregationConfig, gru, Gru, "GRUAggregation",
     /// Reads the elements of a set as a sequence by a gated recurrent unit and takes its last
     /// output.
     ///
     /// Source: Buterez et al., Graph Neural Networks with Adaptive Readouts, 2022,
     /// arXiv:2211.04952.
+    GruAggregation: GruAggregationConfig, gru, Gru, "GRUAggregation",
 );
