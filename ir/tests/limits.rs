@@ -292,6 +292,37 @@ fn rows_that_are_only_sorted_by_take_memory() {
     assert!(matches!(error, ExecError::Memory { .. }), "{error}");
 }
 
+#[test]
+fn weights_may_have_no_axes() {
+    let text = "; weight s = 2.5
+; weight k = 3
+kiln 1
+symbols $N
+weight @s: parameter f32[]
+weight @k: buffer i64[]
+module @ = Net {
+  weight @s
+  weight @k
+  method forward(x: f32[$N]) -> (f32[$N], i64[1]) {
+    case () -> @forward
+  }
+}
+fn @forward(x %0: f32[$N]) -> (%3, %5) {
+  %1: f32[] = weight @s
+  %2: f32[1] = reshape{dims=[1]}(%1)
+  %3: f32[$N] = mul(%0, %2)
+  %4: i64[] = weight @k
+  %5: i64[1] = reshape{dims=[1]}(%4)
+}
+";
+    let (device, _alone) = device();
+    let session = Session::new(&model(text), &device).unwrap();
+    let x = BTreeMap::from([("x".to_owned(), floats(&[1.0, 2.0], &device))]);
+    let outputs = session.run("forward", x).unwrap();
+    let outputs: Vec<_> = outputs.into_iter().map(|(_, one)| values(one).1).collect();
+    assert_eq!(outputs, [vec![2.5, 5.0], vec![3.0]]);
+}
+
 /// Also where the maximum of NaN and a number is the number, and a number is itself.
 #[test]
 fn nan_stays_nan() {

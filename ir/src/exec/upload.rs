@@ -114,16 +114,33 @@ fn integers(data: WeightData<'_>) -> Vec<i64> {
 /// Floats or booleans.
 fn upload(data: WeightData<'_>, device: &Device) -> DispatchTensor {
     let shape = shape(data);
+    // GPUs make no tensor without axes, but they have one.
+    let is_scalar = shape.num_dims() == 0;
+    let made = if is_scalar {
+        Shape::new([1])
+    } else {
+        shape.clone()
+    };
     let target = device.as_dispatch();
     if Kind::of(data.elem) == Kind::Bool {
         let values: Vec<bool> = data.bytes.iter().map(|&byte| byte != 0).collect();
         let dtype = device.settings().bool_dtype.into();
-        let tensor = TensorData::new(values, shape).convert_dtype(dtype);
-        return Dispatch::bool_from_data(tensor, target);
+        let tensor = TensorData::new(values, made).convert_dtype(dtype);
+        let tensor = Dispatch::bool_from_data(tensor, target);
+        return if is_scalar {
+            Dispatch::bool_reshape(tensor, shape)
+        } else {
+            tensor
+        };
     }
     let dtype = DType::from(float_dtype(data.elem));
-    let tensor = TensorData::from_bytes_vec(data.bytes.to_vec(), shape, dtype);
-    Dispatch::float_from_data(tensor, target)
+    let tensor = TensorData::from_bytes_vec(data.bytes.to_vec(), made, dtype);
+    let tensor = Dispatch::float_from_data(tensor, target);
+    if is_scalar {
+        Dispatch::float_reshape(tensor, shape)
+    } else {
+        tensor
+    }
 }
 
 fn shape(data: WeightData<'_>) -> Shape {

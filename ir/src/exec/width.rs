@@ -165,14 +165,26 @@ impl Width {
         shape: Shape,
         device: &Device,
     ) -> Result<DispatchTensor, ExecError> {
-        let mut data = TensorData::new(values, shape);
+        // GPUs make no tensor without axes, but they have one.
+        let is_scalar = shape.num_dims() == 0;
+        let made = if is_scalar {
+            Shape::new([1])
+        } else {
+            shape.clone()
+        };
+        let mut data = TensorData::new(values, made);
         if self == Self::Narrow {
             if let Some(value) = data.iter::<i64>().find(|&value| !is_narrow(value)) {
                 return Err(self.error(what(), &value));
             }
             data = data.convert_dtype(DType::I32);
         }
-        Ok(Dispatch::int_from_data(data, device.as_dispatch()))
+        let tensor = Dispatch::int_from_data(data, device.as_dispatch());
+        Ok(if is_scalar {
+            Dispatch::int_reshape(tensor, shape)
+        } else {
+            tensor
+        })
     }
 }
 

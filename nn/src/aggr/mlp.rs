@@ -102,7 +102,8 @@ impl LayerConfig for MlpAggregationConfig {
 ///
 /// Source: Buterez et al., Graph Neural Networks with Adaptive Readouts, 2022, arXiv:2211.04952.
 /// Matches `torch_geometric.nn.MLPAggregation` (2.8). Departs: elements need not be sorted by set,
-/// they are taken as they stand.
+/// they are taken as they stand; norms that look at groups are refused, since there is one row per
+/// set.
 ///
 /// # Shapes
 /// messages: `[E, F]` · output: `[n, out_channels]`
