@@ -85,11 +85,17 @@ pub(super) fn orthogonality_loss(s: Tensor<3>) -> Tensor<1> {
     frobenius(scaled(square) - scaled(identity)).mean()
 }
 
+/// The products of all pairs of numbers, `[B, K, 1]` to `[B, K, K]`. As a matrix, since GPUs lose a
+/// sum of rows that is transposed in one kernel with what it is the sum of.
+pub(super) fn products(x: Tensor<3>) -> Tensor<3> {
+    kiln_ops::matmul(x.clone(), transposed(x))
+}
+
 /// Matrices without diagonals, entries divided by the roots of the sums of both rows.
 pub(super) fn normalized(x: Tensor<3>) -> Tensor<3> {
     let x = with_diagonal(x, 0.0);
     let root = x.clone().sum_dim(2).sqrt().add_scalar(EPSILON);
-    x / transposed(root.clone()) / root
+    x / products(root)
 }
 
 /// What keeps PyG's divisors and logarithms away from 0.

@@ -10,7 +10,7 @@ use kiln_ops::{Layer, matmul, powf_scalar};
 
 use super::{
     args::DenseArgs,
-    batches::{by_rows, degree, masked, transposed, with_diagonal},
+    batches::{by_rows, degree, masked, products, with_diagonal},
 };
 use crate::{
     config::LayerConfig,
@@ -93,7 +93,7 @@ impl Layer for DenseGcnConv {
             args.adj
         };
         let scale = powf_scalar(degree(adj.clone()), -0.5);
-        let adj = scale.clone() * adj * transposed(scale);
+        let adj = adj * products(scale);
         let out = matmul(adj, by_rows(args.x, |x| self.lin.forward(x)));
         let out = match &self.bias {
             Some(bias) => out + bias.val().unsqueeze(),
