@@ -84,8 +84,8 @@ macro_rules! recurrent {
         /// # Numerics
         /// As in PyG, a set is followed by zeros up to the number of elements of the largest set,
         /// and the network reads these too. So the result depends on the order of the elements and
-        /// on the largest set. Of a bidirectional network's last layer, the direction that starts at
-        /// the end takes one step, since the others have no effect on its last output.
+        /// on the largest set. Of the last layer of a bidirectional network, the direction that
+        /// starts at the end takes one step, since the others have no effect on its last output.
         #[derive(Module, Debug)]
         pub struct $layer {
             /// The recurrent network.
