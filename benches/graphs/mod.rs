@@ -4,7 +4,7 @@
 //! With `mix` the finaliser of splitmix64, edge `i` of `1 ..= E` runs between the nodes
 //!
 //! ```text
-//! u(s) = (mix(2 i + s) >> 11) / 2^53                      s = 0 for the source, 1 for the destination
+//! u(s) = (mix(2 i + s) >> 11) / 2^53   s = 0 for the source, 1 for the destination
 //! node = min(floor(u u N), N - 1)                         low numbers are frequent
 //! dst  = (7919 node + 13) mod N                           scattered, so that rows are not in order
 //! ```

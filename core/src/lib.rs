@@ -14,7 +14,7 @@
 //! | [`read`] | readers: karate club, safetensors, TU folders | `datasets` |
 //! | [`sampler`], [`loader`] | neighbour sampling and mini-batches | `sampler`, `loader` |
 //! | [`backend`] | devices by name: `flex`, `cuda:1` | `torch.device` |
-//! | [`precision`] | how exactly a device multiplies matrices | `torch.set_float32_matmul_precision` |
+//! | [`precision`] | how exactly matrices are multiplied | `torch.set_float32_matmul_precision` |
 //! | [`signature`], [`Value`] | typed forward variants and their arguments | `@overload` |
 //! | [`Arguments`] | arguments of a layer, by name | |
 //! | [`Leaves`] | the tensors inside a structured value, by name | |

@@ -20,7 +20,8 @@
 //!
 //! ```text
 //! names = ["x", "edge_index", "y", "train_mask", "val_mask", "test_mask"]
-//! safetensors.torch.save_file({name: data[name].contiguous() for name in names}, "cora.safetensors")
+//! tensors = {name: data[name].contiguous() for name in names}
+//! safetensors.torch.save_file(tensors, "cora.safetensors")
 //! ```
 #![expect(clippy::cast_precision_loss, reason = "counts are small")]
 #![expect(clippy::print_stdout, reason = "an example talks to its reader")]

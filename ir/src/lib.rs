@@ -8,7 +8,7 @@
 //! | to | use |
 //! |---|---|
 //! | read a program, or write one by hand | [`parse`], [`print`](print()) |
-//! | make sure that it means something | [`validate`](validate()), which gives a [`Valid`] program |
+//! | check that it means something | [`validate`](validate()), which gives a [`Valid`] program |
 //! | run it on a device | [`Session`] |
 //! | change it | [`pass`] |
 //! | keep it with its weights | [`Model`], a [`Valid`] program and [`Weights`]; `.kiln` files ([`native`]) |

@@ -1,7 +1,10 @@
 //! Powers, which keep NaN on every device.
 
 use burn::{
-    backend::{Dispatch, DispatchTensor, Scalar, TensorMetadata as _, ops::FloatTensorOps as _},
+    backend::{
+        Dispatch, DispatchTensor, Scalar, TensorMetadata as _, get_or_init_device_settings,
+        ops::FloatTensorOps as _,
+    },
     tensor::Tensor,
 };
 
@@ -52,7 +55,7 @@ pub(crate) fn dispatched(x: DispatchTensor, exponent: DispatchTensor) -> Dispatc
             Dispatch::float_expand(x, shape.clone())
         }
     };
-    let mask = burn::backend::get_or_init_device_settings::<Dispatch>(&x.device()).bool_dtype;
+    let mask = get_or_init_device_settings::<Dispatch>(&x.device()).bool_dtype;
     let is_zero = Dispatch::float_equal_elem(wide(exponent), Scalar::Float(0.0), mask);
     let base = Dispatch::float_mask_fill(wide(x), is_zero, Scalar::Float(1.0));
     with_nan_of(out, base)

@@ -5,6 +5,7 @@ use kiln_core::{AnyTensor, Arguments, Groups, Leaves, Named, leaf_name};
 use kiln_ops::Layer;
 
 use super::elements::{Elements, Needs};
+use crate::utils::num_groups;
 
 /// What every aggregation says of itself.
 pub(crate) trait Combine {
@@ -86,7 +87,8 @@ impl Arguments for GroupArgs {
         let groups = match index {
             Some(index) => {
                 let size = values.size("dim_size");
-                Groups::new_unchecked(index, size.expect("the number of groups is given"))
+                let size = size.unwrap_or_else(|| num_groups(index.clone()));
+                Groups::new_unchecked(index, size)
             }
             None => Groups::one(x.dims()[0], &x.device()),
         };

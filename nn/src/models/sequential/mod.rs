@@ -456,7 +456,6 @@ impl Layer for GraphSequential {
 
     fn compute(&self, mut values: Named) -> Value {
         let children = &self.0.0;
-        let mut last = Value::None;
         for (place, Child { module, header }) in children.iter().enumerate() {
             let is_read_later = |name: &str| {
                 let later = &children[place + 1..];
@@ -478,12 +477,11 @@ impl Layer for GraphSequential {
                     values.take(name)
                 }
             });
-            last = module.call(args.collect());
-            match (header.results.as_slice(), &last) {
-                ([one], _) => values.put(one, last.clone()),
+            match (header.results.as_slice(), module.call(args.collect())) {
+                ([one], result) => values.put(one, result),
                 (names, Value::Tuple(parts)) if names.len() == parts.len() => {
                     for (name, part) in names.iter().zip(parts) {
-                        values.put(name, part.clone());
+                        values.put(name, part);
                     }
                 }
                 (names, got) => panic!(
@@ -493,10 +491,11 @@ impl Layer for GraphSequential {
                     names.join(", ")
                 ),
             }
-            if place + 1 < children.len() {
-                last = Value::None;
-            }
         }
-        last
+        let results = children.last().map_or(&[][..], |last| &last.header.results);
+        match results {
+            [one] => values.take(one),
+            several => Value::Tuple(several.iter().map(|name| values.take(name)).collect()),
+        }
     }
 }

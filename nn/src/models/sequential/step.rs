@@ -24,9 +24,9 @@ use crate::{
     catalog::{AnyLayer, NAMES},
     dropout::Dropout,
     linear::LinearConfig,
+    norm::groups_of,
     sequential::{NodeTransform as _, SequentialLayer},
     transparent::transparent_module,
-    utils::num_groups,
 };
 
 /// A module of a [`GraphSequential`](super::GraphSequential).
@@ -77,13 +77,10 @@ impl Function {
         let tensors = |values: Vec<Value>| values.into_iter().map(features).collect::<Vec<_>>();
         match self {
             Self::Pool(reduce) => {
-                let [x, batch, size] = <[Value; 3]>::try_from(values)
-                    .unwrap_or_else(|got| panic!("expected `x, batch, size`, got {got:?}"));
-                let x = features(x);
-                let groups = match batch {
-                    Value::None => Groups::one(x.dims()[0], &x.device()),
-                    batch => groups(batch, &size),
-                };
+                let mut named = Named::new(["x", "batch", "batch_size"], values);
+                let x: Tensor<2> = named.tensor("x");
+                let one = || Groups::one(x.dims()[0], &x.device());
+                let groups = groups_of(&mut named).unwrap_or_else(one);
                 Aggregation::from(reduce).aggregate(x, &groups).into()
             }
             Self::List => Value::List(values),
@@ -102,20 +99,6 @@ fn features(value: Value) -> Tensor<2> {
         Value::Tensor(x) => x.float(),
         other => panic!("expected features, got {other:?}"),
     }
-}
-
-/// The groups that rows belong to; how many there are, is the size or, without one, what the rows
-/// say.
-fn groups(batch: Value, size: &Value) -> Groups {
-    let Value::Tensor(batch) = batch else {
-        panic!("expected the group of each row, got {batch:?}");
-    };
-    let batch = batch.int();
-    let count = match size {
-        Value::Int(size) => *size,
-        _ => num_groups(batch.clone()),
-    };
-    Groups::new_unchecked(batch, count)
 }
 
 impl Step {
@@ -185,30 +168,13 @@ impl Step {
     pub(super) fn call(&self, values: Vec<Value>) -> Value {
         match (self, self.arguments()) {
             (Self::Layer(layer), Some(names)) => {
-                let mut named = Named::new(names.iter().map(String::as_str), values);
-                let signatures = layer.module().signatures();
-                for (size, of) in [("dim_size", "index"), ("batch_size", "batch")] {
-                    if signatures.names().any(|name| name == size)
-                        && named.get(size).is_none()
-                        && let Some(Value::Tensor(index)) = named.get(of)
-                    {
-                        let count = num_groups(index.clone().int());
-                        named.put(size, Value::Int(count));
-                    }
-                }
-                layer.call(named)
+                layer.call(Named::new(names.iter().map(String::as_str), values))
             }
             (Self::Transform(transform), _) => {
                 let x = values.into_iter().next().unwrap_or(Value::None);
                 transform.transform(features(x)).into()
             }
-            (Self::Function(layer), names) => {
-                let mut values = values;
-                if let Some(names) = names {
-                    values.resize(names.len(), Value::None);
-                }
-                layer.function.call(values)
-            }
+            (Self::Function(layer), _) => layer.function.call(values),
             (Self::Layer(_), None) => unreachable!("a layer has arguments"),
         }
     }
